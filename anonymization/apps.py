@@ -1,0 +1,17 @@
+"""Policy registry, erasure engine, ledger of erasures."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
+from django.utils.translation import gettext_lazy as _
+
+
+class AnonymizationConfig(AppConfig):
+    name = "anonymization"
+    verbose_name = _("Anonymization")
+
+    def ready(self) -> None:
+        from anonymization import checks, policy, triggers  # noqa: F401  checks register themselves
+
+        policy.autodiscover()
+        pre_migrate.connect(triggers.before_migrate, sender=self, dispatch_uid="anonymization.triggers")
+        post_migrate.connect(triggers.after_migrate, sender=self, dispatch_uid="anonymization.triggers")

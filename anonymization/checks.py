@@ -1,0 +1,151 @@
+"""System checks over the registry (E001–E008) and the live database (E009–E011).
+
+E001  model without policy
+E002  field neither erased nor kept nor impersonal
+E003  field declared more than once
+E004  declared field does not exist
+E005  reason missing
+E006  path to the subject does not lead to a model with a mark
+E007  rows with a mark lack ``uid``, the mark's field or the record's foreign key
+E008  fields erased or rows deleted without a path to a subject
+E009  table in the live database that no model declares
+E010  trigger missing, switched off or altered
+E011  SQLite connection without secure_delete, recursive_triggers or WAL
+E012  file of a deleted row in another storage than the one that the engine deletes from
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import FieldDoesNotExist
+from django.core.files.storage import default_storage
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
+
+from anonymization import triggers
+from anonymization.policy import Policy, Registry, registry
+
+# Tables without a model: Django's own record of applied migrations holds names of migrations and times.
+UNDECLARED_TABLES = {"django_migrations"}
+
+
+def check_registry(declared: Registry, models: list[type[Model]]) -> Iterator[CheckMessage]:
+    """Yield an error for each gap between the models and what is declared."""
+    for model in models:
+        if model not in declared:
+            yield _error(model, "E001", f"{model._meta.label} is not declared in any erasure.py.")
+            continue
+        policy = declared.get(model)
+        for check in (_check_fields, _check_reasons, _check_subject):
+            yield from check(policy, declared)
+
+
+def _error(model: type[Model], code: str, message: str) -> Error:
+    return Error(message, obj=model, id=f"anonymization.{code}")
+
+
+def _check_fields(policy: Policy, _declared: Registry) -> Iterator[CheckMessage]:
+    named = Counter([*policy.erase, *policy.keep, *policy.impersonal])
+    named.update(name for name in (policy.mark, policy.record) if name)
+    for name, times in named.items():
+        if name not in policy.fields:
+            yield _error(policy.model, "E004", f"{policy.label}.{name} is declared but does not exist.")
+        if times > 1:
+            yield _error(policy.model, "E003", f"{policy.label}.{name} is declared more than once.")
+    for name in policy.file_fields:
+        if policy.delete and policy.model._meta.get_field(name).storage is not default_storage:  # type: ignore[union-attr]
+            yield _error(policy.model, "E012", f"{policy.label}.{name} is not in the default storage.")
+    if not policy.delete:
+        for name in policy.fields.keys() - named.keys():
+            yield _error(policy.model, "E002", f"{policy.label}.{name} is neither erased nor kept.")
+
+
+def _check_reasons(policy: Policy, _declared: Registry) -> Iterator[CheckMessage]:
+    for name, reason in [*policy.keep.items(), *policy.impersonal.items()]:
+        if not isinstance(reason, str) or not reason.strip():
+            yield _error(policy.model, "E005", f"{policy.label}.{name} is kept without a reason.")
+
+
+def _check_subject(policy: Policy, declared: Registry) -> Iterator[CheckMessage]:
+    if policy.subject is None:
+        if policy.erase or policy.delete or policy.mark:
+            message = f"{policy.label} erases something but names no subject."
+            yield _error(policy.model, "E008", message)
+        return
+    end = _end_of_path(policy)
+    if end is None or end not in declared or not declared.get(end).mark:
+        message = f"{policy.label}: the path {policy.subject!r} does not lead to a data subject."
+        yield _error(policy.model, "E006", message)
+    if policy.mark and not {"uid", policy.mark, policy.record} <= policy.fields.keys():
+        message = (
+            f"{policy.label} carries a mark but lacks uid, {policy.mark} or {policy.record or 'a record'}."
+        )
+        yield _error(policy.model, "E007", message)
+
+
+def _end_of_path(policy: Policy) -> type[Model] | None:
+    model: Any = policy.model
+    try:
+        for step in filter(None, (policy.subject or "").split("__")):
+            model = model._meta.get_field(step).related_model
+    except (FieldDoesNotExist, AttributeError):
+        return None
+    return model if isinstance(model, type) else None
+
+
+@register(Tags.models)
+def check_policies(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    return list(check_registry(registry, apps.get_models(include_auto_created=True)))
+
+
+@register(Tags.database)
+def check_database(app_configs: Any, *, databases: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Check the live database; runs with ``check --database default``, in ``migrate`` and in ``/readyz``."""
+    return [
+        message
+        for alias in databases or []
+        for check in (_check_tables, _check_triggers, _check_sqlite)
+        for message in check(connections[alias])
+    ]
+
+
+def _check_tables(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    declared = {m._meta.db_table for m in apps.get_models(include_auto_created=True)} | UNDECLARED_TABLES
+    for table in sorted(set(connection.introspection.table_names()) - declared):
+        yield Error(
+            f"The table {table} is in the database but no model declares it.",
+            hint="Drop it, or declare its model in an erasure.py: it may hold personal data.",
+            id="anonymization.E009",
+        )
+
+
+def _check_triggers(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    for name in triggers.missing(connection):
+        yield Error(
+            f"The trigger {name} is missing or altered.",
+            hint="Run manage.py migrate, which makes it again.",
+            id="anonymization.E010",
+        )
+
+
+def _check_sqlite(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    if connection.vendor != "sqlite":
+        return
+    accepted: dict[str, Callable[[Any], bool]] = {
+        "secure_delete": lambda value: value == 1,
+        "recursive_triggers": lambda value: value == 1,
+        # A database in memory, as in tests, has no write-ahead log.
+        "journal_mode": lambda value: value in {"wal", "memory"},
+    }
+    with connection.cursor() as cursor:
+        for pragma, is_safe in accepted.items():
+            cursor.execute(f"PRAGMA {pragma}")
+            if not is_safe(cursor.fetchone()[0]):
+                message = f"The SQLite connection does not run with {pragma} as settings.py asks for."
+                yield Error(message, id="anonymization.E011")

@@ -1,0 +1,67 @@
+"""What the commands that erase one subject have in common.
+
+Exit code 0: erased now, or erased before. Exit code 1: refused or unknown; nothing was changed.
+Output carries ids and counts, never a person.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Model
+
+from anonymization import engine
+from anonymization.ids import is_id
+from anonymization.models import Door
+from anonymization.policy import registry
+
+
+class EraseCommand(BaseCommand):
+    """Erase one subject of ``model``, given by its id."""
+
+    model: type[Model]
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("id", nargs="*", help="The number of exactly one record.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Say in counts what would go; change nothing."
+        )
+        parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        subject = self._subject(options["id"])
+        result = self._preview(subject) if options["dry_run"] else self._erase(subject)
+        if options["json"]:
+            self.stdout.write(json.dumps(result))
+        else:
+            counts = ", ".join(f"{label.partition('.')[2]}: {n}" for label, n in result["counts"].items())
+            self.stdout.write(f"{result['result']} ({counts})")
+
+    def _subject(self, given: list[str]) -> Model:
+        if len(given) != 1 or not is_id(given[0]):
+            raise CommandError("Give exactly one id: a positive number without sign.")
+        subject = self.model._base_manager.filter(pk=int(given[0])).first()
+        if subject is None:
+            raise CommandError(f"There is no {self.model._meta.object_name} {given[0]}.")
+        return subject
+
+    def _preview(self, subject: Model) -> dict[str, Any]:
+        if getattr(subject, registry.get(self.model).mark) is not None:
+            return {"result": "already anonymized", "id": subject.pk, "counts": {}}
+        return {"result": "would anonymize", "id": subject.pk, "counts": dict(engine.preview(subject).counts)}
+
+    def _erase(self, subject: Model) -> dict[str, Any]:
+        try:
+            record, erased = engine.erase(subject, requester=engine.Requester(Door.COMMAND))
+        except engine.ErasureRefused as refusal:
+            raise CommandError(str(refusal)) from None
+        return {
+            "result": "anonymized" if erased else "already anonymized",
+            "id": subject.pk,
+            "record": record.number,
+            "counts": record.counts,
+            "pending_files": record.pending_files,
+        }

@@ -1,0 +1,34 @@
+"""What this app stores about people: nothing that names a data subject."""
+
+from django.utils.translation import gettext_noop as _
+
+from anonymization import policy
+from anonymization.models import Erasure, FileDeletion
+
+policy.register(
+    Erasure,
+    append_only=True,
+    keep={
+        "requested_by": _(
+            "Accountability (GDPR Art. 5(2)): the member of staff who carried the erasure out."
+        ),
+        "created_at": _("Accountability: when the erasure was carried out."),
+    },
+    impersonal={
+        "id": _("Random."),
+        "number": _("Counts the erasures."),
+        "kind": _("Guest or session."),
+        "subject": _("Random identifier of the emptied record, not derived from a person."),
+        "door": _("Page, command, API …"),
+        "counts": _("Numbers."),
+        "shells": _("Numbers of emptied records."),
+    },
+)
+
+policy.register(
+    FileDeletion,
+    impersonal=dict.fromkeys(
+        ("id", "erasure", "queued_at", "name", "attempts"),
+        _("Random name of a stored file, until the file is gone."),
+    ),
+)

@@ -1,0 +1,33 @@
+"""Print the record of processing (GDPR Art. 30) as Markdown: each stored field, what becomes of it, and why.
+
+``--into FILE`` writes it between the markers of a document instead. Touches no database. Exit code 0: printed or
+written; exit code 1: the document has no markers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from anonymization.policy import registry
+from anonymization.record_of_processing import MarkersMissing, as_markdown, put_into
+
+
+class Command(BaseCommand):
+    help = "Print what is stored about people, what is erased, what stays and why, as Markdown."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--into", type=Path, metavar="FILE", help="Write it between the markers of FILE.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path: Path | None = options["into"]
+        if path is None:
+            self.stdout.write(as_markdown(registry))
+            return
+        try:
+            document = put_into(path.read_text(), as_markdown(registry))
+        except (MarkersMissing, OSError) as problem:
+            raise CommandError(str(problem)) from None
+        path.write_text(document)

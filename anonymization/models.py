@@ -1,0 +1,87 @@
+"""The ledger of erasures, and the queue of stored files that still have to go. Neither holds personal data."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Now
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+
+class Door(models.TextChoices):
+    """By which way the erasure was asked for."""
+
+    PAGE = "page", _("Staff page")
+    ADMIN = "admin", _("Administration site")
+    COMMAND = "command", _("Command")
+    API = "api", _("REST API")
+    RETENTION = "retention", _("Retention period")
+    WITHDRAWAL = "withdrawal", _("Withdrawal of consent")
+
+
+class Erasure(models.Model):
+    """One erasure that was carried out: what kind, when, who asked, by which door, how much went.
+
+    Append-only, in the database itself. ``subject`` is the random ``uid`` of the erased guest or session, never a
+    key or a hash of anything that names a person. ``counts`` maps a model's label to the number of rows that went
+    or were emptied; ``shells`` lists the primary keys of the emptied rows by model label.
+    """
+
+    id = models.UUIDField(_("random identifier"), primary_key=True, default=uuid.uuid4, editable=False)
+    number = models.PositiveBigIntegerField(_("number"), unique=True)
+    kind = models.CharField(_("kind"), max_length=100)
+    subject = models.UUIDField(_("subject"))
+    created_at = models.DateTimeField(_("carried out at"))
+    door = models.CharField(_("door"), max_length=20, choices=Door)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, verbose_name=_("requested by"), related_name="+"
+    )
+    counts = models.JSONField(_("counts"), default=dict)
+    shells = models.JSONField(_("emptied rows"), default=dict)
+
+    class Meta:
+        verbose_name = _("erasure")
+        verbose_name_plural = _("erasures")
+        ordering = ("-number",)
+        default_permissions = ()
+        permissions = (("see_erasures", "Can see the record of erasures"),)
+        # Erasures of this month, on the home page.
+        indexes = (models.Index(fields=("created_at",), name="erasure_created"),)
+        constraints = (models.UniqueConstraint(fields=("subject", "kind"), name="erasure_once_per_subject"),)
+
+    def __str__(self) -> str:
+        return f"Erasure {self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("erasure", args=[self.pk])
+
+    @property
+    def pending_files(self) -> int:
+        """How many stored files still have to be deleted; the erasure is complete when there are none."""
+        return self.file_deletions.count()
+
+
+class FileDeletion(models.Model):
+    """A stored file to delete after the erasure's commit; the row goes when the file is gone.
+
+    Without an erasure it stands for an upload: queued before the file is written, taken back in the transaction
+    that stores the file's own row. What a process that died left behind is so found and deleted too.
+    """
+
+    erasure = models.ForeignKey(
+        Erasure, models.PROTECT, null=True, related_name="file_deletions", verbose_name=_("erasure")
+    )
+    queued_at = models.DateTimeField(_("queued at"), db_default=Now())
+    name = models.CharField(_("stored name"), max_length=100)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+
+    class Meta:
+        verbose_name = _("pending file deletion")
+        verbose_name_plural = _("pending file deletions")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"File deletion {self.pk}"

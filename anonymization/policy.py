@@ -1,0 +1,168 @@
+"""The registry of what is personal and how it is erased: the record of processing (GDPR Art. 30) as code.
+
+Each app declares its models in ``<app>/erasure.py``, as it declares admin pages in ``admin.py``. Every concrete
+field of every installed model is named exactly once: erased, kept (with a reason) or impersonal (with a reason).
+``manage.py check`` fails on the first gap (see ``anonymization/checks.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Expression, Field, FileField, Model, QuerySet
+from django.utils.module_loading import autodiscover_modules
+
+
+class AlreadyRegistered(Exception):
+    """The model has a policy; its place is named."""
+
+
+class NotRegistered(LookupError):
+    """The model has no policy."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What happens to the rows of one model when a data subject is erased.
+
+    ``subject`` is the path of lookups from a row to the person: ``""`` is the person itself, ``"session__guest"``
+    leads there, ``None`` says that the rows name nobody. ``erase`` maps a field to the value it takes, to a callable
+    that returns it (``dict``), or to an expression over the row (a rounded time).
+    """
+
+    label: str
+    declared_in: str
+    subject: str | None = None
+    delete: bool = False
+    erase: Mapping[str, Any] = field(default_factory=dict)
+    keep: Mapping[str, str] = field(default_factory=dict)
+    impersonal: Mapping[str, str] = field(default_factory=dict)
+    #: The DateTimeField that says "this row is anonymized"; the database then refuses to put identity back.
+    mark: str = ""
+    #: The foreign key to the record of the erasure.
+    record: str = ""
+    #: A model (label) whose last row of this subject takes the subject with it.
+    erased_with_last: str = ""
+    #: Rows are never changed or deleted, not even by SQL.
+    append_only: bool = False
+
+    @cached_property
+    def model(self) -> type[Model]:
+        return apps.get_model(self.label)
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        return {f.name: f for f in self.model._meta.concrete_fields}
+
+    @cached_property
+    def file_fields(self) -> list[str]:
+        return [name for name, f in self.fields.items() if isinstance(f, FileField)]
+
+    def erased_values(self) -> dict[str, Any]:
+        """Return field → value or expression, fresh for each use."""
+        return {
+            name: value() if callable(value) and not isinstance(value, Expression) else value
+            for name, value in self.erase.items()
+        }
+
+    def path_to(self, root: type[Model]) -> str | None:
+        """Return the path from a row to ``root``, as far as the declared path to the person passes it.
+
+        A message's path ``session__guest`` gives ``session`` for a session and ``session__guest`` for a guest;
+        a guest's own path gives None for a session.
+        """
+        if self.subject is None:
+            return None
+        model: Any = self.model
+        walked: list[str] = []
+        if model is root:
+            return ""
+        for step in filter(None, self.subject.split("__")):
+            walked.append(step)
+            model = model._meta.get_field(step).related_model
+            if model is root:
+                return "__".join(walked)
+        return None
+
+    def rows_of(self, subject: Model, path: str) -> QuerySet:
+        """Return the rows that ``path`` joins to a loaded subject, as nested subqueries.
+
+        A subquery over the first foreign key costs what hand-written SQL costs; a join in an UPDATE 1.4 times that.
+        """
+        return self.model._base_manager.filter(**_condition(self.model, path, subject.pk))
+
+
+def _condition(model: type[Model], path: str, pk: int) -> dict[str, Any]:
+    first, _, rest = path.partition("__")
+    if not first:
+        return {"pk": pk}
+    if not rest:
+        return {first: pk}
+    related: Any = model._meta.get_field(first).related_model
+    return {f"{first}__in": related._base_manager.filter(**_condition(related, rest, pk)).values("pk")}
+
+
+class Registry:
+    """All policies, by model label in lower case."""
+
+    def __init__(self) -> None:
+        self._policies: dict[str, Policy] = {}
+
+    def register(self, model: type[Model] | str, **declaration: Any) -> Policy:
+        """Declare a model, given as class or as label for a model of another package.
+
+        Raises:
+            AlreadyRegistered: with the module that registered it first.
+        """
+        label = model if isinstance(model, str) else model._meta.label
+        key = label.lower()
+        if key in self._policies:
+            raise AlreadyRegistered(f"{label} is registered already, in {self._policies[key].declared_in}.")
+        policy = Policy(label=label, declared_in=_caller(), **declaration)
+        self._policies[key] = policy
+        return policy
+
+    def get(self, model: type[Model]) -> Policy:
+        """Return the policy of a model.
+
+        Raises:
+            NotRegistered: nobody declared it.
+        """
+        try:
+            return self._policies[model._meta.label_lower]
+        except KeyError:
+            raise NotRegistered(f"{model._meta.label} is not declared in any erasure.py.") from None
+
+    def __iter__(self) -> Iterator[Policy]:
+        return iter(self._policies.values())
+
+    def __contains__(self, model: type[Model]) -> bool:
+        return model._meta.label_lower in self._policies
+
+    def reaching(self, root: type[Model]) -> list[tuple[str, Policy]]:
+        """Return (path, policy) of every model with rows of such a subject, the farthest first, the root last."""
+        found = [(policy.path_to(root), policy) for policy in self]
+        return sorted(
+            ((path, policy) for path, policy in found if path is not None),
+            key=lambda item: (-len([s for s in item[0].split("__") if s]), item[1].label),
+        )
+
+
+def _caller() -> str:
+    import inspect
+
+    frame = inspect.stack()[2]
+    return str(frame.frame.f_globals.get("__name__", frame.filename))
+
+
+registry = Registry()
+register: Callable[..., Policy] = registry.register
+
+
+def autodiscover() -> None:
+    """Import the ``erasure`` module of every installed app."""
+    autodiscover_modules("erasure")

@@ -1,0 +1,155 @@
+"""The record of processing (GDPR Art. 30), read from the registry: what is stored, what is erased, what stays, why.
+
+Settings > GDPR shows it; ``docs/erasure.md`` holds it as Markdown between two markers, and a test fails when that
+differs from the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from django.apps import AppConfig, apps
+from django.conf import settings
+from django.db.models import Expression, Field
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from anonymization.policy import Policy, Registry
+
+BEGIN = "<!-- begin: made by manage.py print_record_of_processing -->"
+END = "<!-- end -->"
+
+
+class MarkersMissing(ValueError):
+    """The document does not hold each marker once, in order."""
+
+
+class Treatment(NamedTuple):
+    """What happens to some fields, and why: ``kind`` is deleted, emptied, coarsened, kept or impersonal."""
+
+    kind: str
+    fields: list[Field]
+    reason: str
+
+
+class Record(NamedTuple):
+    """One kind of record."""
+
+    name: str
+    label: str
+    is_personal: bool
+    append_only: bool
+    treatments: list[Treatment]
+
+
+class Chapter(NamedTuple):
+    """The records of one app; those about visitors come first. ``is_technical``: of a package, about no visitor."""
+
+    name: str | Promise
+    records: list[Record]
+    is_technical: bool
+
+
+def chapters_of(registry: Registry) -> list[Chapter]:
+    """Return every policy by app; apps with records about data subjects first, then ours, then packages."""
+    policies = sorted(registry, key=lambda policy: policy.model._meta.app_label)
+    chapters = [
+        _chapter(apps.get_app_config(label), [_record(policy) for policy in group])
+        for label, group in groupby(policies, key=lambda policy: policy.model._meta.app_label)
+    ]
+    return sorted(chapters, key=lambda c: (c.is_technical, not _is_personal(c.records), str(c.name)))
+
+
+def _chapter(app: AppConfig, records: list[Record]) -> Chapter:
+    is_ours = Path(app.path).parent == settings.BASE_DIR
+    personal_first = sorted(records, key=lambda record: not record.is_personal)
+    return Chapter(capfirst(str(app.verbose_name)), personal_first, not is_ours and not _is_personal(records))
+
+
+def _is_personal(records: list[Record]) -> bool:
+    return any(record.is_personal for record in records)
+
+
+def _record(policy: Policy) -> Record:
+    meta = policy.model._meta
+    return Record(
+        name=capfirst(str(meta.verbose_name_plural)),
+        label=meta.label,
+        is_personal=policy.subject is not None,
+        append_only=policy.append_only,
+        treatments=treatments_of(policy),
+    )
+
+
+def treatments_of(policy: Policy) -> list[Treatment]:
+    """Return a line for each kind of treatment and reason, in the order of declaration; reasons are translated."""
+    if policy.delete:
+        with_file, alone = _("The whole row goes, and its stored file."), _("The whole row goes.")
+        reason = with_file if policy.file_fields else alone
+        return [Treatment("deleted", list(policy.fields.values()), reason)]
+    values = policy.erased_values()
+    emptied = [name for name, value in values.items() if not isinstance(value, Expression)]
+    coarsened = [name for name, value in values.items() if isinstance(value, Expression)]
+    marks = [name for name in (policy.mark, policy.record) if name]
+    lines = [
+        ("emptied", emptied, _("Says who the person is, or leads to them.")),
+        ("coarsened", coarsened, _("Rounded or set to a fixed value: too coarse to tell.")),
+        *_by_reason("kept", policy.keep),
+        *_by_reason("impersonal", policy.impersonal),
+        ("kept", marks, _("Says that, when and by which erasure the row was emptied.")),
+    ]
+    return [Treatment(kind, _fields(policy, names), reason) for kind, names, reason in lines if names]
+
+
+def _by_reason(kind: str, reasons: Mapping[str, str]) -> Iterator[tuple[str, list[str], str]]:
+    grouped: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        grouped.setdefault(reason, []).append(name)
+    for reason, names in grouped.items():
+        yield kind, names, _(reason)
+
+
+def _fields(policy: Policy, names: Iterable[str]) -> list[Field]:
+    return [policy.fields[name] for name in names]
+
+
+def as_markdown(registry: Registry) -> str:
+    """Return a section for each model: those that hold data of visitors first, then ours, then other packages'."""
+    with override("en"):
+        records = [record for chapter in chapters_of(registry) for record in chapter.records]
+        return "\n".join(_section(record) for record in records)
+
+
+def put_into(document: str, generated: str) -> str:
+    """Return the document with the generated part between its markers replaced.
+
+    Raises:
+        MarkersMissing
+    """
+    before, begin, rest = document.partition(BEGIN)
+    _old, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in after or END in after:
+        raise MarkersMissing(f"The document must hold {BEGIN} and {END} once each, in this order.")
+    return f"{before}{BEGIN}\n\n{generated}\n{END}{after}"
+
+
+def _section(record: Record) -> str:
+    notes = ["Rows are never changed or deleted; the database refuses it.", ""] if record.append_only else []
+    head = ["| Field | What happens | Reason |", "|---|---|---|"]
+    rows = [
+        f"| {', '.join(f'`{field.name}`' for field in fields)} | {_WORDS.get(kind, kind)} | {_cell(reason)} |"
+        for kind, fields, reason in record.treatments
+    ]
+    return "\n".join([f"### {record.name} (`{record.label}`)", "", *notes, *head, *rows, ""])
+
+
+_WORDS = {"impersonal": "kept, not personal"}
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

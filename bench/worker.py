@@ -1,0 +1,128 @@
+"""The process of one database: loads it, then answers each line on standard input with one measurement."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.contrib.auth.models import Group, User  # noqa: E402  Django has to be set up before
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.http import HttpResponse  # noqa: E402
+from django.test import Client, override_settings  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+
+from bench.load import DAY, SENTENCE, WITH_MESSAGES, load  # noqa: E402
+from sessions_app.models import Session  # noqa: E402
+from sessions_app.paging import PAGE_SIZE, Position  # noqa: E402
+from webchat.models import WebChat  # noqa: E402
+
+DEPTH = 10_000
+
+
+def prepare(sessions: int) -> Client:
+    """Migrate and fill the database; return a client with the rights of the support staff."""
+    call_command("migrate", verbosity=0)
+    support = User.objects.create(username="support")
+    support.groups.add(Group.objects.get(name="support"))
+    operators = [User.objects.create(username=f"operator{number}") for number in range(8)]
+    load(sessions, first_operator=operators[0].pk)
+    client = Client()
+    client.force_login(support)
+    return client
+
+
+class Pages:
+    """The pages by name; a variant asks for other rows of the same kind."""
+
+    def __init__(self, client: Client, sessions: int) -> None:
+        self.client = client
+        self.sessions = sessions
+        # As deep as the table goes, a few pages from its end at most.
+        self.depth = min(DEPTH, sessions // PAGE_SIZE * 3 // 4)
+        self.rarest = WebChat.objects.order_by("-pk")[0].pk
+        self.keys = [str(Position.of(self._at((self.depth + n) * PAGE_SIZE - 1))) for n in range(7)]
+
+    def _at(self, offset: int) -> Session:
+        return Session.objects.order_by("-created_at", "-id").only("created_at")[offset]
+
+    def note(self, page: str) -> str:
+        return f" ({self.depth:,} pages)" if page == "deep" else ""
+
+    def asks(self, page: str, variant: int) -> Callable[[], HttpResponse]:
+        get, post, step = self.client.get, self.client.post, self.sessions // 10 * variant
+        detail = step // WITH_MESSAGES * WITH_MESSAGES + WITH_MESSAGES
+        return {
+            "first": lambda: get("/sessions/"),
+            "deep": lambda: get("/sessions/", {"after": self.keys[variant]}),
+            "webchat": lambda: get("/sessions/", {"webchat": self.rarest}),
+            "day": lambda: get("/sessions/", {"since": DAY.isoformat(), "until": DAY.isoformat()}),
+            "channel": lambda: get("/sessions/", {"channel": "phone"}),
+            "version": lambda: get("/sessions/", {"version": 1}),
+            "find": lambda: post("/guests/find/", {"email": f"guest.{step // 2 + 1}@example.com"}),
+            "detail": lambda: get(f"/sessions/{detail}/"),
+        }[page]  # type: ignore[return-value]
+
+
+class DatabaseTime:
+    """Adds up how long the statements of a request take."""
+
+    milliseconds = 0.0
+
+    def __call__(self, execute: Callable[..., Any], *args: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return execute(*args)
+        finally:
+            self.milliseconds += (time.perf_counter() - started) * 1000
+
+
+def measure(ask: Callable[[], HttpResponse]) -> tuple[float, float, HttpResponse]:
+    """Return the milliseconds of a request, those of its statements, and the response."""
+    gc.collect()
+    database = DatabaseTime()
+    with connection.execute_wrapper(database):
+        started = time.perf_counter()
+        response = ask()
+        elapsed = (time.perf_counter() - started) * 1000
+    assert response.status_code == 200, response.status_code
+    return elapsed, database.milliseconds, response
+
+
+def main() -> None:
+    sessions = int(sys.argv[1])
+    started = time.perf_counter()
+    client = prepare(sessions)
+    pages = Pages(client, sessions)
+    say({"ready": f"{sessions:,} sessions loaded in {time.perf_counter() - started:.0f} s"})
+    for line in sys.stdin:
+        asked = json.loads(line)
+        ask = pages.asks(asked["page"], asked["variant"])
+        if asked["queries"]:
+            with CaptureQueriesContext(connection) as captured:
+                response = ask()
+            rows = response.content.count(b"<tr") or response.content.count(SENTENCE.encode() * 4)
+            say({"queries": len(captured), "rows": rows, "note": pages.note(asked["page"])})
+        else:
+            elapsed, in_database, _ = measure(ask)
+            say({"ms": elapsed, "database": in_database})
+
+
+def say(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    # Names of static files without the manifest that only a served installation has.
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    files = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
+    with override_settings(STORAGES={"default": files, "staticfiles": plain}):
+        main()

@@ -1,0 +1,69 @@
+# Sourced by the commands of this folder, with the checkout as the current directory.
+
+# say WORDS: a line on the terminal that is no output of the command.
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+# find_python: print a Python that is new enough, or say what to install.
+find_python() {
+    for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3 python; do
+        [ -n "$candidate" ] || continue
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+            printf '%s\n' "$candidate"
+            return 0
+        fi
+    done
+    say 'Python 3.11 or newer was not found. On Debian and Ubuntu: apt-get install python3 python3-venv'
+    return 1
+}
+
+# ensure_venv FILE...: make .venv and install what the requirements files name.
+# Installs again only when a file, or one that another names, has changed since.
+ensure_venv() {
+    if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+        make_venv || return 1
+    fi
+    if [ "$(cat ".venv/installed-$1" 2>/dev/null)" != "$(requirements_digest "$@")" ]; then
+        say "Installing the packages of $* …"
+        for file in "$@"; do
+            .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$file" || return 1
+        done
+        requirements_digest "$@" >".venv/installed-$1"
+    fi
+}
+
+make_venv() {
+    python=$(find_python) || return 1
+    if ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+        say 'This Python cannot make a virtual environment. On Debian and Ubuntu: apt-get install python3-venv'
+        return 1
+    fi
+    say 'Making .venv …'
+    "$python" -m venv --clear .venv
+}
+
+# requirements_digest FILE...: print a digest of the files' lines, and of the place: a moved .venv does not work.
+requirements_digest() {
+    .venv/bin/python - "$PWD" requirements.txt "$@" <<'PYTHON'
+import hashlib, pathlib, sys
+
+place, *names = sys.argv[1:]
+digest = hashlib.sha256(place.encode())
+for name in dict.fromkeys(names):
+    digest.update(pathlib.Path(name).read_bytes())
+print(digest.hexdigest())
+PYTHON
+}
+
+# secret_key: print the secret key of this checkout, made once and readable by its owner only.
+secret_key() {
+    if [ ! -s var/secret_key ]; then
+        (
+            umask 077
+            .venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(64))' >var/secret_key.new
+            mv var/secret_key.new var/secret_key
+        )
+    fi
+    cat var/secret_key
+}

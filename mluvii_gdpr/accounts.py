@@ -1,0 +1,29 @@
+"""How staff log in."""
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.views import PasswordResetView
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
+
+
+def sends_mail() -> bool:
+    """Say whether mail is configured (EMAIL_URL); without it nobody can reset a password by mail."""
+    return settings.EMAIL_BACKEND != "django.core.mail.backends.dummy.EmailBackend"
+
+
+class StaffAccountAdapter(DefaultAccountAdapter):
+    """Accounts are made by a superuser; nobody signs up."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+
+class PasswordReset(PasswordResetView):
+    """Asks for the address to send a reset to; where no mail is sent, 404 with whom to ask instead."""
+
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        if not sends_mail():
+            return render(request, "account/password_reset_closed.html", status=404)
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+        return response

@@ -1,0 +1,113 @@
+"""What the home page shows: what is open, what happened, and what waits for somebody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
+from django.db.models import Case, Count, QuerySet, When
+from django.utils import timezone
+
+from anonymization.models import Erasure, FileDeletion
+from sessions_app.filters import start_of_day
+from sessions_app.models import Session, Status
+from webchat.models import ConsentText, WebChat
+
+_OPEN_SHOWN = 10
+_WAITING_FIRST = Case(When(status=Status.WAITING, then=0), default=1)
+
+
+@dataclass(frozen=True)
+class SessionFigures:
+    """Conversations of now and today."""
+
+    waiting: int
+    active: int
+    today: int
+    day: date
+    oldest: list[Session]
+
+    @property
+    def open(self) -> int:
+        return self.waiting + self.active
+
+    @property
+    def more(self) -> int:
+        return self.open - len(self.oldest)
+
+
+@dataclass(frozen=True)
+class ErasureFigures:
+    """Erasures of this month, and the stored files that still have to go."""
+
+    this_month: int
+    pending_files: int
+
+
+@dataclass(frozen=True)
+class WebChatFigures:
+    """WebChats that visitors can reach, and those among them that turn everybody away."""
+
+    total: int
+    #: The GDPR form is chosen, but a language of the WebChat has no published text.
+    closed: list[WebChat] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Each part is None for who may not see it."""
+
+    sessions: SessionFigures | None = None
+    erasures: ErasureFigures | None = None
+    webchats: WebChatFigures | None = None
+
+
+def figures_for(user: AbstractBaseUser | AnonymousUser) -> Figures:
+    """Return what the member of staff may see, in at most eight queries."""
+    may = user.has_perm if isinstance(user, PermissionsMixin) else lambda name: False
+    settings = may("webchat.manage_settings") or may("webchat.publish_consent")
+    return Figures(
+        sessions=_sessions() if may("sessions_app.see_sessions") else None,
+        erasures=_erasures() if may("anonymization.see_erasures") else None,
+        webchats=_webchats() if settings else None,
+    )
+
+
+def _sessions() -> SessionFigures:
+    open_ones = Session.objects.filter(status__in=[Status.WAITING, Status.ACTIVE])
+    counts = dict(open_ones.order_by().values_list("status").annotate(Count("pk")))
+    today = timezone.localdate()
+    return SessionFigures(
+        waiting=counts.get(Status.WAITING, 0),
+        active=counts.get(Status.ACTIVE, 0),
+        today=Session.objects.filter(created_at__gte=start_of_day(today)).count(),
+        day=today,
+        oldest=_longest_waiting(open_ones),
+    )
+
+
+def _longest_waiting(open_ones: QuerySet[Session]) -> list[Session]:
+    """Return the oldest open conversations, those that wait for an operator first."""
+    rows = open_ones.select_related("webchat", "operator").order_by(_WAITING_FIRST, "created_at", "id")
+    return list(rows[:_OPEN_SHOWN])
+
+
+def _erasures() -> ErasureFigures:
+    first = timezone.localdate().replace(day=1)
+    return ErasureFigures(
+        this_month=Erasure.objects.filter(created_at__gte=start_of_day(first)).count(),
+        pending_files=FileDeletion.objects.count(),
+    )
+
+
+def _webchats() -> WebChatFigures:
+    webchats = list(WebChat.objects.open())
+    gdpr = [webchat for webchat in webchats if webchat.uses_gdpr]
+    published: dict[int, tuple[int, set[str]]] = {}
+    texts = ConsentText.objects.filter(version__webchat__in=gdpr).order_by("version__number")
+    for webchat, number, language in texts.values_list("version__webchat", "version__number", "language"):
+        newest, languages = published.get(webchat, (0, set()))
+        published[webchat] = (number, {language} if number > newest else languages | {language})
+    closed = [w for w in gdpr if not set(w.languages) <= published.get(w.pk, (0, set()))[1]]
+    return WebChatFigures(total=len(webchats), closed=closed)

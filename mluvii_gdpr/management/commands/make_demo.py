@@ -1,0 +1,73 @@
+"""Fill an empty installation with demo data: WebChats, consent texts, staff of each role, sessions, erasures.
+
+Nobody in it exists. Everything is written in one transaction. Refused where WebChats exist (``--if-empty``
+turns that into a success that changes nothing), and refused with DEBUG off unless ``--yes-this-is-a-demo`` is
+given, because the log-ins that it makes have a password that everybody can read here.
+
+Exit codes: 0 done, or not empty and ``--if-empty``; 1 refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import reverse
+
+from mluvii_gdpr.demo.build import Builder
+from mluvii_gdpr.demo.staff import PASSWORD, STAFF
+from sessions_app.models import Session
+from webchat.models import WebChat
+
+
+class Command(BaseCommand):
+    help = "Fill an empty installation with demo data and print the log-ins."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--sessions", type=int, default=600, help="how many sessions to make (600)")
+        parser.add_argument("--if-empty", action="store_true", help="keep what is there, without an error")
+        parser.add_argument(
+            "--yes-this-is-a-demo", action="store_true", help="allow known passwords although DEBUG is off"
+        )
+        parser.add_argument(
+            "--address", default="http://127.0.0.1:8000", help="where it is served, for the links"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEBUG and not options["yes_this_is_a_demo"]:
+            raise CommandError(
+                "DEBUG is off: this looks like a real installation, and everybody knows the demo's password. "
+                "Add --yes-this-is-a-demo if it is none."
+            )
+        if options["sessions"] < 10:
+            raise CommandError("Make at least 10 sessions.")
+        if not WebChat.objects.exists():
+            self._build(options["sessions"])
+        elif not options["if_empty"]:
+            raise CommandError("There are WebChats already. Demo data is made in an empty installation only.")
+        self._print_log_ins(options["address"].rstrip("/"))
+
+    def _build(self, sessions: int) -> None:
+        if User.objects.filter(username__in=[name for name, *_ in STAFF]).exists():
+            raise CommandError("There are members of staff with the demo's names already.")
+        Builder(sessions=sessions).build()
+        self.stdout.write(f"Demo data made: {Session.objects.count()} sessions.")
+
+    def _print_log_ins(self, address: str) -> None:
+        """Print what a person needs who starts the demo; the password as it was at the first start."""
+        names = set(
+            User.objects.filter(username__in=[name for name, *_ in STAFF]).values_list("username", flat=True)
+        )
+        width = max(len(name) for name, *_ in STAFF)
+        self.stdout.write(f"\nStaff: {address}{reverse('account_login')}")
+        for name, role, *_ in STAFF:
+            if name in names:
+                self.stdout.write(f"  {name:{width}}  {PASSWORD}  {role or 'superuser, also at /admin/'}")
+        self.stdout.write("\nVisitors:")
+        for webchat in WebChat.objects.open():
+            for route in ("entry", "showroom"):
+                url = reverse(route, args=[webchat.public_id])
+                self.stdout.write(f"  {webchat.name:16}  {address}{url}")
+        self.stdout.write("")

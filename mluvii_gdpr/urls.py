@@ -1,0 +1,26 @@
+"""All routes. Each is listed, with who may do what, in tests/test_permission_matrix.py."""
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import include, path
+
+from mluvii_gdpr import views
+from mluvii_gdpr.accounts import PasswordReset
+
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("", include("sessions_app.staff_urls")),
+    path("", include("sessions_app.erasure_urls")),
+    path("", include("sessions_app.visitor_urls")),
+    path("", include("webchat.urls")),
+    path("", include("anonymization.urls")),
+    # Stands before the package's own view of that name.
+    path("accounts/password/reset/", PasswordReset.as_view(), name="account_reset_password"),
+    path("accounts/", include("allauth.account.urls")),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
+    path("admin/", admin.site.urls),
+    path("livez", views.livez, name="livez"),
+    path("readyz", views.readyz, name="readyz"),
+]

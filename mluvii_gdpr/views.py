@@ -1,0 +1,37 @@
+"""The home page, and what a load balancer asks."""
+
+from django.contrib.auth.decorators import login_required
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from mluvii_gdpr import readiness
+from mluvii_gdpr.home import figures_for
+
+
+@login_required
+@require_safe
+@never_cache
+def home(request: HttpRequest) -> HttpResponse:
+    """What matters now, as far as the member of staff may see it."""
+    return render(request, "home.html", {"figures": figures_for(request.user)})
+
+
+@require_safe
+@never_cache
+def livez(request: HttpRequest) -> HttpResponse:
+    """Answer 200 while the process serves requests; asks nothing of the database."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Answer 200 when the database answers, is migrated and guarded; else 503 with the ids of what is wrong."""
+    try:
+        problems = readiness.problems()
+    except DatabaseError:
+        problems = ["database"]
+    return JsonResponse({"ready": not problems, "problems": problems}, status=503 if problems else 200)

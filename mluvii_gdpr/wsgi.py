@@ -1,0 +1,30 @@
+"""The WSGI application that gunicorn serves."""
+
+import os
+from typing import Any
+
+import django
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.utils.http import parse_header_parameters
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mluvii_gdpr.settings")
+
+
+class Utf8Request(WSGIRequest):
+    """A request that is read as UTF-8, whatever its Content-Type says.
+
+    Django reads the address, too, with the charset of the Content-Type, which may name any codec of Python's: with
+    ``text/plain; charset=zlib`` it fails before there is a request that could be answered with 400.
+    """
+
+    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
+        self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
+        self.content_params.pop("charset", None)
+
+
+class Utf8Handler(WSGIHandler):
+    request_class = Utf8Request
+
+
+django.setup(set_prefix=False)
+application = Utf8Handler()

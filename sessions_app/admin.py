@@ -1,0 +1,159 @@
+"""Sessions and guests in the stock admin, for superusers: read-only, without personal data.
+
+Erasing goes through the same confirm page as everywhere. What is found is counted up to a limit only, and "select
+all" is refused: it would hand an action every row there is.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import BadRequest
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from anonymization.ids import is_id
+from anonymization.models import Door
+from sessions_app.choice import ChoiceRefused, chosen_ids
+from sessions_app.models import Guest, Session
+
+_COUNTED = 2000
+
+
+class BoundedPaginator(Paginator):
+    """Pages over the first rows only: on a big table neither the count nor an offset may run through all of it."""
+
+    @cached_property
+    def count(self) -> int:
+        return QuerySet.count(self.object_list[:_COUNTED])  # type: ignore[arg-type]
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows to look at: found by id, filtered by what is declared, changed and deleted by nobody."""
+
+    actions: Any = ("anonymize",)
+    list_per_page = 50
+    list_max_show_all = 0
+    paginator = BoundedPaginator
+    search_fields = ("id",)
+    search_help_text = gettext_lazy("Search by id.")
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    sortable_by = ()
+    filterable: frozenset[str] = frozenset()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Allow the declared filters: any other field of a person could be guessed letter by letter."""
+        return lookup in self.filterable
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """Find by the exact id; text would be looked for in every row."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        return (queryset.filter(pk=int(term)) if is_id(term) else queryset.none()), False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Refuse NUL in a filter of the URL, which PostgreSQL would fail over."""
+        if any("\0" in value for _name, values in request.GET.lists() for value in values):
+            raise BadRequest
+        return super().changelist_view(request, extra_context)
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet, *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Refuse choices that no row of the list offers; the admin itself would fail over them."""
+        try:
+            chosen_ids(request.POST.getlist(ACTION_CHECKBOX_NAME))
+        except ChoiceRefused as refused:
+            messages.error(request, str(refused))
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_action(request, queryset, *args, **kwargs)
+
+    def view_on_site(self, obj: Any) -> str:
+        return obj.get_absolute_url()
+
+    @admin.action(description=gettext_lazy("Anonymize selected %(verbose_name_plural)s"))
+    def anonymize(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        """Lead to the confirm page; nothing happens before it is confirmed there."""
+        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if request.POST.get("select_across", "0") != "0":
+            messages.error(request, _("“All pages” can't be anonymized at once. Choose the rows one by one."))
+            return None
+        keys = list(queryset.filter(pk__in=chosen).order_by("pk").values_list("pk", flat=True))
+        return self.confirm(request, keys)
+
+    def confirm(self, request: HttpRequest, keys: list[int]) -> HttpResponse | None:
+        raise NotImplementedError
+
+
+def _confirm_page(name: str, key: int) -> HttpResponse:
+    return HttpResponseRedirect(f"{reverse(name, args=[key])}?{urlencode({'door': Door.ADMIN.value})}")
+
+
+@admin.register(Session)
+class SessionAdmin(ReadOnlyAdmin):
+    fields = (
+        "id", "uid", "webchat", "channel", "status", "language", "created_at", "accepted_at", "ended_at", "ended_by",
+        "duration", "operator", "messages_visitor", "messages_operator", "attachments_count", "anonymized_at",
+    )  # fmt: skip
+    filterable = frozenset(
+        {"webchat__id__exact", "channel__exact", "status__exact", "anonymized_at__isempty"}
+    )
+    list_display = ("id", "webchat", "channel", "status", "created_at", "operator", "anonymized_at")
+    list_filter = ("webchat", "channel", "status", ("anonymized_at", admin.EmptyFieldListFilter))
+    list_select_related = ("webchat", "operator")
+
+    def confirm(self, request: HttpRequest, keys: list[int]) -> HttpResponse | None:
+        if len(keys) == 1:
+            return _confirm_page("session_anonymize", keys[0])
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Anonymize sessions"),
+            "opts": self.model._meta,
+            "keys": keys,
+            "door": Door.ADMIN,
+        }
+        return TemplateResponse(request, "sessions_app/staff/admin_anonymize.html", context)
+
+
+@admin.register(Guest)
+class GuestAdmin(ReadOnlyAdmin):
+    fields = ("id", "uid", "created_at", "anonymized_at")
+    filterable = frozenset({"anonymized_at__isempty"})
+    list_display = ("id", "created_at", "anonymized_at")
+    list_filter = (("anonymized_at", admin.EmptyFieldListFilter),)
+
+    def confirm(self, request: HttpRequest, keys: list[int]) -> HttpResponse | None:
+        if len(keys) == 1:
+            return _confirm_page("guest_anonymize", keys[0])
+        messages.error(request, _("Guests are anonymized one by one. Choose one guest."))
+        return None

@@ -1,0 +1,15 @@
+"""Guests, sessions and their conversations; the visitor's entry and room; the Sessions table."""
+
+from django.apps import AppConfig
+from django.db.backends.signals import connection_created
+from django.utils.translation import gettext_lazy as _
+
+
+class SessionsConfig(AppConfig):
+    name = "sessions_app"
+    verbose_name = _("Sessions")
+
+    def ready(self) -> None:
+        from sessions_app.rounding import register_sqlite_function
+
+        connection_created.connect(register_sqlite_function, dispatch_uid="sessions_app.rounding")

@@ -1,0 +1,98 @@
+"""What this app stores about people, and what becomes of it on anonymization."""
+
+from functools import partial
+
+from django.db.models import Value
+from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext_noop as _
+
+from anonymization import policy
+from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session, Status
+from sessions_app.rounding import StartOf, WholeMinutes
+
+_STATISTICS = _("Statistics; names nobody.")
+_STAFF = _("Accountability: the member of staff who answered.")
+
+
+policy.register(
+    Guest,
+    subject="",
+    mark="anonymized_at",
+    record="erasure",
+    erased_with_last="sessions_app.Session",
+    erase={
+        "name": "",
+        "email": "",
+        "phone": "",
+        "name_key": "",
+        "email_key": "",
+        "phone_key": "",
+        "created_at": partial(StartOf, "created_at"),
+    },
+    impersonal={
+        "id": _("The Guest ID: a number, so that a repeated request is answered the same."),
+        "uid": _("Random."),
+    },
+)
+
+policy.register(
+    Session,
+    subject="guest",
+    mark="anonymized_at",
+    record="erasure",
+    erase={
+        "guest": None,
+        "status": partial(Value, Status.CLOSED),
+        "created_at": partial(StartOf, "created_at"),
+        "accepted_at": None,
+        "ended_at": lambda: StartOf(Coalesce("ended_at", Now())),
+        "waited": partial(WholeMinutes, "waited"),
+        "duration": partial(WholeMinutes, "duration"),
+        "entered_name": "",
+        "entered_email": "",
+        "entered_phone": "",
+        "params": dict,
+        "ip_address": None,
+        "user_agent": "",
+        "landing_page": "",
+        "referrer": "",
+        "note": "",
+        "result": "",
+        "feedback_text": "",
+        "room_key": None,
+    },
+    keep={
+        **dict.fromkeys(
+            (
+                "webchat",
+                "channel",
+                "language",
+                "ended_by",
+                "feedback_stars",
+                "messages_visitor",
+                "messages_operator",
+                "attachments_count",
+            ),
+            _STATISTICS,
+        ),
+        "operator": _STAFF,
+    },
+    impersonal={
+        "id": _("The Session ID: a number, so that the record of consent stays traceable."),
+        "uid": _("Random."),
+        "entry_key": _("Digest of a random number, so that a used entry form can't be sent again."),
+    },
+)
+
+policy.register(Message, subject="session__guest", delete=True)
+policy.register(Attachment, subject="session__guest", delete=True)
+
+policy.register(
+    ConsentEvent,
+    subject="session__guest",
+    append_only=True,
+    keep=dict.fromkeys(
+        ("id", "session", "text", "kind", "day", "channel"),
+        _("Evidence of consent (GDPR Art. 7(1)); carries no identity."),
+    ),
+)

@@ -1,0 +1,138 @@
+"""Asking for the erasure of a session, of a guest, and of several sessions from the table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from anonymization import engine
+from anonymization.models import Door, Erasure
+from anonymization.pages import StaffPage
+from anonymization.views import ConfirmErasureView, door_of, shown_in, summary
+from sessions_app.choice import ChoiceRefused, chosen_ids
+from sessions_app.models import Guest, Session
+from sessions_app.session_list import table_address
+
+#: What the erasure of each session would empty: how many rows by model label, nothing for one erased before.
+Plan = dict[int, dict[str, int]]
+
+
+class ConfirmSessionErasureView(ConfirmErasureView):
+    model = Session
+    permission_required = "sessions_app.anonymize_session"
+    template_name = "sessions_app/erasure/session_confirm.html"
+
+    def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
+        return {"session": subject, "guest_goes_too": preview.counts.get(Guest._meta.label, 0)}
+
+
+class ConfirmGuestErasureView(ConfirmErasureView):
+    model = Guest
+    permission_required = "sessions_app.anonymize_guest"
+    template_name = "sessions_app/erasure/guest_confirm.html"
+
+    def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
+        sessions = Session.objects.filter(guest=subject.pk).select_related("webchat")
+        return {"guest": subject, "sessions": sessions[:10]}
+
+
+class ConfirmSessionsErasureView(StaffPage):
+    """Several sessions at once, each with a record of its own: first the page, then, confirmed, the erasures.
+
+    200 the page, 302 back to the table, 409 when something has changed since it was shown: nothing more is erased.
+    422 when the choice itself is wrong.
+    """
+
+    http_method_names = ["post"]
+    permission_required = "sessions_app.anonymize_session"
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        try:
+            sessions = self._sessions()
+        except ChoiceRefused as refused:
+            return self._show([], refusal=str(refused), status=422)
+        if request.POST.get("confirm") != "yes":
+            return self._show(sessions)
+        plan = plan_of(sessions)
+        if not self._is_as_shown(plan):
+            refusal = _("What would be erased has changed since it was shown to you. Nothing was erased.")
+            return self._show(sessions, refusal=refusal, status=409)
+        return self._erase(sessions, plan)
+
+    def _sessions(self) -> list[Session]:
+        keys = chosen_ids(self.request.POST.getlist("session"))
+        sessions = Session.objects.filter(pk__in=keys).select_related("webchat", "guest").order_by("pk")
+        if len(sessions) != len(keys):
+            raise ChoiceRefused(_("One of the chosen rows does not exist. Nothing was changed."))
+        return list(sessions)
+
+    def _is_as_shown(self, plan: Plan) -> bool:
+        """Say whether each session takes with it what was shown; what somebody else erased since takes nothing."""
+        shown = shown_in(self.request.POST)
+        return all(not takes or shown.get(str(pk)) == sum(takes.values()) for pk, takes in plan.items())
+
+    def _erase(self, sessions: list[Session], plan: Plan) -> HttpResponse:
+        requester = engine.Requester(door_of(self.request), self.request.user)  # type: ignore[arg-type]
+        records: list[Erasure] = []
+        try:
+            for session in sessions:
+                record, erased = engine.erase(session, requester=requester, expected=plan[session.pk] or None)
+                records += [record] if erased else []
+        except engine.ErasureRefused as refused:
+            return self._show(self._sessions(), refusal=_stopped(refused, records), status=409)
+        if records:
+            messages.success(self.request, summary(*records))
+        else:
+            messages.info(self.request, _("This was anonymized before; nothing was changed."))
+        return redirect(self._back())
+
+    def _back(self) -> str:
+        if door_of(self.request) == Door.ADMIN:
+            return reverse("admin:sessions_app_session_changelist")
+        return table_address(self.request.POST.get("query", ""))
+
+    def _show(self, sessions: list[Session], *, refusal: str = "", status: int = 200) -> HttpResponse:
+        plan = plan_of(sessions)
+        open_ones = [session for session in sessions if session.anonymized_at is None]
+        context = {
+            "sessions": sessions,
+            "shown": [(pk, sum(takes.values())) for pk, takes in plan.items()],
+            "refusal": refusal,
+            "door": door_of(self.request),
+            "query": self.request.POST.get("query", ""),
+            "back": self._back(),
+            "count": len(open_ones),
+            "guests_count": sum(takes.get(Guest._meta.label, 0) for takes in plan.values()),
+            "messages_count": sum(session.messages_count for session in open_ones),
+            "files_count": sum(session.attachments_count for session in open_ones),
+        }
+        return render(self.request, "sessions_app/erasure/sessions_confirm.html", context, status=status)
+
+
+def plan_of(sessions: list[Session]) -> Plan:
+    """Return what the erasures of these sessions, in this order, would empty: a guest goes with their last session."""
+    guests = {session.guest_id for session in sessions if session.guest_id}
+    rows = Session.objects.filter(guest__in=guests).order_by()
+    left: dict[int | None, int] = dict(rows.values_list("guest").annotate(Count("pk")))
+    plan: Plan = {}
+    for session in sessions:
+        plan[session.pk] = {} if session.anonymized_at else {Session._meta.label: 1}
+        if session.guest_id and not session.anonymized_at:
+            left[session.guest_id] = left.get(session.guest_id, 0) - 1
+            if not left[session.guest_id]:
+                plan[session.pk][Guest._meta.label] = 1
+    return plan
+
+
+def _stopped(refused: engine.ErasureRefused, records: list[Erasure]) -> str:
+    """Return why the erasures stopped, and what was erased until then."""
+    if not records:
+        return str(refused)
+    stopped = _("One session has changed since it was shown to you; it and those after it were not erased.")
+    return f"{summary(*records)} {stopped}"

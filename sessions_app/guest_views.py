@@ -1,0 +1,91 @@
+"""A guest with their sessions, and the look-up of a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.views import View
+
+from sessions_app.masking import SEE_PERSONAL_DATA
+from sessions_app.models import Guest, Session
+from sessions_app.paging import KeyPage, PositionRefused, page_by_key
+from sessions_app.people import LIMIT, Search, find_people
+from sessions_app.session_list import page_links
+from sessions_app.staff_forms import FindForm
+from sessions_app.staff_views import StaffPage
+from sessions_app.tables import SessionTable, with_row_data
+
+_GUEST_COLUMNS = ("id", "created_at", "webchat", "channel", "status", "consent", "operator", "messages")
+_PAGE_SIZE = 20
+
+
+class GuestView(StaffPage, View):
+    """A guest and their sessions; of an anonymized one, when that was and its record."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        guest = get_object_or_404(Guest.objects.select_related("erasure__requested_by"), pk=pk)
+        try:
+            page, status = self._page(guest), 200
+        except PositionRefused as refused:
+            messages.error(request, str(refused))
+            page, status = KeyPage(rows=[]), 422
+        may_anonymize = request.user.has_perm("sessions_app.anonymize_guest") and not guest.anonymized_at
+        context = {
+            "guest": guest,
+            "page": page,
+            "table": SessionTable(page.rows, columns=_GUEST_COLUMNS, sees_people=self.sees_people),
+            "links": page_links("", page),
+            "sees_people": self.sees_people,
+            "may_anonymize": may_anonymize,
+            "may_see_erasures": request.user.has_perm("anonymization.see_erasures"),
+        }
+        return render(request, "sessions_app/staff/guest.html", context, status=status)
+
+    def _page(self, guest: Guest) -> KeyPage:
+        query = self.request.GET
+        return page_by_key(
+            with_row_data(Session.objects.filter(guest=guest)),
+            after=query.get("after", ""),
+            before=query.get("before", ""),
+            size=_PAGE_SIZE,
+        )
+
+
+class FindPerson(StaffPage, View):
+    """Look a person up by name, e-mail and phone. Only by POST, so that no personal data stands in a URL; selects
+    nobody by itself."""
+
+    http_method_names = ["get", "head", "post"]
+    permission_required = ("sessions_app.see_sessions", SEE_PERSONAL_DATA)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._show(FindForm())
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = FindForm(request.POST)
+        if not form.is_valid():
+            return self._show(form, status=422)
+        search = find_people(**form.cleaned_data)
+        for part in search.unreadable:
+            form.add_error(part, _unreadable(part))
+        return self._show(form, search=search, status=200 if search.searched else 422)
+
+    def _show(self, form: FindForm, *, search: Search | None = None, status: int = 200) -> HttpResponse:
+        context: dict[str, Any] = {"form": form, "search": search, "limit": LIMIT}
+        return render(self.request, "sessions_app/staff/find.html", context, status=status)
+
+
+def _unreadable(part: str) -> str:
+    return {
+        "name": _("This name has no letters; it was left out of the search."),
+        "email": _("This is not an e-mail address; it was left out of the search."),
+        "phone": _(
+            "This is not a complete phone number; it was left out of the search. Add the country code."
+        ),
+    }[part]

@@ -1,0 +1,298 @@
+"""Guests, their sessions, what was said and sent, and the evidence of consent."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from anonymization.models import Erasure
+from webchat.models import ConsentText, WebChat
+
+
+class Channel(models.TextChoices):
+    CHAT = "chat", _("Chat")
+    AV = "av", _("Video call")
+    PHONE = "phone", _("Phone")
+
+
+class Status(models.TextChoices):
+    WAITING = "waiting", _("Waiting")
+    ACTIVE = "active", _("Active")
+    CLOSED = "closed", _("Closed")
+
+
+class Party(models.TextChoices):
+    """Who did something in a conversation."""
+
+    VISITOR = "visitor", _("Visitor")
+    OPERATOR = "operator", _("Operator")
+    SYSTEM = "system", _("System")
+
+
+class Guest(models.Model):
+    """A person who was in touch; the primary key is the Guest ID. Emptied, it stays as a tombstone.
+
+    The keys serve to find a person, never to name one: see ``sessions_app/matching.py``. No unique constraint over
+    them, since PostgreSQL prints the keys of a violation into its log.
+    """
+
+    uid = models.UUIDField(_("random identifier"), unique=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    email = models.CharField(_("e-mail"), max_length=254, blank=True)
+    phone = models.CharField(_("phone"), max_length=50, blank=True)
+    name_key = models.CharField(_("name as compared"), max_length=400, blank=True)
+    email_key = models.CharField(_("e-mail as compared"), max_length=400, blank=True)
+    phone_key = models.CharField(_("phone as compared"), max_length=20, blank=True)
+    created_at = models.DateTimeField(_("first seen at"), default=timezone.now)
+    anonymized_at = models.DateTimeField(_("anonymized at"), null=True, blank=True)
+    erasure = models.ForeignKey(
+        Erasure,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("erasure"),
+    )
+
+    class Meta:
+        verbose_name = _("guest")
+        verbose_name_plural = _("guests")
+        ordering = ("-pk",)
+        default_permissions = ()
+        permissions = (("anonymize_guest", "Can anonymize a guest"),)
+        indexes = (
+            # Find a person: one exact step for each key.
+            models.Index(fields=("email_key",), name="guest_email_key", condition=~Q(email_key="")),
+            models.Index(fields=("phone_key",), name="guest_phone_key", condition=~Q(phone_key="")),
+            models.Index(fields=("name_key",), name="guest_name_key", condition=~Q(name_key="")),
+        )
+
+    def __str__(self) -> str:
+        return f"Guest {self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("guest", args=[self.pk])
+
+
+class Session(models.Model):
+    """One chat, call or phone call; the primary key is the Session ID."""
+
+    uid = models.UUIDField(_("random identifier"), unique=True, default=uuid.uuid4, editable=False)
+    webchat = models.ForeignKey(
+        WebChat, models.PROTECT, related_name="sessions", verbose_name="WebChat", db_index=False
+    )
+    guest = models.ForeignKey(
+        Guest,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="sessions",
+        verbose_name=_("guest"),
+        db_index=False,
+    )
+    channel = models.CharField(_("channel"), max_length=10, choices=Channel)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.WAITING)
+    language = models.CharField(_("language"), max_length=5, choices=settings.LANGUAGES)
+    created_at = models.DateTimeField(_("started at"), default=timezone.now)
+    accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    ended_by = models.CharField(_("ended by"), max_length=10, choices=Party, blank=True)
+    waited = models.DurationField(_("time waited"), null=True, blank=True)
+    duration = models.DurationField(_("duration"), null=True, blank=True)
+    operator = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("operator"),
+        db_index=False,
+    )
+    entered_name = models.CharField(_("entered name"), max_length=200, blank=True)
+    entered_email = models.CharField(_("entered e-mail"), max_length=254, blank=True)
+    entered_phone = models.CharField(_("entered phone"), max_length=50, blank=True)
+    params = models.JSONField(_("parameters"), default=dict, blank=True)
+    ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
+    user_agent = models.CharField(_("browser"), max_length=500, blank=True)
+    landing_page = models.CharField(_("landing page"), max_length=2000, blank=True)
+    referrer = models.CharField(_("referrer"), max_length=2000, blank=True)
+    note = models.TextField(_("note"), blank=True)
+    result = models.CharField(_("result"), max_length=200, blank=True)
+    feedback_stars = models.PositiveSmallIntegerField(_("stars"), null=True, blank=True)
+    feedback_text = models.TextField(_("feedback"), blank=True)
+    messages_visitor = models.PositiveIntegerField(_("messages of the visitor"), default=0)
+    messages_operator = models.PositiveIntegerField(_("messages of the operator"), default=0)
+    attachments_count = models.PositiveIntegerField(_("files"), default=0)
+    #: SHA-256 of the nonce of the entry form's ticket: the same ticket never opens a second session.
+    entry_key = models.CharField(_("digest of the form's ticket"), max_length=64, unique=True, editable=False)
+    #: SHA-256 of the room's secret; NULL when the room is revoked.
+    room_key = models.CharField(  # noqa: DJ001  unique
+        _("digest of the room's secret"), max_length=64, unique=True, null=True, editable=False
+    )
+    anonymized_at = models.DateTimeField(_("anonymized at"), null=True, blank=True)
+    erasure = models.ForeignKey(
+        Erasure,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("erasure"),
+    )
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+        ordering = ("-created_at", "-pk")
+        default_permissions = ()
+        permissions = (
+            ("see_sessions", "Can see sessions"),
+            ("see_personal_data", "Can see personal data"),
+            ("answer", "Can answer visitors"),
+            ("anonymize_session", "Can anonymize a session"),
+            ("export_sessions", "Can export sessions"),
+        )
+        indexes = (
+            # The Sessions table: newest first, paged by key, also within one WebChat and one period.
+            models.Index(fields=("-created_at", "-id"), name="session_newest"),
+            models.Index(fields=("webchat", "-created_at", "-id"), name="session_webchat_newest"),
+            models.Index(fields=("operator", "-created_at", "-id"), name="session_operator_newest"),
+            # A rare channel, of all WebChats or of one: newest first would read the whole table for a few rows.
+            models.Index(fields=("channel", "-created_at", "-id"), name="session_channel_newest"),
+            models.Index(fields=("webchat", "channel", "-created_at", "-id"), name="session_webchat_channel"),
+            # The sessions of a guest, and the erasure of a guest.
+            models.Index(fields=("guest",), name="session_guest", condition=Q(guest__isnull=False)),
+            # The filter "anonymized".
+            models.Index(
+                fields=("-created_at", "-id"),
+                name="session_anonymized",
+                condition=Q(anonymized_at__isnull=False),
+            ),
+            # What waits for somebody now; few rows whatever the history.
+            models.Index(
+                fields=("status", "-created_at", "-id"), name="session_open", condition=~Q(status="closed")
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Session {self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("session", args=[self.pk])
+
+    @property
+    def is_open(self) -> bool:
+        return self.status != Status.CLOSED
+
+    @property
+    def messages_count(self) -> int:
+        return self.messages_visitor + self.messages_operator
+
+
+class Message(models.Model):
+    """What one side said."""
+
+    session = models.ForeignKey(Session, models.PROTECT, related_name="messages", verbose_name=_("session"))
+    at = models.DateTimeField(_("sent at"), default=timezone.now)
+    sender = models.CharField(_("sender"), max_length=10, choices=Party)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("author"),
+        db_index=False,
+    )
+    text = models.TextField(_("text"))
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ("at", "pk")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Message {self.pk}"
+
+
+def random_file_name(attachment: Attachment, original_name: str) -> str:
+    """Return a stored name that tells nothing: no name, no extension, no session."""
+    token = secrets.token_hex(16)
+    return f"attachments/{token[:2]}/{token[2:]}"
+
+
+class Attachment(models.Model):
+    """A file that one side sent."""
+
+    session = models.ForeignKey(
+        Session, models.PROTECT, related_name="attachments", verbose_name=_("session")
+    )
+    at = models.DateTimeField(_("sent at"), default=timezone.now)
+    sender = models.CharField(_("sender"), max_length=10, choices=Party)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("author"),
+        db_index=False,
+    )
+    file = models.FileField(_("file"), upload_to=random_file_name)
+    original_name = models.CharField(_("file name"), max_length=255)
+    content_type = models.CharField(_("type"), max_length=100)
+    size = models.PositiveBigIntegerField(_("size in bytes"))
+
+    class Meta:
+        verbose_name = _("file")
+        verbose_name_plural = _("files")
+        ordering = ("at", "pk")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Attachment {self.pk}"
+
+
+class ConsentEvent(models.Model):
+    """Consent to exactly one text was given or withdrawn in a session. Append-only, in the database itself.
+
+    Carries the day (cut further by the setting ERASURE_TIME_PRECISION) but no time, and no identity, so that it
+    can stay when the session is anonymized: evidence of consent (GDPR Art. 7(1)) that names nobody.
+    """
+
+    class Kind(models.TextChoices):
+        GIVEN = "given", _("Given")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
+
+    session = models.ForeignKey(
+        Session, models.PROTECT, related_name="consent_events", verbose_name=_("session")
+    )
+    text = models.ForeignKey(
+        ConsentText, models.PROTECT, related_name="events", verbose_name=_("consent text"), db_index=False
+    )
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    day = models.DateField(_("day"))
+    channel = models.CharField(_("channel"), max_length=10, choices=Channel)
+
+    class Meta:
+        verbose_name = _("consent event")
+        verbose_name_plural = _("consent events")
+        ordering = ("pk",)
+        default_permissions = ()
+        indexes = (
+            # The Sessions table filtered by consent version, and the number of sessions that hold one.
+            models.Index(fields=("text", "kind", "session"), name="consent_event_text"),
+        )
+        constraints = (models.UniqueConstraint(fields=("session", "kind"), name="consent_event_once"),)
+
+    def __str__(self) -> str:
+        return f"Consent event {self.pk}"

@@ -1,0 +1,54 @@
+"""The roles of staff as groups, each with permissions of the product's own."""
+
+from collections.abc import Iterator
+from typing import Any
+
+ROLES: dict[str, list[str]] = {
+    "administrator": [
+        "sessions_app.see_sessions",
+        "webchat.manage_settings",
+        "webchat.publish_consent",
+        "anonymization.see_erasures",
+    ],
+    "support": [
+        "sessions_app.see_sessions",
+        "sessions_app.see_personal_data",
+        "sessions_app.anonymize_session",
+        "sessions_app.anonymize_guest",
+        "anonymization.see_erasures",
+    ],
+    "operator": ["sessions_app.see_sessions", "sessions_app.see_personal_data", "sessions_app.answer"],
+    "officer": [
+        "sessions_app.see_sessions",
+        "sessions_app.see_personal_data",
+        "sessions_app.anonymize_session",
+        "sessions_app.anonymize_guest",
+        "sessions_app.export_sessions",
+        "anonymization.see_erasures",
+    ],
+}
+
+
+def create_roles(apps: Any, schema_editor: Any = None) -> None:
+    """Create the groups and give each its permissions; what a company added to a group stays.
+
+    Called by migrations, where Django has not made the permissions yet (it does so after all migrations). A
+    permission that a later migration brings is skipped here; that migration calls this again.
+    """
+    for role, names in ROLES.items():
+        group, _created = apps.get_model("auth", "Group").objects.get_or_create(name=role)
+        group.permissions.add(*[permission for name in names for permission in _permissions(apps, name)])
+
+
+def _permissions(apps: Any, name: str) -> Iterator[Any]:
+    app_label, codename = name.split(".")
+    for model in apps.get_app_config(app_label).get_models():
+        titles = dict(model._meta.permissions)
+        if codename in titles:
+            content_type, _created = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
+                app_label=app_label, model=model._meta.model_name
+            )
+            permission, _created = apps.get_model("auth", "Permission").objects.get_or_create(
+                content_type=content_type, codename=codename, defaults={"name": titles[codename]}
+            )
+            yield permission

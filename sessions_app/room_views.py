@@ -1,0 +1,161 @@
+"""The visitor's room: the conversation behind its secret URL. No cookie; who holds the URL is the visitor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from csp.constants import SELF
+from csp.decorators import csp_replace, csp_update
+from django.conf import settings
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.utils import translation
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.csrf import csrf_exempt
+
+from sessions_app import services
+from sessions_app.downloads import file_response
+from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm
+from sessions_app.models import Channel, Party, Session
+from sessions_app.ticket import room_key
+from sessions_app.transcript import transcript_of
+
+
+@method_decorator([csrf_exempt, never_cache, csp_update({"frame-src": [SELF]})], name="dispatch")
+class RoomView(View):
+    """Show the room. 404 when the secret is unknown or was revoked by an erasure."""
+
+    http_method_names = ["get", "head"]
+    token: str
+    session: Session
+
+    def dispatch(self, request: HttpRequest, token: str, **kwargs: Any) -> Any:
+        sessions = Session.objects.select_related("webchat")
+        session = sessions.filter(room_key=room_key(token), anonymized_at=None).first()
+        if session is None:
+            return self._gone(request)
+        self.token, self.session = token, session
+        with translation.override(session.language):
+            response = super().dispatch(request, **kwargs)
+        response.headers["Content-Language"] = session.language
+        # The URL is a secret: no other site learns it from a link.
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._show()
+
+    def _show(
+        self,
+        *,
+        message: MessageForm | None = None,
+        attachment: AttachmentForm | None = None,
+        status: int = 200,
+    ) -> HttpResponse:
+        context = {
+            "session": self.session,
+            "webchat": self.session.webchat,
+            "token": self.token,
+            "message": message or MessageForm(auto_id="message_%s"),
+            "attachment": attachment or AttachmentForm(auto_id="attachment_%s"),
+            "transcript": transcript_of(self.session) if self.session.is_open else [],
+            "is_showroom": self.session.channel == Channel.AV,
+        }
+        return render(self.request, "sessions_app/visitor/room.html", context, status=status)
+
+    def _closed(self, **forms: Any) -> HttpResponse:
+        """Answer 409 with the state of now: the other side has ended the conversation, or it was erased."""
+        self.session = Session.objects.select_related("webchat").get(pk=self.session.pk)
+        if self.session.anonymized_at is not None:
+            return self._gone(self.request)
+        return self._show(status=409, **forms)
+
+    def _back(self) -> HttpResponse:
+        return HttpResponseRedirect(self.request.path.rsplit("/", 2)[0] + "/")
+
+    @staticmethod
+    def _gone(request: HttpRequest) -> HttpResponse:
+        return render(request, "sessions_app/visitor/gone.html", status=404)
+
+
+class RoomMessageView(RoomView):
+    """Store a message. 302 back to the room, 409 ended, 422 empty or too long."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = MessageForm(request.POST, auto_id="message_%s")
+        if not form.is_valid():
+            return self._show(message=form, status=422)
+        try:
+            services.post_message(self.session, sender=Party.VISITOR, text=form.cleaned_data["text"])
+        except services.SessionClosed:
+            return self._closed(message=form)
+        return self._back()
+
+
+class RoomFileView(RoomView):
+    """Store a file. 302 back to the room, 409 ended, 413 too large, 422 not accepted."""
+
+    http_method_names = ["post"]
+    #: Decided here, with the room around the message.
+    max_body = None
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.ATTACHMENT_MAX_BYTES + BODY_OVERHEAD:
+            return self._too_large()
+        form = AttachmentForm(request.POST, request.FILES, auto_id="attachment_%s")
+        if not form.is_valid():
+            return self._show(attachment=form, status=form.status)
+        try:
+            services.attach_file(self.session, sender=Party.VISITOR, **form.attachment)
+        except services.SessionClosed:
+            return self._closed()
+        return self._back()
+
+    def _too_large(self) -> HttpResponse:
+        """Refuse by the announced length, before a byte of the body is read."""
+        form = AttachmentForm({}, {}, auto_id="attachment_%s")
+        form.errors.pop("file", None)
+        megabytes = settings.ATTACHMENT_MAX_BYTES / 1024 / 1024
+        form.add_error(
+            "file", _("The file is too large: at most %(limit)s MB.") % {"limit": f"{megabytes:g}"}
+        )
+        return self._show(attachment=form, status=413)
+
+
+class RoomLeaveView(RoomView):
+    """End the conversation."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        services.end_session(self.session, by=Party.VISITOR)
+        return self._back()
+
+
+@method_decorator([xframe_options_sameorigin, csp_replace({"frame-ancestors": [SELF]})], name="dispatch")
+class RoomTranscriptView(RoomView):
+    """The transcript alone: a frame that reloads itself without JavaScript, a fragment to fetch with it."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        context = {
+            "session": self.session,
+            "webchat": self.session.webchat,
+            "token": self.token,
+            "transcript": transcript_of(self.session) if self.session.is_open else [],
+        }
+        return render(request, "sessions_app/visitor/transcript.html", context)
+
+
+class RoomDownloadView(RoomView):
+    """A file of the conversation."""
+
+    def get(self, request: HttpRequest, pk: int = 0) -> FileResponse:  # type: ignore[override]
+        if not self.session.is_open:
+            raise Http404
+        return file_response(get_object_or_404(self.session.attachments, pk=pk))

@@ -1,0 +1,352 @@
+"""Everything that writes to a session. Each writer of personal data locks the session and reads its state again."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO, Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files import File
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from anonymization.files import queue_upload
+from anonymization.models import FileDeletion
+from sessions_app.matching import match_keys
+from sessions_app.models import (
+    Attachment,
+    Channel,
+    ConsentEvent,
+    Guest,
+    Message,
+    Party,
+    Session,
+    Status,
+    random_file_name,
+)
+from sessions_app.rounding import start_of
+from sessions_app.ticket import Ticket, room_key
+from webchat.models import ConsentText, EntryForm, WebChat
+
+
+class EntryRefused(Exception):
+    """No session was made."""
+
+
+class ConsentNotShown(EntryRefused):
+    """The form that was sent did not show what is asked now: another form, or an older consent text."""
+
+
+class EntryIncomplete(EntryRefused):
+    """The GDPR form was sent without name, e-mail, phone or consent."""
+
+
+class Unavailable(EntryRefused):
+    """The GDPR form is chosen but no consent text is published in the language."""
+
+
+class SessionClosed(Exception):
+    """The conversation has ended or was anonymized; nothing was stored."""
+
+
+class AlreadyAccepted(Exception):
+    """Another operator took the conversation first."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the visitor entered, as typed; ``consent`` is the one affirmative act."""
+
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+    consent: bool = False
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.name and self.email and self.phone and self.consent)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What came with the submit besides the entry."""
+
+    ip_address: str | None = None
+    user_agent: str = ""
+    landing_page: str = ""
+    referrer: str = ""
+    params: dict[str, str] = field(default_factory=dict)
+
+
+def chosen_form(webchat: WebChat, channel: str) -> str:
+    """Return which entry form stands before a channel."""
+    return webchat.showroom_form if channel == Channel.AV else webchat.entry_form
+
+
+def required_text(webchat: WebChat, *, channel: str, language: str) -> ConsentText | None:
+    """Return the text that a visitor must consent to now; None where no consent is asked.
+
+    Raises:
+        Unavailable: consent is asked but there is no text to consent to: the gate fails closed.
+    """
+    if chosen_form(webchat, channel) != EntryForm.GDPR:
+        return None
+    text = webchat.current_text(language)
+    if text is None:
+        raise Unavailable
+    return text
+
+
+def start_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Visit) -> Session:
+    """Open a session: the gate, and the only way into one.
+
+    Creates or finds the guest, creates session and consent event, in one transaction. The same form again, with
+    the same person, returns the same session, also when two submits arrive at once.
+
+    Raises:
+        ConsentNotShown: what the ticket's form showed is not what is asked now, or the form was used by somebody
+            else before: the Back button on a shared device leads nobody into another person's conversation.
+        EntryIncomplete: the GDPR form without all four fields.
+        Unavailable: no consent text is published.
+    """
+    same_ticket = Session.objects.filter(entry_key=ticket.entry_key)
+    if session := same_ticket.first():
+        return _repeated(session, entry)
+    try:
+        return _create_session(webchat, ticket=ticket, entry=entry, visit=visit)
+    except IntegrityError:
+        # The same ticket arrived twice at once and the other submit made the session; else it is a fault.
+        if session := same_ticket.first():
+            return _repeated(session, entry)
+        raise
+
+
+def _repeated(session: Session, entry: Entry) -> Session:
+    """Return the session of a form that was sent before, to whom sent it."""
+    entered = (session.entered_name, session.entered_email, session.entered_phone)
+    if session.anonymized_at is not None or entered != (entry.name, entry.email, entry.phone):
+        raise ConsentNotShown
+    return session
+
+
+@transaction.atomic
+def _create_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Visit) -> Session:
+    webchat = _open_now(webchat)
+    text = required_text(webchat, channel=ticket.channel, language=ticket.language)
+    if not ticket.shows(text):
+        raise ConsentNotShown
+    if text is not None and not entry.complete:
+        raise EntryIncomplete
+    now = timezone.now()
+    session = Session.objects.create(
+        webchat=webchat,
+        guest=_guest_for(entry, region=webchat.phone_region, now=now),
+        channel=ticket.channel,
+        language=ticket.language,
+        created_at=now,
+        entered_name=entry.name,
+        entered_email=entry.email,
+        entered_phone=entry.phone,
+        params=visit.params,
+        ip_address=visit.ip_address,
+        user_agent=visit.user_agent[:500],
+        landing_page=visit.landing_page[:2000],
+        referrer=visit.referrer[:2000],
+        entry_key=ticket.entry_key,
+        room_key=room_key(ticket.room_token),
+    )
+    if text is not None:
+        ConsentEvent.objects.create(
+            session=session,
+            text=text,
+            kind=ConsentEvent.Kind.GIVEN,
+            day=timezone.localdate(start_of(settings.ERASURE_TIME_PRECISION, now, settings.TIME_ZONE)),
+            channel=ticket.channel,
+        )
+    return session
+
+
+def _open_now(webchat: WebChat) -> WebChat:
+    """Read the WebChat again and keep its form, its texts and its archive as they are until the commit.
+
+    The caller's copy may be older than a change of the entry form. Submits share the lock with each other; saving
+    settings and publishing wait for them and are waited for.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM webchat_webchat WHERE id = %s FOR SHARE", [webchat.pk])
+    current = WebChat.objects.open().filter(pk=webchat.pk).first()
+    if current is None:
+        raise Unavailable
+    return current
+
+
+def _guest_for(entry: Entry, *, region: str, now: datetime) -> Guest | None:
+    """Return the guest with the same three match keys, locked, or a new one; None when nothing was entered."""
+    if not (entry.name or entry.email or entry.phone):
+        return None
+    keys = match_keys(name=entry.name, email=entry.email, phone=entry.phone, region=region)
+    if keys.complete:
+        _lock_keys(f"{keys.name}\0{keys.email}\0{keys.phone}")
+        same = Guest.objects.filter(
+            email_key=keys.email, phone_key=keys.phone, name_key=keys.name, anonymized_at=None
+        )
+        guest = same.select_for_update().order_by("pk").first()
+        if guest is not None:
+            return guest
+    return Guest.objects.create(
+        name=entry.name,
+        email=entry.email,
+        phone=entry.phone,
+        name_key=keys.name,
+        email_key=keys.email,
+        phone_key=keys.phone,
+        created_at=now,
+    )
+
+
+def _lock_keys(keys: str) -> None:
+    """Let two first visits of one person wait for each other; no unique constraint may hold the keys.
+
+    On SQLite the transaction itself excludes other writers.
+    """
+    if connection.vendor == "postgresql":
+        number = int.from_bytes(hashlib.sha256(keys.encode()).digest()[:8], "big", signed=True)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s::bigint)", [number])
+
+
+def lock_open(session: Session) -> Session:
+    """Lock the session's row and return its state of now; the way of every writer of personal data.
+
+    Raises:
+        SessionClosed: it has ended or was anonymized.
+    """
+    locked = Session.objects.select_for_update().get(pk=session.pk)
+    if not locked.is_open or locked.anonymized_at is not None:
+        raise SessionClosed(_("This conversation has ended."))
+    return locked
+
+
+@transaction.atomic
+def post_message(session: Session, *, sender: Party, text: str, author: User | None = None) -> Message:
+    """Store what one side said. An operator's first message accepts the conversation.
+
+    Raises:
+        SessionClosed, AlreadyAccepted
+    """
+    locked = lock_open(session)
+    if sender == Party.OPERATOR:
+        _accept(locked, author)
+    _count(locked, sender)
+    return Message.objects.create(session=locked, sender=sender, author=author, text=text)
+
+
+def attach_file(
+    session: Session,
+    *,
+    sender: Party,
+    upload: IO[bytes] | File,
+    original_name: str,
+    content_type: str,
+    size: int,
+    author: User | None = None,
+) -> Attachment:
+    """Store a file that one side sent. The stored object is deleted again when its row is refused.
+
+    Raises:
+        SessionClosed, AlreadyAccepted
+    """
+    attachment = Attachment(
+        session=session,
+        sender=sender,
+        author=author,
+        original_name=original_name,
+        content_type=content_type,
+        size=size,
+    )
+    storage, name = attachment.file.storage, random_file_name(attachment, original_name)
+    # Queued for deletion first, and written before the row is locked, so that a slow upload keeps nobody waiting.
+    queued = queue_upload(name)
+    try:
+        attachment.file = storage.save(name, File(upload))
+        with transaction.atomic():
+            locked = lock_open(session)
+            if sender == Party.OPERATOR:
+                _accept(locked, author)
+            Session.objects.filter(pk=locked.pk).update(attachments_count=F("attachments_count") + 1)
+            attachment.save(force_insert=True)
+            queued.delete()
+    except BaseException:
+        storage.delete(name)
+        FileDeletion.objects.filter(name=name).delete()
+        raise
+    return attachment
+
+
+def _count(session: Session, sender: Party) -> None:
+    counter = "messages_operator" if sender == Party.OPERATOR else "messages_visitor"
+    Session.objects.filter(pk=session.pk).update(**{counter: F(counter) + 1})
+
+
+@transaction.atomic
+def accept_session(session: Session, *, operator: User) -> Session:
+    """Let an operator take a waiting conversation; taking one's own again changes nothing.
+
+    Raises:
+        SessionClosed, AlreadyAccepted
+    """
+    locked = lock_open(session)
+    _accept(locked, operator)
+    return locked
+
+
+def _accept(locked: Session, operator: User | None) -> None:
+    if locked.operator_id is not None:
+        if operator is None or locked.operator_id != operator.pk:
+            raise AlreadyAccepted(_("Another operator has taken this conversation."))
+        return
+    now = timezone.now()
+    fields: dict[str, Any] = {
+        "operator": operator,
+        "status": Status.ACTIVE,
+        "accepted_at": now,
+        "waited": now - locked.created_at,
+    }
+    for name, value in fields.items():
+        setattr(locked, name, value)
+    locked.save(update_fields=list(fields))
+
+
+@transaction.atomic
+def set_note(session: Session, *, note: str, result: str) -> Session:
+    """Store the operator's note and result, also after the conversation.
+
+    Raises:
+        SessionClosed: the session was anonymized.
+    """
+    locked = Session.objects.select_for_update().get(pk=session.pk)
+    if locked.anonymized_at is not None:
+        raise SessionClosed(_("This session was anonymized."))
+    locked.note, locked.result = note, result
+    locked.save(update_fields=["note", "result"])
+    return locked
+
+
+@transaction.atomic
+def end_session(session: Session, *, by: Party) -> Session:
+    """End the conversation; ending it twice changes nothing."""
+    locked = Session.objects.select_for_update().get(pk=session.pk)
+    if not locked.is_open:
+        return locked
+    locked.status = Status.CLOSED
+    locked.ended_at = timezone.now()
+    locked.ended_by = by
+    locked.duration = locked.ended_at - locked.created_at
+    locked.save(update_fields=["status", "ended_at", "ended_by", "duration"])
+    return locked

@@ -1,0 +1,141 @@
+"""The page of one session, and the conversation in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.views import View
+
+from sessions_app.downloads import file_response
+from sessions_app.forms import AttachmentForm, MessageForm
+from sessions_app.masking import SEE_PERSONAL_DATA
+from sessions_app.models import Session
+from sessions_app.staff_forms import NoteForm
+from sessions_app.staff_views import SessionPage
+from sessions_app.tables import readable_duration
+from sessions_app.transcript import transcript_of
+
+#: Tells htmx to stop asking.
+STOP_POLLING = 286
+
+
+def conversation_state(session: Session) -> str:
+    """Return what changes whenever the transcript would look different."""
+    counts = (session.messages_visitor, session.messages_operator, session.attachments_count)
+    return "-".join(map(str, (session.status, *counts, "gone" if session.anonymized_at else "")))
+
+
+class SessionView(SessionPage, View):
+    """Everything about one session that the member of staff may see."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self.show()
+
+    def show(self, *, status: int = 200, **forms: Any) -> HttpResponse:
+        """Render the page; ``forms`` are those that come back with errors or with what was not stored."""
+        session, may = self.session, self._rights()
+        context = {
+            "session": session,
+            "sees_people": self.sees_people,
+            "may": may,
+            "lines": transcript_of(session) if self.sees_people and not session.anonymized_at else [],
+            "state": conversation_state(session),
+            "general": list(general_facts(session)),
+            "personal": [] if session.anonymized_at else list(personal_facts(session)),
+            "parameters": sorted(session.params.items()) if self.sees_people else [],
+            "consents": session.consent_events.select_related("text__version__webchat"),
+            "message_form": MessageForm(auto_id="message_%s"),
+            "attachment_form": AttachmentForm(auto_id="attachment_%s"),
+            "note_form": NoteForm(
+                initial={"note": session.note, "result": session.result}, auto_id="note_%s"
+            ),
+            "refused": status == 409,
+        }
+        return render(self.request, "sessions_app/staff/session_detail.html", context | forms, status=status)
+
+    def _rights(self) -> dict[str, bool]:
+        """Return which acts the page offers: permitted to this member of staff, and possible now."""
+        session, has_perm = self.session, self.staff.has_perm
+        answers = has_perm("sessions_app.answer") and self.sees_people
+        anyones = session.operator_id in (None, self.staff.pk)
+        anonymized = session.anonymized_at is not None
+        return {
+            "answer": answers and session.is_open and anyones,
+            "accept": answers and session.is_open and session.operator_id is None,
+            "end": answers and session.is_open,
+            "note": answers and not anonymized,
+            "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,
+            "anonymize_guest": has_perm("sessions_app.anonymize_guest") and session.guest_id is not None,
+            "see_erasures": has_perm("anonymization.see_erasures"),
+            "see_versions": has_perm("webchat.manage_settings") or has_perm("webchat.publish_consent"),
+        }
+
+
+def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
+    """Yield what names nobody, as label and value."""
+    yield "WebChat", session.webchat.name
+    yield _("Channel"), session.get_channel_display()
+    yield _("Language"), session.get_language_display()
+    yield _("Started"), session.created_at
+    yield _("Accepted"), session.accepted_at
+    yield _("Ended"), session.ended_at
+    if session.ended_by:
+        yield _("Ended by"), session.get_ended_by_display()
+    yield _("Waited"), readable_duration(session.waited)
+    yield _("Duration"), readable_duration(session.duration)
+    yield _("Operator"), session.operator.username if session.operator else ""
+    yield _("Messages of the visitor"), session.messages_visitor
+    yield _("Messages of the operator"), session.messages_operator
+    yield _("Files"), session.attachments_count
+    yield _("Stars"), session.feedback_stars
+
+
+def personal_facts(session: Session) -> Iterator[tuple[str | Promise, str | None]]:
+    """Yield what names a person or was said by one, as label and value."""
+    yield _("Entered name"), session.entered_name
+    yield _("Entered e-mail"), session.entered_email
+    yield _("Entered phone"), session.entered_phone
+    yield _("IP address"), session.ip_address
+    yield _("Browser"), session.user_agent
+    yield _("Landing page"), session.landing_page
+    yield _("Referrer"), session.referrer
+    yield _("Feedback"), session.feedback_text
+
+
+class SessionTranscript(SessionPage, View):
+    """The transcript alone, for the page that fetches it anew: 204 while nothing changed, 286 once it is over."""
+
+    http_method_names = ["get", "head"]
+    permission_required = ("sessions_app.see_sessions", SEE_PERSONAL_DATA)
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        session = self.session
+        state = conversation_state(session)
+        if request.GET.get("seen") == state and session.is_open:
+            return HttpResponse(status=204)
+        context = {
+            "session": session,
+            "state": state,
+            "sees_people": True,
+            "lines": [] if session.anonymized_at else transcript_of(session),
+            "fetched": True,
+        }
+        status = 200 if session.is_open or not getattr(request, "htmx", False) else STOP_POLLING
+        return render(request, "sessions_app/staff/transcript.html", context, status=status)
+
+
+class SessionFile(SessionPage, View):
+    """A file of the conversation, always as a download."""
+
+    http_method_names = ["get", "head"]
+    permission_required = ("sessions_app.see_sessions", SEE_PERSONAL_DATA)
+
+    def get(self, request: HttpRequest, pk: int, file: int) -> FileResponse:
+        return file_response(get_object_or_404(self.session.attachments, pk=file))

@@ -1,0 +1,112 @@
+"""The Sessions table: filters, columns, pages by key."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views import View
+
+from sessions_app.columns import choose_columns, chosen_columns, forget_columns
+from sessions_app.filters import SessionFilters, only_filters
+from sessions_app.models import Session
+from sessions_app.paging import KeyPage, PositionRefused, page_by_key
+from sessions_app.staff_forms import ColumnsForm
+from sessions_app.staff_views import StaffPage
+from sessions_app.tables import SessionTable, with_row_data
+
+
+def bulk_allowed(request: HttpRequest) -> bool:
+    return request.user.has_perm("sessions_app.anonymize_session")
+
+
+class SessionList(StaffPage, View):
+    """Sessions, newest first. A wrong filter lists nothing and says what is wrong (422): who then chooses sessions
+    to anonymize must not meet more than they asked for. htmx gets the list alone, with 200, which it swaps in.
+    """
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        filters = SessionFilters(request.GET, queryset=Session.objects.all())
+        try:
+            page = self._page(filters)
+        except PositionRefused as refused:
+            return self._show(filters, KeyPage(rows=[]), problem=str(refused))
+        return self._show(filters, page)
+
+    def _page(self, filters: SessionFilters) -> KeyPage:
+        if not filters.is_valid():
+            return KeyPage(rows=[])
+        query = self.request.GET
+        return page_by_key(
+            with_row_data(filters.qs), after=query.get("after", ""), before=query.get("before", "")
+        )
+
+    def _show(self, filters: SessionFilters, page: KeyPage, *, problem: str = "") -> HttpResponse:
+        request = self.request
+        htmx: Any = getattr(request, "htmx", None)
+        partial = bool(htmx) and not htmx.history_restore_request
+        columns = chosen_columns(request)
+        may_anonymize = bulk_allowed(request)
+        wrong = bool(problem) or not filters.is_valid()
+        context = {
+            "filters": filters,
+            "chips": filters.chips,
+            "page": page,
+            "table": SessionTable(
+                page.rows, columns=columns, sees_people=self.sees_people, select=may_anonymize
+            ),
+            "columns_form": ColumnsForm(initial={"columns": columns}, auto_id="columns_%s"),
+            "may_anonymize": may_anonymize,
+            "may_export": request.user.has_perm("sessions_app.export_sessions"),
+            "links": page_links(filters.query, page),
+            "problem": problem,
+            "wrong": wrong,
+        }
+        template = "session_results.html" if partial else "session_list.html"
+        status = 422 if wrong and not partial else 200
+        response = render(request, f"sessions_app/staff/{template}", context, status=status)
+        if partial and not wrong:
+            response.headers["HX-Push-Url"] = table_address(request.GET.urlencode())
+        return response
+
+
+def table_address(query: str) -> str:
+    """Return the table's address with what it understands of a foreign query string: its filters, and the page."""
+    sent = QueryDict(query)
+    position = {name: sent[name] for name in ("after", "before") if sent.get(name)}
+    kept = "&".join(filter(None, (only_filters(query), urlencode(position))))
+    return reverse("sessions") + (f"?{kept}" if kept else "")
+
+
+def page_links(query: str, page: KeyPage) -> dict[str, str]:
+    """Return the query strings of the pages around; an empty one means that there is none."""
+
+    def link(name: str, position: str) -> str:
+        return "?" + "&".join(filter(None, (query, urlencode({name: position})))) if position else ""
+
+    first = f"?{query}" if page.newer else ""
+    return {"first": first, "newer": link("before", page.newer), "older": link("after", page.older)}
+
+
+class ChooseColumns(StaffPage, View):
+    """Keep which columns the table shows, in the log-in session; back to the list with the same filters."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = ColumnsForm(request.POST)
+        if "reset" in request.POST:
+            forget_columns(request)
+        elif form.is_valid():
+            choose_columns(request, form.cleaned_data["columns"])
+        else:
+            messages.error(request, _("The columns were not changed: choose at least one column."))
+        query = only_filters(request.POST.get("query", ""))
+        return HttpResponseRedirect(reverse("sessions") + (f"?{query}" if query else ""))

@@ -1,0 +1,107 @@
+"""What an operator does in a conversation: take it, answer, send a file, take a note, end it.
+
+Each act answers with a redirect back to the session's page; 409 when the conversation has ended, was anonymized or
+was taken by somebody else; 422 when a form is not right. What was typed stays on the page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
+
+from sessions_app import services
+from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm
+from sessions_app.masking import SEE_PERSONAL_DATA
+from sessions_app.models import Party
+from sessions_app.session_detail import SessionView
+from sessions_app.staff_forms import NoteForm
+
+
+class OperatorAct(SessionView):
+    """One act of an operator, by POST."""
+
+    http_method_names = ["post"]
+    permission_required = ("sessions_app.see_sessions", "sessions_app.answer", SEE_PERSONAL_DATA)
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        raise NotImplementedError
+
+    def back(self, message: str = "") -> HttpResponse:
+        if message:
+            messages.success(self.request, message)
+        return HttpResponseRedirect(self.session.get_absolute_url())
+
+    def refused(self, reason: Exception, **forms: Any) -> HttpResponse:
+        """Answer 409 with the page as it is now; what was typed is still there."""
+        self.session.refresh_from_db()
+        messages.error(self.request, str(reason))
+        return self.show(status=409, **forms)
+
+
+class AcceptSession(OperatorAct):
+    """Take a waiting conversation."""
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        try:
+            services.accept_session(self.session, operator=self.staff)
+        except (services.AlreadyAccepted, services.SessionClosed) as reason:
+            return self.refused(reason)
+        return self.back(_("The conversation is yours now."))
+
+
+class AnswerSession(OperatorAct):
+    """Say something to the visitor; the first answer takes the conversation."""
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        form = MessageForm(request.POST, auto_id="message_%s")
+        if not form.is_valid():
+            return self.show(status=422, message_form=form)
+        try:
+            services.post_message(
+                self.session, sender=Party.OPERATOR, text=form.cleaned_data["text"], author=self.staff
+            )
+        except (services.AlreadyAccepted, services.SessionClosed) as reason:
+            return self.refused(reason, message_form=form)
+        return HttpResponseRedirect(f"{self.session.get_absolute_url()}#answer")
+
+
+class SendFile(OperatorAct):
+    """Send a file to the visitor."""
+
+    max_body = settings.ATTACHMENT_MAX_BYTES + BODY_OVERHEAD
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        form = AttachmentForm(request.POST, request.FILES, auto_id="attachment_%s")
+        if not form.is_valid():
+            return self.show(status=form.status, attachment_form=form)
+        try:
+            services.attach_file(self.session, sender=Party.OPERATOR, author=self.staff, **form.attachment)
+        except (services.AlreadyAccepted, services.SessionClosed) as reason:
+            return self.refused(reason)
+        return self.back(_("The file was sent."))
+
+
+class TakeNote(OperatorAct):
+    """Store note and result, also after the conversation."""
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        form = NoteForm(request.POST, auto_id="note_%s")
+        if not form.is_valid():
+            return self.show(status=422, note_form=form)
+        try:
+            services.set_note(self.session, **form.cleaned_data)
+        except services.SessionClosed as reason:
+            return self.refused(reason, note_form=form)
+        return self.back(_("The note was stored."))
+
+
+class EndSession(OperatorAct):
+    """End the conversation; ending it twice changes nothing."""
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        services.end_session(self.session, by=Party.OPERATOR)
+        return self.back(_("The conversation has ended."))

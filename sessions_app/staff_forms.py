@@ -1,0 +1,58 @@
+"""The forms of the staff pages about sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from sessions_app.tables import COLUMNS
+
+
+class ColumnsForm(forms.Form):
+    """Which columns the Sessions table shows."""
+
+    columns = forms.MultipleChoiceField(
+        label=_("Columns"),
+        choices=list(COLUMNS.items()),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("Choose at least one column.")},
+    )
+
+
+class NoteForm(forms.Form):
+    """What the operator notes about a conversation."""
+
+    note = forms.CharField(
+        label=_("Note"), required=False, max_length=10_000, widget=forms.Textarea({"rows": 4}), strip=False
+    )
+    result = forms.CharField(label=_("Result"), required=False, max_length=200)
+
+
+class FindForm(forms.Form):
+    """Name, e-mail, phone in any combination. Never sent by GET: personal data belongs into no URL."""
+
+    name = forms.CharField(label=_("Name"), required=False, max_length=200)
+    email = forms.CharField(
+        label=_("E-mail"), required=False, max_length=254, widget=forms.TextInput({"inputmode": "email"})
+    )
+    phone = forms.CharField(
+        label=_("Phone"),
+        required=False,
+        max_length=50,
+        widget=forms.TextInput({"inputmode": "tel"}),
+        help_text=_("In any spelling, with or without the country code."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["autocomplete"] = "off"
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if not self.errors and not any(values.values()):
+            raise ValidationError(_("Enter a name, an e-mail or a phone number."))
+        return values

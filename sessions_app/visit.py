@@ -1,0 +1,72 @@
+"""What a visitor's request tells besides the form's fields."""
+
+from __future__ import annotations
+
+import ipaddress
+import unicodedata
+
+from django.conf import settings
+from django.http import HttpRequest, QueryDict
+from django.utils.translation import get_language_info
+from django.utils.translation.trans_real import parse_accept_lang_header
+
+from sessions_app.services import Visit
+from webchat.models import WebChat
+
+_PARAMETER = "param."
+_MAX_PARAMETERS, _MAX_NAME, _MAX_VALUE = 20, 50, 500
+
+
+def visit_of(request: HttpRequest) -> Visit:
+    """Return address, browser, landing page and parameters of a submit, cut to what is stored."""
+    return Visit(
+        ip_address=ip_address_of(request),
+        user_agent=_printable(request.headers.get("User-Agent", "")),
+        landing_page=_printable(request.POST.get("landing_page", "")),
+        referrer=_printable(request.POST.get("referrer", "")),
+        params=parameters_of(request.POST),
+    )
+
+
+def ip_address_of(request: HttpRequest) -> str | None:
+    """Return the visitor's address; X-Forwarded-For counts only as far as our own proxies wrote it."""
+    addresses = [request.META.get("REMOTE_ADDR", "")]
+    if settings.TRUSTED_PROXIES:
+        forwarded = request.headers.get("X-Forwarded-For", "").split(",")
+        addresses = [a.strip() for a in forwarded][-settings.TRUSTED_PROXIES :]
+    try:
+        return str(ipaddress.ip_address(addresses[0]))
+    except ValueError:
+        return None
+
+
+def parameters_of(data: QueryDict) -> dict[str, str]:
+    """Return the parameters that the embedding page sent along, fields named ``param.<name>``."""
+    named = [
+        (name.removeprefix(_PARAMETER), data.get(name) or "") for name in data if name.startswith(_PARAMETER)
+    ]
+    return {
+        _printable(name)[:_MAX_NAME]: _printable(value)[:_MAX_VALUE]
+        for name, value in named[:_MAX_PARAMETERS]
+        if name
+    }
+
+
+def language_of(request: HttpRequest, webchat: WebChat) -> str:
+    """Return the WebChat's language that the visitor chose, or the one the browser prefers."""
+    chosen = [request.POST.get("switch"), request.POST.get("language"), request.GET.get("lang")]
+    preferred = [code for code, _q in parse_accept_lang_header(request.headers.get("Accept-Language", ""))]
+    for code in [*filter(None, chosen), *preferred, *(code.partition("-")[0] for code in preferred)]:
+        if code in webchat.languages:
+            return code
+    return webchat.default_language if webchat.default_language in webchat.languages else webchat.languages[0]
+
+
+def language_choices(webchat: WebChat) -> list[tuple[str, str]]:
+    """Return (code, name in the language itself) of the WebChat's languages."""
+    return [(code, get_language_info(code)["name_local"].capitalize()) for code in webchat.languages]
+
+
+def _printable(text: str) -> str:
+    """Drop control characters and lone surrogates, which PostgreSQL refuses and nobody typed."""
+    return "".join(c for c in text if unicodedata.category(c) not in {"Cc", "Cs"})

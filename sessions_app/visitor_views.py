@@ -1,0 +1,103 @@
+"""The gate as a page: the entry form before a chat and before the showroom.
+
+No cookie is set or read, since the page is also shown in a frame on another site: the signed ticket protects the
+form, and the room's secret URL the conversation. Rendering stores nothing.
+"""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import translation
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+
+from sessions_app import services, ticket, visit
+from sessions_app.forms import ENTRY_FORMS, NoEntryForm
+from sessions_app.models import Channel
+from webchat.models import WebChat
+
+
+@method_decorator([csrf_exempt, never_cache], name="dispatch")
+class EntryView(View):
+    """Show the entry form and open a session for a good submit.
+
+    200 the form, 302 to the room, 403 ticket refused, 409 another text is current, 422 incomplete, 503 unavailable.
+    """
+
+    channel: str = Channel.CHAT
+    http_method_names = ["get", "head", "post"]
+
+    def dispatch(self, request: HttpRequest, public_id: str) -> HttpResponseBase:
+        self.webchat = get_object_or_404(WebChat.objects.open(), public_id=public_id)
+        self.language = visit.language_of(request, self.webchat)
+        with translation.override(self.language):
+            response = super().dispatch(request)
+        response.headers["Content-Language"] = self.language
+        return response
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._show(self._form_class(region=self.webchat.phone_region))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = self._form_class(request.POST, region=self.webchat.phone_region)
+        if "switch" in request.POST:
+            typed = {name: request.POST.get(name, "") for name in form.fields if name != "consent"}
+            return self._show(self._form_class(initial=typed, region=self.webchat.phone_region))
+        try:
+            shown = ticket.read(request.POST.get("ticket", ""), webchat=self.webchat, channel=self.channel)
+        except ticket.TicketRefused:
+            return self._show(
+                form, status=403, notice=_("This form has expired. Please check it and send it again.")
+            )
+        if not form.is_valid():
+            return self._show(form, status=422)
+        try:
+            services.start_session(
+                self.webchat, ticket=shown, entry=form.entry, visit=visit.visit_of(request)
+            )
+        except (services.ConsentNotShown, services.EntryIncomplete):
+            notice = _("The form has changed since it was shown to you. Please read it and send it again.")
+            return self._show(form, status=409, notice=notice)
+        except services.Unavailable:
+            return self._show(form)
+        return HttpResponseRedirect(reverse("room", args=[shown.room_token]))
+
+    @property
+    def _form_class(self) -> type[NoEntryForm]:
+        return ENTRY_FORMS[services.chosen_form(self.webchat, self.channel)]
+
+    def _show(self, form: NoEntryForm, *, status: int = 200, notice: str = "") -> HttpResponse:
+        """Render the form as it is asked now, with a new ticket; what was typed stays, the box is never ticked."""
+        try:
+            text = services.required_text(self.webchat, channel=self.channel, language=self.language)
+        except services.Unavailable:
+            return self._render({"unavailable": True}, status=503)
+        issued = ticket.issue(self.webchat, channel=self.channel, language=self.language, text=text)
+        sent = self.request.POST
+        return self._render(
+            {
+                "form": form,
+                "text": text,
+                "ticket": issued,
+                "notice": notice,
+                "landing_page": sent.get("landing_page", self.request.headers.get("Referer", "")),
+                "referrer": sent.get("referrer", ""),
+                "params": visit.parameters_of(sent),
+            },
+            status=status,
+        )
+
+    def _render(self, context: dict[str, object], *, status: int) -> HttpResponse:
+        context |= {
+            "webchat": self.webchat,
+            "language": self.language,
+            "languages": visit.language_choices(self.webchat),
+            "is_showroom": self.channel == Channel.AV,
+        }
+        return render(self.request, "sessions_app/visitor/entry.html", context, status=status)

@@ -1,0 +1,117 @@
+"""Deny by default: whatever nobody declared is an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection, models
+from django.test.utils import isolate_apps
+
+from anonymization.checks import check_database, check_registry
+from anonymization.policy import AlreadyRegistered, Registry, registry
+from sessions_app.models import Guest, Message
+
+
+def codes(declared: Registry, *chosen: Any) -> list[str]:
+    return sorted(str(message.id).partition(".")[2] for message in check_registry(declared, list(chosen)))
+
+
+def declare(**declaration: Any) -> Registry:
+    declared = Registry()
+    declared._policies["sessions_app.guest"] = registry.get(Guest)
+    declared.register(Message, **declaration)
+    return declared
+
+
+WHOLE = dict.fromkeys(("id", "at", "sender", "author", "session"), "reason")
+
+
+def test_every_installed_model_is_declared() -> None:
+    assert list(check_registry(registry, apps.get_models(include_auto_created=True))) == []
+
+
+def test_model_without_policy() -> None:
+    assert codes(Registry(), Message) == ["E001"]
+
+
+def test_field_neither_erased_nor_kept() -> None:
+    assert codes(declare(keep=WHOLE), Message) == ["E002"]
+    message = next(iter(check_registry(declare(keep=WHOLE), [Message])))
+    assert message.msg == "sessions_app.Message.text is neither erased nor kept."
+
+
+def test_new_field_is_noticed() -> None:
+    with isolate_apps("sessions_app"):
+
+        class Message2(models.Model):
+            text = models.TextField()
+            whatsapp_id = models.TextField()
+
+            class Meta:
+                app_label = "sessions_app"
+
+        declared = Registry()
+        declared.register(Message2, impersonal={"id": "number", "text": "reason"})
+        policy = declared.get(Message2)
+        policy.__dict__["model"] = Message2
+        assert codes(declared, Message2) == ["E002"]
+
+
+@pytest.mark.parametrize(
+    ("declaration", "code"),
+    [
+        ({"keep": WHOLE | {"text": "x", "nothing": "x"}}, "E004"),
+        ({"keep": WHOLE | {"text": "x"}, "impersonal": {"text": "x"}}, "E003"),
+        ({"keep": WHOLE | {"text": ""}}, "E005"),
+        ({"keep": WHOLE | {"text": "  "}}, "E005"),
+        ({"keep": WHOLE | {"text": None}}, "E005"),
+        ({"subject": "session__nobody", "delete": True}, "E006"),
+        ({"subject": "session__webchat", "delete": True}, "E006"),
+        ({"subject": "session__guest", "mark": "at", "keep": WHOLE | {"text": "x"}}, "E007"),
+        ({"delete": True}, "E008"),
+        ({"keep": WHOLE, "erase": {"text": ""}}, "E008"),
+    ],
+)
+def test_wrong_declaration(declaration: dict[str, Any], code: str) -> None:
+    assert code in codes(declare(**declaration), Message)
+
+
+def test_second_registration_names_the_first() -> None:
+    declared = declare(keep=WHOLE)
+    with pytest.raises(AlreadyRegistered, match=r"tests\.anonymization\.test_checks"):
+        declared.register("sessions_app.Message", keep=WHOLE)
+
+
+@pytest.mark.django_db
+def test_table_that_no_model_declares() -> None:
+    def found() -> list[str]:
+        return [str(message.id) for message in check_database(None, databases=["default"])]
+
+    assert found() == []
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE left_behind (name TEXT)")
+    assert found() == ["anonymization.E009"]
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE left_behind")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("pragma", ["secure_delete", "recursive_triggers"])
+def test_unsafe_sqlite_connection_is_noticed(pragma: str) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("pragmas are SQLite's")
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA {pragma} = OFF")
+        try:
+            assert [str(m.id) for m in check_database(None, databases=["default"])] == ["anonymization.E011"]
+        finally:
+            cursor.execute(f"PRAGMA {pragma} = ON")
+
+
+@pytest.mark.django_db
+def test_check_command_is_clean() -> None:
+    call_command("check", databases=["default"], fail_level="WARNING")
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)

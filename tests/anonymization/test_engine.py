@@ -1,0 +1,294 @@
+"""The engine erases everything of the subject, nothing of anybody else, once, in a constant number of statements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from anonymization import engine
+from anonymization.models import Door, Erasure, FileDeletion
+from sessions_app import services
+from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session
+from tests.database import Rows, digest, dump, media
+from tests.factories import make_session, make_webchat
+
+pytestmark = pytest.mark.django_db
+
+COMMAND = engine.Requester(Door.COMMAND)
+
+
+@pytest.fixture
+def conversation(django_capture_on_commit_callbacks: Any) -> Session:
+    return talk(make_session())
+
+
+def talk(session: Session, words: str = "hello") -> Session:
+    services.post_message(session, sender=Party.VISITOR, text=words)
+    services.attach_file(
+        session,
+        sender=Party.VISITOR,
+        upload=ContentFile(words.encode()),
+        original_name=f"{words}.txt",
+        content_type="text/plain",
+        size=len(words),
+    )
+    return session
+
+
+def others(before: Rows, after: Rows, *, touched: set[str]) -> None:
+    """Assert that no row was changed or lost outside the tables that an erasure may touch."""
+    for table in before.keys() - touched:
+        assert before[table] == after[table], table
+
+
+def test_session_is_emptied_and_keeps_its_shell(conversation: Session) -> None:
+    make_session(conversation.webchat)  # the same person once more, so that the guest stays
+    erasure, erased = engine.erase(conversation, requester=COMMAND)
+
+    assert erased
+    conversation.refresh_from_db()
+    assert (conversation.entered_name, conversation.entered_email, conversation.entered_phone) == ("", "", "")
+    assert (conversation.guest_id, conversation.ip_address, conversation.room_key) == (None, None, None)
+    assert (conversation.params, conversation.user_agent, conversation.note) == ({}, "", "")
+    assert (conversation.status, conversation.messages_visitor, conversation.attachments_count) == (
+        "closed",
+        1,
+        1,
+    )
+    assert not conversation.messages.exists()
+    assert not conversation.attachments.exists()
+    assert conversation.erasure == erasure
+    assert ConsentEvent.objects.filter(session=conversation).count() == 1
+    assert Guest.objects.get().name == "Jana Nováková"
+    assert erasure.counts["sessions_app.Session"] == 1
+    assert erasure.shells == {"sessions_app.Session": [conversation.pk]}
+
+
+def test_times_keep_the_local_day_only(conversation: Session) -> None:
+    day = timezone.localtime(conversation.created_at).date()
+    engine.erase(conversation, requester=COMMAND)
+    conversation.refresh_from_db()
+    for moment in (conversation.created_at, conversation.ended_at):
+        assert moment is not None
+        local = timezone.localtime(moment)
+        assert (local.date(), local.time().isoformat()) == (day, "00:00:00")
+    assert conversation.accepted_at is None
+
+
+def test_duration_is_cut_to_minutes(conversation: Session) -> None:
+    from datetime import timedelta
+
+    Session.objects.filter(pk=conversation.pk).update(
+        duration=timedelta(minutes=7, seconds=59), waited=timedelta(seconds=61)
+    )
+    engine.erase(conversation, requester=COMMAND)
+    conversation.refresh_from_db()
+    assert (conversation.duration, conversation.waited) == (timedelta(minutes=7), timedelta(minutes=1))
+
+
+def test_last_session_takes_the_guest_with_it(conversation: Session) -> None:
+    guest = conversation.guest
+    assert guest is not None
+    second = make_session(conversation.webchat)
+    engine.erase(conversation, requester=COMMAND)
+    guest.refresh_from_db()
+    assert (guest.anonymized_at, guest.name) == (None, "Jana Nováková")
+
+    erasure, _ = engine.erase(second, requester=COMMAND)
+
+    guest.refresh_from_db()
+    assert guest.anonymized_at is not None
+    assert (guest.name, guest.email, guest.phone, guest.email_key, guest.phone_key, guest.name_key) == (
+        "",
+    ) * 6
+    assert erasure.counts["sessions_app.Guest"] == 1
+
+
+def test_guest_goes_whole_and_others_stay(conversation: Session) -> None:
+    stranger = talk(
+        make_session(conversation.webchat, name="Petr Malý", email="petr@example.com"), "stranger"
+    )
+    talk(make_session(conversation.webchat), "again")
+    guest = conversation.guest
+    assert guest is not None
+    of_stranger = [Guest.objects.filter(pk=stranger.guest_id), Session.objects.filter(pk=stranger.pk),
+                   Message.objects.filter(session=stranger), Attachment.objects.filter(session=stranger)]  # fmt: skip
+    before, rows_before = digest(), [list(rows.values()) for rows in of_stranger]
+
+    erasure, _ = engine.erase(guest, requester=COMMAND)
+
+    assert [list(rows.values()) for rows in of_stranger] == rows_before
+    others(
+        before,
+        digest(),
+        touched={m._meta.db_table for m in (Guest, Session, Message, Attachment, Erasure, FileDeletion)},
+    )
+    assert erasure.counts == {
+        "sessions_app.Attachment": 2,
+        "sessions_app.Guest": 1,
+        "sessions_app.Message": 2,
+        "sessions_app.Session": 2,
+    }
+    assert "Jana" not in dump()
+    assert "Petr" in dump()
+
+
+def test_repeated_call_returns_the_first_record(conversation: Session) -> None:
+    guest = conversation.guest
+    assert guest is not None
+    first, erased = engine.erase(guest, requester=COMMAND)
+    before = digest()
+    for subject in (guest, conversation, Session.objects.get(pk=conversation.pk)):
+        assert engine.erase(subject, requester=COMMAND) == (first, False)
+    assert erased
+    assert digest() == before
+
+
+def test_a_returning_person_is_a_new_guest(conversation: Session) -> None:
+    guest = conversation.guest
+    assert guest is not None
+    engine.erase(guest, requester=COMMAND)
+    assert make_session(conversation.webchat).guest_id != guest.pk
+
+
+@pytest.mark.parametrize("kind", ["session", "guest"])
+def test_number_of_statements_does_not_grow(kind: str) -> None:
+    counted = []
+    for number in (1, 30):
+        webchat = make_webchat()
+        sessions = [make_session(webchat, email=f"{kind}{number}@example.com") for _ in range(number)]
+        extra = make_session(webchat, email=f"{kind}{number}@example.com")
+        for session in sessions if kind == "guest" else [extra] * number:
+            talk(session)
+        subject = extra.guest if kind == "guest" else extra
+        assert subject is not None
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            engine.erase(subject, requester=COMMAND)
+        counted.append(len(queries))
+    assert counted[0] == counted[1] <= 20
+
+
+def test_stored_files_go_after_the_commit(
+    conversation: Session, django_capture_on_commit_callbacks: Any
+) -> None:
+    assert len(media()) == 1
+    with django_capture_on_commit_callbacks() as callbacks:
+        erasure, _ = engine.erase(conversation, requester=COMMAND)
+    assert len(media()) == 1
+    assert erasure.pending_files == 1
+    for callback in callbacks:
+        callback()
+    assert media() == {}
+    assert erasure.pending_files == 0
+
+
+def test_file_that_can_not_be_deleted_stays_queued(
+    conversation: Session, django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.core.files.storage import FileSystemStorage
+
+    from anonymization.files import delete_pending_files
+
+    def refuse(self: object, name: str) -> None:
+        raise OSError(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSystemStorage, "delete", refuse)
+        with django_capture_on_commit_callbacks(execute=True):
+            erasure, _ = engine.erase(conversation, requester=COMMAND)
+        assert erasure.pending_files == 1
+        assert FileDeletion.objects.get().attempts == 1
+    assert delete_pending_files() == 0
+    assert media() == {}
+    assert erasure.pending_files == 0
+
+
+def test_upload_that_died_half_way_is_deleted_later(
+    conversation: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import timedelta
+
+    from anonymization import files
+
+    monkeypatch.setattr(Attachment, "save", lambda *args, **kwargs: (_ for _ in ()).throw(SystemExit))
+    monkeypatch.setattr("django.core.files.storage.FileSystemStorage.delete", lambda *args: None)
+    with pytest.raises(SystemExit), transaction.atomic():
+        talk(conversation, "half")
+    monkeypatch.undo()
+    (orphan,) = set(media()) - {attachment.file.name for attachment in Attachment.objects.all()}
+    # A killed process would not have cleaned up behind itself.
+    FileDeletion.objects.create(name=orphan)
+    assert files.delete_pending_files() == 0
+    assert orphan in media(), "an upload has an hour to finish"
+    monkeypatch.setattr(files, "UPLOAD_MAY_TAKE", timedelta(0))
+    assert files.delete_pending_files() == 0
+    assert len(media()) == Attachment.objects.count() == 1
+    assert not FileDeletion.objects.exists()
+
+
+def test_stored_upload_is_queued_no_more(conversation: Session) -> None:
+    assert (len(media()), FileDeletion.objects.count()) == (1, 0)
+
+
+def test_more_than_was_shown_is_refused(conversation: Session) -> None:
+    guest = conversation.guest
+    assert guest is not None
+    make_session(conversation.webchat)
+    before = digest()
+    for shown in (
+        {"sessions_app.Session": 1, "sessions_app.Guest": 1},
+        {"sessions_app.Session": 2},
+        {"sessions_app.Session": 2, "sessions_app.Guest": 1, "webchat.WebChat": 1},
+        {},
+    ):
+        with pytest.raises(engine.SubjectChanged):
+            engine.erase(guest, requester=COMMAND, expected=shown)
+    assert digest() == before
+    # A session's page that promised to take the guest along, when the guest has come back since.
+    with pytest.raises(engine.SubjectChanged):
+        engine.erase(
+            conversation, requester=COMMAND, expected={"sessions_app.Session": 1, "sessions_app.Guest": 1}
+        )
+    assert digest() == before
+
+
+def test_row_outside_the_subject_rolls_everything_back(
+    conversation: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk(make_session(conversation.webchat, email="petr@example.com"))
+    original = engine._apply
+
+    def too_much(policy: Any, rows: Any, *args: Any) -> int:
+        wide = Message.objects.all() if policy.model is Message else rows
+        return original(policy, wide, *args)
+
+    monkeypatch.setattr(engine, "_apply", too_much)
+    before = digest()
+    with pytest.raises(engine.OutsideSubject), transaction.atomic():
+        engine.erase(conversation, requester=COMMAND)
+    assert digest() == before
+
+
+@pytest.mark.parametrize("pk", [None, "", 0, -1, "1", True, 1.0, [1]])
+def test_nothing_but_a_stored_subject_is_erased(conversation: Session, pk: Any) -> None:
+    before = digest()
+    for fake in (Session(pk=pk), Guest(pk=pk), Message(pk=pk)):
+        fake._state.adding = False
+        with pytest.raises(engine.NotErasable):
+            engine.erase(fake, requester=COMMAND)
+    with pytest.raises(engine.NotErasable):
+        engine.erase(Session(), requester=COMMAND)
+    assert digest() == before
+
+
+def test_records_are_numbered_in_order(conversation: Session) -> None:
+    second = make_session(conversation.webchat, email="petr@example.com")
+    records = [engine.erase(s, requester=COMMAND)[0] for s in (conversation, second)]
+    assert [record.number for record in records] == [1, 2]

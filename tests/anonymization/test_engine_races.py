@@ -1,0 +1,98 @@
+"""The engine against writers and against itself, on both databases."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+
+from anonymization import engine
+from anonymization.models import Door, Erasure
+from sessions_app import services
+from sessions_app.models import Attachment, Guest, Message, Party, Session
+from tests.database import dump, media
+from tests.factories import make_session, make_webchat
+from tests.races import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUNDS = 5
+COMMAND = engine.Requester(Door.COMMAND)
+
+
+def erase(subject: Any) -> Any:
+    return engine.erase(subject, requester=COMMAND)
+
+
+def say(session: Session) -> Any:
+    return services.post_message(session, sender=Party.VISITOR, text="Kassiopeia")
+
+
+def send(session: Session) -> Any:
+    return services.attach_file(
+        session,
+        sender=Party.VISITOR,
+        upload=ContentFile(b"Kassiopeia"),
+        original_name="Kassiopeia.txt",
+        content_type="text/plain",
+        size=10,
+    )
+
+
+def note(session: Session) -> Any:
+    return services.set_note(session, note="Kassiopeia", result="Kassiopeia")
+
+
+@pytest.mark.parametrize("writer", [say, send, note])
+def test_writer_leaves_nothing_behind_an_erasure(writer: Any) -> None:
+    webchat = make_webchat()
+    for number in range(ROUNDS):
+        session = make_session(webchat, email=f"{number}@example.com")
+        results = at_once([partial(writer, session), partial(erase, session), partial(writer, session)])
+        assert not isinstance(results[1], Exception)
+        for result in (results[0], results[2]):
+            assert not isinstance(result, Exception) or isinstance(result, services.SessionClosed)
+    assert not Message.objects.exists()
+    assert not Attachment.objects.exists()
+    assert media() == {}
+    assert "Kassiopeia" not in dump()
+    assert Session.objects.filter(anonymized_at=None).count() == 0
+
+
+def test_eight_erasures_of_one_subject_are_one_record() -> None:
+    webchat = make_webchat()
+    session = make_session(webchat)
+    make_session(webchat)
+    guest = session.guest
+    results: list[Any] = at_once([partial(erase, guest), partial(erase, session)] * 4)
+    records = {record.pk for record, _ in results}
+    assert sum(erased for _, erased in results) == Erasure.objects.count() == len(records) <= 2
+    assert Session.objects.filter(anonymized_at=None).count() == 0
+    assert Guest.objects.get().anonymized_at is not None
+
+
+def test_last_two_sessions_erased_at_once_take_the_guest() -> None:
+    webchat = make_webchat()
+    for number in range(ROUNDS):
+        sessions = [make_session(webchat, email=f"{number}@example.com") for _ in range(2)]
+        results = at_once([partial(erase, session) for session in sessions])
+        assert not [result for result in results if isinstance(result, Exception)]
+    assert Guest.objects.filter(anonymized_at=None).count() == 0
+    assert sorted(Erasure.objects.values_list("number", flat=True)) == list(range(1, 2 * ROUNDS + 1))
+
+
+def test_visit_of_a_person_who_is_being_erased_is_a_new_guest_or_goes_too() -> None:
+    webchat = make_webchat()
+    for number in range(ROUNDS):
+        session = make_session(webchat, email=f"{number}@example.com")
+        results: list[Any] = at_once(
+            [partial(erase, session.guest), partial(make_session, webchat, email=f"{number}@example.com")]
+        )
+        assert not [result for result in results if isinstance(result, Exception)]
+        again = Session.objects.get(pk=results[1].pk)
+        assert (again.anonymized_at is not None) or (
+            again.guest is not None and again.guest.anonymized_at is None
+        )
+        assert Guest.objects.get(pk=session.guest_id).anonymized_at is not None

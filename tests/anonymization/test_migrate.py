@@ -1,0 +1,48 @@
+"""``migrate`` runs when it must repair, and says what is still wrong."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def manage(database: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DATABASE_URL": f"sqlite:///{database}"}
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "live.sqlite3"
+    assert manage(path, "migrate", "--verbosity", "0").returncode == 0
+    return path
+
+
+def execute(database: Path, statement: str) -> None:
+    connection = sqlite3.connect(database)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def test_a_dropped_trigger_is_made_again(database: Path) -> None:
+    execute(database, 'DROP TRIGGER "mluvii_gdpr_webchat_consenttext_update"')
+    assert "anonymization.E010" in manage(database, "check", "--database", "default").stderr
+    assert manage(database, "migrate").returncode == 0
+    assert manage(database, "check", "--database", "default").returncode == 0
+
+
+def test_a_table_without_a_model_is_named_and_hinders_no_migration(database: Path) -> None:
+    execute(database, "CREATE TABLE left_behind (name TEXT)")
+    migrated = manage(database, "migrate")
+    assert migrated.returncode == 0
+    assert "left_behind" in migrated.stderr
+    assert manage(database, "check", "--database", "default").returncode == 1

@@ -1,0 +1,54 @@
+"""The base of all staff pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+
+from anonymization.pages import StaffPage
+
+pytestmark = pytest.mark.django_db
+
+SESSIONS, SETTINGS = "sessions_app.see_sessions", "webchat.manage_settings"
+PERSONAL = "sessions_app.see_personal_data"
+
+
+class Page(StaffPage):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return HttpResponse("seen")
+
+
+def is_let_in(user: User, **rights: object) -> bool:
+    request = RequestFactory().get("/")
+    request.user = user
+    try:
+        return Page.as_view(**rights)(request).status_code == 200
+    except PermissionDenied:
+        return False
+
+
+def test_all_of_the_required_and_one_of_any(make_user: Callable[..., User]) -> None:
+    administrator, operator = make_user("administrator"), make_user("operator")
+    for rights, people in (
+        ({"permission_required": SESSIONS}, [True, True]),
+        ({"permission_required": (SESSIONS, PERSONAL)}, [False, True]),
+        ({"any_permission": (SETTINGS, PERSONAL)}, [True, True]),
+        ({"any_permission": (SETTINGS,)}, [True, False]),
+        ({"permission_required": SESSIONS, "any_permission": (SETTINGS, "x.y")}, [True, False]),
+    ):
+        assert [is_let_in(user, **rights) for user in (administrator, operator)] == people, rights
+
+
+def test_a_page_that_names_no_permission_opens_for_nobody(make_user: Callable[..., User]) -> None:
+    with pytest.raises(ImproperlyConfigured):
+        is_let_in(make_user("superuser"))
+
+
+@pytest.mark.parametrize("path", ["/settings/webchat/", "/settings/gdpr/", "/sessions/", "/erasures/"])
+def test_no_staff_page_is_kept(log_in: Callable[[str], Client], path: str) -> None:
+    assert "no-store" in log_in("administrator").get(path).headers["Cache-Control"]

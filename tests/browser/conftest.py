@@ -1,0 +1,61 @@
+"""Chromium against a live server: people who log in as people do, and no complaint of the browser goes unnoticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+from tests.conftest import PASSWORD
+
+DESKTOP, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
+#: What Chromium says of an answer that a page gives on purpose: 403, 404, 409, 422.
+MEANT = "Failed to load resource: the server responded with a status of 4"
+
+
+@pytest.fixture
+def open_browser(browser: Browser, live_server: Any) -> Iterator[Callable[..., Page]]:
+    """Return a function that opens a page of a browser of its own; errors on any console fail the test."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not message.text.startswith(MEANT):
+            complaints.append(f"{message.location.get('url')}: {message.text}")
+
+    def open_page(**options: Any) -> Page:
+        context = browser.new_context(
+            base_url=live_server.url, **{"viewport": DESKTOP, "locale": "en-GB", **options}
+        )
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        page.on("console", note)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def log_in_browser(open_browser: Callable[..., Page], make_user: Callable[..., User]) -> Callable[..., Page]:
+    """Return a function that logs a role in by the log-in page."""
+
+    def log_in(role: str, **options: Any) -> Page:
+        if not User.objects.filter(username=role).exists():
+            make_user(role)
+        page = open_browser(**options)
+        page.goto("/accounts/login/")
+        page.fill("[name=login]", role)
+        page.fill("[name=password]", PASSWORD)
+        page.click("main button[type=submit]")
+        page.wait_for_url("**/")
+        return page
+
+    return log_in

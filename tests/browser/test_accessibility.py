@@ -1,0 +1,159 @@
+"""axe finds nothing on any page, at both widths, light and dark, and the strict policy nothing to complain of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.files.base import ContentFile
+from playwright.sync_api import Page
+
+from anonymization import engine
+from anonymization.models import Door
+from sessions_app import services
+from sessions_app.models import Party, Session
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.factories import make_session, make_webchat, publish
+from webchat.models import WebChat
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+WIDTHS = pytest.mark.parametrize(
+    "options",
+    [{"viewport": DESKTOP}, {"viewport": PHONE}, {"viewport": DESKTOP, "color_scheme": "dark"}],
+    ids=["desktop", "phone", "dark"],
+)
+STAFF_PAGES = [
+    "/",
+    "/sessions/",
+    "/sessions/?status=waiting",
+    "/sessions/{open}/",
+    "/sessions/{erased}/",
+    "/guests/{guest}/",
+    "/guests/find/",
+    "/sessions/{open}/anonymize/",
+    "/guests/{guest}/anonymize/",
+    "/erasures/",
+    "/erasures/{erasure}/",
+    "/settings/webchat/",
+    "/settings/webchat/add/",
+    "/settings/webchat/{webchat}/",
+    "/settings/webchat/{webchat}/archive/",
+    "/settings/webchat/{webchat}/forms/",
+    "/settings/webchat/{webchat}/forms/versions/2/",
+    "/settings/gdpr/",
+    "/accounts/password/change/",
+    "/accounts/2fa/",
+    "/accounts/2fa/totp/activate/",
+    "/accounts/logout/",
+    "/no-such-page/",
+    "/sessions/?guest=999999",
+]
+
+
+@pytest.fixture
+def ids() -> dict[str, Any]:
+    webchat = make_webchat(languages=["en", "cs"])
+    publish(webchat, "Another wording.")
+    open_one, erased = make_session(webchat), make_session(webchat, email="petr@example.com")
+    services.post_message(open_one, sender=Party.VISITOR, text="Hello")
+    services.attach_file(
+        open_one, sender=Party.VISITOR, upload=ContentFile(b"x"), original_name="x.txt", content_type="text/plain",
+        size=1,
+    )  # fmt: skip
+    record, _ = engine.erase(erased, requester=engine.Requester(Door.COMMAND))
+    return {
+        "open": open_one.pk, "erased": erased.pk, "guest": open_one.guest_id, "webchat": webchat.pk,
+        "erasure": record.pk,
+    }  # fmt: skip
+
+
+def violations(page: Page, path: str) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return [f"{path}: {v['id']}: {v['nodes'][0]['html'][:120]}" for v in found] + (
+        [f"{path}: scrolls sideways by {overflow}"] if overflow > 0 else []
+    )
+
+
+@WIDTHS
+def test_staff_pages(
+    options: dict[str, Any], ids: dict[str, Any], log_in_browser: Callable[..., Page]
+) -> None:
+    page = log_in_browser("superuser", **options)
+    found = []
+    for path in STAFF_PAGES:
+        page.goto(path.format(**ids))
+        found += violations(page, path)
+    page.goto("/guests/find/")
+    page.get_by_label("E-mail").fill("jana@example.com")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("heading", name="1 guest").wait_for()
+    found += violations(page, "found person")
+    page.goto("/guests/find/")
+    page.get_by_role("button", name="Find").click()
+    page.locator(".invalid-feedback, .errorlist, .alert-danger").first.wait_for()
+    found += violations(page, "find nothing")
+    assert "\n".join(found) == ""
+
+
+@WIDTHS
+def test_publishing_pages(
+    options: dict[str, Any], ids: dict[str, Any], log_in_browser: Callable[..., Page]
+) -> None:
+    page = log_in_browser("superuser", **options)
+    found = []
+    for button in ("Preview as the visitor sees it", "Review and publish as version 3…"):
+        page.goto(f"/settings/webchat/{ids['webchat']}/forms/")
+        page.locator("[name=label_en]").fill("A label of its own")
+        page.get_by_role("button", name=button).click()
+        page.wait_for_url("**/publish/")
+        found += violations(page, button)
+    assert "\n".join(found) == ""
+
+
+@WIDTHS
+def test_visitor_pages(
+    options: dict[str, Any], ids: dict[str, Any], open_browser: Callable[..., Page]
+) -> None:
+    webchat = WebChat.objects.get()
+    page = open_browser(**options)
+    found = []
+    for path in (f"/w/{webchat.public_id}/", f"/w/{webchat.public_id}/showroom/"):
+        page.goto(path)
+        found += violations(page, path)
+        page.evaluate("document.querySelector('#entry').noValidate = true")
+        page.locator("#entry button[type=submit]").click()
+        page.locator(".errorlist").first.wait_for()
+        found += violations(page, f"{path} with errors")
+    page.goto(f"/w/{webchat.public_id}/consent/2/cs/")
+    found += violations(page, "consent text")
+    page.goto("/accounts/login/")
+    found += violations(page, "log-in")
+    page.goto("/r/unknown/")
+    found += violations(page, "room gone")
+    assert "\n".join(found) == ""
+
+
+@WIDTHS
+def test_room(options: dict[str, Any], ids: dict[str, Any], open_browser: Callable[..., Page]) -> None:
+    webchat = WebChat.objects.get()
+    page = open_browser(**options)
+    page.goto(f"/w/{webchat.public_id}/")
+    for label, value in (("Name", "Eva Malá"), ("E-mail", "eva@example.com"), ("Phone", "603123457")):
+        page.get_by_label(label).fill(value)
+    page.locator("[name=consent]").check()
+    page.get_by_role("button", name="Start the chat").click()
+    page.wait_for_url("**/r/**")
+    found = violations(page, "empty room")
+    page.get_by_label("Your message").fill("Hello")
+    page.get_by_role("button", name="Send", exact=True).click()
+    services.post_message(Session.objects.latest("pk"), sender=Party.OPERATOR, text="Good day")
+    page.get_by_text("Good day").wait_for()
+    found += violations(page, "room")
+    page.get_by_role("button", name="End the conversation").click()
+    page.get_by_text("The conversation has ended.").wait_for()
+    found += violations(page, "ended room")
+    assert "\n".join(found) == ""

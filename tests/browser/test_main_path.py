@@ -1,0 +1,143 @@
+"""The main path as its people walk it: administrator, visitor, operator, support."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from sessions_app.models import Guest, Session
+from tests.database import media
+from tests.factories import make_webchat, publish
+from webchat.models import EntryForm
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+NEW_LABEL = "Souhlasím, a čtvrtou verzi mám přečtenou."
+
+
+def fill_in(visitor: Page) -> None:
+    visitor.locator("[name=name]").fill("Jana Nováková")
+    visitor.locator("[name=email]").fill("jana@example.com")
+    visitor.locator("[name=phone]").fill("603 123 456")
+    visitor.locator("[name=consent]").check()
+
+
+def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[..., Page]) -> None:
+    webchat = make_webchat(
+        name="Shop Prague", languages=["cs"], entry_form=EntryForm.STANDARD, published=False
+    )
+    for number in (1, 2, 3):
+        publish(webchat, f"Wording number {number}.")
+
+    # The administrator chooses GDPR.
+    admin = log_in_browser("administrator")
+    admin.get_by_role("link", name="WebChat", exact=True).click()
+    admin.get_by_role("link", name="Shop Prague").first.click()
+    admin.get_by_role("link", name="Forms").click()
+    admin.get_by_label("Entry form", exact=True).select_option(label="GDPR")
+    admin.get_by_role("button", name="Save", exact=True).click()
+    expect(admin.get_by_text("Entry form: GDPR.")).to_be_visible()
+    webchat.refresh_from_db()
+    assert webchat.entry_form == EntryForm.GDPR
+
+    # A visitor opens the form and fills it in; meanwhile version 4 is published.
+    visitor = open_browser(locale="cs-CZ")
+    visitor.goto(f"/w/{webchat.public_id}/")
+    expect(visitor.locator("a[href$='/consent/3/cs/']")).to_be_visible()
+    fill_in(visitor)
+    admin.locator("[name=label_cs]").fill(NEW_LABEL)
+    admin.get_by_role("button", name="Review and publish as version 4…").click()
+    expect(admin.get_by_text(NEW_LABEL).first).to_be_visible()
+    assert webchat.consent_versions.count() == 3, "a review publishes nothing"
+    admin.get_by_role("button", name="Publish version 4").click()
+    expect(admin.get_by_role("link", name="Version 4")).to_be_visible()
+
+    # The old form is refused, shows the new text, keeps what was typed; the box is not ticked.
+    with visitor.expect_response("**/w/**") as refused:
+        visitor.locator("#entry button[type=submit]").click()
+    assert refused.value.status == 409
+    assert Session.objects.count() == 0
+    expect(visitor.get_by_text(NEW_LABEL)).to_be_visible()
+    expect(visitor.locator("[name=name]")).to_have_value("Jana Nováková")
+    expect(visitor.locator("[name=consent]")).not_to_be_checked()
+    visitor.locator("[name=consent]").check()
+    visitor.locator("#entry button[type=submit]").click()
+    visitor.wait_for_url("**/r/**")
+    room = visitor.url
+
+    # Both sides talk; the visitor sends a file.
+    visitor.locator("textarea[name=text]").fill("Where is my parcel?")
+    visitor.locator("form[action$='/message/'] button").click()
+    visitor.locator("input[name=file]").set_input_files(
+        {"name": "invoice.txt", "mimeType": "text/plain", "buffer": b"parcel 7"}
+    )
+    visitor.locator("form[action$='/file/'] button").click()
+    expect(visitor.get_by_role("link", name="invoice.txt")).to_be_visible()
+    session = Session.objects.get()
+    operator = log_in_browser("operator")
+    operator.goto(f"/sessions/{session.pk}/")
+    expect(operator.get_by_text("Where is my parcel?")).to_be_visible()
+    operator.get_by_role("button", name="Take the conversation").click()
+    operator.locator("textarea[name=text]").fill("It arrives today.")
+    operator.get_by_role("button", name="Send", exact=True).click()
+    expect(visitor.get_by_text("It arrives today.")).to_be_visible()
+    assert len(media()) == 1
+
+    # Support finds the person, checks the evidence, anonymizes the guest.
+    support = log_in_browser("support")
+    support.get_by_role("link", name="Find a person").first.click()
+    support.get_by_label("E-mail").fill("JANA@example.com")
+    support.get_by_role("button", name="Find").click()
+    assert "jana" not in support.url.lower()
+    support.get_by_role("row", name="Jana Nováková").get_by_role("link").click()
+    support.get_by_role("link", name=str(session.pk), exact=True).first.click()
+    support.wait_for_url(f"**/sessions/{session.pk}/")
+    expect(support.get_by_text("v4 cs").first).to_be_visible()
+    expect(support.get_by_text(NEW_LABEL).first).to_be_visible()
+    support.get_by_role("link", name="Anonymize guest").click()
+    expect(support.get_by_text("Is this the right person?")).to_be_visible()
+    support.get_by_role("button", name="Anonymize guest").click()
+    expect(support.get_by_role("heading", name="Erasure record 1")).to_be_visible()
+
+    # Nothing of the person is left, the room is closed, the table still shows the version.
+    session.refresh_from_db()
+    assert session.anonymized_at is not None
+    assert Guest.objects.get().name == ""
+    assert media() == {}
+    expect(visitor.locator("textarea[name=text]")).to_have_count(0)
+    assert visitor.goto(room).status == 404  # type: ignore[union-attr]
+    support.goto("/sessions/")
+    expect(support.get_by_text("v4 cs").first).to_be_visible()
+    assert "Jana" not in support.content()
+
+
+def test_the_gate_works_without_javascript(open_browser: Callable[..., Page]) -> None:
+    webchat = make_webchat(languages=["en", "cs"])
+    visitor = open_browser(java_script_enabled=False)
+    visitor.goto(f"/w/{webchat.public_id}/")
+    fill_in(visitor)
+    visitor.get_by_role("button", name="Start the chat").click()
+    visitor.wait_for_url("**/r/**")
+    visitor.get_by_label("Your message").fill("Hello without scripts")
+    visitor.get_by_role("button", name="Send", exact=True).click()
+    frame = visitor.frame_locator("iframe")
+    expect(frame.get_by_text("Hello without scripts")).to_be_visible()
+    visitor.get_by_role("button", name="End the conversation").click()
+    expect(visitor.get_by_text("The conversation has ended.")).to_be_visible()
+    assert visitor.context.cookies() == []
+
+
+def test_the_back_button_ticks_no_box(open_browser: Callable[..., Page]) -> None:
+    """A tick given under an older text is no consent to a newer one."""
+    webchat = make_webchat(languages=["en"])
+    visitor = open_browser()
+    visitor.goto(f"/w/{webchat.public_id}/")
+    fill_in(visitor)
+    visitor.locator("#entry button[type=submit]").click()
+    visitor.wait_for_url("**/r/**")
+    publish(webchat, "A newer wording.")
+    visitor.go_back()
+    expect(visitor.locator("a[href$='/consent/2/en/']")).to_be_visible()
+    expect(visitor.locator("[name=consent]")).not_to_be_checked()

@@ -1,0 +1,113 @@
+"""Fixtures for all tests: people by role, WebChats with published texts, and triggers around a flush."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test import Client, TransactionTestCase
+
+from anonymization import triggers
+from sessions_app.roles import ROLES, create_roles
+
+# Playwright's synchronous API runs an event loop in the test's thread; the ORM is used beside it, never inside.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+# The same examples in every run: a red test is a change's fault, never luck's. Long runs may draw new ones.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("new", deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+PASSWORD = "correct horse battery staple"  # noqa: S105  a test's password
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Put SQLite's test database into a file: write-ahead log, locks and threads are then as they are in use.
+
+    Each process has its own, so that neither two workers nor two runs meet.
+    """
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(
+            django_settings.VAR_DIR / f"test-{os.getpid()}.sqlite3"
+        )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flush_passes_the_triggers() -> Iterator[None]:
+    """Let the flush after a transactional test through: append-only tables refuse it otherwise."""
+    original = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def teardown(self: TransactionTestCase) -> None:
+        triggers.drop(connection)
+        original(self)
+        triggers.install(connection)
+        create_roles(apps)
+
+    TransactionTestCase._fixture_teardown = teardown  # type: ignore[attr-defined]
+    yield
+    TransactionTestCase._fixture_teardown = original  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def _own_media_folder(settings: Any, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+
+
+@pytest.fixture(autouse=True)
+def _fast_passwords(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    """Return a function that makes a member of staff with a role: one of ROLES, ``stranger`` or ``superuser``."""
+
+    def make(role: str, username: str = "") -> User:
+        user = User.objects.create_user(
+            username or role, f"{username or role}@example.com", PASSWORD, is_superuser=role == "superuser",
+            is_staff=role == "superuser",
+        )  # fmt: skip
+        if role in ROLES:
+            user.groups.add(Group.objects.get(name=role))
+        return user
+
+    return make
+
+
+@pytest.fixture
+def log_in(make_user: Callable[..., User]) -> Callable[[str], Client]:
+    """Return a function that gives a client logged in with a role; no role gives an anonymous client."""
+
+    def client_for(role: str) -> Client:
+        client = Client()
+        if role:
+            client.force_login(User.objects.filter(username=role).first() or make_user(role))
+        return client
+
+    return client_for
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """Start Debian's Chromium; skip where there is none, fail where one is required (REQUIRE_BROWSER)."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        missing = "No Chromium was found."
+        pytest.fail(missing) if os.environ.get("REQUIRE_BROWSER") else pytest.skip(missing)
+    quiet = [
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
+    return {"executable_path": path, "args": ["--no-sandbox", "--no-first-run", *quiet]}

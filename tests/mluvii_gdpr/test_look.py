@@ -1,0 +1,109 @@
+"""The look's template tags."""
+
+import datetime as dt
+import re
+from pathlib import Path
+
+import pytest
+from django import forms
+from django.conf import settings
+from django.template import Context, Template, TemplateSyntaxError
+from django.urls import reverse
+from django.utils import timezone
+
+from mluvii_gdpr.templatetags.look import MENU, icon_names
+
+TEMPLATES = sorted(Path(settings.BASE_DIR, "templates").rglob("*.html"))
+STYLES = sorted(Path(settings.BASE_DIR, "static").rglob("*.css"))
+
+
+class PersonForm(forms.Form):
+    email = forms.EmailField(help_text="Where the answer goes.")
+    kind = forms.ChoiceField(widget=forms.RadioSelect, choices=[("a", "A"), ("b", "B")])
+    agreed = forms.BooleanField()
+
+
+def render(source: str, **context: object) -> str:
+    return Template(source).render(Context(context))
+
+
+def test_an_unknown_icon_raises():
+    with pytest.raises(TemplateSyntaxError, match="'unicorn' is not an icon"):
+        render('{% icon "unicorn" %}')
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_names_only_icons_that_exist(path):
+    named = re.findall(r'{% icon "([^"]+)"', path.read_text()) + re.findall(
+        r'icon="([^"]+)"', path.read_text()
+    )
+
+    assert set(named) <= icon_names()
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_has_no_inline_script_or_style(path):
+    text = path.read_text()
+
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=\"", text)
+    assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", text)
+
+
+@pytest.mark.parametrize("path", STYLES, ids=lambda path: path.name)
+def test_a_style_sheet_loads_nothing_from_elsewhere(path):
+    text = path.read_text()
+
+    assert not re.search(r"""url\(\s*+["']?+(?!data:)""", text)
+    assert "sourceMappingURL" not in text
+
+
+@pytest.mark.parametrize("entry", [entry for entries in MENU.values() for entry in entries])
+def test_each_line_of_the_menu_leads_below_its_prefix(entry):
+    assert reverse(entry.url_name).startswith(entry.prefix or "/")
+
+
+@pytest.mark.parametrize(
+    ("ago", "text"),
+    [
+        (dt.timedelta(seconds=5), "just now"),
+        (dt.timedelta(hours=3, minutes=10), "3\xa0hours ago"),
+        (-dt.timedelta(days=2, hours=1), "in 2\xa0days"),
+    ],
+)
+def test_a_moment_is_relative_with_the_exact_time_as_title(ago, text):
+    when = timezone.now() - ago
+
+    html = render("{% moment when %}", when=when)
+
+    assert f">{text}</time>" in html
+    assert f'title="{timezone.localtime(when):%Y-%m-%d %H:%M %Z}"' in html
+
+
+def test_a_moment_may_be_a_day_or_nothing():
+    assert ">today</time>" in render("{% moment day %}", day=timezone.localdate())
+    assert render("{% moment day %}", day=None) == "–"
+
+
+def test_a_field_ties_its_errors_and_help_to_the_widget():
+    html = render("{% field form.email %}", form=PersonForm({}))
+
+    assert 'aria-describedby="id_email_helptext id_email_error"' in html
+    assert 'aria-invalid="true"' in html
+    assert 'id="id_email_helptext"' in html
+    assert 'id="id_email_error"' in html
+    assert 'class="form-control is-invalid"' in html
+
+
+def test_a_group_of_radio_buttons_is_a_fieldset():
+    html = render("{% field form.kind %}", form=PersonForm({}))
+
+    assert '<fieldset class="mb-3" aria-describedby="id_kind_error">' in html
+    assert html.count('class="form-check-input"') == 2
+    assert "aria-invalid" not in html
+
+
+def test_a_visitor_field_carries_no_class_of_the_staff_pages():
+    html = render("{% visitor_field form.agreed %}", form=PersonForm({}))
+
+    assert "form-check" not in html
+    assert 'id="id_agreed_error"' in html

@@ -1,0 +1,45 @@
+"""Settings that can't be right stop the start with a sentence that names them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, Any]:
+    """Return what the settings module makes of the environment, apart from the settings in use."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return runpy.run_path(str(Path(settings.BASE_DIR) / "mluvii_gdpr" / "settings.py"))
+
+
+@pytest.mark.parametrize("value", ["-1", "0", "x", "", "1.5"])
+@pytest.mark.parametrize(
+    "name", ["TICKET_MAX_AGE", "ATTACHMENT_MAX_BYTES", "MESSAGE_MAX_LENGTH", "DATABASE_POOL"]
+)
+def test_a_number_below_one_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"^{name} must be a whole number, 1 or more"):
+        load(monkeypatch, DATABASE_URL="postgres://a@localhost/b", **{name: value})
+
+
+def test_no_proxy_is_right_and_fewer_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch, TRUSTED_PROXIES="0")["TRUSTED_PROXIES"] == 0
+    with pytest.raises(ImproperlyConfigured, match=r"^TRUSTED_PROXIES must be a whole number, 0 or more"):
+        load(monkeypatch, TRUSTED_PROXIES="-1")
+
+
+@pytest.mark.parametrize(("value", "day"), [("", None), ("2026-03-01", dt.date(2026, 3, 1))])
+def test_the_day_of_the_agreement(monkeypatch: pytest.MonkeyPatch, value: str, day: dt.date | None) -> None:
+    assert load(monkeypatch, DPA_SIGNED_ON=value)["DPA_SIGNED_ON"] == day
+
+
+@pytest.mark.parametrize("value", ["1 March 2026", "2026-02-30", "01.03.2026", "soon"])
+def test_what_is_no_day_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^DPA_SIGNED_ON must be a date such as 2026-03-01"):
+        load(monkeypatch, DPA_SIGNED_ON=value)

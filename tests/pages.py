@@ -1,0 +1,37 @@
+"""Reading and sending the visitor's pages as a browser does."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+
+from webchat.models import WebChat
+
+COMPLETE = {"name": "Jana Nováková", "email": "jana@example.com", "phone": "603 123 456", "consent": "on"}
+
+
+def entry_url(webchat: WebChat, *, showroom: bool = False) -> str:
+    return f"/w/{webchat.public_id}/showroom/" if showroom else f"/w/{webchat.public_id}/"
+
+
+def ticket_in(response: Any) -> str:
+    """Return the ticket of a rendered entry form."""
+    match = re.search(r'name="ticket" value="([^"]+)"', response.content.decode())
+    assert match, "the page shows no entry form"
+    return match[1]
+
+
+def submit(client: Client, webchat: WebChat, *, showroom: bool = False, **changes: Any) -> HttpResponse:
+    """Open the form and send it complete, with changes; a field given as None is left out."""
+    url = entry_url(webchat, showroom=showroom)
+    fields = {"ticket": ticket_in(client.get(url)), **COMPLETE, **changes}
+    return client.post(url, {name: value for name, value in fields.items() if value is not None})
+
+
+def close_files(response: Any) -> None:
+    """Close the files of a download; ``close`` would also end the test's database connection."""
+    for closer in response._resource_closers:
+        closer()

@@ -1,0 +1,64 @@
+"""Sessions for the staff pages' tests, made quickly in numbers."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from sessions_app.models import Guest, Session
+from tests.factories import make_session
+from webchat.models import WebChat
+
+#: Values that stand on no page by chance.
+NAME, EMAIL, PHONE = "Žofie Canaryová", "zofie@canary.example", "+420 603 777 888"
+#: What people and tools put where an id is expected.
+BAD_VALUES = (
+    "",
+    "0",
+    "-1",
+    "1,2",
+    "%",
+    "null",
+    "abc",
+    "\0",
+    "1\0",
+    "\ud800",
+    str(2**63),
+    "9" * 5000,
+    "' OR 1=1 --",
+)
+
+
+def make_rows(webchat: WebChat, count: int, *, at: datetime | None = None, **fields: Any) -> list[Session]:
+    """Return stored sessions a second apart, the newest first; all at one moment when it is given."""
+    now = timezone.now()
+    start = Session.objects.count()
+    rows = [
+        Session(
+            webchat=webchat,
+            channel="chat",
+            language="en",
+            created_at=at or now - timedelta(seconds=number),
+            entry_key=f"entry {start + number}",
+            **fields,
+        )
+        for number in range(count)
+    ]
+    return Session.objects.bulk_create(rows)
+
+
+def make_canary(webchat: WebChat | None = None, **fields: Any) -> Session:
+    """Return a session of the canary person."""
+    return make_session(webchat, **{"name": NAME, "email": EMAIL, "phone": PHONE} | fields)
+
+
+def make_guest(name: str = "", email: str = "", phone: str = "", *, region: str = "CZ") -> Guest:
+    """Return a stored guest with match keys."""
+    from sessions_app.matching import match_keys
+
+    keys = match_keys(name=name, email=email, phone=phone, region=region)
+    return Guest.objects.create(
+        name=name, email=email, phone=phone, name_key=keys.name, email_key=keys.email, phone_key=keys.phone
+    )

@@ -1,0 +1,184 @@
+"""A guest's page, and the look-up of a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from anonymization import engine
+from anonymization.models import Door
+from sessions_app.people import LIMIT
+from tests.factories import make_session, make_webchat
+from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, make_canary, make_guest, make_rows
+
+pytestmark = pytest.mark.django_db
+LogIn = Callable[[str], Client]
+
+
+def find(client: Client, **fields: str) -> Any:
+    return client.post("/guests/find/", fields)
+
+
+def found(response: Any) -> list[tuple[int, str]]:
+    return [(match.guest.pk, str(match.reason)) for match in response.context["search"].matches]
+
+
+# The guest's page
+
+
+def test_a_guest_is_masked_without_the_right(log_in: LogIn) -> None:
+    guest = make_canary().guest
+    seen = log_in("support").get(f"/guests/{guest.pk}/").content.decode()
+    masked = log_in("administrator").get(f"/guests/{guest.pk}/").content.decode()
+    for value in (NAME, EMAIL, PHONE):
+        assert value in seen
+        assert value not in masked
+
+
+@pytest.mark.parametrize(("role", "status"), [("", 302), ("stranger", 403), ("administrator", 200)])
+def test_who_may_open_a_guest(log_in: LogIn, role: str, status: int) -> None:
+    assert log_in(role).get(f"/guests/{make_canary().guest_id}/").status_code == status
+
+
+def test_the_sessions_of_a_guest_are_paged(log_in: LogIn) -> None:
+    guest = make_guest(name="Jana")
+    rows = make_rows(make_webchat(), 25, guest=guest)
+    make_session()
+    client = log_in("support")
+    first = client.get(f"/guests/{guest.pk}/")
+    second = client.get(f"/guests/{guest.pk}/" + first.context["links"]["older"])
+    listed = [row.pk for response in (first, second) for row in response.context["page"].rows]
+    assert listed == [row.pk for row in rows]
+    assert client.get(f"/guests/{guest.pk}/?after=x").status_code == 422
+
+
+def test_a_tombstone_says_when_and_links_the_record(log_in: LogIn) -> None:
+    guest = make_canary().guest
+    assert "/anonymize/" in log_in("support").get(f"/guests/{guest.pk}/").content.decode()
+    record, _did = engine.erase(guest, requester=engine.Requester(Door.PAGE))
+    response = log_in("support").get(f"/guests/{guest.pk}/")
+    assert response.status_code == 200
+    assert f'href="/erasures/{record.pk}/"' in response.content.decode()
+    assert "/anonymize/" not in response.content.decode()
+    assert NAME not in response.content.decode()
+
+
+# Find a person
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("", 302), ("stranger", 403), ("administrator", 403), ("support", 200)]
+)
+def test_who_may_look_a_person_up(log_in: LogIn, role: str, status: int) -> None:
+    assert log_in(role).get("/guests/find/").status_code == status
+    assert find(log_in(role), name="Jana").status_code == status
+
+
+def test_personal_data_stands_in_no_url(log_in: LogIn) -> None:
+    make_canary()
+    client = log_in("support")
+    assert 'method="post"' in client.get("/guests/find/").content.decode()
+    assert NAME not in client.get("/guests/find/", {"name": NAME, "email": EMAIL}).content.decode()
+    response = find(client, email=EMAIL)
+    assert response.status_code == 200
+    assert "Location" not in response.headers
+    assert "no-store" in response.headers["Cache-Control"]
+
+
+def test_the_reason_is_said_and_the_best_comes_first(log_in: LogIn) -> None:
+    make_webchat()
+    jana = {"name": "Jana Nováková", "email": "jana@example.com", "phone": "603 123 456"}
+    by_name = make_guest(name="JANA  NOVAKOVA", email="x@example.com", phone="604 111 111")
+    by_phone = make_guest(name="Petr", phone=jana["phone"])
+    by_email = make_guest(email="Jana@EXAMPLE.com")
+    by_two = make_guest(email=jana["email"], phone=jana["phone"], name="Hana")
+    by_all = make_guest(**jana)
+    make_guest(name="Somebody else", email="else@example.com", phone="605 222 222")
+    assert found(find(log_in("support"), **jana)) == [
+        (by_all.pk, "name, e-mail and phone"),
+        (by_two.pk, "e-mail and phone"),
+        (by_email.pk, "e-mail only"),
+        (by_phone.pk, "phone only"),
+        (by_name.pk, "name only"),
+    ]
+
+
+def test_one_match_is_shown_and_not_opened(log_in: LogIn) -> None:
+    session = make_canary()
+    response = find(log_in("support"), name=NAME)
+    assert found(response) == [(session.guest_id, "name only")]
+    assert response.context["search"].matches[0].sessions == 1
+    assert response.context["search"].matches[0].last_seen == session.created_at
+
+
+@pytest.mark.parametrize("phone", ["+420603777888", "603777888", "00420 603 777 888", "６０３ 777 888"])
+def test_a_phone_is_found_in_any_spelling(log_in: LogIn, phone: str) -> None:
+    session = make_canary()
+    assert found(find(log_in("support"), phone=phone)) == [(session.guest_id, "phone only")]
+
+
+def test_a_phone_is_read_from_the_region_of_any_webchat(log_in: LogIn) -> None:
+    make_webchat()
+    vienna = make_webchat(phone_region="AT")
+    session = make_session(vienna, phone="0664 1234567")
+    assert found(find(log_in("support"), phone="0664 1234567")) == [(session.guest_id, "phone only")]
+
+
+def test_a_bad_phone_is_explained_and_the_rest_searched(log_in: LogIn) -> None:
+    session = make_canary()
+    response = find(log_in("support"), phone="12", email=EMAIL)
+    assert found(response) == [(session.guest_id, "e-mail only")]
+    assert "This is not a complete phone number" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"name": "  "}, {"phone": "12"}, {"email": "nobody"}, {"name": "\u0301"}]
+)
+def test_nothing_to_search_by_is_refused(log_in: LogIn, fields: dict[str, str]) -> None:
+    make_canary()
+    response = find(log_in("support"), **fields)
+    assert response.status_code == 422
+    assert 'role="alert"' in response.content.decode()
+
+
+@pytest.mark.parametrize("name", ["name", "email", "phone"])
+@pytest.mark.parametrize("value", [v.encode("utf-8", "replace").decode() for v in BAD_VALUES[1:]])
+def test_odd_values_find_nobody(log_in: LogIn, name: str, value: str) -> None:
+    make_canary()
+    response = find(log_in("support"), **{name: value})
+    assert response.status_code in (200, 422)
+    assert not response.context["search"] or not found(response)
+
+
+def test_too_many_matches_are_cut_with_a_notice(log_in: LogIn) -> None:
+    for number in range(LIMIT + 3):
+        make_guest(name="Jan Novák", email=f"jan{number}@example.com")
+    response = find(log_in("support"), name="Jan Novák", email="jan1@example.com")
+    assert len(found(response)) == LIMIT
+    assert found(response)[0][1] == "name and e-mail"
+    assert f"There are more than {LIMIT}" in response.content.decode()
+
+
+def test_who_was_anonymized_is_not_found(log_in: LogIn) -> None:
+    session = make_canary()
+    client = log_in("support")
+    assert found(find(client, email=EMAIL))
+    engine.erase(session.guest, requester=engine.Requester(Door.PAGE))
+    response = find(client, email=EMAIL)
+    assert not found(response)
+    assert "Nobody found" in response.content.decode()
+
+
+def test_each_step_uses_an_index_and_no_join(log_in: LogIn) -> None:
+    make_canary()
+    client = log_in("support")
+    with CaptureQueriesContext(connection) as queries:
+        find(client, name=NAME, email=EMAIL, phone=PHONE)
+    guests = [q["sql"] for q in queries if 'FROM "sessions_app_guest"' in q["sql"]]
+    assert len(guests) == 7
+    assert not [sql for sql in guests if " OR " in sql or "JOIN" in sql]

@@ -1,0 +1,194 @@
+"""The page of one session: what it shows, and to whom."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from anonymization import engine
+from anonymization.models import Door
+from sessions_app import services
+from sessions_app.models import Attachment, Party, Session
+from tests.factories import make_session, make_webchat
+from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, make_canary
+from webchat.models import EntryForm
+
+pytestmark = pytest.mark.django_db
+LogIn = Callable[[str], Client]
+
+VISIT = services.Visit(
+    ip_address="203.0.113.77",
+    user_agent="CanaryBrowser/1",
+    landing_page="https://canary.example/landing",
+    referrer="https://canary.example/referrer",
+    params={"order": "CANARY-ORDER"},
+)
+PERSONAL = [
+    NAME, EMAIL, PHONE, "203.0.113.77", "CanaryBrowser/1", "canary.example/landing", "canary.example/referrer",
+    "CANARY-ORDER", "canary message", "canary-file.txt", "canary note", "canary result",
+]  # fmt: skip
+
+
+def full_session() -> Session:
+    """Return a session with everything in it that names a person."""
+    session = make_canary(visit=VISIT)
+    services.post_message(session, sender=Party.VISITOR, text="canary message")
+    attach(session)
+    services.set_note(session, note="canary note", result="canary result")
+    return session
+
+
+def attach(session: Session) -> Attachment:
+    return services.attach_file(
+        session,
+        sender=Party.VISITOR,
+        upload=io.BytesIO(b"<script>alert(1)</script>"),
+        original_name="canary-file.txt",
+        content_type="text/html",
+        size=25,
+    )
+
+
+def test_personal_data_is_shown_with_the_right_only(log_in: LogIn) -> None:
+    session = full_session()
+    seen = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+    hidden = log_in("administrator").get(f"/sessions/{session.pk}/").content.decode()
+    for value in PERSONAL:
+        assert value in seen, value
+        assert value not in hidden, value
+    assert "Hidden: you may not see personal data." in hidden
+
+
+def test_the_ids_come_first_and_can_be_copied(log_in: LogIn) -> None:
+    session = make_session()
+    page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+    assert f'data-copy="{session.pk}"' in page
+    assert f'data-copy="{session.guest_id}"' in page
+    assert page.index("Session ID") < page.index("Transcript")
+
+
+def test_the_consent_is_shown_with_the_exact_text(log_in: LogIn) -> None:
+    session = make_session(language="cs")
+    event = session.consent_events.get()
+    page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+    assert event.text.body in page
+    assert event.text.sha256 in page
+    assert f'href="{event.text.get_absolute_url()}"' in page
+    assert event.day.isoformat() in page
+    assert "/settings/" not in page.split('id="content"')[1]
+    assert event.text.version.get_absolute_url() in (
+        log_in("administrator").get(f"/sessions/{session.pk}/").content.decode()
+    )
+
+
+def test_a_session_without_consent_says_why(log_in: LogIn) -> None:
+    session = make_session(make_webchat(entry_form=EntryForm.STANDARD, published=False))
+    assert "No consent was asked" in log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+
+
+def test_the_transcript_is_in_the_order_of_time(log_in: LogIn) -> None:
+    session = make_session()
+    services.post_message(session, sender=Party.VISITOR, text="the first message")
+    attach(session)
+    services.post_message(session, sender=Party.VISITOR, text="the last <b>message</b>")
+    page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+    places = [
+        page.index(t) for t in ("the first message", "canary-file.txt", "the last &lt;b&gt;message&lt;/b&gt;")
+    ]
+    assert places == sorted(places)
+
+
+def test_the_buttons_are_shown_with_the_right_only(log_in: LogIn) -> None:
+    session = make_session()
+    links = [f'href="/sessions/{session.pk}/anonymize/"', f'href="/guests/{session.guest_id}/anonymize/"']
+    for role, shown in {"support": True, "officer": True, "operator": False, "administrator": False}.items():
+        page = log_in(role).get(f"/sessions/{session.pk}/").content.decode()
+        assert [link in page for link in links] == [shown, shown], role
+
+
+def test_an_anonymized_session_says_when_by_whom_and_by_which_door(
+    log_in: LogIn, make_user: Callable[..., User]
+) -> None:
+    session = full_session()
+    record, _did = engine.erase(session, requester=engine.Requester(Door.COMMAND, make_user("officer")))
+    page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+    for value in (
+        "by officer",
+        "(Command)",
+        f'href="/erasures/{record.pk}/"',
+        "There were 1 messages and 1 files.",
+    ):
+        assert value in page
+    for value in (*PERSONAL, f'href="/sessions/{session.pk}/anonymize/"', "/anonymize/"):
+        assert value not in page
+    assert "/erasures/" not in log_in("operator").get(f"/sessions/{session.pk}/").content.decode()
+
+
+@pytest.mark.parametrize("messages", [1, 30])
+def test_the_number_of_queries_does_not_grow(log_in: LogIn, messages: int) -> None:
+    session = make_session()
+    for number in range(messages):
+        services.post_message(session, sender=Party.VISITOR, text=f"message {number}")
+    client = log_in("support")
+    with CaptureQueriesContext(connection) as queries:
+        client.get(f"/sessions/{session.pk}/")
+    assert len(queries) <= 9
+
+
+def test_the_transcript_alone_is_sent_when_it_changed(log_in: LogIn) -> None:
+    session = make_session()
+    client = log_in("operator")
+    url = f"/sessions/{session.pk}/transcript/"
+    first = client.get(url)
+    seen = first.context["state"]
+    assert client.get(url, {"seen": seen}).status_code == 204
+    services.post_message(session, sender=Party.VISITOR, text="hello there")
+    assert "hello there" in client.get(url, {"seen": seen}).content.decode()
+    services.end_session(session, by=Party.VISITOR)
+    over = client.get(url, {"seen": seen}, headers={"HX-Request": "true"})
+    assert over.status_code == 286
+    assert "The conversation has ended." in over.content.decode()
+    assert client.get(url).status_code == 200
+
+
+def test_the_transcript_alone_needs_the_right(log_in: LogIn) -> None:
+    session = make_session()
+    assert log_in("administrator").get(f"/sessions/{session.pk}/transcript/").status_code == 403
+
+
+def test_a_file_is_a_download_and_never_a_page(log_in: LogIn) -> None:
+    session = make_session()
+    attachment = attach(session)
+    url = f"/sessions/{session.pk}/files/{attachment.pk}/"
+    response = log_in("support").get(url)
+    assert b"".join(response.streaming_content) == b"<script>alert(1)</script>"
+    assert response.headers["Content-Disposition"].startswith("attachment")
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in response.headers["Content-Security-Policy"]
+    assert "no-store" in response.headers["Cache-Control"]
+    assert log_in("administrator").get(url).status_code == 403
+
+
+def test_a_file_of_another_session_is_not_found(log_in: LogIn) -> None:
+    attachment = attach(make_session())
+    other = make_session(email="other@example.com")
+    assert log_in("support").get(f"/sessions/{other.pk}/files/{attachment.pk}/").status_code == 404
+
+
+@pytest.mark.parametrize("value", [*BAD_VALUES[1:], "00", "01", str(2**63 - 1), "１２"])
+@pytest.mark.parametrize(
+    "path", ["/sessions/{}/", "/sessions/{}/transcript/", "/sessions/{}/files/1/", "/guests/{}/"]
+)
+def test_a_bad_id_is_not_found(log_in: LogIn, path: str, value: str) -> None:
+    from urllib.parse import quote
+
+    make_session()
+    assert (
+        log_in("support").get(path.format(quote(value.encode("utf-8", "surrogatepass")))).status_code == 404
+    )

@@ -1,0 +1,297 @@
+"""The Sessions table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from anonymization import engine
+from anonymization.models import Door
+from sessions_app.models import ConsentEvent, Session
+from tests.factories import make_session, make_webchat, publish
+from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, make_canary, make_rows
+from webchat.models import EntryForm
+
+pytestmark = pytest.mark.django_db
+LogIn = Callable[[str], Client]
+
+
+def ids(response: Any) -> list[int]:
+    """Return the ids of the listed sessions, in order."""
+    return [row.pk for row in response.context["page"].rows]
+
+
+@pytest.mark.parametrize(
+    ("role", "status"), [("", 302), ("stranger", 403), ("administrator", 200), ("operator", 200)]
+)
+def test_who_may_open_it(log_in: LogIn, role: str, status: int) -> None:
+    assert log_in(role).get("/sessions/").status_code == status
+
+
+def test_it_is_kept_nowhere(log_in: LogIn) -> None:
+    assert "no-store" in log_in("support").get("/sessions/").headers["Cache-Control"]
+
+
+def test_it_shows_the_newest_first_with_the_consent_version(log_in: LogIn) -> None:
+    webchat = make_webchat()
+    publish(webchat, "Another text.")
+    first, second = make_canary(webchat), make_session(webchat, language="cs")
+    response = log_in("support").get("/sessions/")
+    assert ids(response) == [second.pk, first.pk]
+    assert (
+        f'<a class="text-nowrap" href="/w/{webchat.public_id}/consent/2/cs/">v2 cs</a>'
+        in response.content.decode()
+    )
+
+
+def test_a_withdrawn_consent_is_marked(log_in: LogIn) -> None:
+    session = make_session()
+    assert "withdrawn" not in log_in("support").get("/sessions/").content.decode().split("<tbody")[1]
+    given = session.consent_events.get()
+    ConsentEvent.objects.create(
+        session=session,
+        text=given.text,
+        kind=ConsentEvent.Kind.WITHDRAWN,
+        day=given.day,
+        channel=given.channel,
+    )
+    assert "withdrawn" in log_in("support").get("/sessions/").content.decode().split("<tbody")[1]
+
+
+def test_without_the_right_people_are_masked(log_in: LogIn) -> None:
+    make_canary()
+    columns = {"columns": ["id", "name", "email", "phone"]}
+    seen = log_in("support").post("/sessions/columns/", columns, follow=True).content.decode()
+    masked = log_in("administrator").post("/sessions/columns/", columns, follow=True).content.decode()
+    for value in (NAME, EMAIL, PHONE):
+        assert value in seen
+        assert value not in masked
+    assert masked.count('<span class="masked ') == 3
+
+
+def test_what_is_entered_is_escaped(log_in: LogIn) -> None:
+    make_session(name="<script>alert(1)</script>")
+    assert "<script>alert" not in log_in("support").get("/sessions/").content.decode()
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_the_number_of_queries_does_not_grow(
+    log_in: LogIn, make_user: Callable[..., User], count: int
+) -> None:
+    webchat, operator = make_webchat(), make_user("operator")
+    text = webchat.current_text("en")
+    for row in make_rows(webchat, count, operator=operator):
+        ConsentEvent.objects.create(
+            session=row, text=text, kind="given", day=date(2026, 1, 1), channel="chat"
+        )
+    client = log_in("officer")
+    url = f"/sessions/?webchat={webchat.pk}&operator={operator.pk}&version=1"
+    with CaptureQueriesContext(connection) as queries:
+        response = client.get(url)
+    assert len(ids(response)) == count
+    assert len(queries) <= 12
+    assert not [q["sql"] for q in queries if "OFFSET" in q["sql"]]
+    assert all("LIMIT 30001" in q["sql"] for q in queries if "COUNT(" in q["sql"])
+
+
+def test_each_filter_keeps_what_it_says(log_in: LogIn, make_user: Callable[..., User]) -> None:
+    operator, webchat = make_user("operator"), make_webchat()
+    chat = make_session(webchat)
+    other = make_session(channel="av", email="other@example.com")
+    Session.objects.filter(pk=other.pk).update(status="active", operator=operator)
+    client = log_in("support")
+    expected = {
+        f"webchat={webchat.pk}": [chat.pk],
+        "channel=av": [other.pk],
+        "status=waiting": [chat.pk],
+        "status=open": [other.pk, chat.pk],
+        f"operator={operator.pk}": [other.pk],
+        f"id={chat.pk}": [chat.pk],
+        f"guest={other.guest_id}": [other.pk],
+        "anonymized=yes": [],
+        "anonymized=no": [other.pk, chat.pk],
+        f"webchat={webchat.pk}&channel=av": [],
+        "unknown=1": [other.pk, chat.pk],
+    }
+    assert {query: ids(client.get(f"/sessions/?{query}")) for query in expected} == expected
+
+
+def test_a_period_holds_its_first_and_last_day(log_in: LogIn) -> None:
+    webchat = make_webchat()
+    midnight = timezone.make_aware(datetime(2026, 3, 29)).astimezone(UTC)  # the day of 23 hours in Prague
+    moments = [
+        midnight - timedelta(microseconds=1),
+        midnight,
+        midnight + timedelta(hours=23, microseconds=-1),
+    ]
+    before, first, last = [make_rows(webchat, 1, at=moment)[0].pk for moment in moments]
+    after = make_rows(webchat, 1, at=midnight + timedelta(hours=23))[0].pk
+    client = log_in("support")
+    assert ids(client.get("/sessions/?since=2026-03-29&until=2026-03-29")) == [last, first]
+    assert ids(client.get("/sessions/?since=2026-03-29")) == [after, last, first]
+    assert ids(client.get("/sessions/?until=2026-03-28")) == [before]
+
+
+def test_the_consent_version_is_counted_within_a_webchat(log_in: LogIn) -> None:
+    one, two = make_webchat(), make_webchat()
+    old = make_session(one)
+    publish(one, "Another text.")
+    new, foreign = make_session(one), make_session(two)
+    client = log_in("support")
+    assert ids(client.get("/sessions/?version=2")) == [new.pk]
+    assert ids(client.get("/sessions/?version=1")) == [foreign.pk, old.pk]
+    assert ids(client.get(f"/sessions/?version=1&webchat={one.pk}")) == [old.pk]
+    assert ids(client.get("/sessions/?version=9")) == []
+
+
+def test_an_anonymized_session_stays_with_its_consent_version(log_in: LogIn) -> None:
+    session = make_canary()
+    assert NAME in log_in("support").get("/sessions/").content.decode()
+    engine.erase(session, requester=engine.Requester(Door.PAGE))
+    page = log_in("support").get("/sessions/?anonymized=yes")
+    assert ids(page) == [session.pk]
+    assert "v1 en" in page.content.decode()
+    assert 'class="anonymized' in page.content.decode()
+    assert NAME not in page.content.decode()
+    assert f'value="{session.pk}" form="bulk"' not in page.content.decode()
+
+
+def test_active_filters_are_chips_that_can_be_removed(log_in: LogIn) -> None:
+    webchat = make_webchat(name="Shop Prague")
+    page = (
+        log_in("support")
+        .get(f"/sessions/?webchat={webchat.pk}&channel=chat&since=2026-01-02")
+        .content.decode()
+    )
+    chips = re.search(r'<ul class="chips".*?</ul>', page, re.S)
+    assert chips
+    assert "WebChat: Shop Prague" in chips[0]
+    assert "Channel: Chat" in chips[0]
+    assert "From: 2026-01-02" in chips[0]
+    assert f'href="/sessions/?webchat={webchat.pk}&amp;channel=chat"' in chips[0]
+
+
+@pytest.mark.parametrize("name", ["webchat", "channel", "status", "since", "until", "version", "anonymized"])
+@pytest.mark.parametrize("value", BAD_VALUES)
+def test_a_wrong_filter_lists_nothing_and_says_so(log_in: LogIn, name: str, value: str) -> None:
+    make_session()
+    _expect_refusal(log_in("support"), name, value)
+
+
+@pytest.mark.parametrize("name", ["operator", "id", "guest"])
+@pytest.mark.parametrize("value", BAD_VALUES)
+def test_a_wrong_id_lists_nothing_and_says_so(log_in: LogIn, name: str, value: str) -> None:
+    make_session()
+    _expect_refusal(log_in("support"), name, value)
+
+
+def _expect_refusal(client: Client, name: str, value: str) -> None:
+    response = client.get("/sessions/", {name: value.encode("utf-8", "surrogatepass")})
+    if value == "":
+        assert (response.status_code, len(ids(response))) == (200, 1)
+        return
+    assert (response.status_code, ids(response)) == (422, [])
+    assert 'role="alert"' in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    "day", ["0001-01-01", "9999-12-31", "1999-12-31", "2200-01-01", "2026-02-30", "10000-01-01"]
+)
+def test_a_day_outside_the_calendar_is_refused(log_in: LogIn, day: str) -> None:
+    client = log_in("support")
+    assert client.get(f"/sessions/?since={day}").status_code == 422
+    assert client.get(f"/sessions/?until={day}").status_code == 422
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(log_in: LogIn) -> None:
+    response = log_in("support").get("/sessions/?since=2026-02-02&until=2026-02-01")
+    assert response.status_code == 422
+    assert "The period ends before it begins." in response.content.decode()
+
+
+@pytest.mark.parametrize("name", ["after", "before"])
+@pytest.mark.parametrize("value", BAD_VALUES[1:])
+def test_a_damaged_position_is_refused(log_in: LogIn, name: str, value: str) -> None:
+    response = log_in("support").get("/sessions/", {name: value.encode("utf-8", "surrogatepass")})
+    assert response.status_code == 422
+    assert "damaged" in response.content.decode()
+
+
+def test_the_pages_are_linked_with_their_filters(log_in: LogIn) -> None:
+    rows = make_rows(make_webchat(), 120)
+    client = log_in("support")
+    first = client.get("/sessions/?channel=chat")
+    second = client.get("/sessions/" + first.context["links"]["older"])
+    third = client.get("/sessions/" + second.context["links"]["older"])
+    assert ids(first) + ids(second) + ids(third) == [row.pk for row in rows]
+    assert third.context["links"]["older"] == ""
+    assert ids(client.get("/sessions/" + third.context["links"]["newer"])) == ids(second)
+    assert "channel=chat" in second.context["links"]["older"]
+
+
+def test_htmx_gets_the_list_alone(log_in: LogIn) -> None:
+    make_session()
+    client = log_in("support")
+    part = client.get("/sessions/", headers={"HX-Request": "true"})
+    assert part.content.decode().lstrip().startswith('<div id="sessions">')
+    filtered = client.get("/sessions/?webchat=&channel=chat&status=", headers={"HX-Request": "true"})
+    assert filtered.headers["HX-Push-Url"] == "/sessions/?channel=chat"
+    wrong = client.get("/sessions/?id=x", headers={"HX-Request": "true"})
+    assert wrong.status_code == 200
+    restored = client.get("/sessions/", headers={"HX-Request": "true", "HX-History-Restore-Request": "true"})
+    assert "<html" in restored.content.decode()
+
+
+def test_htmx_reloads_when_the_log_in_has_ended(client: Client) -> None:
+    assert client.get("/sessions/", headers={"HX-Request": "true"}).headers["HX-Refresh"] == "true"
+
+
+def test_columns_are_chosen_and_kept_for_the_log_in(log_in: LogIn) -> None:
+    make_canary()
+    client = log_in("support")
+    assert NAME in client.get("/sessions/").content.decode()
+    response = client.post(
+        "/sessions/columns/", {"columns": ["id", "duration"], "query": "channel=chat&next=https://x.example"}
+    )
+    assert response.headers["Location"] == "/sessions/?channel=chat"
+    page = client.get("/sessions/").content.decode()
+    assert NAME not in page
+    assert re.findall(r"<th[^>]*>([^<]+)</th>", page) == ["Session ID", "Duration"]
+    client.post("/sessions/columns/", {"reset": "1"})
+    assert NAME in client.get("/sessions/").content.decode()
+
+
+@pytest.mark.parametrize("columns", [[], ["nonsense"], ["id", "\0"], ["pk__guest__name"]])
+def test_unknown_columns_change_nothing(log_in: LogIn, columns: list[str]) -> None:
+    client = log_in("support")
+    response = client.post("/sessions/columns/", {"columns": columns}, follow=True)
+    assert "The columns were not changed" in response.content.decode()
+    assert "sessions_columns" not in client.session
+
+
+def test_columns_are_not_chosen_by_get(log_in: LogIn) -> None:
+    assert log_in("support").get("/sessions/columns/").status_code == 405
+
+
+def test_choosing_sessions_to_anonymize_needs_the_right(log_in: LogIn) -> None:
+    session = make_session()
+    box = f'name="session" value="{session.pk}" form="bulk"'
+    assert box in log_in("support").get("/sessions/").content.decode()
+    assert box not in log_in("operator").get("/sessions/").content.decode()
+
+
+def test_an_empty_table_says_what_to_do_next(log_in: LogIn) -> None:
+    assert "/settings/webchat/" in log_in("administrator").get("/sessions/").content.decode()
+    assert "No sessions yet" in log_in("operator").get("/sessions/").content.decode()
+    make_webchat(entry_form=EntryForm.NONE, showroom_form=EntryForm.NONE, published=False)
+    filtered = log_in("support").get("/sessions/?channel=phone").content.decode()
+    assert "No session matches these filters" in filtered

@@ -1,0 +1,262 @@
+"""Asking for an erasure in a browser: shown first, confirmed by POST, only what was shown, with a record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from anonymization import engine
+from anonymization.models import Door, Erasure
+from sessions_app import services
+from sessions_app.models import Guest, Party, Session
+from tests.database import digest
+from tests.factories import make_session, make_webchat
+
+pytestmark = pytest.mark.django_db
+
+BAD_IDS = [
+    "null",
+    "",
+    "0",
+    "-1",
+    "1,2",
+    "%25",
+    "9223372036854775808",
+    "[1]",
+    "999999",
+    "1%20or%201=1",
+    "٣",
+    "1.0",
+]
+
+
+@pytest.fixture
+def support(log_in: Callable[[str], Client]) -> Client:
+    return log_in("support")
+
+
+def shown_on(response: Any) -> dict[str, Any]:
+    return {f"shown-{name}": count for name, count in response.context["shown"]}
+
+
+def test_page_shows_in_counts_what_goes(support: Client) -> None:
+    session = make_session()
+    services.post_message(session, sender=Party.VISITOR, text="Hello")
+    make_session(session.webchat)
+    before = digest()
+    response = support.get(f"/guests/{session.guest_id}/anonymize/")
+    html = response.content.decode()
+    counts = {str(line["title"]): line["count"] for line in response.context["lines"]}
+    assert (counts["sessions"], counts["message"], counts["files"], counts["guest"]) == (2, 1, 0, 1)
+    assert "Jana Nováková" in html
+    assert "IP address" in html
+    after = digest()
+    # Showing it renews the staff member's own session at most.
+    assert {t: rows for t, rows in after.items() if t != "django_session"} == {
+        t: rows for t, rows in before.items() if t != "django_session"
+    }
+
+
+@pytest.mark.parametrize("kind", ["guests", "sessions"])
+def test_confirmed_erasure_leads_to_its_record(support: Client, kind: str) -> None:
+    session = make_session()
+    url = f"/{kind}/{session.guest_id if kind == 'guests' else session.pk}/anonymize/"
+    response = support.post(url, shown_on(support.get(url)), follow=True)
+
+    erasure = Erasure.objects.get()
+    assert response.redirect_chain == [(f"/erasures/{erasure.pk}/", 302)]
+    assert (erasure.door, getattr(erasure.requested_by, "username", "")) == ("page", "support")
+    html = response.content.decode()
+    assert "Anonymized, record 1: sessions: 1, guests: 1." in html
+    assert "Complete" in html
+    assert "Jana" not in html
+    assert Session.objects.get().anonymized_at is not None
+    again = support.post(url, follow=True)
+    assert "nothing was changed" in again.content.decode()
+    assert Erasure.objects.count() == 1
+    assert support.get(url).headers["Location"] == f"/erasures/{erasure.pk}/"
+
+
+@pytest.mark.parametrize(("role", "door"), [("superuser", "admin"), ("support", "page")])
+def test_only_who_may_open_the_stock_admin_comes_from_there(
+    log_in: Callable[[str], Client], role: str, door: str
+) -> None:
+    client, url = log_in(role), f"/sessions/{make_session().pk}/anonymize/"
+    page = client.get(f"{url}?door=admin")
+    client.post(url, {**shown_on(page), "door": page.context["door"]})
+    assert Erasure.objects.get().door == door
+
+
+def test_guest_who_came_back_since_is_not_erased_and_not_called_erased(support: Client) -> None:
+    session = make_session()
+    url = f"/sessions/{session.pk}/anonymize/"
+    page = support.get(url)
+    assert "so the guest is anonymized with it" in page.content.decode()
+    make_session(session.webchat)
+    assert support.post(url, shown_on(page)).status_code == 409
+    assert not Erasure.objects.exists()
+
+
+def test_guest_who_was_not_shown_is_not_erased_with_the_session(support: Client) -> None:
+    session = make_session()
+    other = make_session(session.webchat)
+    url = f"/sessions/{session.pk}/anonymize/"
+    page = support.get(url)
+    assert "shown-sessions_app.Guest" not in shown_on(page)
+    engine.erase(other, requester=engine.Requester(Door.COMMAND))
+    assert support.post(url, shown_on(page)).status_code == 409
+    assert Guest.objects.get().name == "Jana Nováková"
+
+
+@pytest.mark.parametrize(
+    "shown", [{}, {"shown-sessions_app.Session": "1"}, {"shown-sessions_app.Session": "x"}]
+)
+def test_more_than_was_shown_is_refused(support: Client, shown: dict[str, str]) -> None:
+    session = make_session()
+    url = f"/guests/{session.guest_id}/anonymize/"
+    stale = {**shown_on(support.get(url)), **shown} if shown else {}
+    make_session(session.webchat)
+    response = support.post(url, stale)
+    assert response.status_code == 409
+    assert "has changed since it was shown" in response.content.decode()
+    assert not Erasure.objects.exists()
+    assert Guest.objects.get().name == "Jana Nováková"
+    assert support.post(url, shown_on(response)).status_code == 302
+
+
+@pytest.mark.parametrize("bad", BAD_IDS)
+@pytest.mark.parametrize("kind", ["guests", "sessions"])
+def test_bad_id_is_not_found_and_changes_nothing(support: Client, kind: str, bad: str) -> None:
+    make_session()
+    before = digest()
+    for response in (support.get(f"/{kind}/{bad}/anonymize/"), support.post(f"/{kind}/{bad}/anonymize/")):
+        assert response.status_code == 404
+    assert digest() == before
+
+
+@pytest.mark.parametrize("method", ["get", "head", "put", "delete", "options"])
+def test_several_are_erased_by_post_only(support: Client, method: str) -> None:
+    make_session()
+    assert getattr(support, method)("/sessions/anonymize/").status_code == 405
+    assert support.head(f"/sessions/{Session.objects.get().pk}/anonymize/").status_code == 405
+
+
+def test_several_are_shown_then_erased_each_with_a_record(support: Client) -> None:
+    webchat = make_webchat()
+    sessions = [make_session(webchat, email=f"{number}@example.com") for number in range(3)]
+    services.post_message(sessions[0], sender=Party.VISITOR, text="Hello")
+    chosen = {"session": [session.pk for session in sessions[:2]], "query": "channel=chat&after=x"}
+    page = support.post("/sessions/anonymize/", chosen)
+    assert page.status_code == 200
+    assert "Anonymize 2 sessions for good" in page.content.decode()
+    assert "Guests anonymized with their last session: 2." in page.content.decode()
+    assert 'href="/sessions/?channel=chat&amp;after=x"' in page.content.decode()
+    assert not Erasure.objects.exists()
+
+    done = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
+
+    assert done.headers["Location"] == "/sessions/?channel=chat&after=x"
+    html = support.get("/sessions/").content.decode()
+    assert "Anonymized, records 1–2: messages: 1, sessions: 2, guests: 2." in html
+    assert Erasure.objects.count() == 2
+    assert Session.objects.get(anonymized_at=None) == sessions[2]
+    again = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"}, follow=True)
+    assert "nothing was changed" in again.content.decode()
+
+
+@pytest.mark.parametrize(
+    "query", ["//evil.example", "https://evil.example/", "next=//evil.example", "\0", "x=1"]
+)
+def test_the_way_back_from_several_stays_here(support: Client, query: str) -> None:
+    session = make_session()
+    page = support.post("/sessions/anonymize/", {"session": [session.pk], "query": query})
+    sent = {"session": [session.pk], "query": query, "confirm": "yes", **shown_on(page)}
+    assert support.post("/sessions/anonymize/", sent).headers["Location"] == "/sessions/"
+
+
+def test_several_sessions_of_one_guest_take_the_guest_with_the_last(support: Client) -> None:
+    webchat = make_webchat()
+    chosen = {"session": [make_session(webchat).pk, make_session(webchat).pk]}
+    page = support.post("/sessions/anonymize/", chosen)
+    assert list(shown_on(page).values()) == [1, 2]
+    support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
+    assert Guest.objects.get().anonymized_at is not None
+
+
+def test_several_are_refused_whole_when_one_takes_more_than_was_shown(support: Client) -> None:
+    webchat = make_webchat()
+    first, other = make_session(webchat, email="first@example.com"), make_session(webchat)
+    later = make_session(webchat)
+    chosen = {"session": [first.pk, other.pk]}
+    page = support.post("/sessions/anonymize/", chosen)
+    engine.erase(later, requester=engine.Requester(Door.COMMAND))
+
+    refused = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
+
+    assert refused.status_code == 409
+    assert "has changed since it was shown" in refused.content.decode()
+    assert Erasure.objects.count() == 1
+    assert support.post("/sessions/anonymize/", {**chosen, "confirm": "yes"}).status_code == 409, (
+        "nothing shown"
+    )
+    sent = {**chosen, **shown_on(refused), "confirm": "yes"}
+    assert support.post("/sessions/anonymize/", sent).status_code == 302
+
+
+def test_several_stop_at_the_first_that_changes_meanwhile(
+    support: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webchat = make_webchat()
+    sessions = [make_session(webchat, email=f"{number}@example.com") for number in range(3)]
+    chosen = {"session": [session.pk for session in sessions]}
+    page = support.post("/sessions/anonymize/", chosen)
+    erase = engine.erase
+
+    def changing(session: Any, **how: Any) -> Any:
+        if session == sessions[1]:
+            make_session(webchat, email="1@example.com")
+        return erase(session, **how)
+
+    monkeypatch.setattr(engine, "erase", changing)
+    stopped = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
+    html = stopped.content.decode()
+    assert stopped.status_code == 409
+    assert "Anonymized, record 1: sessions: 1, guests: 1. One session has changed" in html
+    assert "alert-success" not in html
+    assert Session.objects.filter(anonymized_at=None).count() == 3
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [[], ["x"], ["999999"], ["-1"], ["0"], ["9" * 19], ["9" * 30], ["\0"], ["01"], list(range(1, 102))],
+    ids=len,
+)
+def test_wrong_choice_of_several_erases_nothing(support: Client, chosen: list[Any]) -> None:
+    session = make_session()
+    before = digest()
+    response = support.post(
+        "/sessions/anonymize/", {"session": [*chosen, session.pk] if chosen else [], "confirm": "yes"}
+    )
+    assert response.status_code == 422
+    after = digest()
+    assert {**after, "django_session": set()} == {**before, "django_session": set()}
+
+
+def test_list_of_erasures_is_paged_by_number(log_in: Callable[[str], Client]) -> None:
+    officer = log_in("officer")
+    Erasure.objects.bulk_create(
+        Erasure(number=number, kind="sessions_app.Session", subject=f"{number:032x}", created_at=timezone.now(),
+                door="command", counts={})
+        for number in range(1, 121)
+    )  # fmt: skip
+    html = officer.get("/erasures/").content.decode()
+    assert "Record 120" in html
+    assert "Record 70<" not in html
+    older = officer.get("/erasures/?before=71").content.decode()
+    assert "Record 70<" in older
+    for bad in ("x", "-1", "9" * 40, "%00"):
+        assert officer.get(f"/erasures/?before={bad}").status_code == 200

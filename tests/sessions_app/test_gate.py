@@ -1,0 +1,242 @@
+"""The gate: nobody connects without a complete form and consent to exactly the text that was shown."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from sessions_app.models import ConsentEvent, Guest, Session
+from tests.database import digest
+from tests.factories import make_session, make_ticket, make_webchat, publish
+from tests.pages import COMPLETE, entry_url, submit, ticket_in
+from webchat.models import EntryForm
+
+pytestmark = pytest.mark.django_db
+
+FIELDS = ("name", "email", "phone", "consent")
+INCOMPLETE = [given for size in range(4) for given in combinations(FIELDS, size)]
+
+
+@pytest.mark.parametrize("showroom", [False, True], ids=["chat", "showroom"])
+@pytest.mark.parametrize("given", INCOMPLETE, ids=lambda given: "+".join(given) or "nothing")
+def test_incomplete_form_stores_nothing(client: Client, given: tuple[str, ...], showroom: bool) -> None:
+    webchat = make_webchat()
+    before = digest()
+
+    response = submit(
+        client, webchat, showroom=showroom, **{name: None for name in FIELDS if name not in given}
+    )
+
+    assert response.status_code == 422
+    assert not response.cookies
+    assert digest() == before
+    html = response.content.decode()
+    for name in FIELDS:
+        assert (f'id="id_{name}_error"' in html) == (name not in given)
+    for name in set(given) - {"consent"}:
+        assert f'value="{COMPLETE[name]}"' in html
+    assert "checked" not in html
+
+
+@pytest.mark.parametrize("showroom", [False, True], ids=["chat", "showroom"])
+def test_complete_form_opens_one_session(client: Client, showroom: bool) -> None:
+    webchat = make_webchat()
+
+    response = submit(client, webchat, showroom=showroom)
+
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith("/r/")
+    session = Session.objects.get()
+    assert session.channel == ("av" if showroom else "chat")
+    assert (session.entered_name, session.entered_email, session.entered_phone) == (
+        "Jana Nováková",
+        "jana@example.com",
+        "603 123 456",
+    )
+    event = ConsentEvent.objects.get()
+    assert (event.session, event.text, event.kind) == (session, webchat.current_text("en"), "given")
+    assert client.get(response.headers["Location"]).status_code == 200
+
+
+def test_rendering_stores_nothing_and_sets_no_cookie(client: Client) -> None:
+    webchat = make_webchat()
+    before = digest()
+    for _visit in range(3):
+        response = client.get(entry_url(webchat))
+    assert response.status_code == 200
+    assert not response.cookies
+    assert digest() == before
+
+
+@pytest.mark.parametrize(
+    "consent",
+    ["false", "0", "TRUE ", "true", "1", "On", "on ", "", ["on", "on"], ["on", "false"], ["false", "on"]],
+)
+def test_only_the_affirmative_value_is_consent(client: Client, consent: Any) -> None:
+    webchat = make_webchat()
+    before = digest()
+    assert submit(client, webchat, consent=consent).status_code == 422
+    assert digest() == before
+
+
+def test_the_same_form_twice_is_one_session(client: Client) -> None:
+    webchat = make_webchat()
+    fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
+    first = client.post(entry_url(webchat), fields)
+    second = client.post(entry_url(webchat), fields)
+    assert first.headers["Location"] == second.headers["Location"]
+    assert (Session.objects.count(), ConsentEvent.objects.count(), Guest.objects.count()) == (1, 1, 1)
+
+
+def test_newer_version_shows_the_form_again(client: Client) -> None:
+    webchat = make_webchat()
+    old = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
+    publish(webchat, "The wording of the second version.")
+    before = digest()
+
+    response = client.post(entry_url(webchat), old)
+
+    assert response.status_code == 409
+    assert digest() == before
+    html = response.content.decode()
+    assert "version 2" in html
+    assert 'value="Jana Nováková"' in html
+    assert "checked" not in html
+    again = client.post(entry_url(webchat), {**old, "ticket": ticket_in(response)})
+    assert again.status_code == 302
+    assert ConsentEvent.objects.get().text.version.number == 2
+
+
+def test_form_that_became_gdpr_since_it_was_shown_asks_for_consent(client: Client) -> None:
+    webchat = make_webchat(entry_form=EntryForm.STANDARD)
+    old = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
+    webchat.entry_form = EntryForm.GDPR
+    webchat.save(update_fields=["entry_form"])
+    assert client.post(entry_url(webchat), old).status_code == 409
+    assert not Session.objects.exists()
+
+
+def test_a_stale_copy_of_the_webchat_opens_no_session() -> None:
+    """The form that counts is the one of the moment of the submit, not of the moment the page read it."""
+    from sessions_app import services, ticket
+    from webchat.models import WebChat
+
+    webchat = make_webchat(entry_form=EntryForm.STANDARD)
+    shown = ticket.read(make_ticket(webchat), webchat=webchat, channel="chat")
+    entry = services.Entry(name="Jana", email="jana@example.com", phone="603 123 456")
+    WebChat.objects.filter(pk=webchat.pk).update(entry_form=EntryForm.GDPR)
+    with pytest.raises(services.ConsentNotShown):
+        services.start_session(webchat, ticket=shown, entry=entry, visit=services.Visit())
+    WebChat.objects.filter(pk=webchat.pk).update(
+        entry_form=EntryForm.STANDARD, archived_at=webchat.created_at
+    )
+    with pytest.raises(services.Unavailable):
+        services.start_session(webchat, ticket=shown, entry=entry, visit=services.Visit())
+    assert not Session.objects.exists()
+
+
+def test_text_is_recorded_in_the_language_that_was_shown(client: Client) -> None:
+    webchat = make_webchat()
+    czech = client.get(entry_url(webchat), headers={"Accept-Language": "cs-CZ,cs;q=0.9,en;q=0.1"})
+    assert czech.headers["Content-Language"] == "cs"
+    # The browser's wish changes between showing and sending: what was shown counts.
+    client.post(
+        entry_url(webchat), {"ticket": ticket_in(czech), **COMPLETE}, headers={"Accept-Language": "en"}
+    )
+    session = Session.objects.get()
+    assert (session.language, ConsentEvent.objects.get().text.language) == ("cs", "cs")
+
+
+def test_it_fails_closed_when_nothing_is_published(client: Client) -> None:
+    webchat = make_webchat(published=False)
+    response = client.get(entry_url(webchat))
+    assert response.status_code == 503
+    assert b'name="ticket"' not in response.content
+    assert client.post(entry_url(webchat), COMPLETE).status_code in {403, 503}
+    assert not Session.objects.exists()
+
+
+def test_switching_the_language_keeps_what_was_typed(client: Client) -> None:
+    webchat = make_webchat()
+    response = client.post(entry_url(webchat), {**COMPLETE, "switch": "cs"})
+    html = response.content.decode()
+    assert response.status_code == 200
+    assert 'value="Jana Nováková"' in html
+    assert "I agree (cs)" in html
+    assert "checked" not in html
+    assert not Session.objects.exists()
+
+
+def test_archived_or_unknown_webchat_is_not_found(client: Client) -> None:
+    webchat = make_webchat()
+    signed = ticket_in(client.get(entry_url(webchat)))
+    webchat.archived_at = webchat.created_at
+    webchat.save(update_fields=["archived_at"])
+    assert client.get(entry_url(webchat)).status_code == 404
+    assert client.post(entry_url(webchat), {"ticket": signed, **COMPLETE}).status_code == 404
+    assert client.get("/w/unknown/").status_code == 404
+
+
+@pytest.mark.parametrize(("name", "status"), [("123", 422), ("+- 7", 422), ("X Æ A-12", 302), ("王", 302)])
+def test_a_name_has_a_letter(client: Client, name: str, status: int) -> None:
+    assert submit(client, make_webchat(), name=name).status_code == status
+
+
+@pytest.mark.parametrize("field", ["name", "email", "phone"])
+def test_nul_is_refused_at_its_field(client: Client, field: str) -> None:
+    webchat = make_webchat()
+    response = submit(client, webchat, **{field: COMPLETE[field] + "\0"})
+    assert response.status_code == 422
+    assert f'id="id_{field}_error"' in response.content.decode()
+
+
+def test_used_form_after_erasure_opens_nothing(client: Client) -> None:
+    from anonymization import engine
+    from anonymization.models import Door
+
+    webchat = make_webchat()
+    fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
+    client.post(entry_url(webchat), fields)
+    engine.erase(Session.objects.get(), requester=engine.Requester(Door.COMMAND))
+    before = digest()
+    again = client.post(entry_url(webchat), fields)
+    assert again.status_code == 409
+    assert digest() == before
+
+
+@pytest.mark.parametrize("field", ["name", "email", "phone"])
+def test_used_form_leads_nobody_else_into_the_conversation(client: Client, field: str) -> None:
+    """The Back button on a shared device shows a form that was sent; its ticket belongs to who sent it."""
+    webchat = make_webchat()
+    fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
+    first = client.post(entry_url(webchat), fields).headers["Location"]
+    other = {"name": "Bob Novák", "email": "bob@example.com", "phone": "603 123 499"}[field]
+
+    response = client.post(entry_url(webchat), fields | {field: other})
+
+    assert response.status_code == 409
+    assert Session.objects.count() == 1
+    assert other in response.content.decode()
+    second = client.post(entry_url(webchat), fields | {field: other, "ticket": ticket_in(response)})
+    assert second.status_code == 302
+    assert second.headers["Location"] != first
+    assert Guest.objects.count() == 2
+
+
+def test_day_of_consent_is_cut_as_the_setting_says(settings: Any) -> None:
+    settings.ERASURE_TIME_PRECISION = "month"
+    make_session()
+    assert ConsentEvent.objects.get().day.day == 1
+
+
+def test_person_is_recognised_by_all_three_keys() -> None:
+    webchat = make_webchat()
+    first = make_session(webchat, name="Jana Nováková", email="jana@example.com", phone="603 123 456")
+    same = make_session(webchat, name="JANA  NOVAKOVA", email=" Jana@EXAMPLE.com", phone="+420-603-123-456")
+    other = make_session(webchat, name="Jana Nováková", email="jana@example.com", phone="603 123 457")
+    assert first.guest_id == same.guest_id
+    assert first.guest_id != other.guest_id
+    assert same.entered_name == "JANA  NOVAKOVA"

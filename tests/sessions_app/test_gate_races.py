@@ -1,0 +1,37 @@
+"""The gate under concurrent submits, on both databases."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from sessions_app.models import ConsentEvent, Guest, Session
+from tests.factories import make_ticket, make_webchat
+from tests.pages import COMPLETE, entry_url
+from tests.races import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_twenty_parallel_submits_of_one_form_are_one_session() -> None:
+    webchat = make_webchat()
+    fields = {"ticket": make_ticket(webchat), **COMPLETE}
+
+    answers: list[Any] = at_once([partial(Client().post, entry_url(webchat), fields)] * 20)
+
+    assert {answer.status_code for answer in answers} == {302}
+    assert len({answer.headers["Location"] for answer in answers}) == 1
+    assert (Session.objects.count(), Guest.objects.count(), ConsentEvent.objects.count()) == (1, 1, 1)
+
+
+def test_parallel_first_visits_of_one_person_are_one_guest() -> None:
+    webchat = make_webchat()
+    forms = [{"ticket": make_ticket(webchat), **COMPLETE} for _ in range(8)]
+
+    answers: list[Any] = at_once([partial(Client().post, entry_url(webchat), fields) for fields in forms])
+
+    assert {answer.status_code for answer in answers} == {302}
+    assert (Session.objects.count(), Guest.objects.count()) == (8, 1)

@@ -1,0 +1,30 @@
+"""Odd public addresses are not found, on both databases alike; none reaches the database as an error."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from tests.factories import make_webchat
+
+pytestmark = pytest.mark.django_db
+
+ODD = ["%00", "a%00b", "%ED%A0%80", "..", "%2e%2e", "x" * 5000, "'", "é", "%F0%9F%98%80", " ", "%0A"]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+def test_odd_addresses_are_not_found(client: Client, odd: str) -> None:
+    known = make_webchat().public_id
+    for path in (
+        f"/w/{odd}/", f"/w/{odd}/showroom/", f"/w/{odd}/theme.css", f"/w/{odd}/logo/", f"/w/{known}/consent/1/{odd}/",
+        f"/w/{known}/consent/{odd}/en/", f"/w/{odd}/consent/1/en/", f"/r/{odd}/", f"/r/{odd}/message/",
+        f"/r/{'0' * 64}/files/{odd}/",
+    ):  # fmt: skip
+        assert client.get(path).status_code in {404, 405}, path
+        assert client.post(path, {"text": "x"}).status_code in {404, 405}, path
+
+
+def test_numbers_beyond_the_database_are_not_found(client: Client) -> None:
+    known = make_webchat().public_id
+    for number in ("0", "2147483648", "9223372036854775808", "9" * 400):
+        assert client.get(f"/w/{known}/consent/{number}/en/").status_code == 404

@@ -1,0 +1,217 @@
+"""Canaries: unique values through every door are all found before an erasure, none after, and no log held one."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from sessions_app import services
+from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session
+from tests.database import dump, media, media_contains
+from tests.factories import make_session, make_webchat
+from tests.pages import entry_url, ticket_in
+from webchat.models import WebChat
+
+pytestmark = pytest.mark.django_db
+
+#: What is stored of a visitor, by door. Each value is found in the database or in a stored file before the erasure.
+STORED = {
+    "name": "Xaverius Kanarimeno",
+    "email": "kanaremail@example.com",
+    "phone": "+420 605 417 239",
+    "landing": "https://www.example.com/?kanarlanding",
+    "referrer": "https://www.example.com/?kanarreferrer",
+    "parameter": "kanarparameter",
+    "browser": "kanarbrowser/1.0",
+    "address": "203.0.113.199",
+    "message": "kanarmessage of the visitor",
+    "answer": "kanaranswer of the operator",
+    "file name": "kanarfilename.txt",
+    "file": "kanarfilecontent",
+    "answered file name": "kanaransweredname.txt",
+    "answered file": "kanaransweredcontent",
+    "note": "kanarnote",
+    "result": "kanarresult",
+    "feedback": "kanarfeedback",
+}
+#: What passes through and is never stored: it must be nowhere at any time.
+PASSING = {
+    "looked up": "kanarlookup",
+    "admin search": "kanaradminsearch",
+    "failed entry": "kanarfailedentry",
+    "forged ticket": "kanarforged",
+    "unknown path": "kanarunknownpath",
+    "query": "kanarquery",
+    "late message": "kanarlatemessage",
+}
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """Catch what the configured handler writes: its filter and its formatter are those of the settings."""
+    # pytest hangs handlers of its own there; ours is the one that the settings made.
+    (handler,) = (h for h in logging.getLogger("django").handlers if type(h) is logging.StreamHandler)
+    stream = io.StringIO()
+    before = handler.setStream(stream)
+    yield stream
+    handler.setStream(before)
+
+
+def enter(webchat: WebChat) -> tuple[Session, str]:
+    """Pass the gate with canaries in every field; return the session and the room's URL."""
+    visitor = Client(headers={"User-Agent": STORED["browser"]}, REMOTE_ADDR=STORED["address"])
+    fields = {
+        "ticket": ticket_in(visitor.get(entry_url(webchat))),
+        "name": STORED["name"],
+        "email": STORED["email"],
+        "phone": STORED["phone"],
+        "consent": "on",
+        "landing_page": STORED["landing"],
+        "referrer": STORED["referrer"],
+        "param.order": STORED["parameter"],
+    }
+    room = visitor.post(entry_url(webchat), fields).headers["Location"]
+    visitor.post(f"{room}message/", {"text": STORED["message"]})
+    visitor.post(f"{room}file/", {"file": SimpleUploadedFile(STORED["file name"], STORED["file"].encode())})
+    return Session.objects.latest("pk"), room
+
+
+def work(session: Session, operator: Client) -> None:
+    """Answer, send a file and take a note."""
+    page = f"/sessions/{session.pk}/"
+    upload = SimpleUploadedFile(STORED["answered file name"], STORED["answered file"].encode())
+    assert operator.post(f"{page}answer/", {"text": STORED["answer"]}).status_code == 302
+    assert operator.post(f"{page}files/", {"file": upload}).status_code == 302
+    assert (
+        operator.post(f"{page}note/", {"note": STORED["note"], "result": STORED["result"]}).status_code == 302
+    )
+    Session.objects.filter(pk=session.pk).update(feedback_text=STORED["feedback"])
+
+
+def pass_through(webchat: WebChat, support: Client, superuser: Client) -> None:
+    """Send values that nothing may store, into requests that succeed and that fail."""
+    visitor = Client()
+    support.post("/guests/find/", {"name": PASSING["looked up"]})
+    superuser.get("/admin/sessions_app/guest/", {"q": PASSING["admin search"]})
+    visitor.post(entry_url(webchat), {"ticket": "x", "name": PASSING["failed entry"]})
+    visitor.post(entry_url(webchat), {"ticket": PASSING["forged ticket"]})
+    visitor.get(f"/{PASSING['unknown path']}/")
+    support.get("/sessions/", {"guest": PASSING["query"]})
+
+
+def found() -> set[str]:
+    """Return the labels of canaries that are in the database or in a stored file, by any spelling of the key."""
+    text = dump()
+    everything = STORED | PASSING
+    return {
+        label
+        for label, value in everything.items()
+        if value in text or value.casefold() in text or media_contains(value.encode())
+    } | ({"phone"} if "420605417239" in text else set())
+
+
+def make_bystander(webchat: WebChat) -> Session:
+    """Return the session of somebody else, with something in every table."""
+    visit = services.Visit(
+        ip_address="203.0.113.8", params={"order": "8"}, landing_page="https://www.example.com/8"
+    )
+    session = make_session(webchat, name="Petr Malý", email="petr@example.com", visit=visit)
+    services.post_message(session, sender=Party.VISITOR, text="Petr's message")
+    services.attach_file(
+        session, sender=Party.VISITOR, upload=ContentFile(b"Petr's file"), original_name="petr.txt",
+        content_type="text/plain", size=11,
+    )  # fmt: skip
+    services.set_note(session, note="Petr's note", result="sold")
+    return session
+
+
+def rows_of(session: Session) -> list[list[dict[str, Any]]]:
+    """Return every row that belongs to a session's person, whole."""
+    tables = (Guest.objects.filter(pk=session.guest_id), Session.objects.filter(pk=session.pk),
+              Message.objects.filter(session=session), Attachment.objects.filter(session=session),
+              ConsentEvent.objects.filter(session=session))  # fmt: skip
+    rows = [list(table.values()) for table in tables]
+    assert all(rows)
+    return rows
+
+
+def test_nothing_of_a_person_is_left(
+    log: io.StringIO, log_in: Callable[[str], Client], django_capture_on_commit_callbacks: Any
+) -> None:
+    webchat = make_webchat()
+    bystander = make_bystander(webchat)
+    operator, support, superuser = log_in("operator"), log_in("support"), log_in("superuser")
+    session, room = enter(webchat)
+    work(session, operator)
+    pass_through(webchat, support, superuser)
+    assert found() == set(STORED), "the positive control"
+    before, files_before = rows_of(bystander), media()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        confirm = support.get(f"/guests/{session.guest_id}/anonymize/")
+        shown = {f"shown-{label}": count for label, count in confirm.context["shown"]}
+        record = support.post(f"/guests/{session.guest_id}/anonymize/", shown)
+    assert record.status_code == 302
+
+    assert found() == set()
+    assert rows_of(bystander) == before, "a second guest's rows are identical"
+    assert (len(files_before), len(media())) == (3, 1)
+    assert media().items() <= files_before.items(), "and so are their files"
+    assert Client().get(room).status_code == 404
+    assert Client().post(f"{room}message/", {"text": PASSING["late message"]}).status_code == 404
+    assert found() == set()
+
+    lines = log.getvalue()
+    assert "403" in lines, "the failed requests were logged"
+    for label, value in (STORED | PASSING).items():
+        assert value not in lines, label
+    assert room.split("/")[2] not in lines
+
+
+def test_an_exception_is_logged_without_its_text(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sessions_app import services
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise ValueError(f"could not store {STORED['name']}")
+
+    monkeypatch.setattr(services, "start_session", fail)
+    webchat = make_webchat()
+    visitor = Client(raise_request_exception=False)
+    fields = {
+        "ticket": ticket_in(visitor.get(entry_url(webchat))),
+        "name": STORED["name"],
+        "email": "a@example.com",
+    }
+    response = visitor.post(entry_url(webchat), fields | {"phone": "603 123 456", "consent": "on"})
+    assert response.status_code == 500
+    assert STORED["name"] not in response.content.decode()
+    assert "ValueError" in log.getvalue()
+    assert STORED["name"] not in log.getvalue()
+
+
+def test_every_erased_field_of_a_session_has_a_canary() -> None:
+    """A field added later without a canary here is noticed."""
+    from anonymization.policy import registry
+
+    covered = {
+        "entered_name", "entered_email", "entered_phone", "landing_page", "referrer", "params", "user_agent",
+        "ip_address", "note", "result", "feedback_text",
+    }  # fmt: skip
+    impersonal = {
+        "guest",
+        "status",
+        "created_at",
+        "accepted_at",
+        "ended_at",
+        "waited",
+        "duration",
+        "room_key",
+    }
+    assert set(registry.get(Session).erase) == covered | impersonal

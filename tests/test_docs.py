@@ -1,0 +1,173 @@
+"""The documents say what is there: settings, commands, files, links, and the record of processing."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command, get_commands
+
+from anonymization.policy import registry
+from anonymization.record_of_processing import BEGIN, END, MarkersMissing, as_markdown, put_into
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+# A name in the first cell of a table's row; several are separated by commas.
+TABLE_ROW = re.compile(r"^\| (`[A-Z][A-Z_]+`(?:, `[A-Z][A-Z_]+`)*) \|", re.MULTILINE)
+READ = re.compile(r"""(?:\benv(?:\.\w+)?|\brequired|\bday|\bat_least|environ\.get)\(\s*["']([A-Z_]+)["']""")
+PLACES = (
+    "anonymization",
+    "bench",
+    "bin",
+    "docs",
+    "mluvii_gdpr",
+    "sessions_app",
+    "static",
+    "templates",
+    "tests",
+    "webchat",
+)
+
+
+def names_in_tables(document: str) -> set[str]:
+    return {name for row in TABLE_ROW.findall(document) for name in re.findall(r"[A-Z_]+", row)}
+
+
+def settings_read() -> set[str]:
+    sources = [ROOT / "mluvii_gdpr" / "settings.py", ROOT / "gunicorn.conf.py"]
+    return {name for source in sources for name in READ.findall(source.read_text())}
+
+
+def scripts_variables() -> set[str]:
+    return names_in_tables(CONFIGURATION.partition("## Variables of the scripts")[2])
+
+
+def test_every_setting_is_documented_and_every_documented_one_is_read() -> None:
+    assert len(settings_read()) > 25  # the pattern still finds them
+    assert names_in_tables(CONFIGURATION) - scripts_variables() == settings_read()
+
+
+def test_variables_of_the_scripts_are_read_by_them() -> None:
+    scripts = [
+        *(ROOT / "bin").iterdir(),
+        ROOT / "docs/screenshots/make.py",
+        *(ROOT / "tests").rglob("conftest.py"),
+    ]
+    source = "".join(path.read_text() for path in scripts if path.is_file())
+    assert [name for name in sorted(scripts_variables()) if name not in source] == []
+
+
+def test_settings_of_the_readme_are_documented() -> None:
+    assert names_in_tables((ROOT / "README.md").read_text()) <= settings_read()
+
+
+def test_record_of_processing_is_that_of_the_registry() -> None:
+    """When this fails: manage.py print_record_of_processing --into docs/erasure.md."""
+    document = (ROOT / "docs" / "erasure.md").read_text()
+    assert put_into(document, as_markdown(registry)) == document
+
+
+def test_record_of_processing_names_every_field_once_a_model() -> None:
+    sections = as_markdown(registry).split("### ")[1:]
+    assert len(sections) == len(list(registry))
+    for policy in registry:
+        section = next(s for s in sections if f"(`{policy.label}`)" in s.partition("\n")[0])
+        named = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)))
+        assert sorted(named) == sorted(policy.fields), policy.label
+
+
+def test_command_writes_between_the_markers_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "page.md"
+    path.write_text(f"Before\n{BEGIN}\nold\n{END}\nAfter\n")
+    call_command("print_record_of_processing", "--into", str(path))
+    written = path.read_text()
+    assert written.startswith("Before\n")
+    assert written.endswith("\nAfter\n")
+    assert "old" not in written
+    assert "(`sessions_app.Session`)" in written
+    call_command("print_record_of_processing")
+    assert capsys.readouterr().out.strip() in written
+
+
+@pytest.mark.parametrize("document", ["", BEGIN, f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
+def test_document_without_its_markers_is_refused(document: str, tmp_path: Path) -> None:
+    with pytest.raises(MarkersMissing):
+        put_into(document, "new")
+    path = tmp_path / "page.md"
+    path.write_text(document)
+    with pytest.raises(CommandError):
+        call_command("print_record_of_processing", "--into", str(path))
+    assert path.read_text() == document
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_exist(path: Path) -> None:
+    named = set(re.findall(r"manage\.py ([a-z_]+)", path.read_text()))
+    assert named - set(get_commands()) == set()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_named_files_exist(path: Path) -> None:
+    text = path.read_text()
+    named = set(re.findall(rf"(?<![\w/.-])(?:\./)?((?:{'|'.join(PLACES)})/[\w./-]*\w)", text))
+    named |= set(re.findall(r"`([\w.-]+\.(?:py|md|txt|toml))`", text)) - {
+        "erasure.py",
+        "models.py",
+        "services.py",
+    }
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    text = path.read_text()
+    links = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    assert [link for link in links if "://" not in link and not leads_somewhere(path, link)] == []
+
+
+def leads_somewhere(path: Path, link: str) -> bool:
+    name, _, anchor = link.partition("#")
+    target = path.parent / name if name else path
+    return target.exists() and (not anchor or anchor in anchors(target.read_text()))
+
+
+def anchors(document: str) -> set[str]:
+    """Return the anchors that a forge gives the headings."""
+    headings = re.findall(r"^#+ (.+)$", document, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def production_example() -> dict[str, str]:
+    block = re.search(r"^```sh\n(DEBUG=off\n.*?)^```", CONFIGURATION, re.MULTILINE | re.DOTALL)
+    assert block, "docs/configuration.md has no production example"
+    return dict(line.split("=", 1) for line in block[1].splitlines())
+
+
+def check_deploy(**changes: str) -> subprocess.CompletedProcess[str]:
+    known = {*settings_read(), "DJANGO_ALLOW_ASYNC_UNSAFE"}  # the latter is for tests in a browser
+    clean = {name: value for name, value in os.environ.items() if name not in known}
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    env = clean | production_example() | changes
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+def test_production_example_is_clean_with_a_key_of_ones_own() -> None:
+    checked = check_deploy(SECRET_KEY="x7Kq-" * 5 + "Zr2_w" * 6)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_production_example_does_not_start_as_it_is_printed() -> None:
+    checked = check_deploy()
+    assert checked.returncode != 0
+    assert "SECRET_KEY is too short" in checked.stderr
+
+
+def test_pictures_are_small() -> None:
+    pictures = sorted((ROOT / "docs" / "screenshots").glob("*.png"))
+    assert pictures
+    assert [p.name for p in pictures if p.stat().st_size >= 200_000] == []

@@ -1,0 +1,68 @@
+"""The pages speak four languages: no catalogue lacks a word, and the compiled ones are those of the texts."""
+
+from __future__ import annotations
+
+import gettext
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LANGUAGES = ["cs", "de", "sk"]
+ENTRY = re.compile(
+    r'^msgid (?P<id>(?:".*"\n)+)(?:msgid_plural (?:".*"\n)+)?(?P<texts>(?:msgstr.*\n(?:".*"\n)*)+)', re.M
+)
+
+
+def catalogue(language: str) -> Path:
+    return ROOT / "locale" / language / "LC_MESSAGES" / "django.po"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_is_missing_or_doubtful(language: str) -> None:
+    text = catalogue(language).read_text()
+    entries = [(m["id"], m["texts"]) for m in ENTRY.finditer(text)]
+    assert len(entries) > 500
+    assert [name for name, texts in entries if re.search(r'msgstr(\[\d\])? ""\n(?!")', texts)] == []
+    assert "#, fuzzy" not in text
+    assert "#~" not in text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_compiled_catalogue_is_that_of_the_text(language: str) -> None:
+    path = catalogue(language)
+    with path.with_suffix(".mo").open("rb") as compiled:
+        known = gettext.GNUTranslations(compiled)._catalog  # type: ignore[attr-defined]
+    singular = {
+        "".join(re.findall(r'"(.*)"', m["id"])).replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\")
+        for m in ENTRY.finditer(path.read_text())
+        if "msgstr[" not in m["texts"]
+    } - {""}
+    assert singular
+    assert singular <= set(known)
+
+
+@pytest.mark.skipif(shutil.which("xgettext") is None, reason="xgettext is not installed")
+def test_every_word_of_the_sources_is_in_the_catalogues(tmp_path: Path) -> None:
+    """Run where GNU gettext is installed: what ``makemessages`` would add is missing."""
+    copy = tmp_path / "tree"
+    ignore = shutil.ignore_patterns(".venv", "var", ".git", "node_modules", "*.mo")
+    shutil.copytree(ROOT, copy, ignore=ignore)
+    command = [
+        str(ROOT / ".venv/bin/python"),
+        "manage.py",
+        "makemessages",
+        "--no-location",
+        "--no-wrap",
+        "-v0",
+    ]
+    subprocess.run([*command, *(f"--locale={code}" for code in LANGUAGES)], cwd=copy, check=True)
+    for language in LANGUAGES:
+        before, after = catalogue(language), copy / catalogue(language).relative_to(ROOT)
+        names = [
+            set(re.findall(r"^msgid (.*(?:\n\".*\")*)", path.read_text(), re.M)) for path in (before, after)
+        ]
+        assert sorted(names[1] - names[0]) == [], language

@@ -1,0 +1,115 @@
+"""The buttons of the consent editor: preview, review, back, publish."""
+
+import re
+from html import unescape
+
+import pytest
+
+from tests.factories import make_webchat, publish
+from tests.webchat.editor import sent
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def administrator(log_in):
+    return log_in("administrator")
+
+
+def url(webchat):
+    return f"/settings/webchat/{webchat.pk}/forms/publish/"
+
+
+def hidden_fields(response):
+    """Return what the form of buttons hands on, as a browser would send it."""
+    form = re.search(r'<form id="draft".*?</form>', response.content.decode(), re.DOTALL)[0]
+    pairs = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form)
+    return {name: unescape(value) for name, value in pairs if name != "csrfmiddlewaretoken"}
+
+
+def test_the_editor_starts_with_the_default_texts(administrator):
+    webchat = make_webchat(published=False, entry_form="none", showroom_form="none")
+
+    page = administrator.get(f"/settings/webchat/{webchat.pk}/forms/").content.decode()
+
+    assert "Review and publish as version 1" in page
+    for code in ("en", "cs", "de", "sk"):
+        assert f'name="body_{code}"' in page
+    assert "Souhlasím se zpracováním" in page
+
+
+def test_the_editor_goes_on_with_the_current_texts(administrator):
+    webchat = make_webchat()
+    publish(webchat, "The second wording")
+
+    page = administrator.get(f"/settings/webchat/{webchat.pk}/forms/").content.decode()
+
+    assert "The second wording (cs)" in page
+    assert 'name="based_on" value="2"' in page
+
+
+@pytest.mark.parametrize("language", ["en", "cs"])
+def test_preview_shows_the_visitors_form_with_label_and_text(administrator, language):
+    webchat = make_webchat()
+
+    response = administrator.post(url(webchat), sent(f"preview:{language}", based_on=1))
+
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert f"I agree with the new text ({language})" in page
+    assert f"<p>We process your data otherwise now ({language}).</p>" in page
+    assert 'type="checkbox"' in page
+    assert "checked" not in page
+    assert webchat.consent_versions.count() == 1
+
+
+@pytest.mark.parametrize("act", ["preview", "review"])
+def test_preview_and_review_hand_on_everything_typed(administrator, act):
+    webchat = make_webchat()
+    typed = sent(
+        act,
+        based_on=1,
+        body_en='<p>As "typed"\n  <b>here</b></p>',
+        also_de="on",
+        label_de="Ja",
+        body_de="Nein",
+    )
+
+    response = administrator.post(url(webchat), typed)
+
+    assert hidden_fields(response) == {name: str(value) for name, value in typed.items() if name != "act"}
+
+
+def test_back_to_editing_keeps_what_was_typed(administrator):
+    webchat = make_webchat()
+    typed = sent("edit", based_on=1, label_en="", body_en="<p>Half a sen")
+
+    page = unescape(administrator.post(url(webchat), typed).content.decode())
+
+    assert "<p>Half a sen" in page
+    assert "I agree with the new text (cs)" in page
+    assert 'name="based_on" value="1"' in page
+
+
+def test_review_says_the_number_and_shows_the_difference(administrator):
+    webchat = make_webchat()
+
+    page = administrator.post(url(webchat), sent("review", based_on=1)).content.decode()
+
+    assert "This will become version 2" in page
+    assert "From version 1 to version 2" in page
+    assert "<del>" in page
+    assert "<ins>" in page
+    assert webchat.consent_versions.count() == 1
+
+
+def test_publish_publishes_what_was_reviewed(administrator):
+    webchat = make_webchat()
+    review = administrator.post(url(webchat), sent("review", based_on=1))
+
+    response = administrator.post(url(webchat), hidden_fields(review) | {"act": "publish"}, follow=True)
+
+    version = webchat.current_version()
+    assert "Version 2 was published in 2 languages." in response.content.decode()
+    assert (version.number, version.published_by.username) == (2, "administrator")
+    assert version.texts.get(language="cs").body == "<p>We process your data otherwise now (cs).</p>"

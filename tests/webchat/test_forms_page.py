@@ -1,0 +1,167 @@
+"""Settings > WebChat > a WebChat > Forms: the two menus, the published versions, and who may see them."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.factories import make_session, make_webchat, publish
+from tests.webchat.editor import sent
+
+pytestmark = pytest.mark.django_db
+
+
+def url(webchat):
+    return f"/settings/webchat/{webchat.pk}/forms/"
+
+
+CHOICES = ["none", "standard", "gdpr"]
+
+
+@pytest.mark.parametrize("entry", CHOICES)
+@pytest.mark.parametrize("showroom", CHOICES)
+def test_both_menus_are_saved_together(log_in, entry, showroom):
+    webchat = make_webchat(entry_form="standard", showroom_form="standard")
+
+    chosen = {"entry_form": entry, "showroom_form": showroom}
+    page = log_in("administrator").post(url(webchat), chosen, follow=True).content.decode()
+
+    webchat.refresh_from_db()
+    assert {"entry_form": webchat.entry_form, "showroom_form": webchat.showroom_form} == chosen
+    assert "alert-success" in page
+    names = {"none": "None", "standard": "Standard", "gdpr": "GDPR"}
+    assert f"Entry form: {names[entry]}. Entry form of the showroom: {names[showroom]}." in page
+
+
+def test_the_menus_have_one_button(log_in):
+    page = log_in("administrator").get(url(make_webchat())).content.decode()
+
+    assert page.count(">Save</button>") == 1
+    assert page.index('href="#versions"') < page.index('id="consent-editor"')
+
+
+@pytest.mark.parametrize("menu", ["entry_form", "showroom_form"])
+def test_gdpr_is_refused_while_nothing_is_published(log_in, menu):
+    webchat = make_webchat(published=False, entry_form="none", showroom_form="none")
+
+    other = "entry_form" if menu == "showroom_form" else "showroom_form"
+    response = log_in("administrator").post(url(webchat), {menu: "gdpr", other: "standard"})
+
+    page = response.content.decode()
+    webchat.refresh_from_db()
+    assert response.status_code == 422
+    assert f'id="id_{menu}_error"' in page
+    assert f'id="id_{other}_error"' not in page
+    assert '<option value="standard" selected>' in page
+    assert "no consent text is published" in page
+    assert '<option value="gdpr" selected>' in page
+    assert (webchat.entry_form, webchat.showroom_form) == ("none", "none")
+
+
+@pytest.mark.parametrize("choice", ["", "GDPR", "gdpr ", "none,gdpr", "\0", None])
+@pytest.mark.parametrize("menu", ["entry_form", "showroom_form"])
+def test_an_unknown_choice_is_refused_and_nothing_is_saved(log_in, menu, choice):
+    webchat = make_webchat(entry_form="standard", showroom_form="standard")
+
+    chosen = {"entry_form": "none", "showroom_form": "none"} | {menu: choice}
+    if choice is None:
+        del chosen[menu]
+    response = log_in("administrator").post(url(webchat), chosen)
+
+    webchat.refresh_from_db()
+    assert response.status_code == 422
+    assert f'id="id_{menu}_error"' in response.content.decode()
+    assert (webchat.entry_form, webchat.showroom_form) == ("standard", "standard")
+
+
+def test_a_menu_never_publishes(log_in):
+    webchat = make_webchat()
+
+    log_in("administrator").post(
+        url(webchat), sent("publish", based_on=1) | {"entry_form": "none", "showroom_form": "none"}
+    )
+
+    assert webchat.consent_versions.count() == 1
+
+
+def test_versions_are_listed_with_author_languages_and_sessions(log_in, make_user):
+    webchat = make_webchat()
+    make_session(webchat, language="en")
+    make_session(webchat, language="cs", email="other@example.com")
+    publish(webchat, "The second")
+
+    page = log_in("administrator").get(url(webchat)).content.decode()
+
+    assert page.index("Version 2</a>") < page.index("Version 1</a>")
+    assert '<td class="text-end">0</td>' in page
+    assert '<td class="text-end">2</td>' in page
+
+
+def test_no_query_a_version(log_in):
+    webchat, administrator = make_webchat(), log_in("administrator")
+
+    def queries():
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            administrator.get(url(webchat))
+        return len(captured)
+
+    few = queries()
+    for wording in ("two", "three", "four"):
+        publish(webchat, wording)
+    assert queries() == few
+
+
+def give(client, permission):
+    client.session  # noqa: B018  the client is logged in
+    user_id = client.session["_auth_user_id"]
+    Permission.objects.get(codename=permission).user_set.add(user_id)
+    return client
+
+
+def test_whoever_may_not_publish_sees_no_editor_and_can_not_publish(log_in):
+    webchat = make_webchat()
+    client = give(log_in("stranger"), "manage_settings")
+
+    assert 'id="consent-editor"' not in client.get(url(webchat)).content.decode()
+    for act in ("preview", "review", "publish", "edit"):
+        assert client.post(f"{url(webchat)}publish/", sent(act, based_on=1)).status_code == 403
+    assert webchat.consent_versions.count() == 1
+
+
+def test_whoever_may_only_publish_can_not_change_settings(log_in):
+    webchat = make_webchat()
+    client = give(log_in("stranger"), "publish_consent")
+
+    assert client.post(url(webchat), {"entry_form": "none"}).status_code == 403
+    assert client.get(f"/settings/webchat/{webchat.pk}/").status_code == 403
+    assert client.post(f"{url(webchat)}publish/", sent("publish", based_on=1)).status_code == 302
+
+
+PAGES = ["", "add/", "{pk}/", "{pk}/archive/", "{pk}/restore/", "{pk}/forms/", "{pk}/forms/versions/1/"]
+
+
+@pytest.mark.parametrize("page", [*PAGES, "{pk}/forms/publish/"])
+@pytest.mark.parametrize("role", ["support", "operator", "officer", "stranger"])
+def test_other_staff_are_refused(log_in, role, page):
+    address = "/settings/webchat/" + page.format(pk=make_webchat().pk)
+    client = log_in(role)
+
+    assert client.get(address).status_code == 403
+    assert client.post(address, {"entry_form": "none"}).status_code == 403
+
+
+@pytest.mark.parametrize("page", [*PAGES, "{pk}/forms/publish/"])
+def test_nobody_is_sent_to_the_log_in(client, page):
+    address = "/settings/webchat/" + page.format(pk=make_webchat().pk)
+
+    for response in (client.get(address), client.post(address)):
+        assert (response.status_code, response["Location"]) == (302, f"/accounts/login/?next={address}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_administrator_opens_every_page(log_in, page):
+    address = "/settings/webchat/" + page.format(pk=make_webchat().pk)
+
+    assert log_in("administrator").get(address).status_code == 200

@@ -1,0 +1,161 @@
+"""Settings > WebChat: the list, add, General, archive and restore."""
+
+import pytest
+
+from tests.factories import make_webchat
+from webchat.models import WebChat
+
+pytestmark = pytest.mark.django_db
+
+GOOD = {
+    "name": "Shop Prague",
+    "site": "https://www.example.com\nhttps://shop.example.com:8443",
+    "languages": ["en", "cs"],
+    "default_language": "cs",
+    "phone_region": "SK",
+    "colour": "#ffcc00",
+}
+
+
+@pytest.fixture
+def administrator(log_in):
+    return log_in("administrator")
+
+
+def test_the_list_says_what_to_do_when_it_is_empty(administrator):
+    page = administrator.get("/settings/webchat/").content.decode()
+
+    assert "No WebChat yet" in page
+    assert 'href="/settings/webchat/add/"' in page
+
+
+def test_the_list_shows_forms_version_and_archived_ones_apart(administrator, django_assert_max_num_queries):
+    make_webchat(name="Open one")
+    webchat = make_webchat(name="Closed one")
+    administrator.post(f"/settings/webchat/{webchat.pk}/archive/")
+
+    with django_assert_max_num_queries(8):
+        page = administrator.get("/settings/webchat/").content.decode()
+
+    assert page.index("Open one") < page.index("Archived") < page.rindex("Closed one")
+    assert "version 1" in page
+
+
+def test_add_proposes_the_region_that_the_model_has(administrator):
+    page = administrator.get("/settings/webchat/add/").content.decode()
+
+    assert '<option value="CZ" selected>' in page
+    assert page.count(" selected>") == 2, "the region and the default language"
+
+
+def test_general_shows_the_region_that_is_stored(administrator):
+    webchat = make_webchat(phone_region="AT")
+
+    page = administrator.get(f"/settings/webchat/{webchat.pk}/").content.decode()
+
+    assert '<option value="AT" selected>' in page
+    assert '<option value="CZ" selected>' not in page
+
+
+def test_add_starts_with_no_entry_form(administrator):
+    response = administrator.post("/settings/webchat/add/", GOOD)
+
+    webchat = WebChat.objects.get()
+    assert (response.status_code, response["Location"]) == (302, f"/settings/webchat/{webchat.pk}/forms/")
+    assert (webchat.name, webchat.languages, webchat.default_language) == ("Shop Prague", ["en", "cs"], "cs")
+    assert (webchat.entry_form, webchat.showroom_form) == ("none", "none")
+
+
+def test_general_saves_every_field(administrator):
+    webchat = make_webchat()
+
+    assert administrator.post(f"/settings/webchat/{webchat.pk}/", GOOD).status_code == 302
+
+    webchat.refresh_from_db()
+    assert {name: getattr(webchat, name) for name in GOOD if name != "site"} == {
+        name: value for name, value in GOOD.items() if name != "site"
+    }
+    assert webchat.origins == ["https://www.example.com", "https://shop.example.com:8443"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", "x" * 101),
+        ("name", "a\0b"),
+        ("site", "www.example.com"),
+        ("site", "https://[half"),
+        ("site", "https://example.com:port"),
+        ("site", "https://example.com/path"),
+        ("site", "https://user@example.com"),
+        ("site", "javascript:alert(1)"),
+        ("languages", []),
+        ("languages", ["xx"]),
+        ("default_language", "de"),
+        ("phone_region", "ZZ"),
+        ("colour", "red"),
+        ("colour", "#12345"),
+        ("colour", "#123456;}"),
+    ],
+)
+def test_a_wrong_value_is_shown_at_its_field_and_nothing_is_saved(administrator, field, value):
+    webchat = make_webchat(name="As before")
+
+    response = administrator.post(
+        f"/settings/webchat/{webchat.pk}/", GOOD | {"name": "Typed just now"} | {field: value}
+    )
+
+    page = response.content.decode()
+    webchat.refresh_from_db()
+    assert response.status_code == 422
+    assert f'id="id_{field}_error"' in page
+    assert webchat.name == "As before"
+    assert field == "name" or "Typed just now" in page
+
+
+def test_a_language_without_a_published_text_is_refused_for_a_gdpr_webchat(administrator):
+    webchat = make_webchat(name="As before")
+
+    typed = GOOD | {"languages": ["en", "cs", "de"], "name": "Typed just now"}
+    response = administrator.post(f"/settings/webchat/{webchat.pk}/", typed)
+
+    page = response.content.decode()
+    webchat.refresh_from_db()
+    assert response.status_code == 422
+    assert 'id="id_languages_error"' in page
+    assert "Missing: German." in page
+    assert "Typed just now" in page
+    assert (webchat.name, webchat.languages) == ("As before", ["en", "cs"])
+
+
+def test_only_what_changed_is_written(administrator):
+    webchat = make_webchat()
+    page = f"/settings/webchat/{webchat.pk}/"
+    administrator.post(page, GOOD)
+    WebChat.objects.update(name="Renamed meanwhile", retention_days=30)
+
+    administrator.post(page, GOOD | {"name": "Renamed meanwhile", "colour": "#000000"})
+
+    webchat.refresh_from_db()
+    assert (webchat.name, webchat.colour, webchat.retention_days) == ("Renamed meanwhile", "#000000", 30)
+
+
+def test_archive_asks_and_then_visitors_can_not_reach_it(administrator, client):
+    webchat = make_webchat()
+    visitor_page = f"/w/{webchat.public_id}/"
+    assert client.get(visitor_page).status_code == 200
+
+    assert administrator.get(f"/settings/webchat/{webchat.pk}/archive/").status_code == 200
+    assert client.get(visitor_page).status_code == 200
+    assert administrator.post(f"/settings/webchat/{webchat.pk}/archive/").status_code == 302
+
+    assert client.get(visitor_page).status_code == 404
+    assert client.get(f"{visitor_page}showroom/").status_code == 404
+    administrator.post(f"/settings/webchat/{webchat.pk}/restore/")
+    assert client.get(visitor_page).status_code == 200
+
+
+def test_an_unknown_webchat_is_404(administrator):
+    for pk in ("0", "999999", "9223372036854775808", "x", "-1"):
+        assert administrator.get(f"/settings/webchat/{pk}/").status_code == 404

@@ -1,0 +1,9 @@
+"""WebChats: their entry forms, their consent texts and versions."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class WebchatConfig(AppConfig):
+    name = "webchat"
+    verbose_name = _("WebChat")

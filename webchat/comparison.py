@@ -1,0 +1,54 @@
+"""How the consent texts of two versions differ, language by language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.html import escape
+
+from webchat.consent_html import DiffLine, DraftText, diff
+
+_NOTHING = DraftText("", "")
+
+
+class LanguageDifference(NamedTuple):
+    """One language: ``state`` is same, changed, added, removed, or formatting when no word differs."""
+
+    language: str
+    name: str | Promise
+    state: str
+    label: list[DiffLine]
+    body: list[DiffLine]
+
+
+def differences(before: Mapping[str, DraftText], after: Mapping[str, DraftText]) -> list[LanguageDifference]:
+    """Return the difference in each language that either side has, in the order of the settings."""
+    return [
+        _difference(code, name, before.get(code), after.get(code))
+        for code, name in settings.LANGUAGES
+        if code in before or code in after
+    ]
+
+
+def _difference(
+    code: str, name: str | Promise, before: DraftText | None, after: DraftText | None
+) -> LanguageDifference:
+    old, new = before or _NOTHING, after or _NOTHING
+    label = diff(_as_paragraph(old.label), _as_paragraph(new.label))
+    body = diff(old.body, new.body)
+    return LanguageDifference(code, name, _state(before, after, [*label, *body]), label, body)
+
+
+def _state(before: DraftText | None, after: DraftText | None, lines: list[DiffLine]) -> str:
+    if before is None or after is None:
+        return "added" if before is None else "removed"
+    if before == after:
+        return "same"
+    return "formatting" if all(line.kind == "equal" for line in lines) else "changed"
+
+
+def _as_paragraph(label: str) -> str:
+    return f"<p>{escape(label)}</p>" if label else ""

@@ -1,0 +1,163 @@
+"""Differences of two texts: by lines, and by words inside a changed line, at a bounded cost."""
+
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import pairwise
+from typing import NamedTuple
+
+
+class DiffPart(NamedTuple):
+    """A piece of a line: ``equal``, ``removed`` or ``added``, and its plain text (a template escapes it)."""
+
+    kind: str
+    text: str
+
+
+class DiffLine(NamedTuple):
+    """A line: ``equal``, ``removed``, ``added``, or ``changed`` when only some of its parts differ."""
+
+    kind: str
+    parts: tuple[DiffPart, ...]
+
+
+def diff_lines(before: Sequence[str], after: Sequence[str]) -> list[DiffLine]:
+    """Return all lines of both texts in reading order, alike ones paired and compared by words."""
+    lines: list[DiffLine] = []
+    for equal, old_slice, new_slice in _compare(before, after):
+        if equal:
+            lines += [_line("equal", text) for text in before[old_slice]]
+        else:
+            lines += _replaced(before[old_slice], after[new_slice])
+    return lines
+
+
+def _line(kind: str, text: str) -> DiffLine:
+    return DiffLine(kind, (DiffPart(kind, text),))
+
+
+_TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
+
+
+def _replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[DiffLine]:
+    """Pair the lines that look alike, in order; the rest was removed or added."""
+    words = [Counter(_TOKEN.findall(line)) for line in after]
+    start = 0
+    for line in before:
+        found = _alike(Counter(_TOKEN.findall(line)), words, range(start, min(len(after), start + 20)))
+        if found is None:
+            yield _line("removed", line)
+            continue
+        yield from (_line("added", text) for text in after[start:found])
+        yield DiffLine("changed", tuple(_changed(line, after[found])))
+        start = found + 1
+    yield from (_line("added", text) for text in after[start:])
+
+
+def _alike(words: Counter[str], candidates: list[Counter[str]], positions: range) -> int | None:
+    """Return the first position whose line shares at least half of its words."""
+    for position in positions:
+        other = candidates[position]
+        shared = sum((words & other).values())
+        if 2 * shared >= max(sum(words.values()), sum(other.values())):
+            return position
+    return None
+
+
+def _changed(before: str, after: str) -> Iterator[DiffPart]:
+    old, new = _TOKEN.findall(before), _TOKEN.findall(after)
+    removed = added = ""
+    pieces = list(_compare(old, new))
+    for number, (equal, old_slice, new_slice) in enumerate(pieces):
+        old_text, new_text = "".join(old[old_slice]), "".join(new[new_slice])
+        if equal and (not old_text.isspace() or number in {0, len(pieces) - 1}):
+            yield from _flush(removed, added)
+            removed = added = ""
+            yield DiffPart("equal", old_text)
+        else:  # a lone space between two changes belongs to them
+            removed, added = removed + old_text, added + new_text
+    yield from _flush(removed, added)
+
+
+def _flush(removed: str, added: str) -> list[DiffPart]:
+    return [DiffPart(kind, text) for kind, text in (("removed", removed), ("added", added)) if text]
+
+
+Piece = tuple[bool, slice, slice]
+# Rests whose lengths multiply to more are not compared element by element.
+_SMALL = 10_000
+
+
+def _compare(old: Sequence[str], new: Sequence[str]) -> Iterator[Piece]:
+    """Yield the pieces of both sequences in order, each equal in both or replaced.
+
+    Patience diff: elements that occur once on both sides are the anchors; between two anchors a small rest is
+    compared exactly and a large one is taken as replaced, so no input makes it slow.
+    """
+    position_old = position_new = 0
+    for start_old, start_new, size in [*_matches(old, new), (len(old), len(new), 0)]:
+        if start_old > position_old or start_new > position_new:
+            yield False, slice(position_old, start_old), slice(position_new, start_new)
+        if size:
+            yield True, slice(start_old, start_old + size), slice(start_new, start_new + size)
+        position_old, position_new = start_old + size, start_new + size
+
+
+def _matches(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int, int]]:
+    """Return (start in old, start in new, length) of what both share, in order and joined."""
+    pairs: list[tuple[int, int]] = []
+    waiting = [(0, len(old), 0, len(new), 0)]
+    while waiting:
+        a, b, c, d, depth = waiting.pop()
+        while a < b and c < d and old[a] == new[c]:
+            pairs.append((a, c))
+            a, c = a + 1, c + 1
+        while a < b and c < d and old[b - 1] == new[d - 1]:
+            b, d = b - 1, d - 1
+            pairs.append((b, d))
+        anchors = _anchors(old[a:b], new[c:d]) if depth < 20 else []
+        if anchors:
+            edges = [(a - 1, c - 1), *((a + i, c + j) for i, j in anchors), (b, d)]
+            pairs += edges[1:-1]
+            waiting += [(i + 1, k, j + 1, m, depth + 1) for (i, j), (k, m) in pairwise(edges)]
+        elif (b - a) * (d - c) <= _SMALL:
+            blocks = SequenceMatcher(None, old[a:b], new[c:d], autojunk=False).get_matching_blocks()
+            pairs += [(a + i + n, c + j + n) for i, j, size in blocks for n in range(size)]
+    return _joined(sorted(pairs))
+
+
+def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the longest chain, rising on both sides, of elements that occur exactly once on each side."""
+    once_old, once_new = Counter(old), Counter(new)
+    place = {text: position for position, text in enumerate(new) if once_new[text] == 1}
+    found = [(i, place[text]) for i, text in enumerate(old) if once_old[text] == 1 and text in place]
+    return _longest_rising(found)
+
+
+def _longest_rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    tops: list[int] = []
+    top_index: list[int] = []
+    previous: list[int] = []
+    for index, (_, position) in enumerate(pairs):
+        pile = bisect_left(tops, position)
+        previous.append(top_index[pile - 1] if pile else -1)
+        tops[pile : pile + 1] = [position]
+        top_index[pile : pile + 1] = [index]
+    chain = []
+    index = top_index[-1] if top_index else -1
+    while index >= 0:
+        chain.append(pairs[index])
+        index = previous[index]
+    return chain[::-1]
+
+
+def _joined(pairs: list[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    joined: list[tuple[int, int, int]] = []
+    for i, j in pairs:
+        if joined and (i, j) == (joined[-1][0] + joined[-1][2], joined[-1][1] + joined[-1][2]):
+            joined[-1] = (*joined[-1][:2], joined[-1][2] + 1)
+        else:
+            joined.append((i, j, 1))
+    return joined

@@ -1,0 +1,47 @@
+"""What this app stores about people: the settings of the company's chats, and who published a text."""
+
+from django.utils.translation import gettext_noop as _
+
+from anonymization import policy
+from webchat.models import ConsentText, ConsentVersion, WebChat
+
+_SETTING = _("A setting of the company's chat.")
+_EVIDENCE = _("The company's own published text: evidence of what consent was asked for (GDPR Art. 7(1)).")
+
+policy.register(
+    WebChat,
+    impersonal=dict.fromkeys(
+        (
+            "id",
+            "name",
+            "public_id",
+            "site",
+            "entry_form",
+            "showroom_form",
+            "languages",
+            "default_language",
+            "phone_region",
+            "colour",
+            "logo",
+            "retention_days",
+            "created_at",
+            "archived_at",
+        ),
+        _SETTING,
+    ),
+)
+
+policy.register(
+    ConsentVersion,
+    append_only=True,
+    keep={
+        "published_by": _("Accountability (GDPR Art. 5(2)): the member of staff who published the text."),
+    },
+    impersonal=dict.fromkeys(("id", "webchat", "number", "published_at"), _EVIDENCE),
+)
+
+policy.register(
+    ConsentText,
+    append_only=True,
+    impersonal=dict.fromkeys(("id", "version", "language", "label", "body", "document", "sha256"), _EVIDENCE),
+)

@@ -1,0 +1,286 @@
+"""The forms of Settings > WebChat."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import phonenumbers
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.forms import BoundField
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from PIL import Image
+
+from webchat.consent_html import MAX_LABEL, DraftText
+from webchat.default_texts import DEFAULT_TEXTS
+from webchat.models import EntryForm, WebChat
+from webchat.regions import REGIONS
+from webchat.services import texts_of
+from webchat.widgets import ConsentBodyField, ConsentEditor
+
+LOGO_MAX_BYTES = 200_000
+LOGO_MAX_SIDE = 4096
+#: Format as Pillow names it → suffix of the stored file, which tells the type it is served with.
+LOGO_FORMATS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
+
+
+class LogoField(forms.FileField):
+    """A small PNG, JPEG or WebP picture; stored under a random name."""
+
+    default_error_messages = {
+        "too_large": _("The file is too large: at most 200 kB."),
+        "invalid_image": _("This is not a PNG, JPEG or WebP picture."),
+        "too_wide": _("The picture is too large: at most 4096 pixels a side."),
+    }
+
+    def to_python(self, data: Any) -> Any:
+        upload: Any = super().to_python(data)
+        if upload is None:
+            return None
+        if (upload.size or 0) > LOGO_MAX_BYTES:
+            raise ValidationError(self.error_messages["too_large"], code="too_large")
+        upload.name = f"{secrets.token_hex(16)}.{LOGO_FORMATS[self._format_of(upload)]}"
+        return upload
+
+    def _format_of(self, upload: UploadedFile) -> str:
+        try:
+            with Image.open(upload, formats=tuple(LOGO_FORMATS)) as image:
+                picture_format, size = str(image.format), image.size
+                image.verify()
+        except Exception as error:  # Pillow raises whatever a broken file leads to
+            raise ValidationError(self.error_messages["invalid_image"], code="invalid_image") from error
+        finally:
+            if not upload.closed:
+                upload.seek(0)
+        if max(size) > LOGO_MAX_SIDE:
+            raise ValidationError(self.error_messages["too_wide"], code="too_wide")
+        return picture_format
+
+
+def region_choices() -> list[tuple[str, str]]:
+    """Return the regions whose phone numbers are known, by name, with their calling code."""
+    named = sorted((name, code) for code, name in REGIONS.items())
+    return [(code, f"{name} (+{phonenumbers.country_code_for_region(code)})") for name, code in named]
+
+
+class WebChatForm(forms.ModelForm):
+    """What a new WebChat needs: its name, its site, its languages and the region of its visitors' phones."""
+
+    site = forms.CharField(
+        label=_("Addresses of the site"),
+        max_length=5000,
+        required=False,
+        widget=forms.Textarea({"rows": 3}),
+        help_text=_("One address a line, such as https://www.example.com."),
+    )
+    languages = forms.MultipleChoiceField(
+        label=_("Languages"),
+        choices=settings.LANGUAGES,
+        initial=[code for code, _name in settings.LANGUAGES],
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("Choose at least one language.")},
+        help_text=_("Visitors see the language of their browser when it is among these."),
+    )
+    phone_region = forms.ChoiceField(
+        label=_("Default region for phones"),
+        choices=region_choices,
+        initial=WebChat._meta.get_field("phone_region").default,
+        help_text=_("Numbers without a country code are read as numbers of this country."),
+    )
+
+    class Meta:
+        model = WebChat
+        fields: tuple[str, ...] = ("name", "site", "languages", "default_language", "phone_region")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Checking a form writes into its object; the page goes on to show what is stored.
+        kwargs["instance"] = copy.copy(kwargs.get("instance"))
+        super().__init__(*args, **kwargs)
+
+    def clean_languages(self) -> list[str]:
+        chosen = self.cleaned_data["languages"]
+        return [code for code, _name in settings.LANGUAGES if code in chosen]
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        default = self.cleaned_data.get("default_language")
+        if default and default not in self.cleaned_data.get("languages", [default]):
+            self.add_error("default_language", _("The default language must be one of the languages chosen."))
+        return cleaned
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Return what a valid form changes. Languages and their default go together: one rule binds them."""
+        names = set(self.changed_data)
+        if names & {"languages", "default_language"}:
+            names |= {"languages", "default_language"}
+        return {name: self.cleaned_data[name] for name in self._meta.fields or () if name in names}
+
+
+class GeneralForm(WebChatForm):
+    """The General page: also how the visitor's pages look."""
+
+    logo = LogoField(
+        label=_("Logo"),
+        required=False,
+        widget=forms.FileInput({"accept": "image/png,image/jpeg,image/webp"}),
+        help_text=_("PNG, JPEG or WebP, at most 200 kB."),
+    )
+    remove_logo = forms.BooleanField(label=_("Remove the logo"), required=False)
+
+    class Meta(WebChatForm.Meta):
+        fields = (*WebChatForm.Meta.fields, "colour", "logo")
+        widgets = {"colour": forms.TextInput({"type": "color", "class": "form-control-color"})}
+        help_texts = {"colour": _("The words on it become black or white, whichever is easier to read.")}
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        changes = super().changes
+        if self.cleaned_data["remove_logo"] and "logo" not in changes:
+            changes["logo"] = ""
+        return changes
+
+
+class MenusForm(forms.ModelForm):
+    """The two menus, saved together: which form is shown before a chat, and before the showroom."""
+
+    class Meta:
+        model = WebChat
+        fields = ("entry_form", "showroom_form")
+        labels = {"entry_form": _("Entry form"), "showroom_form": _("Entry form of the showroom")}
+
+    def __init__(self, data: Any = None, *, instance: WebChat) -> None:
+        # Checking a form writes into its object; the page goes on to show what is stored.
+        super().__init__(data, instance=copy.copy(instance))
+
+    @property
+    def chosen(self) -> list[tuple[str | Promise, str | Promise]]:
+        """Return the label of each menu with that of its choice, of a valid form."""
+        return [
+            (bound.label, EntryForm(self.cleaned_data[bound.name]).label) for bound in self.visible_fields()
+        ]
+
+    def refuse_gdpr(self, reason: str) -> None:
+        """Say at each menu that asks for the GDPR form why it can't be had."""
+        for name, choice in list(self.cleaned_data.items()):
+            if choice == EntryForm.GDPR:
+                self.add_error(name, reason)
+
+
+class Section(NamedTuple):
+    """The fields of one language in the consent editor; ``also`` for a language that visitors don't see yet."""
+
+    language: str
+    name: str | Promise
+    label: BoundField
+    body: BoundField
+    also: BoundField | None
+    is_open: bool
+
+
+class ConsentForm(forms.Form):
+    """The consent editor: checkbox label and text in each language, and the version the work began from."""
+
+    based_on = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, webchat: WebChat, initial: dict[str, Any] | None = None) -> None:
+        self.webchat = webchat
+        self.current = webchat.current_version()
+        super().__init__(data, initial=self._starting_values() | (initial or {}))
+        for code, name in settings.LANGUAGES:
+            self._add_language(code, name)
+
+    def _add_language(self, code: str, name: str | Promise) -> None:
+        enabled = code in self.webchat.languages
+        if not enabled:
+            self.fields[f"also_{code}"] = forms.BooleanField(
+                label=_("Publish this language too"),
+                required=False,
+                help_text=_("Visitors don't see it before the language is added on the page General."),
+            )
+        self.fields[f"label_{code}"] = forms.CharField(
+            label=format_lazy(_("Checkbox label ({language})"), language=name),
+            max_length=MAX_LABEL,
+            required=enabled,
+            widget=forms.TextInput({"lang": code}),
+            error_messages={"required": _("Enter the label of the checkbox.")},
+        )
+        self.fields[f"body_{code}"] = ConsentBodyField(
+            label=format_lazy(_("Consent text ({language})"), language=name),
+            required=enabled,
+            widget=ConsentEditor({"lang": code}),
+            error_messages={"required": _("Enter the consent text.")},
+        )
+
+    def _starting_values(self) -> dict[str, Any]:
+        """Return the current version's texts, and the default texts in languages that it lacks."""
+        published = texts_of(self.current)
+        values: dict[str, Any] = {"based_on": self.next_number - 1}
+        for code, text in (DEFAULT_TEXTS | published).items():
+            values |= {
+                f"label_{code}": text.label,
+                f"body_{code}": text.body,
+                f"also_{code}": code in published,
+            }
+        return values
+
+    @property
+    def next_number(self) -> int:
+        """Return the number that a publication would get now."""
+        return self.current.number + 1 if self.current else 1
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for both parts of a language that is published before it is offered."""
+        for code in self._chosen():
+            for part in (f"label_{code}", f"body_{code}"):
+                if not self.cleaned_data.get(part) and part not in self.errors:
+                    self.add_error(part, self.fields[part].error_messages["required"])
+        return self.cleaned_data
+
+    def _chosen(self) -> Iterable[str]:
+        for code, _name in settings.LANGUAGES:
+            if code in self.webchat.languages or self.cleaned_data.get(f"also_{code}"):
+                yield code
+
+    @property
+    def texts(self) -> dict[str, DraftText]:
+        """Return what a valid form asks to publish."""
+        values = self.cleaned_data
+        return {code: DraftText(values[f"label_{code}"], values[f"body_{code}"]) for code in self._chosen()}
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """Return what was sent, field by field and as it was typed, for a page that hands it on."""
+        return {name: self.data[name] for name in self.fields if name in self.data}
+
+    @property
+    def sections(self) -> list[Section]:
+        """Return the languages of the WebChat, the default one first, then the others."""
+        names = dict(settings.LANGUAGES)
+        first = self.webchat.default_language
+        order = sorted(names, key=lambda code: (code not in self.webchat.languages, code != first))
+        return [self._section(code, names[code], is_open=code == order[0]) for code in order]
+
+    def _section(self, code: str, name: str | Promise, *, is_open: bool) -> Section:
+        also = self[f"also_{code}"] if f"also_{code}" in self.fields else None
+        label, body = self[f"label_{code}"], self[f"body_{code}"]
+        return Section(code, name, label, body, also, is_open or bool(label.errors or body.errors))
+
+
+class PreviewForm(forms.Form):
+    """The fields of the visitor's GDPR form, for the preview: it is never sent."""
+
+    name = forms.CharField(label=_("Name"))
+    email = forms.EmailField(label=_("E-mail"))
+    phone = forms.CharField(label=_("Phone"), widget=forms.TextInput({"type": "tel"}))
+    consent = forms.BooleanField()
+
+    def __init__(self) -> None:
+        super().__init__(auto_id="preview_%s")

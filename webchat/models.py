@@ -1,0 +1,194 @@
+"""A WebChat (mluvii calls it a package) and its published consent texts."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+
+class EntryForm(models.TextChoices):
+    """What is asked of a visitor before a conversation exists."""
+
+    NONE = "none", _("None")
+    STANDARD = "standard", _("Standard")
+    GDPR = "gdpr", _("GDPR")
+
+
+def new_public_id() -> str:
+    """Return 96 random bits, safe in a URL."""
+    return secrets.token_urlsafe(12)
+
+
+def default_languages() -> list[str]:
+    return ["en"]
+
+
+def validate_languages(codes: list[str]) -> None:
+    """Refuse anything but a non-empty list of known language codes, each once."""
+    known = dict(settings.LANGUAGES)
+    if not codes or len(set(codes)) != len(codes) or any(code not in known for code in codes):
+        raise ValidationError(_("Choose at least one of the offered languages."))
+
+
+def validate_origins(text: str) -> None:
+    """Refuse a line that is not an origin such as ``https://www.example.com``."""
+    for line in text.split():
+        if not _is_origin(line):
+            message = _("“%(line)s” is not an address such as https://www.example.com.")
+            raise ValidationError(message, params={"line": line})
+
+
+def _is_origin(line: str) -> bool:
+    try:
+        parts = urlsplit(line)
+        has_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # an unclosed bracket, a port that is no number
+        return False
+    extras = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    return parts.scheme in {"http", "https"} and has_host and not extras
+
+
+class WebChatQuerySet(models.QuerySet["WebChat"]):
+    def open(self) -> WebChatQuerySet:
+        """Return the WebChats that visitors can reach."""
+        return self.filter(archived_at=None)
+
+
+class WebChat(models.Model):
+    """One chat on a customer's site: its look, its languages, its entry forms."""
+
+    name = models.CharField(_("name of the WebChat"), max_length=100)
+    public_id = models.CharField(
+        _("public identifier"), max_length=32, unique=True, default=new_public_id, editable=False
+    )
+    site = models.TextField(
+        _("addresses of the site"),
+        blank=True,
+        validators=[validate_origins],
+        help_text=_("One address a line, such as https://www.example.com."),
+    )
+    entry_form = models.CharField(_("entry form"), max_length=10, choices=EntryForm, default=EntryForm.NONE)
+    showroom_form = models.CharField(
+        _("entry form of the showroom"), max_length=10, choices=EntryForm, default=EntryForm.NONE
+    )
+    languages = models.JSONField(_("languages"), default=default_languages, validators=[validate_languages])
+    default_language = models.CharField(
+        _("default language"), max_length=5, choices=settings.LANGUAGES, default="en"
+    )
+    phone_region = models.CharField(
+        _("default region for phones"),
+        max_length=2,
+        default="CZ",
+        validators=[RegexValidator(r"^[A-Z]{2}$", _("Two capital letters, such as CZ."))],
+        help_text=_("Numbers without a country code are read as numbers of this country."),
+    )
+    colour = models.CharField(
+        _("colour"),
+        max_length=7,
+        default="#1d5fa8",
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", _("A colour such as #1d5fa8."))],
+    )
+    logo = models.ImageField(_("logo"), upload_to="logos/", blank=True)
+    retention_days = models.PositiveIntegerField(_("retention in days"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    archived_at = models.DateTimeField(_("archived at"), null=True, blank=True)
+
+    objects = WebChatQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "WebChat"
+        verbose_name_plural = _("WebChats")
+        ordering = ("name", "pk")
+        default_permissions = ()
+        permissions = (
+            ("manage_settings", "Can manage settings"),
+            ("publish_consent", "Can publish consent texts"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("webchat", args=[self.pk])
+
+    @property
+    def origins(self) -> list[str]:
+        return [line.rstrip("/") for line in self.site.split()]
+
+    def current_version(self) -> ConsentVersion | None:
+        """Return the newest published version, or None when nothing was published."""
+        return self.consent_versions.order_by("-number").first()
+
+    def current_text(self, language: str) -> ConsentText | None:
+        """Return the newest version's text in a language, or None: then nobody can consent in it."""
+        version = self.current_version()
+        return version.texts.filter(language=language).first() if version else None
+
+    @property
+    def uses_gdpr(self) -> bool:
+        return EntryForm.GDPR in (self.entry_form, self.showroom_form)
+
+
+class ConsentVersion(models.Model):
+    """One publication of the consent texts of a WebChat. Append-only, in the database itself."""
+
+    webchat = models.ForeignKey(
+        WebChat, models.PROTECT, related_name="consent_versions", verbose_name="WebChat"
+    )
+    number = models.PositiveIntegerField(_("number"))
+    published_at = models.DateTimeField(_("published at"))
+    published_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("published by")
+    )
+
+    class Meta:
+        verbose_name = _("consent version")
+        verbose_name_plural = _("consent versions")
+        ordering = ("-number",)
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=("webchat", "number"), name="consent_version_number"),)
+
+    def __str__(self) -> str:
+        return f"v{self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("consent_version", args=[self.webchat_id, self.number])
+
+
+class ConsentText(models.Model):
+    """The text of a version in one language. Append-only, in the database itself.
+
+    ``document`` is the complete page that is served at the text's permanent address, ``sha256`` the digest of
+    exactly these bytes in UTF-8.
+    """
+
+    version = models.ForeignKey(
+        ConsentVersion, models.PROTECT, related_name="texts", verbose_name=_("version")
+    )
+    language = models.CharField(_("language"), max_length=5, choices=settings.LANGUAGES)
+    label = models.CharField(_("checkbox label"), max_length=300)
+    body = models.TextField(_("consent text"))
+    document = models.TextField(_("served document"))
+    sha256 = models.CharField("SHA-256", max_length=64)
+
+    class Meta:
+        verbose_name = _("consent text")
+        verbose_name_plural = _("consent texts")
+        ordering = ("version", "language")
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=("version", "language"), name="consent_text_language"),)
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.language}"
+
+    def get_absolute_url(self) -> str:
+        """Return the permanent public address of exactly this text."""
+        version = self.version
+        return reverse("consent_document", args=[version.webchat.public_id, version.number, self.language])

@@ -1,0 +1,29 @@
+"""Routes of Settings, and of what is public about a WebChat."""
+
+from django.urls import path
+
+from webchat import converters  # noqa: F401  registers the converters
+from webchat.views import consent, gdpr, public, settings
+
+urlpatterns = [
+    path("settings/webchat/", settings.WebChatsView.as_view(), name="webchats"),
+    path("settings/webchat/add/", settings.WebChatAddView.as_view(), name="webchat_add"),
+    path("settings/webchat/<int:pk>/", settings.GeneralView.as_view(), name="webchat"),
+    path("settings/webchat/<int:pk>/archive/", settings.ArchiveView.as_view(), name="webchat_archive"),
+    path("settings/webchat/<int:pk>/restore/", settings.RestoreView.as_view(), name="webchat_restore"),
+    path("settings/webchat/<int:pk>/forms/", consent.FormsView.as_view(), name="webchat_forms"),
+    path("settings/webchat/<int:pk>/forms/publish/", consent.PublishView.as_view(), name="webchat_publish"),
+    path(
+        "settings/webchat/<int:pk>/forms/versions/<int:number>/",
+        consent.VersionView.as_view(),
+        name="consent_version",
+    ),
+    path("settings/gdpr/", gdpr.GdprView.as_view(), name="gdpr"),
+    path(
+        "w/<public_id:public_id>/consent/<int:number>/<language:lang>/",
+        public.consent_document,
+        name="consent_document",
+    ),
+    path("w/<public_id:public_id>/theme.css", public.theme_css, name="theme_css"),
+    path("w/<public_id:public_id>/logo/", public.logo, name="logo"),
+]

@@ -1,0 +1,35 @@
+"""What the pages of Settings share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from django.utils.functional import cached_property
+from django.views.generic.base import ContextMixin, TemplateResponseMixin
+
+from anonymization.pages import StaffPage
+from webchat.models import WebChat
+
+MANAGE = "webchat.manage_settings"
+PUBLISH = "webchat.publish_consent"
+
+
+class SettingsPage(StaffPage, TemplateResponseMixin, ContextMixin):
+    """A page of Settings, for whoever manages them unless it names other permissions."""
+
+    http_method_names = ["get", "head", "post"]
+    any_permission: tuple[str, ...] = (MANAGE,)
+
+
+class WebChatPage(SettingsPage):
+    """A page about one WebChat, archived or not."""
+
+    tab = ""
+
+    @cached_property
+    def webchat(self) -> WebChat:
+        return get_object_or_404(WebChat, pk=self.kwargs["pk"])
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(webchat=self.webchat, tab=self.tab, **kwargs)

@@ -1,0 +1,215 @@
+"""Settings > WebChat > a WebChat > Forms: the menus, the consent editor, publication, published versions."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Count, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from webchat import services
+from webchat.comparison import differences
+from webchat.consent_html import DraftText
+from webchat.forms import ConsentForm, MenusForm, PreviewForm
+from webchat.models import ConsentVersion
+from webchat.views.base import MANAGE, PUBLISH, WebChatPage
+from webchat.widgets import editor_media
+
+
+class FormsPage(WebChatPage):
+    """The page Forms, which refusals show again with what was typed."""
+
+    template_name = "webchat/forms.html"
+    any_permission: tuple[str, ...] = (MANAGE, PUBLISH)
+    tab = "forms"
+
+    def versions(self) -> QuerySet[ConsentVersion]:
+        """Return the published versions with ``sessions``, how many sessions hold each.
+
+        A session holds at most one event of each kind, so that the events given are its number.
+        """
+        holding = Count("texts__events", filter=Q(texts__events__kind="given"))
+        versions = self.webchat.consent_versions.select_related("published_by").prefetch_related("texts")
+        return versions.annotate(sessions=holding).order_by("-number")
+
+    def show(
+        self,
+        *,
+        menus: MenusForm | None = None,
+        editor: ConsentForm | None = None,
+        status: int = 200,
+        **context: Any,
+    ) -> HttpResponse:
+        """Render the page; menus or an editor given stand in place of fresh ones."""
+        context = self.get_context_data(
+            menus=menus or MenusForm(instance=self.webchat),
+            editor=editor or ConsentForm(webchat=self.webchat),
+            editor_media=editor_media(nonce=self.request.csp_nonce),  # type: ignore[attr-defined]
+            versions=self.versions(),
+            **context,
+        )
+        return self.render_to_response(context, status=status)
+
+
+class FormsView(FormsPage):
+    """Show the page, and save the two menus together. Never publishes anything."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self.show()
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if not request.user.has_perm(MANAGE):
+            return self.handle_no_permission()
+        menus = MenusForm(request.POST, instance=self.webchat)
+        if not menus.is_valid():
+            return self.show(menus=menus, status=422)
+        try:
+            services.save_settings(self.webchat, changes=menus.cleaned_data)
+        except services.NothingPublished as refusal:
+            menus.refuse_gdpr(str(refusal))
+            return self.show(menus=menus, status=422)
+        said = [
+            _("%(menu)s: %(choice)s.") % {"menu": menu, "choice": choice} for menu, choice in menus.chosen
+        ]
+        messages.success(request, " ".join(said))
+        return redirect("webchat_forms", self.webchat.pk)
+
+
+class PreviewText(NamedTuple):
+    """A text that is not published, in the shape in which the visitor's form takes a published one."""
+
+    language: str
+    label: str
+    body: str
+    version: dict[str, int]
+    get_absolute_url: str = "#full-text"
+
+
+class PublishView(FormsPage):
+    """What the editor's buttons do: ``act`` is preview, review, publish, or edit to go back with what was typed.
+
+    422 refused, 409 somebody else published first; either keeps what was typed.
+    """
+
+    any_permission = (PUBLISH,)
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return redirect("webchat_forms", self.webchat.pk)
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        act, _colon, language = request.POST.get("act", "").partition(":")
+        if act not in {"preview", "review", "publish"}:
+            return self.show(editor=self._editor_with_typed())
+        form = ConsentForm(request.POST, webchat=self.webchat)
+        if not form.is_valid():
+            return self.show(editor=form, status=422)
+        try:
+            if act == "publish":
+                return self._publish(form)
+            return self._preview(form, language) if act == "preview" else self._review(form)
+        except services.NewerVersionExists as refusal:
+            return self._conflict(form, refusal.version)
+        except services.PublicationRefused as refusal:
+            form.add_error(None, str(refusal))
+            return self.show(editor=form, status=422)
+
+    def _editor_with_typed(self, **changed: Any) -> ConsentForm:
+        """Return the editor with what was sent, unchecked."""
+        bound = ConsentForm(self.request.POST, webchat=self.webchat)
+        unticked = {name: False for name in bound.fields if name.startswith("also_")}
+        return ConsentForm(webchat=self.webchat, initial=unticked | bound.typed | changed)
+
+    def _preview(self, form: ConsentForm, language: str) -> HttpResponse:
+        texts = services.clean_texts(form.texts)
+        wished = (language, self.webchat.default_language, *texts)
+        language = next(code for code in wished if code in texts)
+        number = form.next_number
+        text = PreviewText(language, texts[language].label, texts[language].body, {"number": number})
+        context = self.get_context_data(
+            form=PreviewForm(), draft=form, text=text, number=number, languages=_named(texts)
+        )
+        return self._render("webchat/consent_preview.html", context)
+
+    def _review(self, form: ConsentForm) -> HttpResponse:
+        publication = services.prepare_publication(
+            self.webchat, texts=form.texts, based_on=form.cleaned_data["based_on"]
+        )
+        context = self.get_context_data(
+            draft=form,
+            publication=publication,
+            differences=differences(services.texts_of(publication.current), publication.texts),
+            texts=[(code, name, publication.texts[code]) for code, name in _named(publication.texts)],
+        )
+        return self._render("webchat/consent_review.html", context)
+
+    def _publish(self, form: ConsentForm) -> HttpResponse:
+        version = services.publish_consent(
+            self.webchat,
+            texts=form.texts,
+            based_on=form.cleaned_data["based_on"],
+            published_by=self.request.user,  # type: ignore[arg-type]
+        )
+        count = version.texts.count()
+        message = ngettext(
+            "Version %(number)d was published in %(count)d language.",
+            "Version %(number)d was published in %(count)d languages.",
+            count,
+        )
+        messages.success(self.request, message % {"number": version.number, "count": count})
+        return redirect("webchat_forms", self.webchat.pk)
+
+    def _conflict(self, form: ConsentForm, newer: ConsentVersion) -> HttpResponse:
+        """Show how the typed texts differ from the newer version, and an editor that goes on from there."""
+        return self.show(
+            editor=self._editor_with_typed(based_on=newer.number),
+            status=409,
+            newer=newer,
+            differences=differences(services.texts_of(newer), services.clean_texts(form.texts)),
+        )
+
+    def _render(self, template: str, context: dict[str, Any]) -> HttpResponse:
+        self.template_name = template
+        return self.render_to_response(context)
+
+
+def _named(texts: dict[str, DraftText]) -> list[tuple[str, Any]]:
+    return [(code, name) for code, name in settings.LANGUAGES if code in texts]
+
+
+class VersionView(FormsPage):
+    """One published version: the exact texts, and how they differ from an earlier version."""
+
+    template_name = "webchat/consent_version.html"
+
+    def get(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
+        version = get_object_or_404(self.versions(), number=number)
+        version.webchat = self.webchat
+        earlier = self.webchat.consent_versions.filter(number__lt=version.number)
+        against = self._chosen(earlier)
+        context = self.get_context_data(
+            version=version,
+            texts=version.texts.all(),
+            languages=dict(settings.LANGUAGES),
+            earlier=earlier,
+            previous=earlier.first(),
+            next=self.webchat.consent_versions.filter(number__gt=version.number).last(),
+            against=against,
+            differences=differences(services.texts_of(against), services.texts_of(version))
+            if against
+            else [],
+        )
+        return self.render_to_response(context)
+
+    def _chosen(self, earlier: QuerySet[ConsentVersion]) -> ConsentVersion | None:
+        """Return the version asked for in the address, else the one before; None for the first version."""
+        asked = self.request.GET.get("against", "")
+        if not asked:
+            return earlier.first()
+        if not (asked.isascii() and asked.isdecimal() and len(asked) < 10):
+            raise Http404
+        return get_object_or_404(earlier, number=int(asked))

@@ -1,0 +1,66 @@
+"""What of a WebChat is public: permanent consent texts, colours, logo. No cookie is read or set.
+
+An archived WebChat keeps them: the texts are evidence for ever, and a conversation may still be open.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_safe
+
+from webchat.consent_html import sha256_hex
+from webchat.models import ConsentText, WebChat
+from webchat.theme import theme_css as css_of
+
+FOR_EVER = "public, max-age=31536000, immutable"
+SHORTLY = "public, max-age=300"
+
+
+@require_safe
+def consent_document(request: HttpRequest, public_id: str, number: int, lang: str) -> HttpResponse:
+    """Serve exactly the bytes whose SHA-256 was stored at publication."""
+    text = get_object_or_404(
+        ConsentText.objects.only("document", "sha256"),
+        version__webchat__public_id=public_id,
+        version__number=number,
+        language=lang,
+    )
+    response = HttpResponse(text.document.encode(), content_type="text/html; charset=utf-8")
+    response.headers["Content-Language"] = lang
+    return _cached(request, response, etag=text.sha256, policy=FOR_EVER)
+
+
+@require_safe
+def theme_css(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Serve the WebChat's colours, which static/visitor/visitor.css uses."""
+    webchat = get_object_or_404(WebChat.objects.only("colour"), public_id=public_id)
+    css = css_of(webchat.colour)
+    response = HttpResponse(css, content_type="text/css; charset=utf-8")
+    return _cached(request, response, etag=sha256_hex(css)[:32], policy=SHORTLY)
+
+
+@require_safe
+def logo(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Serve the logo as the picture it is, and as nothing else."""
+    webchat = get_object_or_404(WebChat.objects.only("logo").exclude(logo=""), public_id=public_id)
+    try:
+        with webchat.logo.open("rb") as file:
+            picture = file.read()  # small: see LOGO_MAX_BYTES
+    except FileNotFoundError:
+        raise Http404 from None
+    content_type = mimetypes.guess_type(str(webchat.logo.name))[0] or "application/octet-stream"
+    response = HttpResponse(picture, content_type=content_type)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return _cached(request, response, etag=sha256_hex(str(webchat.logo.name))[:32], policy=SHORTLY)
+
+
+def _cached(request: HttpRequest, response: HttpResponse, *, etag: str, policy: str) -> HttpResponse:
+    response.headers["Cache-Control"] = policy
+    response.headers["ETag"] = f'"{etag}"'
+    not_modified = get_conditional_response(request, etag=f'"{etag}"', response=response)
+    return not_modified or response

@@ -1,0 +1,108 @@
+"""Settings > WebChat: the list, add, General, archive and restore."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Max
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.generic.edit import FormMixin, ProcessFormView
+
+from webchat import services
+from webchat.forms import GeneralForm, WebChatForm
+from webchat.models import WebChat
+from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
+
+
+class WebChatsView(SettingsPage):
+    """All WebChats, the archived ones apart."""
+
+    template_name = "webchat/webchats.html"
+    any_permission = (MANAGE, PUBLISH)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        webchats = WebChat.objects.annotate(current_number=Max("consent_versions__number"))
+        return self.render_to_response(
+            self.get_context_data(
+                webchats=[webchat for webchat in webchats if webchat.archived_at is None],
+                archived=[webchat for webchat in webchats if webchat.archived_at is not None],
+            )
+        )
+
+
+class WebChatAddView(FormMixin, SettingsPage, ProcessFormView):
+    """Add a WebChat; its entry forms are None until its consent text is published."""
+
+    template_name = "webchat/webchat_add.html"
+    form_class = WebChatForm
+
+    def form_valid(self, form: BaseForm) -> HttpResponse:
+        assert isinstance(form, WebChatForm)  # noqa: S101
+        webchat = form.save()
+        message = _("%(name)s was added. Next: read its consent text, publish it, and choose the entry form.")
+        messages.success(self.request, message % {"name": webchat.name})
+        return redirect("webchat_forms", webchat.pk)
+
+    def form_invalid(self, form: BaseForm) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+class GeneralView(FormMixin, WebChatPage, ProcessFormView):
+    """The General page of a WebChat."""
+
+    template_name = "webchat/webchat.html"
+    form_class = GeneralForm
+    tab = "general"
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"instance": self.webchat}
+
+    def form_valid(self, form: BaseForm) -> HttpResponse:
+        assert isinstance(form, GeneralForm)  # noqa: S101
+        if not form.changes:
+            messages.info(self.request, _("Nothing was changed."))
+            return redirect("webchat", self.webchat.pk)
+        try:
+            services.save_settings(self.webchat, changes=form.changes)
+        except services.NothingPublished as refusal:
+            form.add_error("languages", str(refusal))
+            return self.form_invalid(form)
+        messages.success(self.request, _("The settings were saved."))
+        return redirect("webchat", self.webchat.pk)
+
+    def form_invalid(self, form: BaseForm) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+class ArchiveView(WebChatPage):
+    """Ask, then close a WebChat for visitors."""
+
+    template_name = "webchat/webchat_archive.html"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self.render_to_response(self.get_context_data())
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        services.archive(self.webchat)
+        message = _("%(name)s was archived. Visitors can no longer reach it.")
+        messages.success(request, message % {"name": self.webchat.name})
+        return redirect("webchats")
+
+
+class RestoreView(WebChatPage):
+    """Ask, then open an archived WebChat again."""
+
+    template_name = "webchat/webchat_restore.html"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self.render_to_response(self.get_context_data())
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        services.restore(self.webchat)
+        message = _("%(name)s was restored. Visitors can reach it again.")
+        messages.success(request, message % {"name": self.webchat.name})
+        return redirect("webchat", self.webchat.pk)

@@ -1,0 +1,126 @@
+"""The editor of consent texts: a plain textarea without JavaScript, a rich-text editor with it.
+
+In a form, one field a language; the label element (or ``aria-label``, ``aria-labelledby`` in ``attrs``) names
+the editor too, and ``lang`` tells it and the spelling checker the language of the text::
+
+    body_cs = ConsentBodyField(label=_("Consent text in Czech"), widget=ConsentEditor(attrs={"lang": "cs"}))
+
+The import map among the media is an inline script, so they need the nonce of the content security policy. The
+view passes them once for all editors of the page, and the template prints them as they are::
+
+    context["editor_media"] = editor_media(nonce=self.request.csp_nonce)
+
+    {{ editor_media.css }}                              in the head
+    {{ editor_media.importmap }}{{ editor_media.js }}   in the block "scripts", before any other module script
+
+(or ``{{ editor_media }}`` at one place). Editors may stand in hidden tabs. No inline style is used.
+"""
+
+import json
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django_prose_editor.widgets import importmap
+from js_asset import Media, Script
+
+from webchat.consent_html import MAX_BODY, readable, sanitise
+
+_MEDIA = Media(
+    importmap=importmap,
+    css={
+        "all": [
+            "django_prose_editor/material-icons.css",
+            "django_prose_editor/editor.css",
+            "webchat/consent-editor.css",
+        ]
+    },
+    js=[Script("webchat/consent-editor.js", type="module")],
+)
+
+# What the editor's buttons and dialogs are called in its own English.
+_WORDS: dict[str, str | Promise] = {
+    "heading 2": _("Heading"),
+    "heading 3": _("Smaller heading"),
+    "paragraph": _("Paragraph"),
+    "unordered list": _("Bulleted list"),
+    "ordered list": _("Numbered list"),
+    "blockquote": _("Quotation"),
+    "horizontal rule": _("Dividing line"),
+    "bold": _("Bold"),
+    "italic": _("Italic"),
+    "underline": _("Underlined"),
+    "insert link": _("Link"),
+    "remove link": _("Remove the link"),
+    "undo": _("Undo"),
+    "redo": _("Redo"),
+    "Formatting": _("Formatting"),
+    "Link": _("Link"),
+    "Address (https://…, mailto:… or tel:…)": _("Address (https://…, mailto:… or tel:…)"),
+    "Update": _("Update"),
+    "Cancel": _("Cancel"),
+}
+
+
+def editor_media(*, nonce: Any) -> Media:
+    """Return what a page with consent editors loads, every tag with the nonce (django-csp's, or text)."""
+    return _MEDIA.with_nonce(nonce)
+
+
+class ConsentEditor(forms.Textarea):
+    """A textarea that becomes a rich-text editor. Shows a sanitised body with a line for each block."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__({"rows": 16, "class": "form-control", **(attrs or {})})
+
+    @property
+    def media(self) -> Media:
+        return _MEDIA
+
+    def format_value(self, value: Any) -> str | None:
+        """Break a stored body into lines; what somebody typed comes back as it was typed."""
+        value = super().format_value(value)
+        try:
+            return readable(value) if value and sanitise(value) == value else value
+        except ValueError:
+            return value
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        words = {english: str(word) for english, word in _WORDS.items()}
+        context["widget"]["attrs"]["data-consent-editor"] = json.dumps(words, ensure_ascii=False)
+        return context
+
+    def use_required_attribute(self, initial: Any) -> bool:
+        """Leave it out: the editor hides the textarea, and a browser cannot point at a hidden field."""
+        return False
+
+
+class ConsentBodyField(forms.CharField):
+    """The body of a consent text; cleans to canonical HTML, at most ``MAX_BODY`` characters."""
+
+    widget = ConsentEditor
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": MAX_BODY, "strip": False, **kwargs})
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {}  # a maxlength would count the line ends that only the textarea has
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value) or ""
+        if len(text) > 2 * MAX_BODY:  # do not parse what cannot become short enough
+            return text
+        try:
+            return sanitise(text)
+        except ValueError:
+            raise ValidationError(_("The text contains a character that cannot be stored.")) from None
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compare what would be stored: line ends and spellings of the same text are no change."""
+        try:
+            return sanitise(initial or "") != sanitise(data or "")
+        except ValueError:
+            return True
