@@ -1,0 +1,75 @@
+"""The product as it is served: gunicorn in a process of its own, on the test's database."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection
+
+from bench.postgres import with_database
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Server(NamedTuple):
+    port: int
+    #: The file of what it says.
+    said: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def served(folder: Path, **environment: str) -> Iterator[Server]:
+    """Start gunicorn with our configuration on a free port, and stop it at the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        server = Server(free.getsockname()[1], folder / "said.txt")
+    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "mluvii_gdpr.wsgi"]
+    variables = os.environ | {"PORT": str(server.port), "WEB_WORKERS": "1"} | environment
+    with (
+        server.said.open("wb") as output,
+        subprocess.Popen(command, cwd=ROOT, env=variables, stderr=output) as process,
+    ):
+        deadline = time.monotonic() + 60
+        while (
+            ask(server, b"GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n") == b"" and process.poll() is None
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        try:
+            yield server
+        finally:
+            process.terminate()
+
+
+def ask(server: Server, request: bytes) -> bytes:
+    """Send bytes and return what came first, nothing when nobody listens."""
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connected:
+            connected.sendall(request)
+            return connected.recv(65536)
+    except ConnectionError:
+        return b""
+
+
+def on_this_database() -> dict[str, str]:
+    """Return the environment of a server that works on the test's database and stored files."""
+    name = str(connection.settings_dict["NAME"])
+    url = (
+        f"sqlite:///{name}"
+        if connection.vendor == "sqlite"
+        else with_database(os.environ["DATABASE_URL"], name)
+    )
+    return {"DATABASE_URL": url, "MEDIA_ROOT": str(settings.MEDIA_ROOT)}
