@@ -44,10 +44,13 @@ class OutsideSubject(ErasureRefused):
 
 @dataclass(frozen=True)
 class Requester:
-    """Who asks for an erasure and by which door; ``user`` is None for a command or the system itself."""
+    """Who asks for an erasure and by which door: a member of staff, an API client, or (neither) a command or the
+    system itself."""
 
     door: Door
     user: User | None = None
+    #: Of the model that the setting OAUTH2_PROVIDER_APPLICATION_MODEL names.
+    client: Any = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ def erase(
             created_at=now,
             door=requester.door,
             requested_by=requester.user,
+            client=requester.client,
             counts=counts,
             shells=shells,
         )

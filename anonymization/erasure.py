@@ -12,6 +12,7 @@ policy.register(
         "requested_by": _(
             "Accountability (GDPR Art. 5(2)): the member of staff who carried the erasure out."
         ),
+        "client": _("Accountability: the program of the company that asked for it."),
         "created_at": _("Accountability: when the erasure was carried out."),
     },
     impersonal={

@@ -39,6 +39,14 @@ class Erasure(models.Model):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, verbose_name=_("requested by"), related_name="+"
     )
+    client = models.ForeignKey(
+        settings.OAUTH2_PROVIDER_APPLICATION_MODEL,
+        models.PROTECT,
+        null=True,
+        verbose_name=_("API client"),
+        related_name="+",
+        db_index=False,
+    )
     counts = models.JSONField(_("counts"), default=dict)
     shells = models.JSONField(_("emptied rows"), default=dict)
 
@@ -48,8 +56,16 @@ class Erasure(models.Model):
         ordering = ("-number",)
         default_permissions = ()
         permissions = (("see_erasures", "Can see the record of erasures"),)
-        # Erasures of this month, on the home page.
-        indexes = (models.Index(fields=("created_at",), name="erasure_created"),)
+        indexes = (
+            # Erasures of this month, on the home page.
+            models.Index(fields=("created_at",), name="erasure_created"),
+            # What an API client erased within the last hour.
+            models.Index(
+                fields=("client", "kind", "-created_at"),
+                name="erasure_client",
+                condition=models.Q(client__isnull=False),
+            ),
+        )
         constraints = (models.UniqueConstraint(fields=("subject", "kind"), name="erasure_once_per_subject"),)
 
     def __str__(self) -> str:

@@ -151,7 +151,7 @@ class ErasureListView(StaffPage):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         before = request.GET.get("before", "")
-        erasures = Erasure.objects.select_related("requested_by")
+        erasures = Erasure.objects.select_related("requested_by", "client")
         if is_id(before):
             erasures = erasures.filter(number__lt=int(before))
         page = list(erasures[: PAGE_SIZE + 1])
@@ -174,7 +174,7 @@ class ErasureView(StaffPage):
     permission_required = "anonymization.see_erasures"
 
     def get(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        erasure = get_object_or_404(Erasure.objects.select_related("requested_by"), pk=pk)
+        erasure = get_object_or_404(Erasure.objects.select_related("requested_by", "client"), pk=pk)
         policies = {policy.label: policy for policy in registry}
         context = {
             "erasure": erasure,

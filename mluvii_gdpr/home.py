@@ -10,6 +10,7 @@ from django.db.models import Case, Count, QuerySet, When
 from django.utils import timezone
 
 from anonymization.models import Erasure, FileDeletion
+from api.models import ApiClient
 from sessions_app.filters import start_of_day
 from sessions_app.models import Session, Status
 from webchat.models import ConsentText, WebChat
@@ -56,22 +57,29 @@ class WebChatFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """Each part is None for who may not see it."""
+    """Each part is None, or empty, for who may not see it."""
 
     sessions: SessionFigures | None = None
     erasures: ErasureFigures | None = None
     webchats: WebChatFigures | None = None
+    #: API clients that were stopped at their limit, until an administrator has seen it.
+    stopped_clients: list[ApiClient] = field(default_factory=list)
 
 
 def figures_for(user: AbstractBaseUser | AnonymousUser) -> Figures:
-    """Return what the member of staff may see, in at most eight queries."""
+    """Return what the member of staff may see, in at most nine queries."""
     may = user.has_perm if isinstance(user, PermissionsMixin) else lambda name: False
     settings = may("webchat.manage_settings") or may("webchat.publish_consent")
     return Figures(
         sessions=_sessions() if may("sessions_app.see_sessions") else None,
         erasures=_erasures() if may("anonymization.see_erasures") else None,
         webchats=_webchats() if settings else None,
+        stopped_clients=_stopped_clients() if may("api.manage_api_clients") else [],
     )
+
+
+def _stopped_clients() -> list[ApiClient]:
+    return list(ApiClient.objects.filter(limits_reached__seen_at=None, limits_reached__isnull=False))
 
 
 def _sessions() -> SessionFigures:

@@ -67,6 +67,9 @@ INSTALLED_APPS = [
     "mluvii_gdpr.apps.ProjectConfig",
     "sessions_app",
     "webchat",
+    # Before the app that takes its pages out of the administration site.
+    "oauth2_provider",
+    "api",
     "anonymization",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -84,6 +87,9 @@ INSTALLED_APPS = [
     "django_htmx",
     "django_prose_editor",
     "django_tables2",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
 ]
 
 MIDDLEWARE = [
@@ -179,6 +185,51 @@ CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     if DEBUG
     else {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": VAR_DIR / "cache"}
+}
+
+# REST API -----------------------------------------------------------------------------------------------
+
+OAUTH2_PROVIDER_APPLICATION_MODEL = "api.ApiClient"
+OAUTH2_PROVIDER = {
+    # Client credentials only: no other grant has an endpoint.
+    "OAUTH2_SERVER_CLASS": "oauthlib.oauth2.BackendApplicationServer",
+    "OAUTH2_VALIDATOR_CLASS": "api.oauth.Validator",
+    "SCOPES_BACKEND_CLASS": "api.oauth.Scopes",
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
+    "CLIENT_SECRET_GENERATOR_LENGTH": 64,
+    # Tokens are stored as digests (RFC 9700); what the package would else only warn of is refused.
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
+}
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "api.rest.refuse",
+    "UNAUTHENTICATED_USER": None,
+    "NON_FIELD_ERRORS_KEY": "detail",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "mluvii GDPR",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "DESCRIPTION": "Sessions with their consent version, and anonymization. Compatible with the API of mluvii.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "PREPROCESSING_HOOKS": ["api.schema.only_the_api"],
+    "PATH_CONVERTER_OVERRIDES": {"id": {"type": "integer", "minimum": 1}},
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+# How much one API client may erase within an hour, by what it asks for: a stolen secret empties no company.
+API_ERASURES_PER_HOUR = {
+    "sessions_app.Guest": at_least("API_GUESTS_PER_HOUR", 1, default=100),
+    "sessions_app.Session": at_least("API_SESSIONS_PER_HOUR", 1, default=10_000),
 }
 
 # HTTPS and headers --------------------------------------------------------------------------------------

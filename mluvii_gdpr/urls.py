@@ -14,7 +14,9 @@ urlpatterns = [
     path("", include("sessions_app.staff_urls")),
     path("", include("sessions_app.erasure_urls")),
     path("", include("sessions_app.visitor_urls")),
+    path("", include("sessions_app.api.urls")),
     path("", include("webchat.urls")),
+    path("", include("api.urls")),
     path("", include("anonymization.urls")),
     # Stands before the package's own view of that name.
     path("accounts/password/reset/", PasswordReset.as_view(), name="account_reset_password"),

@@ -8,6 +8,7 @@ ROLES: dict[str, list[str]] = {
         "sessions_app.see_sessions",
         "webchat.manage_settings",
         "webchat.publish_consent",
+        "api.manage_api_clients",
         "anonymization.see_erasures",
     ],
     "support": [

@@ -27,7 +27,7 @@ hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("new", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
-PASSWORD = "correct horse battery staple"  # noqa: S105  a test's password
+PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture(scope="session")

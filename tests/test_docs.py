@@ -22,6 +22,7 @@ TABLE_ROW = re.compile(r"^\| (`[A-Z][A-Z_]+`(?:, `[A-Z][A-Z_]+`)*) \|", re.MULTI
 READ = re.compile(r"""(?:\benv(?:\.\w+)?|\brequired|\bday|\bat_least|environ\.get)\(\s*["']([A-Z_]+)["']""")
 PLACES = (
     "anonymization",
+    "api",
     "bench",
     "bin",
     "docs",

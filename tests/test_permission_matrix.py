@@ -18,6 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from anonymization import engine
 from anonymization.models import Door
+from api import services
 from sessions_app.models import Session
 from tests.factories import make_session, make_webchat
 from tests.pages import close_files, submit
@@ -32,6 +33,7 @@ METHODS = ["OPTIONS", "PUT", "PATCH", "DELETE", "HEAD", "GET", "POST"]
 SEE, PERSONAL = "sessions_app.see_sessions", "sessions_app.see_personal_data"
 ANSWER = (SEE, "sessions_app.answer", PERSONAL)
 SETTINGS, PUBLISH = "webchat.manage_settings", "webchat.publish_consent"
+CLIENTS = "api.manage_api_clients"
 
 #: Who holds which right, by hand: a right given to another role in the code turns a test red.
 HOLDERS = {
@@ -44,6 +46,7 @@ HOLDERS = {
     "anonymization.see_erasures": {"administrator", "support", "officer"},
     SETTINGS: {"administrator"},
     PUBLISH: {"administrator"},
+    CLIENTS: {"administrator"},
 }
 
 
@@ -116,6 +119,15 @@ TABLE: dict[str, Row] = {
         "/settings/webchat/{webchat}/forms/versions/1/", (SETTINGS, PUBLISH), read(), either=True
     ),
     "settings/gdpr/": Row("/settings/gdpr/", (SETTINGS, "anonymization.see_erasures"), read(), either=True),
+    "settings/api/": Row("/settings/api/", CLIENTS, read()),
+    "settings/api/add/": Row("/settings/api/add/", CLIENTS, read() | {"POST": 422}),
+    "settings/api/<id:pk>/": Row("/settings/api/{client}/", CLIENTS, read()),
+    "settings/api/<id:pk>/revoke/": Row("/settings/api/{client}/revoke/", CLIENTS, read() | {"POST": 302}),
+    "settings/api/<id:pk>/seen/": Row("/settings/api/{client}/seen/", CLIENTS, {"POST": 302}),
+    # The REST API: its calls are in tests/api/test_rights.py.
+    "login/connect/token": Row("/login/connect/token", PUBLIC, {"POST": 400}),
+    "api/": Row("/api/", PUBLIC, read()),
+    "api/schema": Row("/api/schema", PUBLIC, read()),
     # Health.
     "livez": Row("/livez", PUBLIC, read()),
     "readyz": Row("/readyz", PUBLIC, read()),
@@ -131,7 +143,7 @@ def routes(patterns: list[Any] | None = None, prefix: str = "") -> Iterator[str]
 
 
 def ours() -> set[str]:
-    return {route for route in routes() if not route.startswith(("accounts/", "admin/"))}
+    return {route for route in routes() if not route.startswith(("accounts/", "admin/", "api/v1"))}
 
 
 def test_every_route_is_in_the_table() -> None:
@@ -157,6 +169,7 @@ def ids() -> dict[str, Any]:
         "room": room,
         "file": session.attachments.get().pk,
         "erasure": erasure.pk,
+        "client": services.create_client("x", rights=["read_sessions"], created_by=None)[0].pk,
     }
 
 

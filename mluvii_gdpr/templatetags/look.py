@@ -237,6 +237,9 @@ MENU = {
             ("webchat.manage_settings", "webchat.publish_consent"),
         ),
         Entry(
+            gettext_lazy("API clients"), "key", "api_clients", "/settings/api/", ("api.manage_api_clients",)
+        ),
+        Entry(
             gettext_lazy("GDPR"),
             "shield-check",
             "gdpr",

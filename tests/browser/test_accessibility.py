@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 
 from anonymization import engine
 from anonymization.models import Door
+from api.services import create_client
 from sessions_app import services
 from sessions_app.models import Party, Session
 from tests.browser.conftest import DESKTOP, PHONE
@@ -43,6 +44,10 @@ STAFF_PAGES = [
     "/settings/webchat/{webchat}/archive/",
     "/settings/webchat/{webchat}/forms/",
     "/settings/webchat/{webchat}/forms/versions/2/",
+    "/settings/api/",
+    "/settings/api/add/",
+    "/settings/api/{client}/",
+    "/settings/api/{client}/revoke/",
     "/settings/gdpr/",
     "/accounts/password/change/",
     "/accounts/2fa/",
@@ -64,9 +69,11 @@ def ids() -> dict[str, Any]:
         size=1,
     )  # fmt: skip
     record, _ = engine.erase(erased, requester=engine.Requester(Door.COMMAND))
+    client, _secret = create_client("CRM nightly sync", rights=["read_sessions"], created_by=None)
+    client.limits_reached.create(refused=3)
     return {
         "open": open_one.pk, "erased": erased.pk, "guest": open_one.guest_id, "webchat": webchat.pk,
-        "erasure": record.pk,
+        "erasure": record.pk, "client": client.pk,
     }  # fmt: skip
 
 
@@ -97,6 +104,31 @@ def test_staff_pages(
     page.locator(".invalid-feedback, .errorlist, .alert-danger").first.wait_for()
     found += violations(page, "find nothing")
     assert "\n".join(found) == ""
+
+
+@WIDTHS
+def test_an_added_api_client(options: dict[str, Any], log_in_browser: Callable[..., Page]) -> None:
+    page = log_in_browser("administrator", **options)
+    page.goto("/settings/api/add/")
+    page.get_by_label("Name").fill("CRM nightly sync")
+    page.get_by_label("Anonymize guests").check()
+    page.get_by_role("button", name="Add the client").click()
+    page.get_by_role("heading", name="CRM nightly sync was added").wait_for()
+    assert violations(page, "secret") == []
+
+
+def test_the_documentation_of_the_api(open_browser: Callable[..., Page]) -> None:
+    """Swagger UI draws the calls under the strict policy; no word of the console, nothing from elsewhere."""
+    page = open_browser()
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.goto("/api/")
+    page.get_by_text("Anonymize a guest").first.wait_for()
+    assert page.locator(".opblock").count() == 8
+    page.get_by_text("List sessions").click()
+    page.get_by_text("Created.Min").wait_for()
+    here = page.evaluate("location.origin")
+    assert [url for url in requested if not url.startswith((here, "data:"))] == []
 
 
 @WIDTHS

@@ -1,0 +1,74 @@
+"""What this app and its OAuth package store: programs, their credentials and tokens. None of it names a visitor."""
+
+from django.utils.translation import gettext_noop as _
+
+from anonymization import policy
+from api.models import ApiClient, IdempotencyKey, LimitReached
+
+_STAFF = _("Accountability (GDPR Art. 5(2)): the member of staff who did it.")
+_PROGRAM = _("Names a program of the company, not a person.")
+_UNUSED = _("Not used here: programs log in by client credentials only.")
+
+policy.register(
+    ApiClient,
+    keep={"created_by": _STAFF, "revoked_by": _STAFF},
+    impersonal={
+        **dict.fromkeys(
+            ("id", "client_id", "client_secret", "name", "rights", "created", "updated", "last_used_at", "revoked_at"),
+            _PROGRAM,
+        ),
+        **dict.fromkeys(
+            (
+                "user", "redirect_uris", "post_logout_redirect_uris", "client_type", "authorization_grant_type",
+                "hash_client_secret", "skip_authorization", "algorithm", "allowed_origins", "registration_source",
+                "cimd_expires_at",
+            ),
+            _UNUSED,
+        ),
+    },
+)  # fmt: skip
+
+policy.register(
+    LimitReached,
+    keep={"seen_by": _STAFF},
+    impersonal=dict.fromkeys(("id", "client", "first_at", "last_at", "refused", "seen_at"), _PROGRAM),
+)
+
+policy.register(
+    IdempotencyKey,
+    impersonal=dict.fromkeys(
+        ("id", "client", "digest", "request", "created_at"),
+        _("Keyed digest of what a program chose to tell its requests apart; goes after a day."),
+    ),
+)
+
+policy.register(
+    "oauth2_provider.AccessToken",
+    impersonal=dict.fromkeys(
+        (
+            "id", "user", "source_refresh_token", "token", "token_checksum", "id_token", "application", "expires",
+            "scope", "resource", "created", "updated",
+        ),
+        _("Digest of a program's token; ends after an hour."),
+    ),
+)  # fmt: skip
+
+_UNUSED_MODELS = {
+    "oauth2_provider.RefreshToken": (
+        "id", "user", "token", "token_checksum", "application", "access_token", "token_family", "created", "updated",
+        "revoked", "resource",
+    ),
+    "oauth2_provider.IDToken": (
+        "id", "user", "jti", "application", "expires", "scope", "created", "updated",
+    ),
+    "oauth2_provider.Grant": (
+        "id", "user", "code", "application", "expires", "redirect_uri", "scope", "created", "updated",
+        "code_challenge", "code_challenge_method", "nonce", "claims", "resource",
+    ),
+    "oauth2_provider.DeviceGrant": (
+        "id", "user", "device_code", "user_code", "scope", "interval", "expires", "status", "client_id",
+        "last_checked",
+    ),
+}  # fmt: skip
+for label, fields in _UNUSED_MODELS.items():
+    policy.register(label, impersonal=dict.fromkeys(fields, _UNUSED))

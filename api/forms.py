@@ -1,0 +1,44 @@
+"""The form of a new API client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from api.models import ApiClient, Right
+
+
+class ClientForm(forms.Form):
+    """Name and rights; neither can be changed later, so that a record of an erasure keeps its meaning."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=100,
+        help_text=_("The program or the partner, for example “CRM nightly sync”. Not a person."),
+    )
+    rights = forms.MultipleChoiceField(
+        label=_("Rights"),
+        choices=Right.choices,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("No more than the program needs. They can't be changed later."),
+        error_messages={"required": _("Choose at least one right.")},
+    )
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if ApiClient.objects.filter(name=name, revoked_at=None).exists():
+            raise ValidationError(_("There is a client with this name already."))
+        return name
+
+    def clean_rights(self) -> list[str]:
+        rights: list[str] = self.cleaned_data["rights"]
+        if Right.READ_PERSONAL_DATA in rights and Right.READ_SESSIONS not in rights:
+            raise ValidationError(_("Who reads personal data reads sessions: choose that right too."))
+        return rights
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].widget.attrs["autocomplete"] = "off"

@@ -1,0 +1,46 @@
+"""Make an API client and print its id and secret, once: the secret can't be read again.
+
+    manage.py create_api_client "CRM nightly sync" --right read_sessions --right anonymize_guests [--json]
+
+Exit code 0: made. Exit code 1: refused; nothing was changed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from api import services
+from api.forms import ClientForm
+from api.models import Right
+
+
+class Command(BaseCommand):
+    help = "Make an API client and print its id and secret, once."
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="The program or the partner; not a person.")
+        parser.add_argument(
+            "--right",
+            action="append",
+            default=[],
+            choices=Right.values,
+            dest="rights",
+            help="May be repeated.",
+        )
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        form = ClientForm({"name": options["name"], "rights": options["rights"]})
+        if not form.is_valid():
+            raise CommandError(" ".join(str(error) for errors in form.errors.values() for error in errors))
+        client, secret = services.create_client(**form.cleaned_data, created_by=None)
+        result = {"client_id": client.client_id, "client_secret": secret, "rights": client.rights}
+        if options["json"]:
+            self.stdout.write(json.dumps(result))
+        else:
+            self.stdout.write(f"client_id      {client.client_id}\nclient_secret  {secret}")
+            self.stdout.write("The secret is shown this once only.")

@@ -1,0 +1,84 @@
+"""The token endpoint: client credentials and nothing else (RFC 6749 section 4.4, hardened by RFC 9700).
+
+A token carries what was asked for and is granted; without a scope that is every right of the client, never more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone, translation
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from oauth2_provider.models import get_access_token_model
+from oauth2_provider.oauth2_validators import OAuth2Validator
+from oauth2_provider.scopes import BaseScopes
+from oauth2_provider.views import TokenView
+
+from api import services
+from api.models import Right
+
+#: The scope by which programs written for mluvii mean "what I may do".
+EVERYTHING = "mluviiPublicApi"
+
+
+class Scopes(BaseScopes):
+    """Scopes are the rights of the client that asks."""
+
+    def get_all_scopes(self) -> dict[str, str]:
+        return {right.value: str(right.label) for right in Right}
+
+    def get_available_scopes(
+        self, application: Any = None, request: Any = None, *args: Any, **kw: Any
+    ) -> list[str]:
+        return list(application.rights) if application else []
+
+    def get_default_scopes(
+        self, application: Any = None, request: Any = None, *args: Any, **kw: Any
+    ) -> list[str]:
+        return self.get_available_scopes(application)
+
+
+class Validator(OAuth2Validator):
+    """The package's validator, for clients that are not revoked."""
+
+    def _load_application(self, client_id: str, request: Any) -> Any:
+        if not client_id or "\0" in client_id:
+            return None
+        client = super()._load_application(client_id, request)
+        if client is not None and client.revoked_at is not None:
+            request.client = None
+            return None
+        return client
+
+    def validate_scopes(
+        self, client_id: str, scopes: list[str], client: Any, request: Any, *args: Any, **kwargs: Any
+    ) -> bool:
+        named = [scope for scope in scopes if scope]
+        # A parameter without a value counts as left out (RFC 6749 section 3.2).
+        if not named or EVERYTHING in named:
+            named = list(dict.fromkeys([*(scope for scope in named if scope != EVERYTHING), *client.rights]))
+        request.scopes = scopes = named
+        return super().validate_scopes(client_id, scopes, client, request, *args, **kwargs)
+
+    def save_bearer_token(self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any) -> None:
+        """Store the token's digest, and forget the client's tokens that have ended."""
+        tokens = get_access_token_model().objects
+        tokens.filter(application=request.client, expires__lt=timezone.now()).delete()
+        super().save_bearer_token(token, request, *args, **kwargs)
+        services.note_use(request.client)
+
+
+@method_decorator([csrf_exempt, never_cache], name="dispatch")
+class ClientTokenView(TokenView):
+    """``POST /login/connect/token``. 200 with a token; 400 or 401 with an ``error`` of RFC 6749 section 5.2."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if any("\0" in value for values in request.POST.lists() for value in [values[0], *values[1]]):
+            return JsonResponse({"error": "invalid_request"}, status=400)
+        with translation.override("en"):
+            return self.authorization_flow_token_response(request)

@@ -1,0 +1,184 @@
+"""What every call of the REST API shares: who asks, what they may do, and how a refusal looks.
+
+Every answer is JSON in English. A refusal is an object of strings: a parameter's name, or ``detail``, and a message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import translation
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from oauth2_provider.models import get_access_token_model
+from rest_framework import exceptions, status
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import JSONParser
+from rest_framework.permissions import BasePermission
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView, exception_handler
+
+from api import services
+from api.models import ApiClient, Right
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The program that asks, with the rights of its token; what it lost since the token was made it has no more."""
+
+    client: ApiClient
+    rights: frozenset[str]
+    is_authenticated: bool = True
+
+    @property
+    def sees_people(self) -> bool:
+        return Right.READ_PERSONAL_DATA in self.rights
+
+
+def caller_of(request: Request) -> Caller:
+    """Return who asks; only known after the permissions were checked."""
+    caller: Any = request.user
+    assert isinstance(caller, Caller)  # noqa: S101  for the type checker
+    return caller
+
+
+class ClientAuthentication(BaseAuthentication):
+    """A bearer token in the ``Authorization`` header and nowhere else (RFC 6750 section 2.1; RFC 9700, 4.3.2)."""
+
+    def authenticate(self, request: Request) -> tuple[Caller, Any] | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            return None
+        checksum = hashlib.sha256(token.strip().encode(errors="replace")).hexdigest()
+        tokens = get_access_token_model().objects.select_related("application")
+        access = tokens.filter(token_checksum=checksum).first()
+        if access is None or access.is_expired() or access.application.revoked_at is not None:
+            raise exceptions.AuthenticationFailed("The token is unknown, has expired, or was revoked.")
+        client = access.application
+        services.note_use(client)
+        return Caller(client, frozenset(access.scope.split()) & frozenset(client.rights)), access
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+class HasRight(BasePermission):
+    """The caller has the right that the view names; a view that names none opens for any valid token."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if not isinstance(request.user, Caller):
+            return False
+        if view.right is not None:
+            require(request, view.right)
+        return True
+
+
+def require(request: Request, right: Right) -> None:
+    """Refuse a caller without the right.
+
+    Raises:
+        PermissionDenied
+    """
+    if right not in caller_of(request).rights:
+        raise exceptions.PermissionDenied(f"This client lacks the right {right.value}.")
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """JSON whatever the client says that it accepts."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return next(
+            (p for p in parsers if p.media_type == request.content_type.partition(";")[0].strip()), None
+        )
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class BoundedJsonParser(JSONParser):
+    """JSON that no nesting can break."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError:
+            raise exceptions.ParseError("JSON parse error - nested too deeply.") from None
+
+
+class TooLarge(exceptions.APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The body is too large."
+    default_code = "too_large"
+
+
+@method_decorator(never_cache, name="dispatch")
+class ApiView(APIView):
+    """A call of the API. Refuses in this order: method, token, right, size of the body, parameters."""
+
+    authentication_classes = (ClientAuthentication,)
+    permission_classes = (HasRight,)
+    renderer_classes = (JSONRenderer,)
+    parser_classes = (BoundedJsonParser,)
+    content_negotiation_class = AlwaysJson
+    http_method_names = ["get", "head", "post", "put"]
+    right: Right | None = None
+    #: Decided here, with an answer in JSON.
+    max_body = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with translation.override("en"):
+            return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method not in self.allowed_methods:
+            raise exceptions.MethodNotAllowed(str(request.method))
+        super().initial(request, *args, **kwargs)
+        announced = str(request.META.get("CONTENT_LENGTH") or "0")
+        if announced.isdecimal() and int(announced) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise TooLarge
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        """The methods that a view answers; HEAD wherever GET is."""
+        return [m.upper() for m in self.http_method_names if hasattr(self, "get" if m == "head" else m)]
+
+
+class NoSuchCall(ApiView):
+    """What is no call: the same answer as for an unknown id. The resolver comes here when no route matches."""
+
+    http_method_names = ["get", "head", "post", "put", "patch", "delete", "options"]
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        raise exceptions.NotFound
+
+    post = put = patch = delete = options = get  # type: ignore[assignment]
+
+
+def refuse(exc: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Return the answer to a refusal, an object of strings; None for a fault of ours.
+
+    Set as the framework's EXCEPTION_HANDLER.
+    """
+    if isinstance(exc, Http404):
+        exc = exceptions.NotFound()
+    elif isinstance(exc, SuspiciousOperation):
+        exc = exceptions.ParseError("The request can't be read.")
+    response = exception_handler(exc, dict(context))
+    if response is not None:
+        response.data = _flat(response.data)
+    return response
+
+
+def _flat(data: Any) -> dict[str, str]:
+    items = data.items() if isinstance(data, dict) else [("detail", data)]
+    return {str(name): " ".join(map(str, m)) if isinstance(m, list | tuple) else str(m) for name, m in items}

@@ -1,0 +1,25 @@
+"""Routes that clients may write in any case, with or without a slash at the end: nothing is redirected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import URLPattern
+from django.urls.resolvers import RoutePattern
+
+
+class AnyCaseRoute(RoutePattern):
+    """A route that reads as it was declared and matches in any case; for values that are digits."""
+
+    def __init__(self, route: str, name: str | None) -> None:
+        super().__init__(route, name=name, is_endpoint=True)
+        self._lower = RoutePattern(route.lower(), is_endpoint=True)
+
+    def match(self, path: str) -> Any:
+        return self._lower.match(path.lower().removesuffix("/"))
+
+
+def call(route: str, view: Callable[..., Any], name: str | None = None) -> URLPattern:
+    """Return the URL pattern of one call."""
+    return URLPattern(AnyCaseRoute(route, name), view, {}, name)

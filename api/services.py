@@ -1,0 +1,135 @@
+"""Making and revoking API clients, and erasing on behalf of one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import F, Model
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from oauth2_provider.generators import generate_client_secret
+from oauth2_provider.models import get_access_token_model
+
+from anonymization import engine
+from anonymization.models import Door, Erasure
+from anonymization.policy import registry
+from api.models import ApiClient, IdempotencyKey, LimitReached, Right
+
+HOUR = timedelta(hours=1)
+_KEYS_LAST = timedelta(days=1)
+#: How exact ``last_used_at`` is: a write for each request would cost more than it tells.
+_USE_IS_NOTED_EVERY = timedelta(minutes=1)
+
+
+class KeyUsedForAnother(Exception):
+    """The idempotency key stands for another request already."""
+
+
+class TooManyErasures(Exception):
+    """The client has erased as much as it may within an hour; ``retry_after`` is in seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("too many erasures within an hour")
+        self.retry_after = retry_after
+
+
+def create_client(name: str, *, rights: list[str], created_by: User | None) -> tuple[ApiClient, str]:
+    """Store a new client and return it with its secret, which can't be read again."""
+    secret = generate_client_secret()
+    client = ApiClient.objects.create(
+        name=name,
+        rights=[right.value for right in Right if right in rights],
+        created_by=created_by,
+        client_secret=secret,
+        client_type=ApiClient.CLIENT_CONFIDENTIAL,
+        authorization_grant_type=ApiClient.GRANT_CLIENT_CREDENTIALS,
+    )
+    return client, secret
+
+
+@transaction.atomic
+def revoke_client(client: ApiClient, *, revoked_by: User | None) -> ApiClient:
+    """Shut a client out at once, with every token that it holds; revoking it twice changes nothing."""
+    locked = ApiClient.objects.select_for_update().get(pk=client.pk)
+    if locked.revoked_at is None:
+        locked.revoked_at, locked.revoked_by = timezone.now(), revoked_by
+        locked.save(update_fields=["revoked_at", "revoked_by"])
+        get_access_token_model().objects.filter(application=locked).delete()
+    return locked
+
+
+def note_use(client: ApiClient) -> None:
+    """Remember that the client was here, to the minute."""
+    now = timezone.now()
+    if client.last_used_at is None or now - client.last_used_at > _USE_IS_NOTED_EVERY:
+        ApiClient.objects.filter(pk=client.pk).update(last_used_at=now)
+
+
+def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> Erasure:
+    """Erase a subject because a client asks for it, and return the record; safe to repeat.
+
+    ``key`` is the client's idempotency key, or empty. The client's row is locked, so that requests in parallel
+    can't pass its limit together.
+
+    Raises:
+        TooManyErasures: nothing was changed, except that administrators are told.
+        KeyUsedForAnother: nothing was changed.
+        ErasureRefused: see the engine.
+    """
+    try:
+        return _erase_within_limit(client, subject, key=key)
+    except TooManyErasures:
+        _tell_administrators(client)
+        raise
+
+
+@transaction.atomic
+def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> Erasure:
+    ApiClient.objects.select_for_update(no_key=True).get(pk=client.pk)
+    if key:
+        _claim_key(client, key, request=f"{subject._meta.label} {subject.pk}")
+    now = timezone.now()
+    if getattr(subject, registry.get(type(subject)).mark) is None:
+        _require_room(client, subject._meta.label, now=now)
+    record, _erased = engine.erase(subject, requester=engine.Requester(Door.API, client=client))
+    return record
+
+
+def _require_room(client: ApiClient, kind: str, *, now: datetime) -> None:
+    """Refuse when the client's erasures of this kind within the last hour are as many as the setting allows."""
+    limit: int = settings.API_ERASURES_PER_HOUR[kind]
+    recent = Erasure.objects.filter(client=client, kind=kind, created_at__gt=now - HOUR).order_by(
+        "-created_at"
+    )
+    times = list(recent.values_list("created_at", flat=True)[:limit])
+    if len(times) >= limit:
+        raise TooManyErasures(retry_after=int((times[-1] + HOUR - now).total_seconds()) + 1)
+
+
+def _claim_key(client: ApiClient, key: str, *, request: str) -> None:
+    """Bind the key to a request; the client's lock keeps two requests from claiming it at once."""
+    keys = IdempotencyKey.objects.filter(client=client)
+    keys.filter(created_at__lt=timezone.now() - _KEYS_LAST).delete()
+    wanted = _digest(request)
+    known, _created = keys.get_or_create(client=client, digest=_digest(key), defaults={"request": wanted})
+    if known.request != wanted:
+        raise KeyUsedForAnother
+
+
+def _digest(text: str) -> str:
+    return salted_hmac("api.idempotency", text, algorithm="sha256").hexdigest()
+
+
+@transaction.atomic
+def _tell_administrators(client: ApiClient) -> None:
+    ApiClient.objects.select_for_update(no_key=True).get(pk=client.pk)
+    unseen, _created = LimitReached.objects.get_or_create(client=client, seen_at=None)
+    LimitReached.objects.filter(pk=unseen.pk).update(refused=F("refused") + 1, last_at=timezone.now())
+
+
+def mark_limits_seen(client: ApiClient, *, seen_by: User) -> int:
+    """Note that an administrator has seen what the client wanted; return how many entries that were."""
+    return client.limits_reached.filter(seen_at=None).update(seen_at=timezone.now(), seen_by=seen_by)

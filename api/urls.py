@@ -1,0 +1,20 @@
+"""Routes of Settings > API clients, of the token endpoint, and of the API's description."""
+
+from django.urls import path
+
+from anonymization import ids  # noqa: F401  registers the converter "id"
+from api import views
+from api.oauth import ClientTokenView
+from api.routes import call
+from api.schema import SchemaView
+
+urlpatterns = [
+    path("settings/api/", views.ClientsView.as_view(), name="api_clients"),
+    path("settings/api/add/", views.ClientAddView.as_view(), name="api_client_add"),
+    path("settings/api/<id:pk>/", views.ClientView.as_view(), name="api_client"),
+    path("settings/api/<id:pk>/revoke/", views.ClientRevokeView.as_view(), name="api_client_revoke"),
+    path("settings/api/<id:pk>/seen/", views.LimitsSeenView.as_view(), name="api_limits_seen"),
+    call("login/connect/token", ClientTokenView.as_view(), "api_token"),
+    path("api/", views.DocumentationView.as_view(), name="api_documentation"),
+    path("api/schema", SchemaView.as_view(), name="api_schema"),
+]

@@ -1,0 +1,133 @@
+"""Settings > API clients, and the API's documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.db.models import Count, Q
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.views.generic import TemplateView
+from django.views.generic.base import ContextMixin, TemplateResponseMixin
+from django.views.generic.edit import FormMixin, ProcessFormView
+
+from anonymization.models import Erasure
+from anonymization.pages import StaffPage
+from api import services
+from api.forms import ClientForm
+from api.models import ApiClient
+
+_RECORDS_SHOWN = 10
+
+
+class ClientsPage(StaffPage, TemplateResponseMixin, ContextMixin):
+    """A page of Settings > API clients."""
+
+    http_method_names = ["get", "head"]
+    permission_required = "api.manage_api_clients"
+
+    @property
+    def staff(self) -> User:
+        """Return who is logged in; only known after the permission was checked."""
+        assert isinstance(self.request.user, User)  # noqa: S101  for the type checker
+        return self.request.user
+
+
+class ClientsView(ClientsPage):
+    """All clients, the revoked ones apart."""
+
+    template_name = "api/clients.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        unseen = Count("limits_reached", filter=Q(limits_reached__seen_at=None))
+        clients = list(ApiClient.objects.select_related("created_by").annotate(unseen=unseen))
+        context = {
+            "clients": [client for client in clients if client.revoked_at is None],
+            "revoked": [client for client in clients if client.revoked_at is not None],
+        }
+        return self.render_to_response(self.get_context_data(**context))
+
+
+class ClientAddView(FormMixin, ClientsPage, ProcessFormView):
+    """Add a client. The answer to the form shows the secret: it is stored nowhere, not even in the log-in session."""
+
+    http_method_names = ["get", "head", "post"]
+    template_name = "api/client_add.html"
+    form_class = ClientForm
+
+    def form_valid(self, form: BaseForm) -> HttpResponse:
+        client, secret = services.create_client(**form.cleaned_data, created_by=self.staff)
+        return render(self.request, "api/client_secret.html", {"client": client, "secret": secret})
+
+    def form_invalid(self, form: BaseForm) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=422)
+
+
+class ClientPage(ClientsPage):
+    """A page about one client."""
+
+    @cached_property
+    def client(self) -> ApiClient:
+        return get_object_or_404(
+            ApiClient.objects.select_related("created_by", "revoked_by"), pk=self.kwargs["pk"]
+        )
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(client=self.client, **kwargs)
+
+
+class ClientView(ClientPage):
+    """What a client may do, when it was here, what it erased, and where it was stopped."""
+
+    template_name = "api/client.html"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        erasures = Erasure.objects.filter(client=self.client)
+        context = {
+            "erasures": erasures[:_RECORDS_SHOWN],
+            "limits": self.client.limits_reached.select_related("seen_by")[:_RECORDS_SHOWN],
+            "unseen": self.client.limits_reached.filter(seen_at=None).exists(),
+            "may_see_erasures": request.user.has_perm("anonymization.see_erasures"),
+        }
+        return self.render_to_response(self.get_context_data(**context))
+
+
+class ClientRevokeView(ClientPage):
+    """Ask, then shut a client out for good."""
+
+    http_method_names = ["get", "head", "post"]
+    template_name = "api/client_revoke.html"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if self.client.revoked_at is not None:
+            return redirect("api_client", pk)
+        return self.render_to_response(self.get_context_data())
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        services.revoke_client(self.client, revoked_by=self.staff)
+        messages.success(
+            request, _("%(name)s was revoked; its tokens no longer work.") % {"name": self.client.name}
+        )
+        return redirect("api_client", pk)
+
+
+class LimitsSeenView(ClientPage):
+    """Note that an administrator has seen where a client was stopped."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        services.mark_limits_seen(self.client, seen_by=self.staff)
+        return redirect("api_client", pk)
+
+
+class DocumentationView(TemplateView):
+    """The calls to read and to try, by Swagger UI. Public, as the description is: it holds no data."""
+
+    http_method_names = ["get", "head"]
+    template_name = "api/documentation.html"

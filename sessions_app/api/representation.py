@@ -1,0 +1,263 @@
+"""Sessions and guests as JSON, in the shape of mluvii's public API.
+
+Built for lists of a hundred thousand: three queries for each chunk of sessions, whatever it holds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import Any
+
+from django.db.models import QuerySet
+
+from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session, Status
+
+#: One installation serves one company.
+COMPANY_ID = 1
+STARS_SCALE = 5
+CHANNELS = {Channel.CHAT: "Chat", Channel.AV: "AV", Channel.PHONE: "Phone"}
+STATUSES = {Status.WAITING: "WAITING", Status.ACTIVE: "ACTIVE", Status.CLOSED: "CLOSED"}
+_PARTIES = {Party.VISITOR: "Guest", Party.OPERATOR: "User", Party.SYSTEM: "Chatbot"}
+#: Part of a browser's name for itself, in small letters → our word for it; the first that is found counts.
+BROWSERS = (
+    ("edg/", "CHROMIUM_EDGE"),
+    ("edga/", "CHROMIUM_EDGE"),
+    ("edgios/", "CHROMIUM_EDGE"),
+    ("edge/", "EDGE"),
+    ("opr/", "OPERA"),
+    ("opera", "OPERA"),
+    ("firefox/", "FF"),
+    ("fxios/", "FF"),
+    ("chrome/", "CHROME"),
+    ("chromium/", "CHROME"),
+    ("crios/", "CHROME"),
+    ("safari/", "SAFARI"),
+)
+SYSTEMS = (
+    ("windows", "WINDOWS"),
+    ("android", "ANDROID"),
+    ("iphone", "IOS"),
+    ("ipad", "IOS"),
+    ("mac os x", "OSX"),
+    ("linux", "LINUX"),
+)
+OTHER = "OTHER"
+
+
+def with_json_data(sessions: QuerySet[Session]) -> QuerySet[Session]:
+    """Return the sessions with what each needs besides its chunk's queries."""
+    return sessions.select_related("webchat", "operator").defer(
+        "webchat__site", "webchat__logo", "webchat__languages"
+    )
+
+
+def sessions_json(sessions: Iterable[Session], *, sees_people: bool) -> list[dict[str, Any]]:
+    """Return a chunk of sessions, their transcripts included; three queries.
+
+    Without ``sees_people`` names, addresses, texts and parameters are left out, as after an anonymization.
+    """
+    rows = list(sessions)
+    keys = [session.pk for session in rows]
+    activities = _activities(keys, sees_people=sees_people)
+    versions = _versions(keys)
+    return [
+        _session_json(
+            session, activities.get(session.pk, []), versions.get(session.pk), sees_people=sees_people
+        )
+        for session in rows
+    ]
+
+
+def _session_json(
+    session: Session, activities: list[dict[str, Any]], version: str | None, *, sees_people: bool
+) -> dict[str, Any]:
+    created, duration = _time(session.created_at), _duration(session.duration)
+    return {
+        "id": session.pk,
+        "companyId": COMPANY_ID,
+        "departmentId": session.webchat_id,
+        "channel": CHANNELS[session.channel],  # type: ignore[index]
+        "source": "Default",
+        "status": STATUSES[session.status],  # type: ignore[index]
+        "avSupport": "WEB_RTC" if session.channel == Channel.AV else "NONE",
+        "isDirectChat": False,
+        "created": created,
+        "blacklisted": False,
+        "autoAccepted": False,
+        "guestLeftSession": _left(session),
+        "guest": _guest_of(session, version, sees_people=sees_people),
+        "url": (session.landing_page or None) if sees_people else None,
+        "widget": session.webchat.name,
+        "operators": _operators(session, sees_people=sees_people),
+        "reviewers": [],
+        "enteredQueue": created,
+        "guestJoined": created,
+        "started": _time(session.accepted_at),
+        "ended": _time(session.ended_at),
+        "waited": _duration(session.waited),
+        "duration": duration,
+        "length": duration,
+        "activities": activities,
+        "tags": [],
+        "chatbots": [],
+        "guestFeedbackStars": session.feedback_stars,
+        "guestFeedbackScale": STARS_SCALE if session.feedback_stars is not None else None,
+        "guestFeedbackText": (session.feedback_text or None) if sees_people else None,
+        "recordings": [],
+        "recordingsState": None,
+        "directCallNumber": None,
+        "phoneCallbackNumber": None,
+        "anonymized": _time(session.anonymized_at),
+    }
+
+
+def _guest_of(session: Session, version: str | None, *, sees_people: bool) -> dict[str, Any]:
+    user_agent = session.user_agent.lower() if sees_people else ""
+    return {
+        # Which guest this is says ``identity``; this number only tells the guests of two sessions apart.
+        "tempId": session.pk,
+        "ipAddress": session.ip_address if sees_people else None,
+        "trackedId": None,
+        "identity": "" if session.guest_id is None else str(session.guest_id),
+        "channelIdentity": None,
+        "os": _first_found(SYSTEMS, user_agent),
+        "browser": _first_found(BROWSERS, user_agent),
+        "language": session.language,
+        "callParams": _call_params(session) if sees_people else {},
+        "gdprVersion": version,
+    }
+
+
+def _call_params(session: Session) -> dict[str, str]:
+    entered = {
+        "oo1_guest_ident": session.entered_name,
+        "oo1_guest_email": session.entered_email,
+        "oo1_guest_phone": session.entered_phone,
+    }
+    return {str(name): str(value) for name, value in session.params.items()} | {
+        name: value for name, value in entered.items() if value
+    }
+
+
+def _first_found(known: tuple[tuple[str, str], ...], user_agent: str) -> str:
+    return next((word for part, word in known if part in user_agent), OTHER)
+
+
+def _left(session: Session) -> str:
+    """Return when the guest left: before an operator came, during the conversation, or after its end."""
+    if session.is_open:
+        return "StillConnected"
+    if session.operator_id is None:
+        return "LeftQueue"
+    return "LeftSession" if session.ended_by == Party.VISITOR else "LeftAfterSession"
+
+
+def _operators(session: Session, *, sees_people: bool) -> list[dict[str, Any]]:
+    operator = session.operator
+    if operator is None:
+        return []
+    return [
+        {
+            "userId": operator.pk,
+            "userName": operator.username,
+            "firstName": operator.first_name or None,
+            "lastName": operator.last_name or None,
+            # After an anonymization the moment is gone; the day stays.
+            "joined": _time(session.accepted_at or session.created_at),
+            "left": _time(session.ended_at),
+            "concluded": _time(session.ended_at),
+            "note": (session.note or None) if sees_people else None,
+        }
+    ]
+
+
+def _activities(sessions: list[int], *, sees_people: bool) -> dict[int, list[dict[str, Any]]]:
+    """Return the transcripts by session, in the order of time: two queries.
+
+    Messages have even numbers and files odd ones, so that an ``activityId`` is unique and stays.
+    """
+    found: dict[int, list[tuple[datetime, int, dict[str, Any]]]] = defaultdict(list)
+    messages = Message.objects.filter(session__in=sessions).order_by()
+    for pk, session, at, sender, author, text in messages.values_list(
+        "pk", "session_id", "at", "sender", "author_id", "text"
+    ):
+        found[session].append(
+            _activity(2 * pk, "ChatMessage", at, sender, author, text=text if sees_people else None)
+        )
+    files = Attachment.objects.filter(session__in=sessions).order_by()
+    for pk, session, at, sender, author, name in files.values_list(
+        "pk", "session_id", "at", "sender", "author_id", "original_name"
+    ):
+        found[session].append(
+            _activity(2 * pk + 1, "SharedFile", at, sender, author, file=name if sees_people else None)
+        )
+    by_time = itemgetter(0, 1)
+    return {
+        session: [line for _at, _id, line in sorted(lines, key=by_time)] for session, lines in found.items()
+    }
+
+
+def _activity(
+    number: int,
+    kind: str,
+    at: datetime,
+    sender: str,
+    author: int | None,
+    *,
+    text: str | None = None,
+    file: str | None = None,
+) -> tuple[datetime, int, dict[str, Any]]:
+    line = {
+        "activityId": number,
+        "time": _time(at),
+        "type": kind,
+        "client": _PARTIES[sender],  # type: ignore[index]
+        "userId": author,
+        "file": file,
+        "text": text,
+    }
+    return at, number, line
+
+
+def _versions(sessions: list[int]) -> dict[int, str]:
+    """Return by session the version and language of the text that was consented to."""
+    events = ConsentEvent.objects.filter(session__in=sessions, kind=ConsentEvent.Kind.GIVEN).order_by()
+    rows = events.values_list("session_id", "text__version__number", "text__language")
+    return {session: gdpr_version(number, language) for session, number, language in rows}
+
+
+def gdpr_version(number: int, language: str) -> str:
+    return f"{number}/{language}"
+
+
+def guest_json(guest: Guest, *, sessions: int, sees_people: bool) -> dict[str, Any]:
+    """Return a guest; an anonymized one answers in the same shape."""
+    return {
+        "id": guest.pk,
+        "name": guest.name if sees_people else "",
+        "email": guest.email if sees_people else "",
+        "phone": guest.phone if sees_people else "",
+        "created": _time(guest.created_at),
+        "anonymized": _time(guest.anonymized_at),
+        "sessions": sessions,
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    """Return a time of RFC 3339 in UTC, to the millisecond."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
+
+
+def _duration(duration: timedelta | None) -> str | None:
+    """Return a duration of ISO 8601 in hours, minutes and whole seconds, such as ``PT4M40S``."""
+    if duration is None:
+        return None
+    minutes, seconds = divmod(max(0, int(duration.total_seconds())), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = f"{hours}H" if hours else "", f"{minutes}M" if minutes else "", f"{seconds}S" if seconds else ""
+    return "PT" + ("".join(parts) or "0S")

@@ -1,0 +1,182 @@
+"""The calls of the REST API about sessions and guests. See docs/api.md."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from django.db.models import Model
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from anonymization import engine
+from anonymization.policy import registry
+from api import services
+from api.models import Right
+from api.parameters import Parameters
+from api.rest import ApiView, caller_of, require
+from sessions_app.api import schema
+from sessions_app.api.filters import DEFAULT_LIMIT, MAX_LIMIT, PERSONAL, filtered
+from sessions_app.api.representation import guest_json, sessions_json, with_json_data
+from sessions_app.models import Guest, Session
+from sessions_app.paging import chunks_by_key
+from sessions_app.people import find_people
+
+#: Sessions for each round of queries: their transcripts are in memory together.
+_CHUNK = 250
+
+
+def read_parameters(request: Request) -> Parameters:
+    return Parameters(request.query_params)
+
+
+class SessionsView(ApiView):
+    """``GET /api/v1/Sessions``: a bare array, newest first, streamed, so that its length needs no memory."""
+
+    right = Right.READ_SESSIONS
+
+    @schema.sessions_list
+    def get(self, request: Request) -> HttpResponseBase:
+        given = read_parameters(request)
+        limit = given.number("limit", default=DEFAULT_LIMIT, minimum=1, maximum=MAX_LIMIT)
+        offset = given.number("offset", default=0, minimum=0)
+        if any(name in given for name in PERSONAL):
+            require(request, Right.READ_PERSONAL_DATA)
+        sessions = filtered(Session.objects.all(), given)
+        given.finish()
+        chunks = chunks_by_key(with_json_data(sessions), size=_CHUNK, offset=offset, limit=limit)
+        text = _array(chunks, sees_people=caller_of(request).sees_people)
+        return StreamingHttpResponse(text, content_type="application/json")
+
+
+def _array(chunks: Iterator[list[Session]], *, sees_people: bool) -> Iterator[str]:
+    """Yield a JSON array, a chunk of sessions at a time.
+
+    An erasure meanwhile moves a session to the start of its day; it is not told a second time.
+    """
+    before = "["
+    told: set[int] = set()
+    for chunk in chunks:
+        rows = sessions_json([s for s in chunk if s.pk not in told], sees_people=sees_people)
+        told.update(row["id"] for row in rows)
+        if not rows:
+            continue
+        yield before + ",".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
+        before = ","
+    yield "[]" if before == "[" else "]"
+
+
+class SessionView(ApiView):
+    """``GET /api/v1/Sessions/{id}``, anonymized or not."""
+
+    right = Right.READ_SESSIONS
+
+    @schema.session_detail
+    def get(self, request: Request, pk: int) -> Response:
+        read_parameters(request).finish()
+        session = get_object_or_404(with_json_data(Session.objects.all()), pk=pk)
+        return Response(sessions_json([session], sees_people=caller_of(request).sees_people)[0])
+
+
+class GuestView(ApiView):
+    """``GET /api/v1/Guests/{id}``, anonymized or not."""
+
+    right = Right.READ_SESSIONS
+
+    @schema.guest_detail
+    def get(self, request: Request, pk: int) -> Response:
+        read_parameters(request).finish()
+        guest = get_object_or_404(Guest, pk=pk)
+        return Response(
+            guest_json(guest, sessions=guest.sessions.count(), sees_people=caller_of(request).sees_people)
+        )
+
+
+class FindGuestsView(ApiView):
+    """``POST /api/v1/Guests/find``: by name, e-mail, phone in the body, since a URL stands in logs. Selects nobody."""
+
+    right = Right.READ_PERSONAL_DATA
+
+    @schema.guests_find
+    def post(self, request: Request) -> Response:
+        read_parameters(request).finish()
+        search = schema.Search(data=request.data)
+        search.is_valid(raise_exception=True)
+        found = find_people(**search.validated_data)
+        if found.unreadable:
+            raise exceptions.ValidationError(dict.fromkeys(found.unreadable, "This can't be read as one."))
+        return Response(
+            [
+                guest_json(match.guest, sessions=match.sessions, sees_people=True)
+                | {"matches": list(match.parts)}
+                for match in found.matches
+            ]
+        )
+
+
+class AnonymizeView(ApiView):
+    """``POST`` or ``PUT /api/v1/…/{id}/anonymous``: 204 done, 202 done with files still being deleted.
+
+    The body is not read: clients send none, and no Content-Type.
+    """
+
+    model: type[Model]
+
+    def post(self, request: Request, pk: int) -> HttpResponseBase:
+        given = read_parameters(request)
+        dry_run = given.flag("dry_run")
+        given.finish()
+        key = self._idempotency_key(request)
+        subject = get_object_or_404(self.model._base_manager, pk=pk)
+        if dry_run:
+            return Response({"dryRun": True, "counts": _counts_of(subject)})
+        try:
+            record = services.erase_for(caller_of(request).client, subject, key=key)
+        except services.KeyUsedForAnother:
+            raise Conflict({"Idempotency-Key": "This key was used for another request."}) from None
+        except services.TooManyErasures as refused:
+            raise exceptions.Throttled(wait=refused.retry_after) from None
+        except engine.ErasureRefused as refused:
+            raise Conflict({"detail": str(refused)}) from None
+        return HttpResponse(status=202 if record.pending_files else 204)
+
+    def put(self, request: Request, pk: int) -> HttpResponseBase:
+        return self.post(request, pk)
+
+    @staticmethod
+    def _idempotency_key(request: Request) -> str:
+        key = request.headers.get("Idempotency-Key")
+        if key is not None and not re.fullmatch(schema.IDEMPOTENCY_KEY, key):
+            raise exceptions.ValidationError(
+                {"Idempotency-Key": "Give 1 to 255 characters of ASCII, no spaces."}
+            )
+        return key or ""
+
+
+class Conflict(exceptions.APIException):
+    status_code = 409
+    default_code = "conflict"
+
+
+def _counts_of(subject: Model) -> dict[str, int]:
+    """Return what an erasure would take, by our words for it; nothing of what was anonymized before."""
+    if getattr(subject, registry.get(type(subject)).mark) is not None:
+        return {}
+    return {label.rpartition(".")[2].lower() + "s": n for label, n in engine.preview(subject).counts.items()}
+
+
+@schema.anonymize_session
+class AnonymizeSessionView(AnonymizeView):
+    model = Session
+    right = Right.ANONYMIZE_SESSIONS
+
+
+@schema.anonymize_guest
+class AnonymizeGuestView(AnonymizeView):
+    model = Guest
+    right = Right.ANONYMIZE_GUESTS

@@ -1,0 +1,91 @@
+"""Clients of the REST API, and how they call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.conf import global_settings
+from django.test import Client
+
+from api import services
+from api.models import ApiClient, Right
+from tests.server import Server, on_this_database, served
+
+ALL_RIGHTS = list(Right.values)
+
+
+@pytest.fixture
+def make_api_client(db: None) -> Callable[..., tuple[ApiClient, str]]:
+    """Return a function that makes an API client with rights; all of them unless said otherwise."""
+
+    def make(*rights: str, name: str = "") -> tuple[ApiClient, str]:
+        number = ApiClient.objects.count() + 1
+        return services.create_client(
+            name or f"Program {number}", rights=list(rights) or ALL_RIGHTS, created_by=None
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def running_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """gunicorn on the test's database, for all tests of a module."""
+    with served(tmp_path_factory.mktemp("server"), **on_this_database()) as running:
+        yield running
+
+
+@pytest.fixture
+def server(running_server: Server, settings: Any) -> Server:
+    """The running server; secrets that a test makes are hashed as it hashes them."""
+    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS
+    return running_server
+
+
+@pytest.fixture
+def token_for() -> Callable[..., str]:
+    """Return a function that gets a token as clients do."""
+
+    def get(client: ApiClient, secret: str, **fields: str) -> str:
+        response = ask_for_token(client.client_id, secret, **fields)
+        assert response.status_code == 200, response.content
+        token: str = response.json()["access_token"]
+        return token
+
+    return get
+
+
+@pytest.fixture
+def api(make_api_client: Any, token_for: Any) -> Callable[..., Caller]:
+    """Return a function that gives a caller with rights."""
+    return lambda *rights: Caller(token_for(*make_api_client(*rights)))
+
+
+def ask_for_token(client_id: str, secret: str, **fields: str) -> Any:
+    body = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret, **fields}
+    return Client().post("/login/connect/token", body)
+
+
+class Caller:
+    """Calls with a token; answers are read whole."""
+
+    def __init__(self, token: str) -> None:
+        self.headers = {"Authorization": f"Bearer {token}"}
+        self.client = Client(headers=self.headers)
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.client.get(path, query)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> Any:
+        if body is not None:
+            options |= {"data": json.dumps(body), "content_type": "application/json"}
+            return self.client.post(path, **options)
+        return self.client.generic("POST", path, **options)
+
+    def sessions(self, **query: Any) -> list[dict[str, Any]]:
+        response = self.get("/api/v1/Sessions", **query)
+        assert response.status_code == 200, response.content
+        rows: list[dict[str, Any]] = json.loads(response.getvalue())
+        return rows

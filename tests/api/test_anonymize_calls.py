@@ -1,0 +1,383 @@
+"""Anonymization by API: the same service and record as everywhere, bounded, safe to repeat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.test import Client
+from django.utils import timezone
+
+from anonymization import files
+from anonymization.models import Door, Erasure
+from api import services
+from api.models import ApiClient, IdempotencyKey, LimitReached
+from sessions_app.models import Guest, Party, Session
+from sessions_app.services import attach_file, post_message
+from tests.api.conftest import Caller
+from tests.database import digest, dump
+from tests.factories import make_session, make_webchat
+from tests.races import at_once
+
+pytestmark = pytest.mark.django_db
+
+#: The shape that clients know: after an anonymization it stays, without a value that tells who it was.
+EMPTIED = {
+    "ipAddress": None,
+    "trackedId": None,
+    "identity": "",
+    "callParams": {},
+    "os": "OTHER",
+    "browser": "OTHER",
+}
+
+
+@pytest.fixture
+def commits(django_capture_on_commit_callbacks: Any) -> Callable[..., Any]:
+    """Run what an erasure leaves for after its commit."""
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+def test_a_session_is_anonymized_and_answers_in_the_same_shape(api: Any, commits: Any) -> None:
+    session = make_session(name="Kanar Kanarova", email="kanar@example.com")
+    make_session(session.webchat, name="Kanar Kanarova", email="kanar@example.com")
+    post_message(session, sender=Party.VISITOR, text="kanartext")
+    caller = api()
+    before = caller.get(f"/api/v1/Sessions/{session.pk}").json()
+    assert "anar" in json.dumps(before), "the positive control"
+
+    with commits():
+        response = caller.post(f"/api/v1/Sessions/{session.pk}/anonymous")
+
+    assert (response.status_code, response.content) == (204, b"")
+    after = caller.get(f"/api/v1/Sessions/{session.pk}").json()
+    assert "anar" not in json.dumps(after)
+    assert after.keys() == before.keys()
+    assert after["guest"].keys() == before["guest"].keys()
+    assert after["guest"].items() >= EMPTIED.items()
+    assert (after["url"], after["activities"], after["guestFeedbackText"]) == (None, [], None)
+    assert after["guest"]["gdprVersion"] == before["guest"]["gdprVersion"] == "1/en"
+    assert after["anonymized"]
+    assert [row["id"] for row in caller.sessions(**{"Anonymized.Null": "false"})] == [session.pk]
+    assert caller.sessions(**{"GDPRVersion.Exact": "1/en", "Anonymized.Min": "2020-01-01"})[0] == after
+
+
+def test_the_record_names_the_door_and_the_client(make_api_client: Any, token_for: Any) -> None:
+    client, secret = make_api_client(name="CRM nightly sync")
+    session = make_session()
+    Caller(token_for(client, secret)).post(f"/api/v1/Guest/{session.guest_id}/anonymous")
+    record = Erasure.objects.get()
+    assert (record.door, record.client, record.requested_by) == (Door.API, client, None)
+    assert record.kind == "sessions_app.Guest"
+
+
+def test_the_page_of_the_record_names_the_client(make_api_client: Any, token_for: Any, log_in: Any) -> None:
+    client, secret = make_api_client(name="CRM nightly sync")
+    Caller(token_for(client, secret)).post(f"/api/v1/Sessions/{make_session().pk}/anonymous")
+    officer = log_in("officer")
+    for page in ("/erasures/", Erasure.objects.get().get_absolute_url()):
+        assert "CRM nightly sync" in officer.get(page).content.decode()
+
+
+def test_repeating_is_a_success_and_changes_nothing(api: Any) -> None:
+    session, caller = make_session(), api()
+    guest = session.guest_id
+    assert caller.post(f"/api/v1/Guest/{guest}/anonymous").status_code == 204
+    before = digest()
+    for path in (f"Guest/{guest}/anonymize", f"Guests/{guest}/anonymous", f"Sessions/{session.pk}/anonymize"):
+        assert caller.post(f"/api/v1/{path}").status_code == 204
+        assert caller.client.put(f"/api/v1/{path}").status_code == 204
+    assert digest() == before
+    assert caller.get(f"/api/v1/Guests/{guest}").json()["name"] == ""
+
+
+def test_files_that_are_still_there_are_told(api: Any, monkeypatch: Any, commits: Any) -> None:
+    session = make_session()
+    attach_file(
+        session, sender=Party.VISITOR, upload=ContentFile(b"x"), original_name="x", content_type="text/plain", size=1
+    )  # fmt: skip
+    path = f"/api/v1/Sessions/{session.pk}/anonymous"
+    with monkeypatch.context() as broken:
+        broken.setattr("anonymization.files.default_storage.delete", lambda name: None)
+        with commits():
+            assert api().post(path).status_code == 202
+        assert api().post(path).status_code == 202
+    assert files.delete_pending_files() == 0
+    assert api().post(path).status_code == 204
+
+
+@pytest.mark.parametrize("word", ["true", "TRUE", "1"])
+def test_a_dry_run_counts_and_changes_nothing(api: Any, word: str) -> None:
+    session = make_session()
+    make_session(session.webchat)
+    post_message(session, sender=Party.VISITOR, text="Hello")
+    caller = api()
+    before = digest()
+    guest = caller.post(f"/api/v1/Guest/{session.guest_id}/anonymous?dry_run={word}")
+    one = caller.post(f"/api/v1/Sessions/{session.pk}/anonymous?Dry_Run={word}")
+    assert digest() == before
+    assert guest.status_code == one.status_code == 200
+    assert guest.json() == {
+        "dryRun": True,
+        "counts": {"attachments": 0, "messages": 1, "sessions": 2, "guests": 1},
+    }
+    assert one.json()["counts"] == {"attachments": 0, "messages": 1, "sessions": 1}
+    caller.post(f"/api/v1/Guest/{session.guest_id}/anonymous?dry_run=false")
+    assert caller.post(f"/api/v1/Guest/{session.guest_id}/anonymous?dry_run=true").json()["counts"] == {}
+
+
+@pytest.mark.parametrize("word", ["yes", "", "2"])
+def test_a_doubtful_dry_run_erases_nothing(api: Any, word: str) -> None:
+    session = make_session()
+    assert api().post(f"/api/v1/Sessions/{session.pk}/anonymous?dry_run={word}").status_code == 400
+    session.refresh_from_db()
+    assert session.anonymized_at is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"content_type": ""},
+        {"content_type": "application/json", "data": ""},
+        {"content_type": "application/json", "data": "{"},
+        {"content_type": "text/plain", "data": "x"},
+        {"content_type": "application/x-www-form-urlencoded", "data": "a=b"},
+        {"content_type": "nonsense; charset=zlib", "data": "\0"},
+    ],
+)
+def test_the_body_does_not_matter(api: Any, options: dict[str, str]) -> None:
+    session = make_session()
+    response = api().client.generic("POST", f"/api/v1/Sessions/{session.pk}/anonymize", **options)
+    assert response.status_code == 204
+
+
+def test_a_huge_body_is_refused(api: Any) -> None:
+    session = make_session()
+    for path in (f"/api/v1/Sessions/{session.pk}/anonymize", "/api/v1/Guests/find"):
+        response = api().client.post(path, "x" * 3_000_000, content_type="application/json")
+        assert response.status_code == 413
+        assert response.json() == {"detail": "The body is too large."}
+
+
+def test_only_the_subject_changes(api: Any) -> None:
+    webchat = make_webchat()
+    mine, other = make_session(webchat), make_session(webchat, email="petr@example.com")
+    before = digest()
+    api().post(f"/api/v1/Sessions/{mine.pk}/anonymous")
+    after = digest()
+    changed = {table: len(before[table] - after[table]) for table in before if before[table] - after[table]}
+    assert changed.pop("sessions_app_session") == changed.pop("sessions_app_guest") == 1
+    assert changed == {}
+    other.refresh_from_db()
+    assert other.entered_email == "petr@example.com"
+
+
+# Idempotency keys ---------------------------------------------------------------------------------------
+
+
+def test_a_key_stands_for_one_request_of_one_client(api: Any) -> None:
+    webchat = make_webchat()
+    first, second = make_session(webchat), make_session(webchat, email="petr@example.com")
+    caller, other = api(), api()
+    key = {"headers": {"Idempotency-Key": "kanar-key-1"}}
+    path = "/api/v1/Sessions/{}/anonymous"
+    assert caller.post(path.format(first.pk), **key).status_code == 204
+    assert caller.post(path.format(first.pk), **key).status_code == 204
+    refused = caller.post(path.format(second.pk), **key)
+    assert refused.status_code == 409
+    assert list(refused.json()) == ["Idempotency-Key"]
+    second.refresh_from_db()
+    assert second.anonymized_at is None
+    assert other.post(path.format(second.pk), **key).status_code == 204, "another client's keys are its own"
+    assert "kanar-key-1" not in dump()
+
+
+def test_a_key_is_free_again_after_a_day_and_a_failure_keeps_none(api: Any) -> None:
+    webchat = make_webchat()
+    first, second = make_session(webchat), make_session(webchat, email="petr@example.com")
+    caller, key = api(), {"headers": {"Idempotency-Key": "k"}}
+    assert caller.post("/api/v1/Sessions/999999/anonymous", **key).status_code == 404
+    assert not IdempotencyKey.objects.exists()
+    assert caller.post(f"/api/v1/Sessions/{first.pk}/anonymous", **key).status_code == 204
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(days=1, seconds=1))
+    assert caller.post(f"/api/v1/Sessions/{second.pk}/anonymous", **key).status_code == 204
+    assert IdempotencyKey.objects.count() == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\tb", "ž"])
+def test_a_key_that_is_none_is_refused(api: Any, key: str) -> None:
+    session = make_session()
+    response = api().post(f"/api/v1/Sessions/{session.pk}/anonymous", headers={"Idempotency-Key": key})
+    assert response.status_code == 400
+    assert list(response.json()) == ["Idempotency-Key"]
+
+
+# Limits -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_an_hour(settings: Any) -> None:
+    settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 2, "sessions_app.Session": 2}
+
+
+@pytest.mark.usefixtures("two_an_hour")
+@pytest.mark.parametrize("call", ["Guest/{guest}/anonymous", "Sessions/{session}/anonymize"])
+def test_a_stolen_token_does_not_empty_the_company(api: Any, log_in: Any, call: str) -> None:
+    webchat, caller = make_webchat(), api()
+    sessions = [make_session(webchat, email=f"guest{n}@example.com") for n in range(4)]
+    paths = [f"/api/v1/{call.format(guest=s.guest_id, session=s.pk)}" for s in sessions]
+    assert [caller.post(path).status_code for path in paths] == [204, 204, 429, 429]
+    refused = caller.post(paths[2])
+    assert 3500 < int(refused.headers["Retry-After"]) <= 3601
+    assert list(refused.json()) == ["detail"]
+    assert Session.objects.filter(anonymized_at=None).count() == 2
+    assert caller.post(paths[0]).status_code == 204, "what was done before is no new erasure"
+    assert caller.post(f"{paths[3]}?dry_run=true").status_code == 200
+
+    entry = LimitReached.objects.get()
+    assert (entry.refused, entry.seen_at) == (3, None)
+    administrator = log_in("administrator")
+    assert f"/settings/api/{entry.client_id}/" in administrator.get("/").content.decode()
+    page = administrator.get(f"/settings/api/{entry.client_id}/").content.decode()
+    assert "Stopped at its limit" in page
+    administrator.post(f"/settings/api/{entry.client_id}/seen/")
+    entry.refresh_from_db()
+    assert entry.seen_by is not None
+    assert f"/settings/api/{entry.client_id}/" not in administrator.get("/").content.decode()
+    caller.post(paths[3])
+    assert LimitReached.objects.filter(seen_at=None).count() == 1, "what happens after that is told anew"
+
+
+@pytest.mark.usefixtures("two_an_hour")
+def test_the_hour_passes_and_other_clients_are_not_stopped(api: Any, monkeypatch: Any) -> None:
+    webchat, caller = make_webchat(), api()
+    paths = [
+        f"/api/v1/Guest/{make_session(webchat, email=f'g{n}@example.com').guest_id}/anonymous"
+        for n in range(4)
+    ]
+    for path in paths[:2]:
+        caller.post(path)
+    assert caller.post(paths[2]).status_code == 429
+    assert api().post(paths[2]).status_code == 204
+    monkeypatch.setattr(services, "HOUR", timedelta(0))
+    assert caller.post(paths[3]).status_code == 204
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_requests_at_once_do_not_pass_the_limit_together(make_api_client: Any, settings: Any) -> None:
+    settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 3, "sessions_app.Session": 3}
+    client, _secret = make_api_client()
+    webchat = make_webchat()
+    guests = [make_session(webchat, email=f"guest{n}@example.com").guest for n in range(8)]
+    results = at_once([lambda guest=guest: services.erase_for(client, guest) for guest in guests])
+    assert sum(isinstance(result, Erasure) for result in results) == 3
+    assert sum(isinstance(result, services.TooManyErasures) for result in results) == 5
+    assert Guest.objects.exclude(anonymized_at=None).count() == 3
+    assert LimitReached.objects.get().refused == 5
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_one_key_at_once_is_one_claim(make_api_client: Any) -> None:
+    client, _secret = make_api_client()
+    guest = make_session().guest
+    assert guest is not None
+    results = at_once([lambda: services.erase_for(client, guest, key="same") for _ in range(6)])
+    assert {result.pk for result in results if isinstance(result, Erasure)} == {Erasure.objects.get().pk}
+    assert len([result for result in results if isinstance(result, Erasure)]) == 6
+    assert IdempotencyKey.objects.count() == 1
+
+
+# Guests -------------------------------------------------------------------------------------------------
+
+
+def test_a_guest_is_found_by_what_a_program_knows(api: Any) -> None:
+    session = make_session(name="Jana Nováková", email="Jana@Example.com", phone="603 123 456")
+    make_session(session.webchat, email="other@example.com")
+    caller = api()
+    found = caller.post("/api/v1/Guests/find", {"email": "JANA@example.com"}).json()
+    assert [(row["id"], row["email"], row["matches"], row["sessions"]) for row in found] == [
+        (session.guest_id, "Jana@Example.com", ["email"], 1)
+    ]
+    both = caller.post("/api/v1/guests/FIND/", {"name": "jana novakova", "phone": "+420603123456"}).json()
+    assert [row["matches"] for row in both] == [["name", "phone"], ["name", "phone"]]
+    assert caller.post("/api/v1/Guests/find", {"email": "nobody@example.com"}).json() == []
+    assert caller.get("/api/v1/Guests/find").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({}, "detail"),
+        ({"email": ""}, "email"),
+        ({"email": None}, "email"),
+        ({"email": ["a@example.com"]}, "email"),
+        ({"email": {"a": "b"}}, "email"),
+        ({"email": "a\0@example.com"}, "email"),
+        ({"name": "\ud800"}, "name"),
+        ({"phone": "12"}, "phone"),
+        ({"mail": "a@example.com"}, "mail"),
+        ([], "detail"),
+        ("a@example.com", "detail"),
+        (None, "detail"),
+        (7, "detail"),
+    ],
+)
+def test_a_wrong_search_is_explained(api: Any, body: Any, named: str) -> None:
+    caller = api()
+    response = caller.client.post("/api/v1/Guests/find", json.dumps(body), content_type="application/json")
+    assert response.status_code == 400
+    assert list(response.json()) == [named]
+    assert all(isinstance(message, str) for message in response.json().values())
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        ("[" * 100_000, "application/json", 400),
+        ('{"a":' * 50_000, "application/json", 400),
+        ("{", "application/json", 400),
+        ("1" * 5000, "application/json", 400),
+        (b"\xff\xfe", "application/json", 400),
+        ("{}", "text/plain", 415),
+        ("email=a", "application/x-www-form-urlencoded", 415),
+        ("<x/>", "application/xml", 415),
+    ],
+)
+def test_a_body_that_cannot_be_read(api: Any, body: Any, content_type: str, status: int) -> None:
+    response = api().client.post("/api/v1/Guests/find", body, content_type=content_type)
+    assert response.status_code == status
+    assert list(response.json()) == ["detail"]
+
+
+def test_nobody_is_looked_up_by_an_address(api: Any) -> None:
+    assert api().get("/api/v1/Guests", email="a@example.com").status_code == 404
+
+
+def test_answers_are_in_english_and_kept_by_nobody(api: Any) -> None:
+    caller = api("read_sessions")
+    response = caller.client.get(
+        "/api/v1/Sessions/1", headers={"Accept-Language": "cs", "Accept": "text/html"}
+    )
+    assert response.json() == {"detail": "Not found."}
+    assert response.headers["Content-Type"] == "application/json"
+    assert "no-store" in response.headers["Cache-Control"]
+
+
+def test_no_call_logs_a_person(api: Any, caplog: Any) -> None:
+    api().post("/api/v1/Guests/find", {"email": "kanar@example.com", "kanarfield": "x"})
+    Client().get("/api/v1/Sessions/kanar@example.com?kanar=1")
+    assert caplog.records, "the positive control"
+    assert "kanar" not in caplog.text
+
+
+def test_a_client_is_shown_by_its_number(make_api_client: Any) -> None:
+    client, _secret = make_api_client(name="Jana Nováková's script")
+    assert str(client) == f"API client {client.pk}"
+    assert ApiClient.objects.count() == 1

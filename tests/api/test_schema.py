@@ -1,0 +1,116 @@
+"""The OpenAPI description is the committed one, is valid, and says what the calls do."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import schemathesis
+import yaml
+from django.core.management import call_command
+from django.test import Client
+from hypothesis import HealthCheck, Phase, given, settings
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from anonymization import engine
+from anonymization.models import Door
+from mluvii_gdpr.wsgi import application
+from sessions_app import services
+from sessions_app.models import Channel, Party
+from tests.api.conftest import Caller
+from tests.factories import make_session, make_webchat
+
+pytestmark = pytest.mark.django_db
+
+COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
+
+
+def test_the_committed_description_is_the_one_that_is_served() -> None:
+    """Renew it by: manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml"""
+    printed = StringIO()
+    call_command("spectacular", "--validate", "--fail-on-warn", stdout=printed)
+    assert COMMITTED.read_text() == printed.getvalue()
+    served = Client().get("/api/schema")
+    assert yaml.safe_load(served.content) == yaml.safe_load(printed.getvalue())
+    assert yaml.safe_load(printed.getvalue())["openapi"] == "3.1.0"
+    as_json = Client().get("/api/schema", headers={"Accept": "application/vnd.oai.openapi+json"})
+    assert json.loads(as_json.content) == yaml.safe_load(printed.getvalue())
+
+
+def validator(component: str) -> jsonschema.Draft202012Validator:
+    description = yaml.safe_load(COMMITTED.read_text())
+    registry = Registry().with_resource("urn:api", Resource(description, DRAFT202012))
+    schema = {"$ref": f"urn:api#/components/schemas/{component}"}
+    return jsonschema.Draft202012Validator(
+        schema, registry=registry, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+def test_sessions_of_every_kind_are_as_described(api: Any, make_user: Any) -> None:
+    webchat, operator = make_webchat(), make_user("operator")
+    waiting, active, ended, erased = (
+        make_session(webchat, email=f"guest{n}@example.com", channel=channel)
+        for n, channel in enumerate([Channel.CHAT, Channel.AV, Channel.CHAT, Channel.AV])
+    )
+    make_session(make_webchat(published=False, entry_form="none"), name="", email="", phone="")
+    for session in (active, ended, erased):
+        services.accept_session(session, operator=operator)
+        services.post_message(session, sender=Party.VISITOR, text="Hello")
+    services.end_session(ended, by=Party.OPERATOR)
+    engine.erase(erased, requester=engine.Requester(Door.COMMAND))
+    rows = api().sessions()
+    assert len(rows) == 5
+    described = yaml.safe_load(COMMITTED.read_text())["components"]["schemas"]["Session"]
+    for row in rows:
+        assert list(row) == list(described["properties"])
+        validator("Session").validate(row)
+    assert waiting.pk in [row["id"] for row in rows]
+    guest = api().get(f"/api/v1/Guests/{ended.guest_id}").json()
+    validator("Guest").validate(guest)
+
+
+BOUNDED = settings(
+    max_examples=12,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+# Requests through the WSGI application close the connection, which would end a test's transaction.
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
+def test_made_up_requests_are_answered_as_described(api: Any, mode: schemathesis.GenerationMode) -> None:
+    """Right and wrong ones: no fault of ours, no status and no body that the description does not have."""
+    webchat = make_webchat()
+    for number in range(3):
+        session = make_session(webchat, email=f"guest{number}@example.com")
+        services.post_message(session, sender=Party.VISITOR, text="Hello")
+    caller: Caller = api()
+    described = schemathesis.openapi.from_wsgi("/api/schema", application)
+    operations = [operation.ok() for operation in described.get_all_operations()]
+    assert len(operations) == 8
+    for operation in operations:
+        assert statuses_of(operation.as_strategy(generation_mode=mode), caller)
+
+
+def statuses_of(cases: Any, caller: Caller) -> set[int]:
+    """Send what the strategy makes up, check each answer against the description, and return the statuses.
+
+    No schema can say that a phone number is complete, so that a refusal of what fits the schema is no failure.
+    """
+    statuses: set[int] = set()
+
+    @BOUNDED
+    @given(case=cases)
+    def check(case: Any) -> None:
+        answer = case.call_and_validate(headers=caller.headers, excluded_checks=[positive_data_acceptance])
+        statuses.add(answer.status_code)
+
+    check()
+    return statuses

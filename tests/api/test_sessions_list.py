@@ -1,0 +1,242 @@
+"""The list of sessions: parameters as clients spell them, filters, pages, and an order that stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test.utils import CaptureQueriesContext
+
+from anonymization import engine
+from anonymization.models import Door
+from sessions_app import services
+from sessions_app.models import Channel, Party, Session
+from sessions_app.services import Visit
+from tests.factories import make_session, make_webchat, publish
+
+pytestmark = pytest.mark.django_db
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1"
+EDGE = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/140.0 Safari/537.36 Edg/140.0"
+
+
+def at(session: Session, **times: Any) -> None:
+    Session.objects.filter(pk=session.pk).update(**times)
+
+
+def day(number: int, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime(2026, 10, number, hour, minute, tzinfo=UTC)
+
+
+@pytest.fixture
+def three(make_user: Any) -> list[int]:
+    """Three sessions of October: the 1st in Czech and closed, the 2nd a call that is active, the 3rd that waits."""
+    shop, other = make_webchat(name="Shop Prague"), make_webchat(name="Other")
+    publish(other, "Two")
+    first = make_session(shop, language="cs", visit=Visit("203.0.113.7", FIREFOX, "https://shop.example/a"))
+    second = make_session(
+        other,
+        channel=Channel.AV,
+        email="b@example.com",
+        visit=Visit("2001:db8::1", EDGE, "https://x.example/B"),
+    )
+    third = make_session(other, email="c@example.com", visit=Visit(None, IPHONE))
+    operator: User = make_user("operator")
+    services.accept_session(first, operator=operator)
+    services.end_session(first, by=Party.VISITOR)
+    services.accept_session(second, operator=operator)
+    at(first, created_at=day(1, 10), accepted_at=day(1, 10, 1), ended_at=day(1, 10, 5),
+       waited=timedelta(seconds=60), duration=timedelta(minutes=4, seconds=40))  # fmt: skip
+    at(second, created_at=day(2), accepted_at=day(2, 0, 1), waited=timedelta(seconds=30))
+    at(third, created_at=day(3, 23, 59))
+    return [first.pk, second.pk, third.pk]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, [3, 2, 1]),
+        ({"created.min": "2026-10-02"}, [3, 2]),
+        ({"CREATED.MIN": "2026-10-02T00:00:00"}, [3, 2]),
+        ({"Created.Min": "2026-10-02T00:00:00.001Z"}, [3]),
+        ({"Created.Max": "2026-10-02T00:00:00.000Z"}, [2, 1]),
+        ({"created.min": "2026-10-02T01:00:00+01:00"}, [3, 2]),
+        ({"created.min": "2026-10-02T01:00:00 01:00"}, [3, 2]),
+        ({"created.max": "2026-10-01T12:00:00.0000000Z"}, [1]),
+        ({"created.min": "2026-10-01", "created.max": "2026-11-01", "limit": "5000"}, [3, 2, 1]),
+        ({"created.min": "0001-01-01T00:00:00", "created.max": "9999-12-31T23:59:59.9999999"}, [3, 2, 1]),
+        ({"GuestJoined.Max": "2026-10-02"}, [2, 1]),
+        ({"Accepted.Null": "true"}, [3]),
+        ({"accepted.min": "2026-10-01T10:01:00Z"}, [2, 1]),
+        ({"Ended.Null": "False"}, [1]),
+        ({"Ended.Max": "2026-10-01T10:05:00Z"}, [1]),
+        ({"Anonymized.Null": "true"}, [3, 2, 1]),
+        ({"Anonymized.Null": "false"}, []),
+        ({"WaitingTime.Min": "PT1M"}, [1]),
+        ({"WaitingTime.Max": "00:00:30"}, [2]),
+        ({"Duration.Null": "true"}, [3, 2]),
+        ({"Duration.Min": "PT4M40S", "Duration.Max": "280"}, [1]),
+        ({"status": "CLOSED"}, [1]),
+        ({"Status": ["closed", "Waiting"]}, [3, 1]),
+        ({"Status": "BCW"}, []),
+        ({"Channel": "AV"}, [2]),
+        ({"channel": ["chat", "av"]}, [3, 2, 1]),
+        ({"Channel": "Phone"}, []),
+        ({"Source": "default"}, [3, 2, 1]),
+        ({"Source": ["API", "Default"]}, [3, 2, 1]),
+        ({"Source": "Campaign"}, []),
+        ({"Widget": "shop prague"}, [1]),
+        ({"Widget": ["Shop Prague", "Other"]}, [3, 2, 1]),
+        ({"Widget": "Shop"}, []),
+        ({"Tags": "vip"}, []),
+        ({"OS": "linux"}, [1]),
+        ({"OS": ["IOS", "WINDOWS"]}, [3, 2]),
+        ({"Browser": "FF"}, [1]),
+        ({"Browser": ["CHROMIUM_EDGE", "SAFARI"]}, [3, 2]),
+        ({"Browser": "CHROME"}, []),
+        ({"GDPRVersion.Exact": "1/cs"}, [1]),
+        ({"gdprversion.text": "2/"}, [3, 2]),
+        ({"GDPRVersion.Text": "EN"}, [3, 2]),
+        ({"GDPRVersion.Exact": "2/en", "GDPRVersion.Null": "false"}, [3, 2]),
+        ({"GDPRVersion.Null": "true"}, []),
+        ({"GDPRVersion.Exact": "%"}, []),
+        ({"LandingPage.Text": "x.example/b"}, [2]),
+        ({"LandingPage.Exact": "https://shop.example/a"}, [1]),
+        ({"LandingPage.Null": "true"}, [3]),
+        ({"LandingPage.Text": "%"}, []),
+        ({"IPAddress.Exact": "203.0.113.7"}, [1]),
+        ({"IPAddress.Exact": "2001:DB8:0::1"}, [2]),
+        ({"IPAddress.Text": "113"}, [1]),
+        ({"IPAddress.Null": "1"}, [3]),
+        ({"Language.Exact": "cs"}, [1]),
+        ({"Language.Null": "true"}, []),
+        ({"limit": "1"}, [3]),
+        ({"limit": "1", "offset": "1"}, [2]),
+        ({"limit": "100000", "offset": "2"}, [1]),
+        ({"offset": "3"}, []),
+        ({"offset": "9223372036854775807"}, []),
+    ],
+    ids=str,
+)
+def test_parameters(api: Any, three: list[int], query: dict[str, Any], expected: list[int]) -> None:
+    rows = api().sessions(**query)
+    assert [three.index(row["id"]) + 1 for row in rows] == expected
+
+
+def test_ids_and_sets_of_ids(api: Any, three: list[int]) -> None:
+    sessions = {session.pk: session for session in Session.objects.all()}
+    caller, first = api(), sessions[three[0]]
+    assert [row["id"] for row in caller.sessions(SessionId=[three[0], three[2]])] == [three[2], three[0]]
+    assert [row["id"] for row in caller.sessions(clientid=first.guest_id)] == [three[0]]
+    assert [row["id"] for row in caller.sessions(DepartmentId=first.webchat_id)] == [three[0]]
+    assert [row["id"] for row in caller.sessions(OperatorUserId=first.operator_id)] == [three[1], three[0]]
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("Colour=red", "Colour"),
+        ("access_token=x", "access_token"),
+        ("limit=0", "limit"),
+        ("limit=100001", "limit"),
+        ("Limit=ten", "Limit"),
+        ("limit=1&limit=2", "limit"),
+        ("limit=1&LIMIT=2", "limit"),
+        ("limit=", "limit"),
+        ("offset=-1", "offset"),
+        ("offset=9223372036854775808", "offset"),
+        ("limit=%D9%A3", "limit"),
+        ("created.min=yesterday", "created.min"),
+        ("Created.Min=", "Created.Min"),
+        ("Created.Min=2026-13-01", "Created.Min"),
+        ("Created.Min=9999-12-31T23:59:59-10:00", "Created.Min"),
+        ("Created=2026-10-01", "Created"),
+        ("Anonymized.Null=maybe", "Anonymized.Null"),
+        ("Duration.Min=long", "Duration.Min"),
+        ("Duration.Min=P999999999999D", "Duration.Min"),
+        ("Status=OPEN", "Status"),
+        ("Status=CLOSED&Status=", "Status"),
+        ("Channel=0", "Channel"),
+        ("Browser=LYNX", "Browser"),
+        ("SessionId=1,2", "SessionId"),
+        ("SessionId=null", "SessionId"),
+        ("ClientId=0", "ClientId"),
+        ("ClientId=9223372036854775808", "ClientId"),
+        ("IPAddress.Exact=somewhere", "IPAddress.Exact"),
+        ("LandingPage.Text=a%00b", "LandingPage.Text"),
+        ("Widget=a%00b", "Widget"),
+        ("%00=1", "\0"),
+    ],
+)
+def test_what_is_wrong_is_named(api: Any, query: str, named: str) -> None:
+    make_session()
+    response = api().client.get(f"/api/v1/Sessions?{query}")
+    assert response.status_code == 400
+    answer = response.json()
+    assert list(answer) == [named]
+    assert all(isinstance(message, str) and message for message in answer.values())
+
+
+def test_all_mistakes_are_named_at_once_and_a_call_without_parameters_takes_none(api: Any) -> None:
+    session = make_session()
+    answer = api().get("/api/v1/Sessions", limit="x", Nonsense="1", **{"Created.Min": "x"})
+    assert set(answer.json()) == {"limit", "Nonsense", "Created.Min"}
+    for path in (f"/api/v1/Sessions/{session.pk}", f"/api/v1/Guests/{session.guest_id}"):
+        assert api().get(path, expand="1").json() == {"expand": "This parameter is unknown."}
+    for path in (f"/api/v1/Sessions/{session.pk}/anonymous", "/api/v1/Guests/find"):
+        assert api().post(f"{path}?force=1").json() == {"force": "This parameter is unknown."}
+    session.refresh_from_db()
+    assert session.anonymized_at is None
+
+
+def test_too_many_parameters_are_a_clean_refusal(api: Any) -> None:
+    response = api().client.get("/api/v1/Sessions?" + "&".join(f"SessionId={n}" for n in range(1, 3000)))
+    assert response.status_code == 400
+    assert list(response.json()) == ["detail"]
+
+
+def test_pages_are_complete_and_an_arrival_between_them_hides_nothing(api: Any) -> None:
+    webchat = make_webchat()
+    same_moment = day(5)
+    pks = {make_session(webchat, email=f"guest{n}@example.com").pk for n in range(25)}
+    Session.objects.update(created_at=same_moment)
+    caller, seen, offset = api(), [], 0
+    while rows := caller.sessions(limit=10, offset=offset):
+        seen += [row["id"] for row in rows]
+        offset += 10
+        make_session(webchat, email=f"late{offset}@example.com")
+    assert pks <= set(seen)
+    assert [pk for pk in seen if pk in pks] == sorted((pk for pk in seen if pk in pks), reverse=True)
+
+
+def test_an_erasure_while_the_list_is_sent_tells_no_session_twice(api: Any) -> None:
+    """The erased session moves to the start of its day, behind the place that was reached."""
+    webchat = make_webchat()
+    for number in range(300):
+        make_session(webchat, email=f"guest{number}@example.com")
+    Session.objects.update(created_at=day(5, 12))
+    newest = Session.objects.order_by("-pk")[0]
+    parts = iter(api().get("/api/v1/Sessions", limit=1000).streaming_content)
+    first = next(parts)
+    engine.erase(newest, requester=engine.Requester(Door.COMMAND))
+    whole = (first + b"".join(parts)).decode()
+    assert whole.count(f'{{"id":{newest.pk},') == 1
+    assert whole.count('{"id":') == 300
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_the_number_of_queries_does_not_grow(api: Any, rows: int, django_assert_num_queries: Any) -> None:
+    webchat = make_webchat()
+    for number in range(rows):
+        session = make_session(webchat, email=f"guest{number}@example.com")
+        for text in ("one", "two"):
+            services.post_message(session, sender=Party.VISITOR, text=text)
+    caller = api()
+    caller.sessions()
+    # The token; sessions and the end of them; messages, files, consent.
+    with django_assert_num_queries(6) as captured:
+        assert len(caller.sessions()) == rows
+    assert isinstance(captured, CaptureQueriesContext)
