@@ -1,0 +1,127 @@
+"""A process that holds one fresh database and answers requests that are written to its standard input.
+
+Two of them, on SQLite and on PostgreSQL, get the same requests in the same order and must come to the same verdict.
+A line in: ``[method, path, headers, body in base64]``. A line out: ``[status, names of what was refused]``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Sessions of the fresh database; half of them are anonymized, and ids above are unknown.
+SESSIONS = 12
+
+Request = tuple[str, str, dict[str, str], bytes]
+
+
+class Answers(AbstractContextManager["Answers"]):
+    """Starts such a process and asks it."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.said = folder.with_suffix(".log")
+        environment = {
+            "DATABASE_URL": url,
+            "MEDIA_ROOT": str(folder),
+            "DJANGO_SETTINGS_MODULE": "mluvii_gdpr.settings",
+        }
+        with self.said.open("w") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.torture.answers"],
+                cwd=ROOT,
+                env=os.environ | environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+            )
+
+    def ask(self, request: Request) -> list[Any]:
+        method, path, headers, body = request
+        line = json.dumps([method, path, headers, base64.b64encode(body).decode()])
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+            answer: list[Any] = json.loads(self.process.stdout.readline())
+        except (BrokenPipeError, ValueError):
+            raise RuntimeError(f"The process of the answers died:\n{self.said.read_text()[-2000:]}") from None
+        return answer
+
+    def __exit__(self, *_error: object) -> None:
+        self.process.communicate(timeout=60)
+
+
+def prepare() -> str:
+    """Migrate and fill the database, the same on each; return a token with all rights."""
+    from django.core.management import call_command
+    from django.test import Client
+
+    from anonymization import engine
+    from anonymization.models import Door
+    from api.models import Right
+    from api.services import create_client
+    from sessions_app.models import Party
+    from sessions_app.services import post_message
+    from tests.factories import make_session, make_webchat
+
+    call_command("migrate", verbosity=0)
+    webchat = make_webchat(name="Shop Prague")
+    for number in range(SESSIONS):
+        session = make_session(webchat, email=f"guest{number}@example.com")
+        post_message(session, sender=Party.VISITOR, text="Hello")
+        if number % 2:
+            engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    client, secret = create_client("Torture", rights=list(Right.values), created_by=None)
+    form = {"grant_type": "client_credentials", "client_id": client.client_id, "client_secret": secret}
+    token: str = Client().post("/login/connect/token", form).json()["access_token"]
+    return token
+
+
+def answer(client: Any, token: str, request: list[Any]) -> list[Any]:
+    """Return status and the names of what was refused; the messages are free to differ."""
+    method, path, headers, body = request
+    response = client.open(
+        path,
+        method=method,
+        headers={"Authorization": f"Bearer {token}", **headers},
+        data=base64.b64decode(body),
+    )
+    content, names = response.data, []
+    if content and response.content_type == "application/json":
+        found = json.loads(content)
+        names = sorted(found) if response.status_code >= 400 else _ids_in(found)
+    return [response.status_code, names]
+
+
+def _ids_in(found: Any) -> list[int]:
+    return [row["id"] for row in found] if isinstance(found, list) else []
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.test.utils import setup_test_environment
+    from werkzeug.test import Client
+
+    from mluvii_gdpr.wsgi import application
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    setup_test_environment(debug=False)
+    token, client = prepare(), Client(application)
+    for line in sys.stdin:
+        print(json.dumps(answer(client, token, json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
