@@ -1,0 +1,91 @@
+"""Every status that the description documents for a call is produced by that call, and no other is needed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.files.base import ContentFile
+from django.test import Client
+
+from sessions_app.models import Party
+from sessions_app.services import attach_file
+from tests.api.conftest import Caller
+from tests.factories import make_session, make_webchat
+
+pytestmark = pytest.mark.django_db
+
+PATHS = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text())["paths"]
+DOCUMENTED = [
+    (method, path, int(status))
+    for path, methods in PATHS.items()
+    for method, operation in methods.items()
+    for status in operation["responses"]
+]
+LARGE = "x" * 3_000_000
+
+
+class World:
+    """A program, two sessions of different guests, and the ways to each status."""
+
+    def __init__(self, api: Callable[..., Caller], settings: Any) -> None:
+        self.api, self.settings = api, settings
+        webchat = make_webchat()
+        self.one, self.other = make_session(webchat), make_session(webchat, email="petr@example.com")
+
+    def url(self, path: str, session: Any = None) -> str:
+        session = session or self.one
+        return path.format(id=session.pk if "/Sessions" in path else session.guest_id)
+
+    def produce(self, method: str, path: str, status: int) -> int:
+        client, url, options = self.api().client, self.url(path), {}
+        if method == "post" and path.endswith("/find"):
+            options = {"data": '{"email": "jana@example.com"}', "content_type": "application/json"}
+        if status == 400:
+            url += "?nonsense=1"
+        elif status == 401:
+            client = Client()
+        elif status == 403:
+            client = self.api("anonymize_guests" if "Guest/" not in path else "read_sessions").client
+        elif status == 404:
+            url = path.format(id=999_999)
+        elif status == 413:
+            options = {"data": LARGE, "content_type": "application/json"}
+        elif status == 415:
+            options["content_type"] = "text/plain"
+        elif "anonymous" in path:
+            url = self.before_erasing(client, method, path, url, status, options)
+        return int(client.generic(method.upper(), url, **options).status_code)
+
+    def before_erasing(
+        self, client: Client, method: str, path: str, url: str, status: int, options: dict[str, Any]
+    ) -> str:
+        if status == 200:
+            return f"{url}?dry_run=true"
+        if status == 202:
+            attach_file(
+                self.one, sender=Party.VISITOR, upload=ContentFile(b"x"), original_name="x",
+                content_type="text/plain", size=1,
+            )  # fmt: skip
+        elif status == 409:
+            options["headers"] = {"Idempotency-Key": "one"}
+            client.generic(method.upper(), self.url(path, self.other), **options)
+        elif status == 429:
+            self.settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 1, "sessions_app.Session": 1}
+            client.generic(method.upper(), self.url(path, self.other))
+        return url
+
+
+@pytest.mark.parametrize(("method", "path", "status"), DOCUMENTED, ids=lambda value: str(value))
+def test_a_documented_status(method: str, path: str, status: int, api: Any, settings: Any) -> None:
+    assert World(api, settings).produce(method, path, status) == status
+
+
+def test_the_description_documents_enough() -> None:
+    assert len(DOCUMENTED) > 50
+    for path, methods in PATHS.items():
+        for operation in methods.values():
+            assert {"400", "401", "403"} <= set(operation["responses"]), path
