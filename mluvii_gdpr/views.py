@@ -1,10 +1,11 @@
-"""The home page, and what a load balancer asks."""
+"""The home page, what a browser asks on its own, and what a load balancer asks."""
 
 from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
-from django.views.decorators.cache import never_cache
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
 from mluvii_gdpr import readiness
@@ -17,6 +18,13 @@ from mluvii_gdpr.home import figures_for
 def home(request: HttpRequest) -> HttpResponse:
     """What matters now, as far as the member of staff may see it."""
     return render(request, "home.html", {"figures": figures_for(request.user)})
+
+
+@require_safe
+@cache_control(public=True, max_age=86400)
+def favicon(request: HttpRequest) -> HttpResponseRedirect:
+    """Lead to the icon whoever asks by the old name: documents of consent texts name none, and never change."""
+    return redirect(static("look/favicon.svg"))
 
 
 @require_safe

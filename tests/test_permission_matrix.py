@@ -128,6 +128,8 @@ TABLE: dict[str, Row] = {
     "login/connect/token": Row("/login/connect/token", PUBLIC, {"POST": 400}),
     "api/": Row("/api/", PUBLIC, read()),
     "api/schema": Row("/api/schema", PUBLIC, read()),
+    # What a browser asks on its own.
+    "favicon.ico": Row("/favicon.ico", PUBLIC, read(302)),
     # Health.
     "livez": Row("/livez", PUBLIC, read()),
     "readyz": Row("/readyz", PUBLIC, read()),

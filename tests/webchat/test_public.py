@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+from django.contrib.staticfiles import finders
 
 from tests.factories import make_webchat, publish
 from webchat import services
@@ -65,6 +66,14 @@ def test_it_outlives_its_webchat_and_the_webchats_name(client, webchat):
 
     assert (response.status_code, response.content) == (200, before)
     assert client.get(f"/w/{webchat.public_id}/theme.css").status_code == 200
+
+
+def test_the_icon_that_a_browser_asks_for_beside_it_is_found(client):
+    """The document names no icon and never changes, so the browser asks by the old name."""
+    response = client.get("/favicon.ico")
+
+    assert (response.status_code, response["Location"]) == (302, "/static/look/favicon.svg")
+    assert finders.find("look/favicon.svg")
 
 
 @pytest.mark.parametrize("rest", ["0/en/", "3/en/", "1/de/", "1/xx/", "9223372036854775808/en/", "-1/en/"])
