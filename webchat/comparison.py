@@ -9,7 +9,8 @@ from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.html import escape
 
-from webchat.consent_html import DiffLine, DraftText, diff
+from webchat.consent_diff import DiffLine, DiffRun, runs_of
+from webchat.consent_html import DraftText, diff
 
 _NOTHING = DraftText("", "")
 
@@ -20,8 +21,8 @@ class LanguageDifference(NamedTuple):
     language: str
     name: str | Promise
     state: str
-    label: list[DiffLine]
-    body: list[DiffLine]
+    label: list[DiffRun]
+    body: list[DiffRun]
 
 
 def differences(before: Mapping[str, DraftText], after: Mapping[str, DraftText]) -> list[LanguageDifference]:
@@ -39,7 +40,8 @@ def _difference(
     old, new = before or _NOTHING, after or _NOTHING
     label = diff(_as_paragraph(old.label), _as_paragraph(new.label))
     body = diff(old.body, new.body)
-    return LanguageDifference(code, name, _state(before, after, [*label, *body]), label, body)
+    state = _state(before, after, [*label, *body])
+    return LanguageDifference(code, name, state, runs_of(label), runs_of(body))
 
 
 def _state(before: DraftText | None, after: DraftText | None, lines: list[DiffLine]) -> str:

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 
@@ -21,6 +21,25 @@ class DiffLine(NamedTuple):
 
     kind: str
     parts: tuple[DiffPart, ...]
+
+
+class DiffRun(NamedTuple):
+    """Lines that stand together: to be shown, or folded since they neither changed nor stand beside a change."""
+
+    is_folded: bool
+    lines: list[DiffLine]
+
+
+def runs_of(lines: Sequence[DiffLine]) -> list[DiffRun]:
+    """Return all lines in runs: what changed with an equal line on each side, and the equal ones between.
+
+    A single line between is not folded: its fold would take as much room as the line.
+    """
+    changed = [position for position, line in enumerate(lines) if line.kind != "equal"]
+    near = {position + step for position in changed for step in (-1, 0, 1)}
+    groups = groupby(range(len(lines)), key=near.__contains__)
+    runs = [(is_near, [lines[position] for position in group]) for is_near, group in groups]
+    return [DiffRun(not is_near and len(run) > 1, run) for is_near, run in runs]
 
 
 def diff_lines(before: Sequence[str], after: Sequence[str]) -> list[DiffLine]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webchat.consent_diff import DiffPart
+from webchat.consent_diff import DiffLine, DiffPart, runs_of
 from webchat.consent_html import diff, readable, render_document, sanitise, sha256_hex, to_lines
 from webchat.default_texts import DEFAULT_TEXTS
 
@@ -153,6 +153,31 @@ def test_a_difference_holds_both_texts(old: str, new: str) -> None:
         assert [
             "".join(part.text for part in line.parts if part.kind != foreign) for line in own
         ] == to_lines(html)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "runs"),
+    [
+        ("======+==-", "[=====]=+==-"),
+        ("=====", "[=====]"),
+        ("=", "="),
+        ("+===+", "+===+"),  # a single line between is not worth a fold
+        ("+====+", "+=[==]=+"),
+        ("-+", "-+"),
+        ("", ""),
+    ],
+)
+def test_equal_lines_away_from_a_change_are_folded(kinds: str, runs: str) -> None:
+    names = {"=": "equal", "+": "added", "-": "removed"}
+    signs = {name: sign for sign, name in names.items()}
+    lines = [DiffLine(names[sign], ()) for sign in kinds]
+
+    written = [
+        ("[%s]" if run.is_folded else "%s") % "".join(signs[line.kind] for line in run.lines)
+        for run in runs_of(lines)
+    ]
+
+    assert "".join(written) == runs
 
 
 def test_the_parts_of_a_difference_are_not_marked_safe() -> None:

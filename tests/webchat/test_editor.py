@@ -7,6 +7,8 @@ import pytest
 
 from tests.factories import make_webchat, publish
 from tests.webchat.editor import sent
+from webchat.consent_html import DraftText
+from webchat.services import publish_consent
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +103,25 @@ def test_review_says_the_number_and_shows_the_difference(administrator):
     assert "<del>" in page
     assert "<ins>" in page
     assert webchat.consent_versions.count() == 1
+
+
+def test_review_folds_what_did_not_change(administrator):
+    webchat = make_webchat(languages=["en"])
+    start = "<p>First</p><p>Second</p><p>Third</p><p>Fourth</p>"
+    texts = {"en": DraftText("I agree", start + "<p>Old end</p>")}
+    publish_consent(webchat, texts=texts, based_on=1, published_by=None)
+
+    typed = sent(
+        "review", based_on=2, languages=("en",), label_en="I agree", body_en=start + "<p>New end</p>"
+    )
+    page = administrator.post(url(webchat), typed).content.decode()
+
+    fold = re.search(r'<details class="unchanged">.*?</details>', page, re.DOTALL)
+    assert "3 unchanged paragraphs" in fold[0]
+    assert "Third" in fold[0]
+    after = page[fold.end() : page.index("</section>", fold.end())]
+    assert "<p>Fourth</p>" in after
+    assert "<del>Old</del><ins>New</ins> end" in after
 
 
 def test_publish_publishes_what_was_reviewed(administrator):
