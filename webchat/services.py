@@ -85,7 +85,8 @@ def prepare_publication(webchat: WebChat, *, texts: Mapping[str, DraftText], bas
     cleaned = clean_texts({code: texts[code] for code, _name in settings.LANGUAGES if code in texts})
     _require_texts(webchat, cleaned)
     if current is not None and texts_of(current) == cleaned:
-        raise NothingChanged(_("The texts equal version %(number)d.") % {"number": current.number})
+        message = _("Nothing was published: the texts equal version %(number)d.")
+        raise NothingChanged(message % {"number": current.number})
     return Publication(number=current.number + 1 if current else 1, texts=cleaned, current=current)
 
 

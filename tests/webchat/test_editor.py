@@ -105,6 +105,19 @@ def test_review_says_the_number_and_shows_the_difference(administrator):
     assert webchat.consent_versions.count() == 1
 
 
+@pytest.mark.parametrize(("showroom", "says"), [("standard", True), ("gdpr", False)])
+def test_it_says_when_a_publication_has_no_effect_yet(administrator, showroom, says):
+    webchat = make_webchat(entry_form="none", showroom_form=showroom)
+
+    review = administrator.post(url(webchat), sent("review", based_on=1)).content.decode()
+    page = administrator.post(url(webchat), sent("publish", based_on=1), follow=True).content.decode()
+
+    assert ("Visitors see it once GDPR is chosen" in review) == says
+    assert ("No visitor is asked for this consent yet. Choose GDPR" in page) == says
+    assert ("neither of the entry forms is GDPR" in page) == says
+    assert ("Visitors keep seeing the published version" in page) != says
+
+
 def test_review_folds_what_did_not_change(administrator):
     webchat = make_webchat(languages=["en"])
     start = "<p>First</p><p>Second</p><p>Third</p><p>Fourth</p>"
@@ -131,6 +144,7 @@ def test_publish_publishes_what_was_reviewed(administrator):
     response = administrator.post(url(webchat), hidden_fields(review) | {"act": "publish"}, follow=True)
 
     version = webchat.current_version()
+    assert "No visitor is asked" not in response.content.decode()
     assert "Version 2 was published in 2 languages." in response.content.decode()
     assert (version.number, version.published_by.username) == (2, "administrator")
     assert version.texts.get(language="cs").body == "<p>We process your data otherwise now (cs).</p>"

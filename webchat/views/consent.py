@@ -161,6 +161,11 @@ class PublishView(FormsPage):
             count,
         )
         messages.success(self.request, message % {"number": version.number, "count": count})
+        if not self.webchat.uses_gdpr:
+            advice = _(
+                "No visitor is asked for this consent yet. Choose GDPR under “What is asked before a conversation”."
+            )
+            messages.warning(self.request, advice)
         return redirect("webchat_forms", self.webchat.pk)
 
     def _conflict(self, form: ConsentForm, newer: ConsentVersion) -> HttpResponse:
