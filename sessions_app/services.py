@@ -42,6 +42,14 @@ class ConsentNotShown(EntryRefused):
     """The form that was sent did not show what is asked now: another form, or an older consent text."""
 
 
+class ConsentTextChanged(ConsentNotShown):
+    """The form showed a text that is not the current one; ``number`` is the version of that."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
 class EntryIncomplete(EntryRefused):
     """The GDPR form was sent without name, e-mail, phone or consent."""
 
@@ -109,6 +117,7 @@ def start_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Visi
     the same person, returns the same session, also when two submits arrive at once.
 
     Raises:
+        ConsentTextChanged: the ticket's form showed another text than the current one.
         ConsentNotShown: what the ticket's form showed is not what is asked now, or the form was used by somebody
             else before: the Back button on a shared device leads nobody into another person's conversation.
         EntryIncomplete: the GDPR form without all four fields.
@@ -139,7 +148,8 @@ def _create_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Vi
     webchat = _open_now(webchat)
     text = required_text(webchat, channel=ticket.channel, language=ticket.language)
     if not ticket.shows(text):
-        raise ConsentNotShown
+        # A form without a text was another form, not an older text.
+        raise ConsentTextChanged(text.version.number) if text and ticket.text else ConsentNotShown
     if text is not None and not entry.complete:
         raise EntryIncomplete
     now = timezone.now()

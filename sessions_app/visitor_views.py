@@ -61,6 +61,12 @@ class EntryView(View):
             services.start_session(
                 self.webchat, ticket=shown, entry=form.entry, visit=visit.visit_of(request)
             )
+        except services.ConsentTextChanged as changed:
+            notice = _(
+                "The consent text has changed: version %(number)d is now current."
+                " Please read it and tick the box again."
+            )
+            return self._show(form, status=409, notice=notice % {"number": changed.number})
         except (services.ConsentNotShown, services.EntryIncomplete):
             notice = _("The form has changed since it was shown to you. Please read it and send it again.")
             return self._show(form, status=409, notice=notice)

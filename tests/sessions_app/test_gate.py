@@ -102,7 +102,7 @@ def test_newer_version_shows_the_form_again(client: Client) -> None:
     assert response.status_code == 409
     assert digest() == before
     html = response.content.decode()
-    assert "version 2" in html
+    assert "version 2 is now current. Please read it and tick the box again." in html
     assert 'value="Jana Nováková"' in html
     assert "checked" not in html
     again = client.post(entry_url(webchat), {**old, "ticket": ticket_in(response)})
@@ -115,7 +115,11 @@ def test_form_that_became_gdpr_since_it_was_shown_asks_for_consent(client: Clien
     old = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     webchat.entry_form = EntryForm.GDPR
     webchat.save(update_fields=["entry_form"])
-    assert client.post(entry_url(webchat), old).status_code == 409
+    response = client.post(entry_url(webchat), old)
+    assert response.status_code == 409
+    html = response.content.decode()
+    assert "The form has changed since it was shown to you." in html
+    assert "is now current" not in html
     assert not Session.objects.exists()
 
 
