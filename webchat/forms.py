@@ -209,7 +209,8 @@ class ConsentForm(forms.Form):
             label=format_lazy(_("Checkbox label ({language})"), language=name),
             max_length=MAX_LABEL,
             required=enabled,
-            widget=forms.TextInput({"lang": code}),
+            # A sentence of law is seen whole while it is written; published it is one line.
+            widget=forms.Textarea({"lang": code, "rows": 2}),
             error_messages={"required": _("Enter the label of the checkbox.")},
         )
         self.fields[f"body_{code}"] = ConsentBodyField(
@@ -262,11 +263,10 @@ class ConsentForm(forms.Form):
 
     @property
     def sections(self) -> list[Section]:
-        """Return the languages of the WebChat, the default one first, then the others."""
-        names = dict(settings.LANGUAGES)
-        first = self.webchat.default_language
-        order = sorted(names, key=lambda code: (code not in self.webchat.languages, code != first))
-        return [self._section(code, names[code], is_open=code == order[0]) for code in order]
+        """Return all languages, in the order in which every page shows them; the one met by default is open."""
+        default, languages = self.webchat.default_language, self.webchat.languages
+        first = default if default in languages else languages[0]
+        return [self._section(code, name, is_open=code == first) for code, name in settings.LANGUAGES]
 
     def _section(self, code: str, name: str | Promise, *, is_open: bool) -> Section:
         also = self[f"also_{code}"] if f"also_{code}" in self.fields else None

@@ -161,6 +161,12 @@ class ConsentVersion(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("consent_version", args=[self.webchat_id, self.number])
 
+    @property
+    def texts_in_order(self) -> list[ConsentText]:
+        """Return the texts in the order of the settings, which every page uses."""
+        order = {code: position for position, (code, _name) in enumerate(settings.LANGUAGES)}
+        return sorted(self.texts.all(), key=lambda text: order.get(text.language, len(order)))
+
 
 class ConsentText(models.Model):
     """The text of a version in one language. Append-only, in the database itself.

@@ -82,6 +82,32 @@ def test_preview_and_review_hand_on_everything_typed(administrator, act):
     assert hidden_fields(response) == {name: str(value) for name, value in typed.items() if name != "act"}
 
 
+def test_a_label_is_one_line_however_it_was_typed(administrator):
+    webchat = make_webchat()
+
+    typed = sent("publish", based_on=1, label_en=" I agree\r\nwith  the\ttext ")
+    assert administrator.post(url(webchat), typed).status_code == 302
+
+    assert webchat.current_text("en").label == "I agree with the text"
+
+
+def test_a_label_is_seen_whole_while_it_is_written(administrator):
+    page = administrator.get(f"/settings/webchat/{make_webchat().pk}/forms/").content.decode()
+
+    (label,) = re.findall(r'<textarea name="label_en"[^>]*>', page)
+    assert 'rows="2"' in label
+
+
+def test_a_preview_names_languages_as_the_form_does(administrator, client):
+    webchat = make_webchat()
+
+    preview = administrator.post(url(webchat), sent("preview", based_on=1)).content.decode()
+    form = client.get(f"/w/{webchat.public_id}/").content.decode()
+
+    names = [re.findall(r'aria-pressed="\w+">([^<]+)</button>', page) for page in (preview, form)]
+    assert names == [["English", "Česky"]] * 2
+
+
 def test_back_to_editing_keeps_what_was_typed(administrator):
     webchat = make_webchat()
     typed = sent("edit", based_on=1, label_en="", body_en="<p>Half a sen")

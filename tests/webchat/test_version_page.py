@@ -1,5 +1,7 @@
 """The page of one published version."""
 
+import re
+
 import pytest
 
 from tests.factories import make_session, make_webchat, publish
@@ -31,6 +33,19 @@ def test_it_shows_exactly_what_was_published(version_page, webchat):
         assert text.body in page
         assert text.sha256 in page
         assert f'href="/w/{webchat.public_id}/consent/2/{text.language}/"' in page
+
+
+def test_languages_stand_in_one_order_everywhere(log_in):
+    webchat = make_webchat(languages=["sk", "cs", "en"], default_language="sk")
+    publish(webchat, "Another wording")
+    forms = f"/settings/webchat/{webchat.pk}/forms/"
+    pages = [log_in("administrator").get(path).content.decode() for path in (forms, f"{forms}versions/2/")]
+
+    for page, headings in zip(pages, ("h3", "h2"), strict=True):
+        names = re.findall(rf"<{headings} class=\"[\w-]+\">(English|Czech|German|Slovak)</{headings}>", page)
+        assert [name for name in names if name != "German"] == ["English", "Czech", "Slovak"]
+    assert "en, cs, sk" in pages[0]
+    assert re.findall(r'<h3 class="h4">\s*(\w+)', pages[1]) == ["English", "Czech", "Slovak"]
 
 
 def test_it_shows_the_difference_to_the_version_before(version_page):

@@ -198,7 +198,7 @@ class VersionView(FormsPage):
         against = self._chosen(earlier)
         context = self.get_context_data(
             version=version,
-            texts=version.texts.all(),
+            texts=version.texts_in_order,
             languages=dict(settings.LANGUAGES),
             earlier=earlier,
             previous=earlier.first(),
