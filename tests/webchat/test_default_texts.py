@@ -10,20 +10,21 @@ from webchat.default_texts import DEFAULT_TEXTS
 MUST_SAY = {
     "en": ["2016/679", "6(1)(a)", "operator of this web site", "controller", "access", "rectification",
            "erasure",
-           "restriction", "portable", "complaint", "withdraw", "IP address"],
+           "restriction", "portable", "complaint", "withdraw",
+           "write it to us in the conversation", "IP address"],
     "cs": ["2016/679", "čl. 6 odst. 1 písm. a)", "provozovatel těchto webových stránek", "Správcem",
            "ubjekt údajů",
            "přístup", "opravu", "výmaz", "omezení", "přenositelnost", "Úřad pro ochranu osobních údajů",
-           "odvolat",
+           "odvolat", "napište nám to v konverzaci",
            "IP adresu"],
     "de": ["2016/679", "Art. 6 Abs. 1 Buchst. a", "Betreiber dieser Website", "Verantwortlicher", "Auskunft",
            "Berichtigung", "Löschung", "Einschränkung", "übertragbaren", "zuständigen Aufsichtsbehörde",
-           "widerrufen", "IP-Adresse"],
+           "widerrufen", "Schreiben Sie es uns im Gespräch", "IP-Adresse"],
     "sk": ["2016/679", "čl. 6 ods. 1 písm. a)", "prevádzkovateľ tejto webovej stránky", "otknutá osoba",
            "prístup",
            "opravu", "vymazanie", "obmedzenie", "prenosnosť",
            "Úrad na ochranu osobných údajov Slovenskej republiky",
-           "odvolať", "IP adresu"],
+           "odvolať", "napíšte nám to v konverzácii", "IP adresu"],
 }  # fmt: skip
 
 
