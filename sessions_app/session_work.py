@@ -43,14 +43,21 @@ class OperatorAct(SessionView):
 
 
 class AcceptSession(OperatorAct):
-    """Take a waiting conversation."""
+    """Take a waiting conversation. An answer that was begun is not sent: 200 shows the page with it."""
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        begun: dict[str, Any] = {}
+        if request.POST.get("text", "").strip():
+            begun["message_form"] = MessageForm(request.POST, auto_id="message_%s")
         try:
             services.accept_session(self.session, operator=self.staff)
         except (services.AlreadyAccepted, services.SessionClosed) as reason:
-            return self.refused(reason)
-        return self.back(_("The conversation is yours now."))
+            return self.refused(reason, **begun)
+        if not begun:
+            return self.back(_("The conversation is yours now."))
+        messages.success(request, _("The conversation is yours now."))
+        self.session.refresh_from_db()
+        return self.show(**begun)
 
 
 class AnswerSession(OperatorAct):
@@ -66,7 +73,7 @@ class AnswerSession(OperatorAct):
             )
         except (services.AlreadyAccepted, services.SessionClosed) as reason:
             return self.refused(reason, message_form=form)
-        return HttpResponseRedirect(f"{self.session.get_absolute_url()}#answer")
+        return HttpResponseRedirect(f"{self.session.get_absolute_url()}#message_text")
 
 
 class SendFile(OperatorAct):

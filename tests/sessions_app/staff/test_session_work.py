@@ -52,13 +52,33 @@ def test_taking_a_conversation(log_in: LogIn) -> None:
     assert (session.status, session.operator.username) == (Status.ACTIVE, "operator")
 
 
+def test_taking_a_conversation_keeps_the_answer_that_was_begun(log_in: LogIn) -> None:
+    session = make_session()
+    client = log_in("operator")
+    page = client.get(f"/sessions/{session.pk}/").content.decode()
+    assert f'form="answer" formaction="/sessions/{session.pk}/accept/' in page
+    assert '<form id="answer"' in page
+
+    response = client.post(f"/sessions/{session.pk}/accept/", {"text": "Good day, I"})
+
+    html = response.content.decode()
+    assert response.status_code == 200
+    assert "The conversation is yours now." in html
+    assert ">\nGood day, I</textarea>" in html
+    assert "Take the conversation" not in html
+    assert not session.messages.exists()
+
+
 def test_a_taken_conversation_is_refused_and_the_answer_kept(
     log_in: LogIn, make_user: Callable[..., User]
 ) -> None:
     session = make_session()
     services.accept_session(session, operator=make_user("operator", "another"))
     client = log_in("operator")
-    assert client.post(f"/sessions/{session.pk}/accept/").status_code == 409
+    response = client.post(f"/sessions/{session.pk}/accept/", {"text": "an answer that was begun"})
+    assert response.status_code == 409
+    assert "an answer that was begun" in response.content.decode()
+    assert "This was not sent" not in client.post(f"/sessions/{session.pk}/accept/").content.decode()
     response = client.post(f"/sessions/{session.pk}/answer/", {"text": "a long answer"})
     assert response.status_code == 409
     assert "a long answer" in response.content.decode()
