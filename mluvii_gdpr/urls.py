@@ -9,6 +9,8 @@ from mluvii_gdpr.accounts import PasswordReset
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+handler404 = views.not_found
+
 urlpatterns = [
     path("", views.home, name="home"),
     path("", include("sessions_app.staff_urls")),

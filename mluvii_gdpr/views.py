@@ -1,4 +1,4 @@
-"""The home page, what a browser asks on its own, and what a load balancer asks."""
+"""The home page, what is not found, what a browser asks on its own, and what a load balancer asks."""
 
 from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError
@@ -18,6 +18,16 @@ from mluvii_gdpr.home import figures_for
 def home(request: HttpRequest) -> HttpResponse:
     """What matters now, as far as the member of staff may see it."""
     return render(request, "home.html", {"figures": figures_for(request.user)})
+
+
+#: What is answered below the visitor's addresses when nothing is found there: never a way to the staff pages.
+VISITORS_404 = {"/w/": "visitor/404.html", "/r/": "sessions_app/visitor/gone.html"}
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 404 in the look of the side that was asked."""
+    template = VISITORS_404.get(request.path_info[:3], "404.html")
+    return render(request, template, status=404)
 
 
 @require_safe

@@ -27,17 +27,18 @@ from webchat.models import WebChat
 class EntryView(View):
     """Show the entry form and open a session for a good submit.
 
-    200 the form, 302 to the room, 403 ticket refused, 409 another text is current, 422 incomplete, 503 unavailable.
+    200 the form, 302 to the room, 403 ticket refused, 404 unknown or archived, 409 another text is current,
+    422 incomplete, 503 unavailable.
     """
 
     channel: str = Channel.CHAT
     http_method_names = ["get", "head", "post"]
 
     def dispatch(self, request: HttpRequest, public_id: str) -> HttpResponseBase:
-        self.webchat = get_object_or_404(WebChat.objects.open(), public_id=public_id)
+        self.webchat = get_object_or_404(WebChat, public_id=public_id)
         self.language = visit.language_of(request, self.webchat)
         with translation.override(self.language):
-            response = super().dispatch(request)
+            response = super().dispatch(request) if self.webchat.archived_at is None else self._not_offered()
         response.headers["Content-Language"] = self.language
         return response
 
@@ -100,6 +101,10 @@ class EntryView(View):
         )
 
     def _render(self, context: dict[str, object], *, status: int) -> HttpResponse:
+    def _not_offered(self) -> HttpResponse:
+        context = {"webchat": self.webchat}
+        return render(self.request, "sessions_app/visitor/not_offered.html", context, status=404)
+
         context |= {
             "webchat": self.webchat,
             "language": self.language,

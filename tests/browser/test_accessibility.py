@@ -18,6 +18,7 @@ from sessions_app.models import Party, Session
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.factories import make_session, make_webchat, publish
 from webchat.models import WebChat
+from webchat.services import archive
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -164,8 +165,12 @@ def test_visitor_pages(
     found += violations(page, "consent text")
     page.goto("/accounts/login/")
     found += violations(page, "log-in")
-    page.goto("/r/unknown/")
-    found += violations(page, "room gone")
+    for path in ("/r/unknown/", "/w/unknown/"):
+        page.goto(path)
+        found += violations(page, path)
+    archive(webchat)
+    page.goto(f"/w/{webchat.public_id}/")
+    found += violations(page, "no longer offered")
     assert "\n".join(found) == ""
 
 

@@ -179,8 +179,18 @@ def test_archived_or_unknown_webchat_is_not_found(client: Client) -> None:
     signed = ticket_in(client.get(entry_url(webchat)))
     webchat.archived_at = webchat.created_at
     webchat.save(update_fields=["archived_at"])
-    assert client.get(entry_url(webchat)).status_code == 404
-    assert client.post(entry_url(webchat), {"ticket": signed, **COMPLETE}).status_code == 404
+    for response in (
+        client.get(entry_url(webchat)),
+        client.get(entry_url(webchat, showroom=True)),
+        client.post(entry_url(webchat), {"ticket": signed, **COMPLETE}),
+    ):
+        html = response.content.decode()
+        assert response.status_code == 404
+        assert "This chat is no longer offered" in html
+        assert webchat.name in html
+        assert 'href="https://www.example.com"' in html
+        assert 'href="/"' not in html
+    assert not Session.objects.exists()
     assert client.get("/w/unknown/").status_code == 404
 
 
@@ -191,7 +201,7 @@ def test_a_name_has_a_letter(client: Client, name: str, status: int) -> None:
 
 @pytest.mark.parametrize("field", ["name", "email", "phone"])
 def test_nul_is_refused_at_its_field(client: Client, field: str) -> None:
-    webchat = make_webchat()
+    webchat = make_webchat(site="https://www.example.com")
     response = submit(client, webchat, **{field: COMPLETE[field] + "\0"})
     assert response.status_code == 422
     assert f'id="id_{field}_error"' in response.content.decode()

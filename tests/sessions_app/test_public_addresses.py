@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -28,3 +30,16 @@ def test_numbers_beyond_the_database_are_not_found(client: Client) -> None:
     known = make_webchat().public_id
     for number in ("0", "2147483648", "9223372036854775808", "9" * 400):
         assert client.get(f"/w/{known}/consent/{number}/en/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/r/unknown/", f"/r/{'0' * 64}/", f"/r/{'0' * 64}/files/1/", "/w/unknown/", "/w/é/"]
+)
+def test_what_is_not_found_leads_no_visitor_to_staff_pages(client: Client, path: str) -> None:
+    response = client.get(path, headers={"Accept-Language": "en"})
+    html = response.content.decode()
+    assert response.status_code == 404
+    assert "on the web site that led you here" in html
+    assert "href" not in re.sub(r"<link[^>]+>", "", html)
+    assert "site-header" not in html
+    assert "led you here" not in client.get("/no-such-page/").content.decode()
