@@ -23,6 +23,14 @@ CONSENT_GIVEN = "on"
 BODY_OVERHEAD = 64 * 1024
 
 
+def focus_first_error(form: forms.Form) -> None:
+    """Let the browser go to the first field with an error: a screen reader then reads its label and the error."""
+    for bound in form.visible_fields():
+        if bound.errors:
+            bound.field.widget.attrs["autofocus"] = True
+            return
+
+
 class ConsentBox(forms.CheckboxInput):
     """A checkbox that is never pre-ticked, whatever was sent before (GDPR recital 32)."""
 

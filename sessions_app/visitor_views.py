@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from sessions_app import services, ticket, visit
-from sessions_app.forms import ENTRY_FORMS, NoEntryForm
+from sessions_app.forms import ENTRY_FORMS, NoEntryForm, focus_first_error
 from sessions_app.models import Channel
 from webchat.models import WebChat
 
@@ -57,6 +57,7 @@ class EntryView(View):
                 form, status=403, notice=_("This form has expired. Please check it and send it again.")
             )
         if not form.is_valid():
+            focus_first_error(form)
             return self._show(form, status=422)
         try:
             services.start_session(
@@ -100,11 +101,11 @@ class EntryView(View):
             status=status,
         )
 
-    def _render(self, context: dict[str, object], *, status: int) -> HttpResponse:
     def _not_offered(self) -> HttpResponse:
         context = {"webchat": self.webchat}
         return render(self.request, "sessions_app/visitor/not_offered.html", context, status=404)
 
+    def _render(self, context: dict[str, object], *, status: int) -> HttpResponse:
         context |= {
             "webchat": self.webchat,
             "language": self.language,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from typing import Any
 
@@ -39,6 +40,14 @@ def test_incomplete_form_stores_nothing(client: Client, given: tuple[str, ...], 
     for name in set(given) - {"consent"}:
         assert f'value="{COMPLETE[name]}"' in html
     assert "checked" not in html
+
+
+def test_the_server_judges_the_form_and_leads_to_the_first_error(client: Client) -> None:
+    webchat = make_webchat()
+    assert re.search(r'<form id="entry"[^>]+ novalidate>', client.get(entry_url(webchat)).content.decode())
+    for wrong in ("email", "consent"):
+        html = submit(client, webchat, **{wrong: None}).content.decode()
+        assert re.findall(r'<input[^>]+name="(\w+)"[^>]* autofocus', html) == [wrong]
 
 
 @pytest.mark.parametrize("showroom", [False, True], ids=["chat", "showroom"])
@@ -103,6 +112,7 @@ def test_newer_version_shows_the_form_again(client: Client) -> None:
     assert digest() == before
     html = response.content.decode()
     assert "version 2 is now current. Please read it and tick the box again." in html
+    assert 'role="alert" tabindex="-1" autofocus>' in html
     assert 'value="Jana Nováková"' in html
     assert "checked" not in html
     again = client.post(entry_url(webchat), {**old, "ticket": ticket_in(response)})
@@ -175,7 +185,7 @@ def test_switching_the_language_keeps_what_was_typed(client: Client) -> None:
 
 
 def test_archived_or_unknown_webchat_is_not_found(client: Client) -> None:
-    webchat = make_webchat()
+    webchat = make_webchat(site="https://www.example.com")
     signed = ticket_in(client.get(entry_url(webchat)))
     webchat.archived_at = webchat.created_at
     webchat.save(update_fields=["archived_at"])
@@ -201,7 +211,7 @@ def test_a_name_has_a_letter(client: Client, name: str, status: int) -> None:
 
 @pytest.mark.parametrize("field", ["name", "email", "phone"])
 def test_nul_is_refused_at_its_field(client: Client, field: str) -> None:
-    webchat = make_webchat(site="https://www.example.com")
+    webchat = make_webchat()
     response = submit(client, webchat, **{field: COMPLETE[field] + "\0"})
     assert response.status_code == 422
     assert f'id="id_{field}_error"' in response.content.decode()
