@@ -193,6 +193,13 @@ class Session(models.Model):
         return self.status != Status.CLOSED
 
     @property
+    def consented_text(self) -> ConsentText | None:
+        """Return the text that the visitor agreed to, or None where no consent was asked."""
+        given = self.consent_events.filter(kind=ConsentEvent.Kind.GIVEN)
+        event = given.select_related("text__version__webchat").first()
+        return event.text if event else None
+
+    @property
     def messages_count(self) -> int:
         return self.messages_visitor + self.messages_operator
 

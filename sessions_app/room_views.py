@@ -7,8 +7,9 @@ from typing import Any
 from csp.constants import SELF
 from csp.decorators import csp_replace, csp_update
 from django.conf import settings
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -19,7 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from sessions_app import services
 from sessions_app.downloads import file_response
-from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm
+from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm, focus_first_error
 from sessions_app.models import Channel, Party, Session
 from sessions_app.ticket import room_key
 from sessions_app.transcript import transcript_of
@@ -27,7 +28,7 @@ from sessions_app.transcript import transcript_of
 
 @method_decorator([csrf_exempt, never_cache, csp_update({"frame-src": [SELF]})], name="dispatch")
 class RoomView(View):
-    """Show the room. 404 when the secret is unknown or was revoked by an erasure."""
+    """Show the room; after the end it can still be read. 404 when the secret is unknown or an erasure revoked it."""
 
     http_method_names = ["get", "head"]
     token: str
@@ -62,7 +63,8 @@ class RoomView(View):
             "token": self.token,
             "message": message or MessageForm(auto_id="message_%s"),
             "attachment": attachment or AttachmentForm(auto_id="attachment_%s"),
-            "transcript": transcript_of(self.session) if self.session.is_open else [],
+            "transcript": transcript_of(self.session),
+            "consent_text": self.session.consented_text,
             "is_showroom": self.session.channel == Channel.AV,
         }
         return render(self.request, "sessions_app/visitor/room.html", context, status=status)
@@ -74,8 +76,8 @@ class RoomView(View):
             return self._gone(self.request)
         return self._show(status=409, **forms)
 
-    def _back(self) -> HttpResponse:
-        return HttpResponseRedirect(self.request.path.rsplit("/", 2)[0] + "/")
+    def _back(self, *, place: str = "") -> HttpResponse:
+        return HttpResponseRedirect(reverse("room", args=[self.token]) + place)
 
     @staticmethod
     def _gone(request: HttpRequest) -> HttpResponse:
@@ -90,12 +92,13 @@ class RoomMessageView(RoomView):
     def post(self, request: HttpRequest) -> HttpResponse:
         form = MessageForm(request.POST, auto_id="message_%s")
         if not form.is_valid():
+            focus_first_error(form)
             return self._show(message=form, status=422)
         try:
             services.post_message(self.session, sender=Party.VISITOR, text=form.cleaned_data["text"])
         except services.SessionClosed:
             return self._closed(message=form)
-        return self._back()
+        return self._back(place="#message_text")
 
 
 class RoomFileView(RoomView):
@@ -110,6 +113,7 @@ class RoomFileView(RoomView):
             return self._too_large()
         form = AttachmentForm(request.POST, request.FILES, auto_id="attachment_%s")
         if not form.is_valid():
+            focus_first_error(form)
             return self._show(attachment=form, status=form.status)
         try:
             services.attach_file(self.session, sender=Party.VISITOR, **form.attachment)
@@ -147,15 +151,13 @@ class RoomTranscriptView(RoomView):
             "session": self.session,
             "webchat": self.session.webchat,
             "token": self.token,
-            "transcript": transcript_of(self.session) if self.session.is_open else [],
+            "transcript": transcript_of(self.session),
         }
         return render(request, "sessions_app/visitor/transcript.html", context)
 
 
 class RoomDownloadView(RoomView):
-    """A file of the conversation."""
+    """A file of the conversation, also after its end: whoever reads the transcript reads what was sent."""
 
     def get(self, request: HttpRequest, pk: int = 0) -> FileResponse:  # type: ignore[override]
-        if not self.session.is_open:
-            raise Http404
         return file_response(get_object_or_404(self.session.attachments, pk=pk))

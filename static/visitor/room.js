@@ -12,9 +12,9 @@
   const isTyped = () => [...document.querySelectorAll(".composer :is(textarea, input)")].some((field) => field.value.trim());
 
   // It is over: load what the room says now, unless something typed would be lost; then say it in place.
-  const end = (notice) => {
-    if (!isTyped()) return location.reload();
-    if (notice) box.querySelector("#lines").replaceChildren(document.adoptNode(notice));
+  const end = (...said) => {
+    if (!isTyped()) return location.replace(box.dataset.room);
+    box.querySelector("#lines").replaceChildren(...said);
     return toEnd();
   };
 
@@ -26,7 +26,7 @@
     if (response.status === 404) return end(page.querySelector("h1"));
     const lines = page.getElementById("lines");
     const old = box.querySelector("#lines");
-    if (lines.dataset.state === "closed") return end(lines.querySelector(".notice"));
+    if (lines.dataset.state === "closed") return end(...lines.childNodes);
     if (lines.innerHTML.trim() !== old.innerHTML.trim()) {
       old.replaceWith(document.adoptNode(lines));
       toEnd();

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core.files.base import ContentFile
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from anonymization import engine
 from anonymization.models import Door
@@ -189,7 +189,11 @@ def test_room(options: dict[str, Any], ids: dict[str, Any], open_browser: Callab
     services.post_message(Session.objects.latest("pk"), sender=Party.OPERATOR, text="Good day")
     page.get_by_text("Good day").wait_for()
     found += violations(page, "room")
-    page.get_by_role("button", name="End the conversation").click()
+    page.get_by_text("Send a file").click()
+    page.get_by_text("End the conversation").click()
+    found += violations(page, "room, about to end")
+    page.get_by_role("button", name="End it now").click()
     page.get_by_text("The conversation has ended.").wait_for()
+    expect(page.get_by_text("Good day")).to_be_visible()
     found += violations(page, "ended room")
     assert "\n".join(found) == ""

@@ -70,6 +70,7 @@ def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[.
     # Both sides talk; the visitor sends a file.
     visitor.locator("textarea[name=text]").fill("Where is my parcel?")
     visitor.locator("form[action$='/message/'] button").click()
+    visitor.locator("details.composer summary").click()
     visitor.locator("input[name=file]").set_input_files(
         {"name": "invoice.txt", "mimeType": "text/plain", "buffer": b"parcel 7"}
     )
@@ -79,8 +80,10 @@ def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[.
     operator = log_in_browser("operator")
     operator.goto(f"/sessions/{session.pk}/")
     expect(operator.get_by_text("Where is my parcel?")).to_be_visible()
-    operator.get_by_role("button", name="Take the conversation").click()
     operator.locator("textarea[name=text]").fill("It arrives today.")
+    operator.get_by_role("button", name="Take the conversation").click()
+    expect(operator.get_by_text("The conversation is yours now.")).to_be_visible()
+    expect(operator.locator("textarea[name=text]")).to_have_value("It arrives today.")
     operator.get_by_role("button", name="Send", exact=True).click()
     expect(visitor.get_by_text("It arrives today.")).to_be_visible()
     assert len(media()) == 1
@@ -124,8 +127,10 @@ def test_the_gate_works_without_javascript(open_browser: Callable[..., Page]) ->
     visitor.get_by_role("button", name="Send", exact=True).click()
     frame = visitor.frame_locator("iframe")
     expect(frame.get_by_text("Hello without scripts")).to_be_visible()
-    visitor.get_by_role("button", name="End the conversation").click()
+    visitor.get_by_text("End the conversation").click()
+    visitor.get_by_role("button", name="End it now").click()
     expect(visitor.get_by_text("The conversation has ended.")).to_be_visible()
+    expect(visitor.get_by_text("Hello without scripts")).to_be_visible()
     assert visitor.context.cookies() == []
 
 

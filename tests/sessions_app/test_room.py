@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from anonymization import engine
+from anonymization.models import Door
 from sessions_app import services
 from sessions_app.models import Attachment, Message, Party, Session
 from tests.database import digest, media
-from tests.factories import make_webchat
+from tests.factories import make_webchat, publish
 from tests.pages import close_files, submit
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +30,8 @@ def send(client: Client, room: str, name: str = "a.txt", content: bytes = b"cont
 
 
 def test_both_sides_are_shown(client: Client, room: str) -> None:
-    assert client.post(f"{room}message/", {"text": "<b>Hello</b>"}).headers["Location"] == room
+    sent = client.post(f"{room}message/", {"text": "<b>Hello</b>"})
+    assert sent.headers["Location"] == f"{room}#message_text", "the caret goes back into the text area"
     services.post_message(Session.objects.get(), sender=Party.OPERATOR, text="Good day")
     for page in (client.get(room), client.get(f"{room}transcript/")):
         html = page.content.decode()
@@ -45,6 +49,7 @@ def test_message_that_is_not_right_stays_in_the_form(client: Client, room: str, 
     response = client.post(f"{room}message/", {"text": text})
     assert response.status_code == 422
     assert text.strip() in response.content.decode() or "\0" in text
+    assert re.search(r"<textarea[^>]+ autofocus", response.content.decode())
     assert not Message.objects.exists()
 
 
@@ -114,15 +119,13 @@ def test_file_name_is_only_a_name(client: Client, room: str, given: str, kept: s
 
 
 def test_leaving_ends_the_conversation(client: Client, room: str) -> None:
-    client.post(f"{room}message/", {"text": "Kassiopeia"})
     send(client, room)
     assert client.post(f"{room}leave/").status_code == 302
     session = Session.objects.get()
     assert (session.status, session.ended_by) == ("closed", "visitor")
     html = client.get(room).content.decode()
     assert "The conversation has ended" in html
-    assert "Kassiopeia" not in html
-    assert client.get(f"{room}files/{Attachment.objects.get().pk}/").status_code == 404
+    assert "<form" not in html
     before = digest()
     late = client.post(f"{room}message/", {"text": "one more thing"})
     assert late.status_code == 409
@@ -131,6 +134,52 @@ def test_leaving_ends_the_conversation(client: Client, room: str) -> None:
     assert client.post(f"{room}leave/").status_code == 302
     assert digest() == before
     assert len(media()) == 1
+
+
+def test_ended_conversation_can_be_read_until_it_is_erased(client: Client, room: str) -> None:
+    client.post(f"{room}message/", {"text": "Kassiopeia"})
+    send(client, room, name="letter.txt")
+    session, file = Session.objects.get(), f"{room}files/{Attachment.objects.get().pk}/"
+    services.end_session(session, by=Party.OPERATOR)
+    for page in (
+        client.get(room),
+        client.get(f"{room}transcript/"),
+        client.post(f"{room}message/", {"text": "x"}),
+    ):
+        html = page.content.decode()
+        assert "Kassiopeia" in html
+        assert file in html
+    response: Any = client.get(file)
+    assert b"".join(response.streaming_content) == b"content"
+    close_files(response)
+    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    for url in (room, f"{room}transcript/", file):
+        gone = client.get(url)
+        assert gone.status_code == 404
+        assert "Kassiopeia" not in gone.content.decode()
+
+
+def test_the_text_agreed_to_is_one_click_away(client: Client, room: str) -> None:
+    webchat = Session.objects.get().webchat
+    publish(webchat, "A newer wording.")
+    link = f'href="/w/{webchat.public_id}/consent/1/en/"'
+    assert link in client.get(room).content.decode()
+    client.post(f"{room}leave/")
+    assert link in client.get(room).content.decode()
+    without = submit(client, make_webchat(entry_form="none", showroom_form="none")).headers["Location"]
+    assert "/consent/" not in client.get(without).content.decode()
+
+
+def test_frame_without_scripts_loads_itself_again_and_has_no_frame_of_its_own(
+    client: Client, room: str
+) -> None:
+    """An address in the refresh would be a jump within the page, not a load, as soon as it holds a fragment."""
+    html = client.get(f"{room}transcript/").content.decode()
+    assert '<meta http-equiv="refresh" content="5">' in html
+    assert "#" not in re.search(r'<iframe[^>]+src="([^"]+)"', client.get(room).content.decode())[1]  # type: ignore[index]
+    assert "site-header" not in html
+    client.post(f"{room}leave/")
+    assert "refresh" not in client.get(f"{room}transcript/").content.decode()
 
 
 def test_returning_person_sees_nothing_of_earlier_sessions(client: Client, room: str) -> None:
