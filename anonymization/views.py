@@ -75,7 +75,7 @@ class ConfirmErasureView(StaffPage):
             "subject": subject,
             "door": door,
             "refusal": refusal,
-            "lines": [line_of(policy, count) for policy, count in preview.lines],
+            "lines": [line_of(policy, count) for policy, count in preview.lines if count],
             "shown": [(policy.label, count) for policy, count in preview.lines if policy.mark],
             **self.get_context_data(subject, preview),
         }
@@ -107,10 +107,14 @@ def line_of(policy: Policy, count: int) -> dict[str, Any]:
     """Return one line of what goes and what stays, for a template."""
     by_kind: dict[str, list[Any]] = {}
     for kind, fields, _reason in treatments_of(policy):
-        # Keys and digests say nothing to the reader.
-        named = [field.verbose_name for field in fields if not field.name.endswith("_key")]
+        named = [field.verbose_name for field in fields if _says_something(policy, field.name)]
         by_kind.setdefault(kind, []).extend(named)
     return {"title": name_of(policy.model, count), "count": count, **by_kind}
+
+
+def _says_something(policy: Policy, name: str) -> bool:
+    """Say whether a reader learns from a field: not from keys, digests and what the erasure itself writes down."""
+    return not name.endswith("_key") and name not in (policy.mark, policy.record)
 
 
 def name_of(model: type[Model], count: int) -> str:
@@ -179,7 +183,7 @@ class ErasureView(StaffPage):
         context = {
             "erasure": erasure,
             "kind": kind_of(erasure),
-            "lines": [line_of(policies[label], count) for label, count in erasure.counts.items()],
+            "lines": [line_of(policies[label], count) for label, count in erasure.counts.items() if count],
             "shells": [
                 shell for label, keys in erasure.shells.items() for shell in _shells(policies[label], keys)
             ],

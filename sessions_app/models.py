@@ -128,9 +128,9 @@ class Session(models.Model):
     result = models.CharField(_("result"), max_length=200, blank=True)
     feedback_stars = models.PositiveSmallIntegerField(_("stars"), null=True, blank=True)
     feedback_text = models.TextField(_("feedback"), blank=True)
-    messages_visitor = models.PositiveIntegerField(_("messages of the visitor"), default=0)
-    messages_operator = models.PositiveIntegerField(_("messages of the operator"), default=0)
-    attachments_count = models.PositiveIntegerField(_("files"), default=0)
+    messages_visitor = models.PositiveIntegerField(_("number of messages of the visitor"), default=0)
+    messages_operator = models.PositiveIntegerField(_("number of messages of the operator"), default=0)
+    attachments_count = models.PositiveIntegerField(_("number of files"), default=0)
     #: SHA-256 of the nonce of the entry form's ticket: the same ticket never opens a second session.
     entry_key = models.CharField(_("digest of the form's ticket"), max_length=64, unique=True, editable=False)
     #: SHA-256 of the room's secret; NULL when the room is revoked.
