@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from datetime import date, datetime
 
 from django.conf import settings
 from django.db import models
@@ -34,6 +35,11 @@ class Party(models.TextChoices):
     VISITOR = "visitor", _("Visitor")
     OPERATOR = "operator", _("Operator")
     SYSTEM = "system", _("System")
+
+
+def as_known(moment: datetime | None, *, anonymized: bool) -> datetime | date | None:
+    """Return a time as exactly as it is known: of an anonymized row the erasure left no more than the day."""
+    return timezone.localdate(moment) if moment and anonymized else moment
 
 
 class Guest(models.Model):
@@ -80,6 +86,10 @@ class Guest(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("guest", args=[self.pk])
+
+    @property
+    def first_seen(self) -> datetime | date | None:
+        return as_known(self.created_at, anonymized=self.anonymized_at is not None)
 
 
 class Session(models.Model):
@@ -187,6 +197,14 @@ class Session(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("session", args=[self.pk])
+
+    @property
+    def started(self) -> datetime | date | None:
+        return as_known(self.created_at, anonymized=self.anonymized_at is not None)
+
+    @property
+    def ended(self) -> datetime | date | None:
+        return as_known(self.ended_at, anonymized=self.anonymized_at is not None)
 
     @property
     def is_open(self) -> bool:

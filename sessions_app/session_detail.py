@@ -83,9 +83,9 @@ def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
     yield "WebChat", session.webchat.name
     yield _("Channel"), session.get_channel_display()
     yield _("Language"), session.get_language_display()
-    yield _("Started"), session.created_at
+    yield _("Started"), session.started
     yield _("Accepted"), session.accepted_at
-    yield _("Ended"), session.ended_at
+    yield _("Ended"), session.ended
     if session.ended_by:
         yield _("Ended by"), session.get_ended_by_display()
     yield _("Waited"), readable_duration(session.waited)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -90,7 +90,7 @@ def _tag(code: str, **values: Any) -> SafeString:
     return _compiled(code).render(values)
 
 
-def _moment(value: datetime) -> SafeString:
+def _moment(value: datetime | date | None) -> SafeString:
     return _tag("{% moment value %}", value=value)
 
 
@@ -192,10 +192,10 @@ class SessionTable(tables.Table):
         return record.pk
 
     def render_created_at(self, record: Session) -> SafeString | str:
-        return _moment(record.created_at)
+        return _moment(record.started)
 
     def value_created_at(self, record: Session) -> str:
-        return _iso(record.created_at)
+        return _iso(record.started)
 
     def render_webchat(self, record: Session) -> SafeString | str:
         return _cut(record.webchat.name)
@@ -308,5 +308,7 @@ def _withdrawn_badge(record: Session) -> SafeString | str:
     return ""
 
 
-def _iso(value: datetime | None) -> str:
-    return timezone.localtime(value).isoformat(sep=" ", timespec="seconds") if value else ""
+def _iso(value: datetime | date | None) -> str:
+    if isinstance(value, datetime):
+        return timezone.localtime(value).isoformat(sep=" ", timespec="seconds")
+    return value.isoformat() if value else ""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from anonymization import engine
 from anonymization.models import Door
@@ -17,6 +19,7 @@ from sessions_app import services
 from sessions_app.models import Attachment, Party, Session
 from tests.factories import make_session, make_webchat
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, make_canary
+from tests.sessions_app.staff.test_export import rows_of
 from webchat.models import EntryForm
 
 pytestmark = pytest.mark.django_db
@@ -192,3 +195,28 @@ def test_a_bad_id_is_not_found(log_in: LogIn, path: str, value: str) -> None:
     assert (
         log_in("support").get(path.format(quote(value.encode("utf-8", "surrogatepass")))).status_code == 404
     )
+
+
+@pytest.mark.parametrize("precision", ["day", "week", "month"])
+def test_an_anonymized_session_and_guest_show_a_day_and_no_false_time(
+    log_in: LogIn, settings: Any, precision: str
+) -> None:
+    settings.ERASURE_TIME_PRECISION = precision
+    session = make_session()
+    services.end_session(session, by=Party.VISITOR)
+    pages = [f"/sessions/{session.pk}/", f"/guests/{session.guest_id}/", "/sessions/"]
+    client = log_in("officer")
+    started = f"{timezone.localtime(session.created_at):%Y-%m-%d %H:%M}"
+    for path in pages:
+        assert started in client.get(path).content.decode()
+
+    engine.erase(session, requester=engine.Requester(Door.PAGE))
+
+    session.refresh_from_db()
+    midnight = timezone.localtime(session.created_at)
+    for path in pages:
+        html = client.get(path).content.decode()
+        assert f'<time datetime="{midnight:%Y-%m-%d}"' in html, path
+        assert f"{midnight:%Y-%m-%d} 00:00" not in html, path
+    (row,) = rows_of(client.get("/sessions/export/"))
+    assert row["Started"] == f"{midnight:%Y-%m-%d}"
