@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from typing import Any
 
 from django.contrib import messages
@@ -122,29 +121,16 @@ def name_of(model: type[Model], count: int) -> str:
     return str(model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural)
 
 
-def summary(*records: Erasure) -> str:
-    """Return in one sentence, in numbers, what erasures took, and their records."""
-    counts: Counter[str] = Counter()
-    for record in records:
-        counts.update(record.counts)
+def summary(record: Erasure) -> str:
+    """Return in one sentence, in numbers, what an erasure took, and its record."""
+    parts = ", ".join(counts_of(record))
+    return _("Anonymized, record %(number)d: %(parts)s.") % {"number": record.number, "parts": parts}
+
+
+def counts_of(record: Erasure) -> list[str]:
+    """Return how many rows of each kind went, as ``messages: 3``: no language then declines the name by the count."""
     models = {policy.label: policy.model for policy in registry}
-    # The name before the number: no language then declines it by the count.
-    parts = ", ".join(f"{models[label]._meta.verbose_name_plural}: {n}" for label, n in counts.items() if n)
-    if len(records) == 1:
-        return _("Anonymized, record %(number)d: %(parts)s.") % {"number": records[0].number, "parts": parts}
-    numbers = _ranges([record.number for record in records])
-    return _("Anonymized, records %(numbers)s: %(parts)s.") % {"numbers": numbers, "parts": parts}
-
-
-def _ranges(numbers: list[int]) -> str:
-    """Return rising numbers with those that follow each other drawn together: ``3–5, 8``."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
+    return [f"{models[label]._meta.verbose_name_plural}: {n}" for label, n in record.counts.items() if n]
 
 
 class ErasureListView(StaffPage):

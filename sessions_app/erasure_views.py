@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.contrib import messages
@@ -9,18 +10,24 @@ from django.db.models import Count, Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from anonymization import engine
 from anonymization.models import Door, Erasure
 from anonymization.pages import StaffPage
-from anonymization.views import ConfirmErasureView, door_of, shown_in, summary
+from anonymization.policy import registry
+from anonymization.views import ConfirmErasureView, door_of, line_of, shown_in
 from sessions_app.choice import ChoiceRefused, chosen_ids
-from sessions_app.models import Guest, Session
+from sessions_app.masking import SEE_PERSONAL_DATA
+from sessions_app.models import Attachment, Guest, Message, Session
 from sessions_app.session_list import table_address
 
 #: What the erasure of each session would empty: how many rows by model label, nothing for one erased before.
 Plan = dict[int, dict[str, int]]
+#: How many sessions of a guest the confirm page names.
+_NAMED = 10
 
 
 class ConfirmSessionErasureView(ConfirmErasureView):
@@ -38,8 +45,10 @@ class ConfirmGuestErasureView(ConfirmErasureView):
     template_name = "sessions_app/erasure/guest_confirm.html"
 
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
-        sessions = Session.objects.filter(guest=subject.pk).select_related("webchat")
-        return {"guest": subject, "sessions": sessions[:10]}
+        sessions = Session.objects.filter(guest=subject.pk).select_related("webchat")[:_NAMED]
+        more = preview.counts[Session._meta.label] - len(sessions)
+        sees_people = self.request.user.has_perm(SEE_PERSONAL_DATA)
+        return {"guest": subject, "sessions": sessions, "more": more, "sees_people": sees_people}
 
 
 class ConfirmSessionsErasureView(StaffPage):
@@ -87,10 +96,18 @@ class ConfirmSessionsErasureView(StaffPage):
         except engine.ErasureRefused as refused:
             return self._show(self._sessions(), refusal=_stopped(refused, records), status=409)
         if records:
-            messages.success(self.request, summary(*records))
+            messages.success(self.request, self._told(records))
         else:
             messages.info(self.request, _("This was anonymized before; nothing was changed."))
         return redirect(self._back())
+
+    def _told(self, records: list[Erasure]) -> str:
+        """Return what was erased, with a link to its records for who may see them."""
+        told = summary_of(records)
+        if not self.request.user.has_perm("anonymization.see_erasures"):
+            return told
+        newest_first = f"{reverse('erasures')}?before={records[-1].number + 1}"
+        return format_html('{} <a href="{}">{}</a>', told, newest_first, _("Open the records"))
 
     def _back(self) -> str:
         if door_of(self.request) == Door.ADMIN:
@@ -108,9 +125,7 @@ class ConfirmSessionsErasureView(StaffPage):
             "query": self.request.POST.get("query", ""),
             "back": self._back(),
             "count": len(open_ones),
-            "guests_count": sum(takes.get(Guest._meta.label, 0) for takes in plan.values()),
-            "messages_count": sum(session.messages_count for session in open_ones),
-            "files_count": sum(session.attachments_count for session in open_ones),
+            "lines": lines_of(open_ones, plan),
         }
         return render(self.request, "sessions_app/erasure/sessions_confirm.html", context, status=status)
 
@@ -130,9 +145,36 @@ def plan_of(sessions: list[Session]) -> Plan:
     return plan
 
 
+def lines_of(sessions: list[Session], plan: Plan) -> list[dict[str, Any]]:
+    """Return what goes and what stays, in counts, as the confirm page of one session shows it."""
+    keys = [session.pk for session in sessions]
+    rows = [
+        (policy, policy.model._base_manager.filter(**{f"{path or 'pk'}__in": keys}).count())
+        for path, policy in registry.reaching(Session)
+        if policy.delete or policy.erase
+    ]
+    guests = sum(takes.get(Guest._meta.label, 0) for takes in plan.values())
+    return [line_of(policy, count) for policy, count in [*rows, (registry.get(Guest), guests)] if count]
+
+
+def summary_of(records: list[Erasure]) -> str:
+    """Return in words what the erasures of several sessions took."""
+    counts: Counter[str] = Counter()
+    for record in records:
+        counts.update(record.counts)
+    done = ngettext("%(n)s session was anonymized.", "%(n)s sessions were anonymized.", len(records))
+    rest = {
+        Guest: _("Guests anonymized with their last session: %(n)s."),
+        Message: _("Messages deleted: %(n)s."),
+        Attachment: _("Files deleted: %(n)s."),
+    }
+    others = [text % {"n": n} for model, text in rest.items() if (n := counts[model._meta.label])]
+    return " ".join([done % {"n": len(records)}, *others])
+
+
 def _stopped(refused: engine.ErasureRefused, records: list[Erasure]) -> str:
     """Return why the erasures stopped, and what was erased until then."""
     if not records:
         return str(refused)
     stopped = _("One session has changed since it was shown to you; it and those after it were not erased.")
-    return f"{summary(*records)} {stopped}"
+    return f"{summary_of(records)} {stopped}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from sessions_app import services
 from sessions_app.models import Guest, Party, Session
 from tests.database import digest
 from tests.factories import make_session, make_webchat
+from tests.sessions_app.staff.rows import make_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +61,27 @@ def test_page_shows_in_counts_what_goes(support: Client) -> None:
     assert {t: rows for t, rows in after.items() if t != "django_session"} == {
         t: rows for t, rows in before.items() if t != "django_session"
     }
+
+
+@pytest.mark.parametrize(("count", "listed", "more"), [(10, 10, ""), (15, 10, "and 5 more")])
+def test_page_of_a_guest_says_how_many_sessions_it_does_not_list(
+    support: Client, count: int, listed: int, more: str
+) -> None:
+    guest = make_session().guest
+    make_rows(make_webchat(), count - 1, guest=guest)
+    html = support.get(f"/guests/{guest.pk}/anonymize/").content.decode()
+    assert len(re.findall(r'<div><a href="/sessions/\d+/">', html)) == listed
+    assert re.findall(rf'<a href="/guests/{guest.pk}/">(and .* more)</a>', html) == ([more] if more else [])
+    crumbs = '<a href="/guests/find/">Find a person</a>'
+    assert crumbs in html.split('class="breadcrumb"')[1].split("</ol>")[0]
+
+
+def test_sessions_to_compare_open_beside_the_chosen_ones(support: Client) -> None:
+    """The page answers a POST and is kept nowhere: a browser that leaves it can't come back."""
+    session = make_session()
+    html = support.post("/sessions/anonymize/", {"session": [session.pk]}).content.decode()
+    assert f'<a href="/sessions/{session.pk}/" target="_blank" rel="noopener">' in html
+    assert "opens in a new tab" in html
 
 
 def test_what_stays_are_numbers_and_no_bookkeeping(support: Client) -> None:
@@ -168,16 +191,30 @@ def test_several_are_shown_then_erased_each_with_a_record(support: Client) -> No
     chosen = {"session": [session.pk for session in sessions[:2]], "query": "channel=chat&after=x"}
     page = support.post("/sessions/anonymize/", chosen)
     assert page.status_code == 200
-    assert "Anonymize 2 sessions for good" in page.content.decode()
-    assert "Guests anonymized with their last session: 2." in page.content.decode()
-    assert 'href="/sessions/?channel=chat&amp;after=x"' in page.content.decode()
+    html = page.content.decode()
+    assert "Anonymize 2 sessions for good" in html
+    assert re.search(r"<button [^>]*btn-danger[^>]*>.*?Anonymize 2 sessions</button>", html)
+    lines = {str(line["title"]): line for line in page.context["lines"]}
+    assert {title: line["count"] for title, line in lines.items()} == {
+        "message": 1,
+        "sessions": 2,
+        "guests": 2,
+    }
+    assert "IP address" in lines["sessions"]["emptied"]
+    assert "number of messages of the visitor" in lines["sessions"]["kept"]
+    assert "What goes and what stays" in html
+    assert 'href="/sessions/?channel=chat&amp;after=x"' in html
     assert not Erasure.objects.exists()
 
     done = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
 
     assert done.headers["Location"] == "/sessions/?channel=chat&after=x"
     html = support.get("/sessions/").content.decode()
-    assert "Anonymized, records 1–2: messages: 1, sessions: 2, guests: 2." in html
+    assert (
+        "2 sessions were anonymized. Guests anonymized with their last session: 2. Messages deleted: 1."
+        ' <a href="/erasures/?before=3">Open the records</a>'
+    ) in html
+    assert [row.number for row, *_ in support.get("/erasures/?before=3").context["rows"]] == [2, 1]
     assert Erasure.objects.count() == 2
     assert Session.objects.get(anonymized_at=None) == sessions[2]
     again = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"}, follow=True)
@@ -241,7 +278,7 @@ def test_several_stop_at_the_first_that_changes_meanwhile(
     stopped = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
     html = stopped.content.decode()
     assert stopped.status_code == 409
-    assert "Anonymized, record 1: sessions: 1, guests: 1. One session has changed" in html
+    assert "1 session was anonymized. Guests anonymized with their last session: 1. One session has" in html
     assert "alert-success" not in html
     assert Session.objects.filter(anonymized_at=None).count() == 3
 
