@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -21,6 +22,8 @@ from sessions_app.tables import SessionTable, with_row_data
 
 _GUEST_COLUMNS = ("id", "created_at", "webchat", "channel", "status", "consent", "operator", "messages")
 _PAGE_SIZE = 20
+#: Fewer digits are no number of any country: a country code would not help.
+_NATIONAL_DIGITS = 6
 
 
 class GuestView(StaffPage, View):
@@ -59,7 +62,11 @@ class GuestView(StaffPage, View):
 
 class FindPerson(StaffPage, View):
     """Look a person up by name, e-mail and phone. Only by POST, so that no personal data stands in a URL; selects
-    nobody by itself."""
+    nobody by itself.
+
+    htmx swaps form and result into the page that was opened by GET, so that a browser can come back to it: the
+    answer to a POST is kept nowhere. It gets 200 also with errors, which it swaps in.
+    """
 
     http_method_names = ["get", "head", "post"]
     permission_required = ("sessions_app.see_sessions", SEE_PERSONAL_DATA)
@@ -73,19 +80,24 @@ class FindPerson(StaffPage, View):
             return self._show(form, status=422)
         search = find_people(**form.cleaned_data)
         for part in search.unreadable:
-            form.add_error(part, _unreadable(part))
+            form.add_error(part, " ".join(_unreadable(part, form.cleaned_data[part], search)))
         return self._show(form, search=search, status=200 if search.searched else 422)
 
     def _show(self, form: FindForm, *, search: Search | None = None, status: int = 200) -> HttpResponse:
         context: dict[str, Any] = {"form": form, "search": search, "limit": LIMIT}
+        if getattr(self.request, "htmx", False):
+            return render(self.request, "sessions_app/staff/find_people.html", context)
         return render(self.request, "sessions_app/staff/find.html", context, status=status)
 
 
-def _unreadable(part: str) -> str:
-    return {
-        "name": _("This name has no letters; it was left out of the search."),
-        "email": _("This is not an e-mail address; it was left out of the search."),
-        "phone": _(
-            "This is not a complete phone number; it was left out of the search. Add the country code."
-        ),
+def _unreadable(part: str, text: str, search: Search) -> Iterator[str]:
+    """Yield what is wrong with a part of the search, what to do about it, and that the rest was searched."""
+    yield {
+        "name": _("This name has no letters."),
+        "email": _("This is not an e-mail address."),
+        "phone": _("This is not a complete phone number."),
     }[part]
+    if part == "phone" and sum(map(str.isdigit, text)) >= _NATIONAL_DIGITS:
+        yield _("Add the country code.")
+    if search.searched:
+        yield _("It was left out of the search.")

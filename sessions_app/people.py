@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import islice, permutations
 
 from django.db.models import Count, Max, Q, QuerySet
 from django.utils.functional import Promise
@@ -16,6 +16,8 @@ from sessions_app.models import Guest, Session
 from webchat.models import WebChat
 
 LIMIT = 50
+#: Of so many words each order is a key to look for: 24 at most.
+_WORDS_IN_ANY_ORDER = 4
 
 #: What a match rests on, the best first.
 REASONS: dict[tuple[str, ...], str | Promise] = {
@@ -59,7 +61,7 @@ def find_people(*, name: str = "", email: str = "", phone: str = "") -> Search:
     One query for each combination, each an exact step on the index of a key; an OR over them would read the table.
     """
     typed = {"name": name, "email": email, "phone": phone}
-    keys = {"name": {name_key(name)}, "email": {email_key(email)}, "phone": set(phone_keys(phone))}
+    keys = {"name": set(name_keys(name)), "email": {email_key(email)}, "phone": set(phone_keys(phone))}
     readable = {part: found - {""} for part, found in keys.items() if found - {""}}
     unreadable = [part for part, text in typed.items() if text.strip() and part not in readable]
     matches = list(islice(_best_first(readable), LIMIT + 1))
@@ -69,6 +71,16 @@ def find_people(*, name: str = "", email: str = "", phone: str = "") -> Search:
         searched=bool(readable),
         more=len(matches) > LIMIT,
     )
+
+
+def name_keys(name: str) -> Iterator[str]:
+    """Yield the name with its words in every order, since people give the family name first or last."""
+    key = name_key(name)
+    words = key.split()
+    if len(words) > _WORDS_IN_ANY_ORDER:
+        yield key
+    else:
+        yield from map(" ".join, permutations(words))
 
 
 def phone_keys(phone: str) -> Iterator[str]:

@@ -34,16 +34,25 @@ class NoteForm(forms.Form):
 class FindForm(forms.Form):
     """Name, e-mail, phone in any combination. Never sent by GET: personal data belongs into no URL."""
 
-    name = forms.CharField(label=_("Name"), required=False, max_length=200)
+    name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        max_length=200,
+        help_text=_("The whole name; up to four words in any order."),
+    )
     email = forms.CharField(
-        label=_("E-mail"), required=False, max_length=254, widget=forms.TextInput({"inputmode": "email"})
+        label=_("E-mail"),
+        required=False,
+        max_length=254,
+        widget=forms.TextInput({"inputmode": "email"}),
+        help_text=_("The whole address."),
     )
     phone = forms.CharField(
         label=_("Phone"),
         required=False,
         max_length=50,
         widget=forms.TextInput({"inputmode": "tel"}),
-        help_text=_("In any spelling, with or without the country code."),
+        help_text=_("The whole number in any spelling, with or without the country code."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -11,11 +11,12 @@
     countChosen();
   }
 
-  // Says on a button how many boxes are ticked: <span data-chosen="name of the boxes"></span>
+  // Says on a button how many boxes are ticked: <span data-chosen="name of the boxes"></span>. With none it is off.
   function countChosen() {
     all("[data-chosen]").forEach((place) => {
       const count = all(`input[type=checkbox][name="${CSS.escape(place.dataset.chosen)}"]:checked`).length;
       place.textContent = count ? `(${count})` : "";
+      place.closest("button").disabled = !count;
     });
   }
 
@@ -77,6 +78,12 @@
     if (field.type === "checkbox") countChosen();
   });
 
+  // A form whose answer can't be swapped in is sent as a page, which says what is wrong.
+  ["htmx:responseError", "htmx:sendError"].forEach((name) => {
+    document.addEventListener(name, (event) => {
+      if (event.detail.elt instanceof HTMLFormElement) event.detail.elt.submit();
+    });
+  });
   document.addEventListener("htmx:load", (event) => prepare(event.target));
   prepare();
   markTheme();

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from anonymization import engine
 from anonymization.models import Door
-from sessions_app.people import LIMIT
+from sessions_app.people import LIMIT, _guests, name_keys
 from tests.factories import make_session, make_webchat
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, make_canary, make_guest, make_rows
 
@@ -133,7 +133,19 @@ def test_a_bad_phone_is_explained_and_the_rest_searched(log_in: LogIn) -> None:
     session = make_canary()
     response = find(log_in("support"), phone="12", email=EMAIL)
     assert found(response) == [(session.guest_id, "e-mail only")]
-    assert "This is not a complete phone number" in response.content.decode()
+    assert "This is not a complete phone number. It was left out of the search." in response.content.decode()
+    response = find(log_in("support"), phone="603 777 888", email=EMAIL)
+    assert "complete phone number" not in response.content.decode()
+    response = find(log_in("support"), phone="999 999 999")
+    assert "This is not a complete phone number. Add the country code." in response.content.decode()
+
+
+@pytest.mark.parametrize("fields", [{"phone": "12"}, {"email": "nobody"}, {"name": "\u0301"}])
+def test_nothing_is_left_out_of_a_search_that_was_none(log_in: LogIn, fields: dict[str, str]) -> None:
+    html = find(log_in("support"), **fields).content.decode()
+    assert "invalid-feedback" in html
+    assert "left out" not in html
+    assert "Add the country code" not in html
 
 
 @pytest.mark.parametrize(
@@ -182,3 +194,56 @@ def test_each_step_uses_an_index_and_no_join(log_in: LogIn) -> None:
     guests = [q["sql"] for q in queries if 'FROM "sessions_app_guest"' in q["sql"]]
     assert len(guests) == 7
     assert not [sql for sql in guests if " OR " in sql or "JOIN" in sql]
+
+
+@pytest.mark.parametrize(
+    ("stored", "typed"),
+    [
+        ("Lukáš Svoboda", "Svoboda Lukáš"),
+        ("Lukáš Svoboda", "SVOBODA  lukas"),
+        ("Anna Marie von Braun", "Braun von Marie Anna"),
+        ("Ana de la Cruz Gómez", "Ana de la Cruz Gómez"),
+        ("Věra", "vera"),
+    ],
+)
+def test_a_name_is_found_in_any_order_of_its_words(log_in: LogIn, stored: str, typed: str) -> None:
+    guest = make_guest(name=stored)
+    make_guest(name="Lukáš Svobodný")
+    assert found(find(log_in("support"), name=typed)) == [(guest.pk, "name only")]
+
+
+@pytest.mark.parametrize("typed", ["Svoboda", "Lukáš", "Lukáš Jan Svoboda", "Svoboda Svoboda"])
+def test_a_name_is_found_whole_only(log_in: LogIn, typed: str) -> None:
+    make_guest(name="Lukáš Svoboda")
+    response = find(log_in("support"), name=typed)
+    assert found(response) == []
+    assert "No guest has this whole name" in response.content.decode()
+
+
+def test_all_orders_of_a_name_are_looked_up_in_the_index(log_in: LogIn) -> None:
+    make_guest(name="Anna Marie von Braun")
+    client = log_in("support")
+    with CaptureQueriesContext(connection) as queries:
+        find(client, name="Braun Anna Marie von")
+    assert sum('FROM "sessions_app_guest"' in q["sql"] for q in queries) == 1
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    steps = _guests({"name": set(name_keys("Braun Anna Marie von"))}, ("name",), [])
+    assert "guest_name_key" in steps.explain()
+
+
+def test_htmx_gets_the_answer_alone_and_no_address_for_it(log_in: LogIn) -> None:
+    """The page then stays the one that was opened by GET, to which a browser can come back."""
+    make_canary()
+    client = log_in("support")
+    page = client.get("/guests/find/").content.decode()
+    assert 'hx-post="/guests/find/"' in page
+    assert "hx-push-url" not in page
+    for fields, text in (({"name": NAME}, NAME), ({"phone": "12"}, 'role="alert"')):
+        part = client.post("/guests/find/", fields, headers={"HX-Request": "true"})
+        assert part.status_code == 200
+        assert part.content.decode().startswith('<div id="find">')
+        assert text in part.content.decode()
+        assert not {"HX-Push-Url", "HX-Replace-Url"} & set(part.headers)
+        assert "no-store" in part.headers["Cache-Control"]
