@@ -1,4 +1,4 @@
-"""What is decided of a request before anything reads its body."""
+"""What is decided of a request before anything reads its body, and of an answer that says nothing."""
 
 from __future__ import annotations
 
@@ -32,3 +32,23 @@ class BodyLimits:
         if limit is not None and announced.isdecimal() and int(announced) > limit:
             return render(request, "413.html", status=413)
         return None
+
+
+class MethodPages:
+    """Give a browser a page where a view answers 405 without a word; status and ``Allow`` stay.
+
+    Only a browser asks for HTML by name: what says ``*/*`` or nothing, as programs do, gets the bare answer.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code != 405 or response.streaming or response.content:
+            return response
+        if "text/html" not in request.headers.get("Accept", ""):
+            return response
+        page = render(request, "405.html", status=405)
+        page.headers["Allow"] = response.headers.get("Allow", "")
+        return page

@@ -106,6 +106,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "mluvii_gdpr.middleware.MethodPages",
 ]
 
 ROOT_URLCONF = "mluvii_gdpr.urls"

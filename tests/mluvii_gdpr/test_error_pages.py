@@ -1,0 +1,70 @@
+"""Error pages say what was wrong and lead on; programs get the bare answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+LogIn = Callable[[str], Client]
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+BRAND = "<span>mluvii <b>GDPR</b></span>"
+
+
+@pytest.mark.parametrize("path", ["/sessions/anonymize/", "/sessions/columns/", "/sessions/1/accept/"])
+def test_a_browser_gets_a_page_where_only_a_form_is_taken(log_in: LogIn, path: str) -> None:
+    from tests.factories import make_session
+
+    path = path.replace("1", str(make_session().pk))
+    response = log_in("superuser").get(path, headers=BROWSER)
+    html = response.content.decode()
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    assert "This is no page" in html
+    assert "Home</a>" in html
+    assert BRAND in html
+
+
+@pytest.mark.parametrize("accepted", ["", "*/*", "application/json"])
+def test_a_program_gets_the_bare_answer(log_in: LogIn, accepted: str) -> None:
+    response = log_in("superuser").get("/sessions/columns/", headers={"Accept": accepted})
+    assert (response.status_code, response.headers["Allow"], response.content) == (405, "POST", b"")
+
+
+def test_staff_without_the_right_learn_what_they_lack_and_go_home(log_in: LogIn) -> None:
+    response = log_in("stranger").get("/sessions/")
+    html = response.content.decode()
+    assert response.status_code == 403
+    assert "Your account lacks the permission for this." in html
+    assert "expired" not in html
+    assert "Home</a>" in html
+    assert BRAND in html
+
+
+def test_who_is_not_logged_in_is_not_led_home(log_in: LogIn) -> None:
+    strangers, staff = (log_in(role).get("/no-such-page/").content.decode() for role in ("", "support"))
+    assert "Go to the first page</a>" in strangers
+    assert "Home</a>" not in strangers
+    assert "Home</a>" in staff
+
+
+def test_an_expired_form_offers_to_log_in_again(make_user: Callable[..., User]) -> None:
+    make_user("support")
+    client = Client(enforce_csrf_checks=True)
+    anonymous = client.post("/accounts/login/", {"login": "support"})
+    assert anonymous.status_code == 403
+    assert '<a class="btn btn-primary" href="/accounts/login/">Log in again</a>' in anonymous.content.decode()
+    assert "permission" not in anonymous.content.decode()
+
+    client.handler.enforce_csrf_checks = False
+    client.post("/accounts/login/", {"login": "support", "password": PASSWORD})
+    client.handler.enforce_csrf_checks = True
+    logged_in = client.post("/guests/find/", {"name": "Jana"}).content.decode()
+    assert "Go back, reload the page and send the form again." in logged_in
+    assert "Log in again" not in logged_in
+    assert "Home</a>" in logged_in
