@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from mluvii_gdpr import views
-from mluvii_gdpr.accounts import PasswordReset
+from mluvii_gdpr.accounts import EmailAddresses, PasswordReset
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
@@ -20,8 +20,9 @@ urlpatterns = [
     path("", include("webchat.urls")),
     path("", include("api.urls")),
     path("", include("anonymization.urls")),
-    # Stands before the package's own view of that name.
+    # Stand before the package's own views of these names.
     path("accounts/password/reset/", PasswordReset.as_view(), name="account_reset_password"),
+    path("accounts/email/", EmailAddresses.as_view(), name="account_email"),
     path("accounts/", include("allauth.account.urls")),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("admin/", admin.site.urls),

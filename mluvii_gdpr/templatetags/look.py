@@ -138,13 +138,15 @@ def _field_context(
     bound: BoundField, label: str, *, check_class: str, classes: tuple[str, str]
 ) -> dict[str, Any]:
     kind = _kind(bound.field.widget)
-    label = label or str(bound.label)
+    renamed, label = bool(label), label or str(bound.label)
     css = {"check": check_class, "select": classes[1]}.get(kind, classes[0])
     return {
         "field": bound,
         "label": label,
         "kind": kind,
-        "widget": "" if kind == "group" else bound.as_widget(attrs=_attrs(bound, css, label)),
+        "widget": ""
+        if kind == "group"
+        else bound.as_widget(attrs=_attrs(bound, css, "" if renamed else label)),
         "options": _options(bound, check_class) if kind == "group" else [],
     }
 
@@ -160,13 +162,14 @@ def _kind(widget: forms.Widget) -> str:
 
 
 def _attrs(bound: BoundField, css: str, label: str) -> dict[str, Any]:
+    """Return the widget's attributes. An empty ``label`` says that the field is called otherwise here."""
     own = bound.field.widget.attrs
     invalid = "is-invalid" if css and bound.errors else ""
     attrs: dict[str, Any] = {}
     if joined := " ".join(part for part in (own.get("class", ""), css, invalid) if part):
         attrs["class"] = joined
-    if own.get("placeholder") == label:
-        attrs["placeholder"] = False  # it would say the same twice
+    if not label or own.get("placeholder") == label:
+        attrs["placeholder"] = False  # it would say the same twice, or in other words
     return attrs
 
 

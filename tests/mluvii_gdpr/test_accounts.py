@@ -1,16 +1,23 @@
-"""A forgotten password is no dead end: reset by mail where mail is sent, else whom to ask."""
+"""The pages of one's own account: a forgotten password, addresses, the second factor, in the house's manner."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
 from django.core import mail
+from django.core.exceptions import ValidationError
 from django.test import Client
+from django.utils.translation import override
 
 from mluvii_gdpr.checks import check_mail_is_sent
+from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -48,3 +55,102 @@ def test_without_mail_the_reset_says_whom_to_ask(client: Client) -> None:
 @pytest.mark.usefixtures("no_mail")
 def test_without_mail_the_deploy_check_warns() -> None:
     assert [message.id for message in check_mail_is_sent(None)] == ["mluvii_gdpr.W002"]
+
+
+@pytest.mark.usefixtures("no_mail")
+def test_without_mail_no_address_can_be_managed(log_in: Callable[[str], Client]) -> None:
+    support = log_in("support")
+    sent = {"email": "support@example.com", "action_send": ""}
+    for response in (support.get("/accounts/email/"), support.post("/accounts/email/", sent)):
+        assert response.status_code == 404
+        assert "This installation sends no mail" in response.content.decode()
+    assert log_in("").get("/accounts/email/").headers["Location"].startswith("/accounts/login/")
+
+
+def test_with_mail_the_verification_is_sent(log_in: Callable[[str], Client]) -> None:
+    support = log_in("support")
+    assert support.get("/accounts/email/").status_code == 200
+    support.post("/accounts/email/", {"email": "support@example.com", "action_send": ""})
+    assert [message.to for message in mail.outbox] == [["support@example.com"]]
+
+
+@pytest.mark.parametrize("language", ["cs", "de", "sk"])
+def test_a_short_password_is_refused_in_the_language_of_the_page(language: str) -> None:
+    with override(language), pytest.raises(ValidationError) as refused:
+        validate_password("x7!K")
+    assert len(refused.value.messages) == 1
+    assert "password" not in refused.value.messages[0]
+    assert "8" in refused.value.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "title", "crumbs"),
+    [
+        ("/accounts/password/change/", "Change password", ["Change password"]),
+        ("/accounts/email/", "E-mail addresses", ["E-mail addresses"]),
+        ("/accounts/2fa/", "Two-factor log-in", ["Two-factor log-in"]),
+        (
+            "/accounts/2fa/totp/activate/",
+            "Activate the authenticator app",
+            ["Two-factor log-in", "Activate the authenticator app"],
+        ),
+        (
+            "/accounts/2fa/recovery-codes/",
+            "Recovery codes",
+            ["Two-factor log-in", "Recovery codes"],
+        ),
+        (
+            "/accounts/2fa/recovery-codes/generate/",
+            "Make new recovery codes",
+            ["Two-factor log-in", "Make new recovery codes"],
+        ),
+        (
+            "/accounts/2fa/totp/deactivate/",
+            "Deactivate the authenticator app",
+            ["Two-factor log-in", "Deactivate the authenticator app"],
+        ),
+    ],
+)
+def test_pages_of_the_account_stand_in_the_frame_of_the_house(
+    make_user: Callable[..., User], path: str, title: str, crumbs: list[str]
+) -> None:
+    user, client = make_user("support"), Client()
+    client.post("/accounts/login/", {"login": "support", "password": PASSWORD})
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    if path != "/accounts/2fa/totp/activate/":
+        TOTP.activate(user, "A" * 32)
+        RecoveryCodes.activate(user)
+    html = client.get(path).content.decode()
+    assert re.findall(r"<h1[^>]*>([^<]+)</h1>", html) == [title]
+    assert f"<title>{title} · mluvii GDPR</title>" in html
+    trail = html.split('class="breadcrumb"')[1].split("</ol>")[0]
+    assert [text.strip() for text in re.findall(r">([^<>]+)<", trail) if text.strip()] == crumbs
+    assert not re.search(r"\b(Email|Two-Factor|New Password|Recovery Codes)\b", html)
+
+
+def test_messages_stand_below_the_title(make_user: Callable[..., User]) -> None:
+    make_user("support")
+    client = Client()
+    client.post("/accounts/login/", {"login": "support", "password": PASSWORD})
+    html = client.get("/accounts/password/change/").content.decode()
+    assert html.index("<h1") < html.index('class="alert alert-')
+
+
+def test_the_pages_that_ask_again_say_why(log_in: Callable[[str], Client]) -> None:
+    html = log_in("support").get("/accounts/reauthenticate/").content.decode()
+    assert "Confirm that it is you" in html
+    assert "placeholder" not in html
+
+
+def test_the_second_factor_logs_in(make_user: Callable[..., User]) -> None:
+    user, client = make_user("support"), Client()
+    TOTP.activate(user, "A" * 32)
+    RecoveryCodes.activate(user)
+    code = RecoveryCodes(user.authenticator_set.get(type="recovery_codes")).get_unused_codes()[0]
+    asked = client.post("/accounts/login/", {"login": "support", "password": PASSWORD}, follow=True)
+    assert ">Two-factor log-in</h1>" in asked.content.decode()
+    assert client.get("/").status_code == 302
+    client.post("/accounts/2fa/authenticate/", {"code": code})
+    assert client.get("/").status_code == 200
+    html = client.get("/accounts/2fa/").content.decode()
+    assert "Unused codes: 9 of 10." in html
