@@ -13,6 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from anonymization import engine
+from anonymization.filters import ErasureFilters
 from anonymization.ids import is_id
 from anonymization.models import Door, Erasure, FileDeletion
 from anonymization.pages import StaffPage
@@ -134,22 +135,31 @@ def counts_of(record: Erasure) -> list[str]:
 
 
 class ErasureListView(StaffPage):
-    """The ledger, the newest first, paged by number."""
+    """The ledger, the newest first, paged by number. A wrong filter lists nothing and says what is wrong (422)."""
 
     http_method_names = ["get", "head"]
     permission_required = "anonymization.see_erasures"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         before = request.GET.get("before", "")
-        erasures = Erasure.objects.select_related("requested_by", "client")
+        filters = ErasureFilters(request.GET, queryset=Erasure.objects.select_related("requested_by", "client"))
+        wrong = not filters.is_valid()
+        erasures = Erasure.objects.none() if wrong else filters.qs
         if is_id(before):
             erasures = erasures.filter(number__lt=int(before))
         page = list(erasures[: PAGE_SIZE + 1])
         pending = _pending_files(page)
-        rows = [(erasure, kind_of(erasure), pending.get(erasure.pk, 0)) for erasure in page[:PAGE_SIZE]]
+        rows = [(e, kind_of(e), counts_of(e)[::-1], pending.get(e.pk, 0)) for e in page[:PAGE_SIZE]]
         older = page[PAGE_SIZE - 1].number if len(page) > PAGE_SIZE else None
-        context = {"rows": rows, "older": older, "paged": bool(before)}
-        return render(request, "anonymization/erasure_list.html", context)
+        context = {
+            "rows": rows,
+            "older": older,
+            "paged": bool(before),
+            "filters": filters,
+            "chips": filters.chips,
+            "wrong": wrong,
+        }
+        return render(request, "anonymization/erasure_list.html", context, status=422 if wrong else 200)
 
 
 def _pending_files(erasures: list[Erasure]) -> dict[uuid.UUID, int]:

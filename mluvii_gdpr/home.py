@@ -9,9 +9,9 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permissi
 from django.db.models import Case, Count, QuerySet, When
 from django.utils import timezone
 
+from anonymization.filters import start_of_day
 from anonymization.models import Erasure, FileDeletion
 from api.models import ApiClient
-from sessions_app.filters import start_of_day
 from sessions_app.models import Session, Status
 from webchat.models import ConsentText, WebChat
 

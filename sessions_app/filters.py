@@ -1,23 +1,18 @@
-"""The filters of the Sessions table. None of them takes personal data: what is typed here stands in the URL."""
+"""The filters of the Sessions table, none of which takes personal data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import django_filters
 from django import forms
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import QueryDict
-from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from anonymization.filters import DayFilter, Filters
 from anonymization.ids import MAX_ID
 from sessions_app.models import Channel, ConsentEvent, Session, Status
 from webchat.models import ConsentText, WebChat
@@ -26,7 +21,6 @@ from webchat.models import ConsentText, WebChat
 OPEN = "open"
 #: How many sessions may be read and sorted for one page.
 _FEW = 30_000
-_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 
 
 class NumberInput(forms.NumberInput):
@@ -46,51 +40,7 @@ class NumberFilter(django_filters.Filter):
         super().__init__(*args, min_value=1, max_value=max_value, widget=NumberInput, **kwargs)
 
 
-class DayFilter(django_filters.Filter):
-    """A local day."""
-
-    field_class = forms.DateField
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        wrong = _("This is not a day between 2000 and 2199.")
-        kwargs |= {
-            "widget": forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
-            "input_formats": ["%Y-%m-%d"],
-            "validators": [MinValueValidator(_FIRST_DAY, wrong), MaxValueValidator(_LAST_DAY, wrong)],
-            "error_messages": {"invalid": wrong},
-        }
-        super().__init__(*args, **kwargs)
-
-
-class SessionFilterForm(forms.Form):
-    """The filters' form; ids carry a prefix, so that they stay unique on the page."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.auto_id = "filter_%s"
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        since, until = values.get("since"), values.get("until")
-        if since and until and since > until:
-            raise ValidationError(_("The period ends before it begins."))
-        return values
-
-
-def start_of_day(day: date) -> datetime:
-    """Return when a day begins in the installation's time zone."""
-    return timezone.make_aware(datetime.combine(day, time.min))
-
-
-class Chip(NamedTuple):
-    """One active filter: what it says, and the query string without it."""
-
-    label: str | Promise
-    text: str
-    query: str
-
-
-class SessionFilters(django_filters.FilterSet):
+class SessionFilters(Filters):
     """WebChat, channel, status, period, consent version, anonymized or not, operator; session or guest id."""
 
     webchat = django_filters.ModelChoiceFilter(
@@ -118,16 +68,9 @@ class SessionFilters(django_filters.FilterSet):
     id = NumberFilter(label=_("Session ID"), field_name="id")
     guest = NumberFilter(label=_("Guest ID"), field_name="guest_id")
 
-    class Meta:
+    class Meta(Filters.Meta):
         model = Session
         fields: list[str] = []
-        form = SessionFilterForm
-
-    def filter_since(self, sessions: QuerySet[Session], name: str, day: date) -> QuerySet[Session]:
-        return sessions.filter(created_at__gte=start_of_day(day))
-
-    def filter_until(self, sessions: QuerySet[Session], name: str, day: date) -> QuerySet[Session]:
-        return sessions.filter(created_at__lt=start_of_day(day + timedelta(days=1)))
 
     def filter_status(self, sessions: QuerySet[Session], name: str, value: str) -> QuerySet[Session]:
         return sessions.filter(status__in=[Status.WAITING, Status.ACTIVE] if value == OPEN else [value])
@@ -151,31 +94,6 @@ class SessionFilters(django_filters.FilterSet):
             # The limit keeps PostgreSQL from walking all sessions in their order instead.
             return sessions.filter(pk__in=given.values("session")[:_FEW])
         return sessions.filter(Exists(given.filter(session=OuterRef("pk"))))
-
-    @property
-    def query(self) -> str:
-        """Return the query string of the filters as they were sent, without anything unknown."""
-        return _query({name: self.data.get(name, "") for name in self.filters})
-
-    @property
-    def chips(self) -> list[Chip]:
-        return list(self._chips())
-
-    def _chips(self) -> Iterator[Chip]:
-        if not self.is_valid():
-            return
-        sent = {name: self.data.get(name, "") for name in self.filters}
-        for name, value in self.form.cleaned_data.items():
-            if value in (None, ""):
-                continue
-            choices = dict(getattr(self.form.fields[name], "choices", ())) if isinstance(value, str) else {}
-            yield Chip(self.filters[name].label, str(choices.get(value, value)), _query(sent | {name: ""}))
-
-
-def _query(values: dict[str, str]) -> str:
-    query = QueryDict(mutable=True)
-    query.update({name: value for name, value in values.items() if value})
-    return query.urlencode()
 
 
 def only_filters(query: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -313,3 +314,67 @@ def test_list_of_erasures_is_paged_by_number(log_in: Callable[[str], Client]) ->
     assert "Record 70<" in older
     for bad in ("x", "-1", "9" * 40, "%00"):
         assert officer.get(f"/erasures/?before={bad}").status_code == 200
+
+
+@pytest.fixture
+def ledger() -> list[Erasure]:
+    """Return five erasures, one a day from the first to the fifth of March, every second one by command."""
+    midnight = timezone.make_aware(datetime(2026, 3, 1))
+    return Erasure.objects.bulk_create(
+        Erasure(number=number, kind="sessions_app.Session", subject=f"{number:032x}", counts={},
+                created_at=midnight + timedelta(days=number - 1), door="command" if number % 2 else "page")
+        for number in range(1, 6)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("", [5, 4, 3, 2, 1]),
+        ("since=2026-03-02&until=2026-03-03", [3, 2]),
+        ("until=2026-03-01", [1]),
+        ("door=command", [5, 3, 1]),
+        ("door=command&since=2026-03-02&before=5", [3]),
+        ("door=api", []),
+        ("unknown=1", [5, 4, 3, 2, 1]),
+    ],
+)
+@pytest.mark.usefixtures("ledger")
+def test_list_of_erasures_is_filtered_by_period_and_door(
+    support: Client, query: str, numbers: list[int]
+) -> None:
+    response = support.get(f"/erasures/?{query}")
+    assert response.status_code == 200
+    assert [row.number for row, *_ in response.context["rows"]] == numbers
+    assert ("No erasure matches these filters" in response.content.decode()) == (numbers == [])
+
+
+@pytest.mark.usefixtures("ledger")
+@pytest.mark.parametrize(
+    "query", ["since=x", "since=1999-12-31", "door=x", "door=%00", "since=2026-03-02&until=2026-03-01"]
+)
+def test_wrong_filter_lists_no_erasure_and_says_so(support: Client, query: str) -> None:
+    response = support.get(f"/erasures/?{query}")
+    assert (response.status_code, response.context["rows"]) == (422, [])
+    assert 'role="alert"' in response.content.decode()
+
+
+def test_pages_of_erasures_keep_their_filter(support: Client) -> None:
+    Erasure.objects.bulk_create(
+        Erasure(number=number, kind="sessions_app.Session", subject=f"{number:032x}", created_at=timezone.now(),
+                door="page" if number % 2 else "command", counts={})
+        for number in range(1, 121)
+    )  # fmt: skip
+    first = support.get("/erasures/?door=page")
+    assert 'href="?door=page&amp;before=21"' in first.content.decode()
+    second = support.get("/erasures/?door=page&before=21")
+    numbers = [row.number for response in (first, second) for row, *_ in response.context["rows"]]
+    assert numbers == list(range(119, 0, -2))
+    assert 'href="/erasures/?door=page"' in second.content.decode()
+
+
+def test_list_of_erasures_says_how_much_went(support: Client) -> None:
+    session = make_session()
+    services.post_message(session, sender=Party.VISITOR, text="Hello")
+    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    assert ">guests: 1, sessions: 1, messages: 1</td>" in support.get("/erasures/").content.decode()
