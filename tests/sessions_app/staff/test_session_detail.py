@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.utils import timezone
 from anonymization import engine
 from anonymization.models import Door
 from sessions_app import services
-from sessions_app.models import Attachment, Party, Session
+from sessions_app.models import Attachment, ConsentEvent, Party, Session
 from tests.factories import make_session, make_webchat
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, make_canary
 from tests.sessions_app.staff.test_export import rows_of
@@ -90,6 +91,22 @@ def test_the_consent_is_shown_with_the_exact_text(log_in: LogIn) -> None:
     )
 
 
+def test_only_a_withdrawal_of_consent_has_a_badge(log_in: LogIn) -> None:
+    session = make_session()
+    client = log_in("support")
+    given = session.consent_events.get()
+    assert "badge" not in card_of(client, session, "consent")
+    ConsentEvent.objects.create(
+        session=session, text=given.text, kind="withdrawn", day=given.day, channel=given.channel
+    )
+    assert re.findall(r'class="badge [^>]*>([^<]+)<', card_of(client, session, "consent")) == ["Withdrawn"]
+
+
+def card_of(client: Client, session: Session, name: str) -> str:
+    page = client.get(f"/sessions/{session.pk}/").content.decode()
+    return page.split(f'<section class="card mb-3" aria-labelledby="{name}">')[1].split("</section>")[0]
+
+
 def test_a_session_without_consent_says_why(log_in: LogIn) -> None:
     session = make_session(make_webchat(entry_form=EntryForm.STANDARD, published=False))
     assert "No consent was asked" in log_in("support").get(f"/sessions/{session.pk}/").content.decode()
@@ -112,7 +129,9 @@ def test_the_buttons_are_shown_with_the_right_only(log_in: LogIn) -> None:
     links = [f'href="/sessions/{session.pk}/anonymize/"', f'href="/guests/{session.guest_id}/anonymize/"']
     for role, shown in {"support": True, "officer": True, "operator": False, "administrator": False}.items():
         page = log_in(role).get(f"/sessions/{session.pk}/").content.decode()
-        assert [link in page for link in links] == [shown, shown], role
+        head = page.split('class="page-headline"')[1].split('class="page-body"')[0]
+        for part in (head, page.split('class="page-body"')[1]):
+            assert [link in part for link in links] == [shown, shown], role
 
 
 def test_an_anonymized_session_says_when_by_whom_and_by_which_door(
