@@ -14,12 +14,16 @@ from sessions_app.tables import COLUMNS
 class ColumnsForm(forms.Form):
     """Which columns the Sessions table shows."""
 
+    # Not "required", which would be said of each box; one of them is enough.
     columns = forms.MultipleChoiceField(
-        label=_("Columns"),
-        choices=list(COLUMNS.items()),
-        widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": _("Choose at least one column.")},
+        label=_("Columns"), required=False, choices=list(COLUMNS.items()), widget=forms.CheckboxSelectMultiple
     )
+
+    def clean_columns(self) -> list[str]:
+        columns: list[str] = self.cleaned_data["columns"]
+        if not columns:
+            raise ValidationError(_("Choose at least one column."))
+        return columns
 
 
 class NoteForm(forms.Form):

@@ -37,11 +37,14 @@ COLUMNS: dict[str, str | Promise] = {
     "duration": gettext_lazy("Duration"),
     "anonymized": gettext_lazy("Anonymized"),
 }
-DEFAULT_COLUMNS = [name for name in COLUMNS if name not in {"phone", "messages", "duration", "anonymized"}]
+#: What fits beside each other on a screen of 1360 pixels.
+DEFAULT_COLUMNS = ["id", "created_at", "webchat", "channel", "status", "consent", "guest", "name", "email"]
 _CSS = {
     "select": "choose",
     "webchat": "text-nowrap",
     "channel": "text-nowrap",
+    "name": "text-nowrap",
+    "email": "text-nowrap",
     "operator": "text-nowrap",
     "messages": "text-end",
     "duration": "text-end text-nowrap",
@@ -152,6 +155,11 @@ class SessionTable(tables.Table):
         super().__init__(list(rows), exclude=[name for name in self.base_columns if name not in shown])
         self.sees_people = sees_people
 
+    def page_header(self) -> Iterator[tuple[str, Any]]:
+        """Yield the CSS class and the content of each heading, aligned as the cells below it."""
+        for column in self.columns:
+            yield _CSS.get(column.name, ""), column.header
+
     def page_rows(self) -> Iterator[tuple[Session, list[tuple[str, Any, Any]]]]:
         """Yield each session with the CSS class, the column's name and the content of its cells.
 
@@ -207,10 +215,9 @@ class SessionTable(tables.Table):
         return str(record.get_channel_display())
 
     def render_status(self, record: Session) -> SafeString:
-        badge = _badge(record.status, record.get_status_display())
-        if record.anonymized_at is None:
-            return badge
-        return format_html("{} {}", badge, _badge("anonymized", _("Anonymized")))
+        if record.anonymized_at is not None:  # which ended it
+            return _badge("anonymized", _("Anonymized"))
+        return _badge(record.status, record.get_status_display())
 
     def value_status(self, record: Session) -> str:
         return str(record.get_status_display())
@@ -223,8 +230,8 @@ class SessionTable(tables.Table):
     def value_guest(self, record: Session) -> int | str:
         return record.guest_id or ""
 
-    def render_name(self, record: Session) -> str:
-        return self._personal(record, "name")
+    def render_name(self, record: Session) -> SafeString | str:
+        return _cut(self._personal(record, "name"))
 
     def value_name(self, record: Session) -> str:
         return self._personal(record, "name", in_file=True)
@@ -292,7 +299,7 @@ class SessionTable(tables.Table):
 
 def _cut(text: str) -> SafeString | str:
     """Return a text that the page cuts where it is too long; the whole of it on hover."""
-    if isinstance(text, SafeString) or len(text) < 20:
+    if isinstance(text, SafeString) or len(text) < 16:
         return text
     return format_html('<span class="cut" title="{}">{}</span>', text, text)
 

@@ -7,6 +7,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from anonymization import engine
+from anonymization.models import Door
+from tests.browser.conftest import PHONE
 from tests.factories import make_session
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -51,3 +54,46 @@ def test_sessions_that_are_looked_at_leave_the_chosen_ones_open(log_in_browser: 
         page.get_by_role("link", name=f"{session.pk} (opens in a new tab)").click()
     opened.value.wait_for_url(f"**/sessions/{session.pk}/")
     expect(page.get_by_role("heading", name="Are these the right sessions?")).to_be_visible()
+
+
+def test_the_filters_open_below_their_row(log_in_browser: Callable[..., Page]) -> None:
+    session = make_session()
+    page = log_in_browser("officer")
+    page.goto(
+        f"/sessions/?webchat={session.webchat_id}&channel=chat&status=waiting&since=2026-01-01&anonymized=no"
+        f"&guest={session.guest_id}&version=1"
+    )
+    row = page.locator(".filter-bar").bounding_box()["y"]
+    page.locator(".filters > summary").click()
+    for part in (".filters > summary", ".filter-bar .chip >> nth=0", ".column-chooser > summary"):
+        assert page.locator(part).bounding_box()["y"] - row < 16, part
+    form = page.locator(".filter-form").bounding_box()
+    chip = page.locator(".filter-bar .chip").last.bounding_box()
+    assert form["y"] >= chip["y"] + chip["height"]
+    page.get_by_role("link", name="Clear all").click()
+    expect(page.locator(".chip")).to_have_count(0)
+    assert page.url.endswith("/sessions/")
+
+
+def test_no_table_is_cut_off_on_a_phone(log_in_browser: Callable[..., Page]) -> None:
+    session = make_session(name="Maximiliana Novotná-Procházková", email="maximiliana@mail.example.com")
+    engine.erase(make_session(email="petr@example.com"), requester=engine.Requester(Door.COMMAND))
+    page = log_in_browser("superuser", viewport=PHONE)
+    for path in ("/", "/sessions/", "/erasures/", "/settings/webchat/", f"/guests/{session.guest_id}/"):
+        page.goto(path)
+        assert_nothing_is_cut(page)
+    page.goto("/guests/find/")
+    page.get_by_label("E-mail").fill("maximiliana@mail.example.com")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_role("heading", name="1 guest").wait_for()
+    assert_nothing_is_cut(page)
+    page.goto("/sessions/")
+    page.get_by_label(f"Choose session {session.pk}").check()
+    page.get_by_role("button", name="Anonymize chosen sessions").click()
+    page.get_by_role("heading", name="Are these the right sessions?").wait_for()
+    assert_nothing_is_cut(page)
+
+
+def assert_nothing_is_cut(page: Page) -> None:
+    hidden = "tables => tables.map(table => table.scrollWidth - table.clientWidth)"
+    assert set(page.locator(".table-responsive").evaluate_all(hidden)) == {0}, page.url

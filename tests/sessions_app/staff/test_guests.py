@@ -57,6 +57,16 @@ def test_the_sessions_of_a_guest_are_paged(log_in: LogIn) -> None:
     assert client.get(f"/guests/{guest.pk}/?after=x").status_code == 422
 
 
+def test_a_guest_with_few_sessions_has_no_strip_for_pages_and_an_id_to_copy(log_in: LogIn) -> None:
+    guest = make_canary().guest
+    client = log_in("support")
+    page = client.get(f"/guests/{guest.pk}/").content.decode()
+    assert f'data-copy="{guest.pk}"' in page
+    assert "card-footer" not in page
+    make_rows(make_webchat(), 25, guest=guest)
+    assert "card-footer" in client.get(f"/guests/{guest.pk}/").content.decode()
+
+
 def test_a_tombstone_says_when_and_links_the_record(log_in: LogIn) -> None:
     guest = make_canary().guest
     assert "/anonymize/" in log_in("support").get(f"/guests/{guest.pk}/").content.decode()

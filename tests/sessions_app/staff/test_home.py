@@ -44,6 +44,11 @@ def test_it_counts_what_is_open_and_what_happened(log_in: LogIn, make_user: Call
     assert figures.webchats is None
 
 
+def test_the_erasures_of_this_month_are_a_link_to_them(log_in: LogIn) -> None:
+    page = log_in("officer").get("/").content.decode()
+    assert f'href="/erasures/?since={timezone.localdate():%Y-%m}-01"' in page
+
+
 def test_each_sees_what_they_may(log_in: LogIn) -> None:
     make_webchat()
     seen = {}

@@ -163,6 +163,8 @@ def test_an_anonymized_session_stays_with_its_consent_version(log_in: LogIn) -> 
     assert 'class="anonymized' in page.content.decode()
     assert NAME not in page.content.decode()
     assert f'value="{session.pk}" form="bulk"' not in page.content.decode()
+    badges = re.findall(r'<span class="badge [^>]*>([^<]+)</span>', page.content.decode().split("<tbody")[1])
+    assert badges == ["Anonymized"]
 
 
 def test_active_filters_are_chips_that_can_be_removed(log_in: LogIn) -> None:
@@ -178,6 +180,8 @@ def test_active_filters_are_chips_that_can_be_removed(log_in: LogIn) -> None:
     assert "Channel: Chat" in chips[0]
     assert "From: 2026-01-02" in chips[0]
     assert f'href="/sessions/?webchat={webchat.pk}&amp;channel=chat"' in chips[0]
+    assert chips[0].index("From: 2026-01-02") < chips[0].index('href="/sessions/">Clear all</a>')
+    assert page.count("Clear all") == 1
 
 
 @pytest.mark.parametrize("name", ["webchat", "channel", "status", "since", "until", "version", "anonymized"])
@@ -295,3 +299,33 @@ def test_an_empty_table_says_what_to_do_next(log_in: LogIn) -> None:
     make_webchat(entry_form=EntryForm.NONE, showroom_form=EntryForm.NONE, published=False)
     filtered = log_in("support").get("/sessions/?channel=phone").content.decode()
     assert "No session matches these filters" in filtered
+
+
+def test_long_names_and_addresses_are_cut_and_whole_on_hover(log_in: LogIn) -> None:
+    name, email = "Maximiliana Novotná-Procházková", "maximiliana.novotna@mail.example.com"
+    make_session(name=name, email=email)
+    page = log_in("support").get("/sessions/").content.decode()
+    for value in (name, email):
+        assert f'class="text-nowrap"><span class="cut" title="{value}">{value}</span></td>' in page
+
+
+def test_headings_stand_over_their_columns(log_in: LogIn) -> None:
+    make_session()
+    client = log_in("support")
+    client.post("/sessions/columns/", {"columns": ["id", "messages"]})
+    page = client.get("/sessions/").content.decode()
+    assert re.search(r'<th [^>]*class="text-end">Messages</th>', page)
+
+
+def test_no_column_is_called_required(log_in: LogIn) -> None:
+    page = log_in("support").get("/sessions/").content.decode()
+    assert '<legend class="form-label">Columns</legend>' in page
+
+
+def test_a_strip_for_pages_is_there_only_with_pages(log_in: LogIn) -> None:
+    webchat = make_webchat()
+    make_rows(webchat, 1)
+    client = log_in("operator")
+    assert "card-footer" not in client.get("/sessions/").content.decode()
+    make_rows(webchat, 60)
+    assert "card-footer" in client.get("/sessions/").content.decode()
