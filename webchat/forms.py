@@ -15,13 +15,14 @@ from django.core.files.uploadedfile import UploadedFile
 from django.forms import BoundField
 from django.utils.functional import Promise
 from django.utils.text import format_lazy
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
 from webchat.consent_html import MAX_LABEL, DraftText
 from webchat.default_texts import DEFAULT_TEXTS
 from webchat.models import EntryForm, WebChat
-from webchat.regions import REGIONS
+from webchat.regions import regions_by_name
 from webchat.services import texts_of
 from webchat.widgets import ConsentBodyField, ConsentEditor
 
@@ -66,7 +67,7 @@ class LogoField(forms.FileField):
 
 def region_choices() -> list[tuple[str, str]]:
     """Return the regions whose phone numbers are known, by name, with their calling code."""
-    named = sorted((name, code) for code, name in REGIONS.items())
+    named = regions_by_name(get_language() or "en")
     return [(code, f"{name} (+{phonenumbers.country_code_for_region(code)})") for name, code in named]
 
 

@@ -1,9 +1,12 @@
 """Settings > WebChat: the list, add, General, archive and restore."""
 
+import phonenumbers
 import pytest
+from django.conf import settings
 
 from tests.factories import make_webchat
 from webchat.models import WebChat
+from webchat.regions import REGIONS, regions_by_name
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +58,32 @@ def test_general_shows_the_region_that_is_stored(administrator):
 
     assert '<option value="AT" selected>' in page
     assert '<option value="CZ" selected>' not in page
+
+
+@pytest.mark.parametrize(
+    ("language", "names"),
+    [
+        ("en", ["Cuba", "Czechia", "Germany", "Slovakia", "Zimbabwe"]),
+        ("cs", ["Curaçao", "Česko", "Čína", "Dánsko", "Německo", "Řecko", "Slovensko", "Švýcarsko"]),
+        ("de", ["Deutschland", "Österreich", "Schweiz", "Slowakei", "Tschechien"]),
+        ("sk", ["Česko", "Nemecko", "Slovensko", "Španielsko", "Taliansko"]),
+    ],
+)
+def test_the_regions_are_named_and_sorted_in_the_language_of_the_page(administrator, language, names):
+    page = administrator.get("/settings/webchat/add/", headers={"Accept-Language": language})
+
+    options = page.content.decode().split('name="phone_region"')[1].split("</select>")[0]
+    places = [options.find(f">{name} (+") for name in names]
+    assert -1 not in places
+    assert places == sorted(places)
+
+
+def test_each_region_has_a_name_in_each_language():
+    assert {len(names) for names in REGIONS.values()} == {len(settings.LANGUAGES)}
+    assert all(all(names) for names in REGIONS.values())
+    assert set(REGIONS) == phonenumbers.SUPPORTED_REGIONS
+    for language, _name in settings.LANGUAGES:
+        assert len({name for name, _code in regions_by_name(language)}) == len(REGIONS)
 
 
 def test_add_starts_with_no_entry_form(administrator):
