@@ -6,6 +6,7 @@ import subprocess
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from django.utils import timezone
 
 from anonymization.models import Erasure, FileDeletion
 from mluvii_gdpr.demo.build import Builder
+from mluvii_gdpr.demo.people import make_people
 from mluvii_gdpr.demo.staff import PASSWORD
 from sessions_app.matching import match_keys
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session, Status
@@ -166,6 +168,23 @@ def test_anonymized_rows_keep_consent_and_no_identity(output: str) -> None:
     assert not Message.objects.filter(session__in=shells).exists()
     assert ConsentEvent.objects.filter(session__in=shells).exists()
     assert Erasure.objects.exists()
+
+
+def test_erasures_lie_in_the_past_in_the_order_of_their_numbers(output: str) -> None:
+    erasures = list(Erasure.objects.order_by("number"))
+    times = [erasure.created_at for erasure in erasures]
+    assert times == sorted(times)
+    assert len({timezone.localdate(moment) for moment in times}) > 1
+    assert times[-1] <= timezone.now()
+    for session in Session.objects.exclude(anonymized_at=None).select_related("erasure"):
+        assert session.anonymized_at == session.erasure.created_at
+        assert session.created_at <= session.anonymized_at
+
+
+def test_nobody_has_one_first_name_twice() -> None:
+    names = [person.name.split() for person in make_people(Random(7), count=3000)]  # noqa: S311  no secret
+    assert [name for name in names if len(set(name)) < len(name)] == []
+    assert any(len(name) == 3 for name in names)
 
 
 def test_files_are_stored_and_those_of_erased_sessions_are_gone(output: str, settings: Any) -> None:

@@ -104,7 +104,8 @@ def _distinct_names(rng: Random, count: int) -> list[tuple[str, str]]:
         first_names, last_names = rng.choice(_NAMES[language])
         name = f"{rng.choice(first_names)} {rng.choice(last_names)}"
         if name in seen:  # the pool of a language may be used up: people have second names too
-            name = f"{name.split()[0]} {rng.choice(first_names)} {name.split()[1]}"
+            first, last = name.split()
+            name = f"{first} {rng.choice([other for other in first_names if other != first])} {last}"
         if name not in seen:
             seen.add(name)
             names.append((language, name))
