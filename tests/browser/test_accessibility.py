@@ -38,6 +38,8 @@ STAFF_PAGES = [
     "/sessions/{open}/anonymize/",
     "/guests/{guest}/anonymize/",
     "/erasures/",
+    "/erasures/?door=command&since=2026-01-01",
+    "/erasures/?door=x",
     "/erasures/{erasure}/",
     "/settings/webchat/",
     "/settings/webchat/add/",
@@ -51,10 +53,13 @@ STAFF_PAGES = [
     "/settings/api/{client}/revoke/",
     "/settings/gdpr/",
     "/accounts/password/change/",
+    "/accounts/email/",
+    "/accounts/reauthenticate/",
     "/accounts/2fa/",
     "/accounts/2fa/totp/activate/",
     "/accounts/logout/",
     "/no-such-page/",
+    "/sessions/anonymize/",
     "/sessions/?guest=999999",
 ]
 
