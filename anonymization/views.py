@@ -130,8 +130,12 @@ def summary(record: Erasure) -> str:
 
 def counts_of(record: Erasure) -> list[str]:
     """Return how many rows of each kind went, as ``messages: 3``: no language then declines the name by the count."""
-    models = {policy.label: policy.model for policy in registry}
-    return [f"{models[label]._meta.verbose_name_plural}: {n}" for label, n in record.counts.items() if n]
+    return [f"{policy.model._meta.verbose_name_plural}: {n}" for policy, n in counted(record)]
+
+
+def counted(record: Erasure) -> list[tuple[Policy, int]]:
+    """Return the kinds of rows that went and how many, in the registry's order; a database keeps none of its own."""
+    return [(policy, n) for policy in registry if (n := record.counts.get(policy.label, 0))]
 
 
 class ErasureListView(StaffPage):
@@ -149,7 +153,7 @@ class ErasureListView(StaffPage):
             erasures = erasures.filter(number__lt=int(before))
         page = list(erasures[: PAGE_SIZE + 1])
         pending = _pending_files(page)
-        rows = [(e, kind_of(e), counts_of(e)[::-1], pending.get(e.pk, 0)) for e in page[:PAGE_SIZE]]
+        rows = [(e, kind_of(e), counts_of(e), pending.get(e.pk, 0)) for e in page[:PAGE_SIZE]]
         older = page[PAGE_SIZE - 1].number if len(page) > PAGE_SIZE else None
         context = {
             "rows": rows,
@@ -179,7 +183,7 @@ class ErasureView(StaffPage):
         context = {
             "erasure": erasure,
             "kind": kind_of(erasure),
-            "lines": [line_of(policies[label], count) for label, count in erasure.counts.items() if count],
+            "lines": [line_of(policy, count) for policy, count in counted(erasure)],
             "shells": [
                 shell for label, keys in erasure.shells.items() for shell in _shells(policies[label], keys)
             ],

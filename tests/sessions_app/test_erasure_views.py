@@ -111,7 +111,7 @@ def test_confirmed_erasure_leads_to_its_record(support: Client, kind: str) -> No
     assert response.redirect_chain == [(f"/erasures/{erasure.pk}/", 302)]
     assert (erasure.door, getattr(erasure.requested_by, "username", "")) == ("page", "support")
     html = response.content.decode()
-    assert "Anonymized, record 1: sessions: 1, guests: 1." in html
+    assert "Anonymized, record 1: guests: 1, sessions: 1." in html
     assert "Complete" in html
     assert "Jana" not in html
     assert Session.objects.get().anonymized_at is not None
