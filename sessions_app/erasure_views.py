@@ -153,7 +153,7 @@ def lines_of(sessions: list[Session], plan: Plan) -> list[dict[str, Any]]:
         for path, policy in registry.reaching(Session)
         if policy.delete or policy.erase
     ]
-    guests = sum(takes.get(Guest._meta.label, 0) for takes in plan.values())
+    guests = sum(Guest._meta.label in takes for takes in plan.values())
     return [line_of(policy, count) for policy, count in [*rows, (registry.get(Guest), guests)] if count]
 
 
