@@ -146,7 +146,9 @@ class ErasureListView(StaffPage):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         before = request.GET.get("before", "")
-        filters = ErasureFilters(request.GET, queryset=Erasure.objects.select_related("requested_by", "client"))
+        filters = ErasureFilters(
+            request.GET, queryset=Erasure.objects.select_related("requested_by", "client")
+        )
         wrong = not filters.is_valid()
         erasures = Erasure.objects.none() if wrong else filters.qs
         if is_id(before):

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sessions_app", "0003_fillfactor")]
+    dependencies = [("sessions_app", "0004_api_client_right")]
 
     operations = [
         migrations.AlterField(
