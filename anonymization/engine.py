@@ -117,6 +117,7 @@ def erase(
     erasure_id, now = uuid.uuid4(), timezone.now()
     for policy_of_rows, rows in scope.rows():
         _queue_files(policy_of_rows, rows, erasure_id)
+        _adopt_uploads(policy_of_rows, rows, erasure_id)
         touched = _apply(policy_of_rows, rows, erasure_id, now)
         if touched != counts[policy_of_rows.label]:
             raise OutsideSubject(_("The erasure touched rows outside its subject and was rolled back."))
@@ -189,6 +190,13 @@ def _queue_files(policy: Policy, rows: QuerySet, erasure_id: uuid.UUID) -> None:
         columns = ", ".join(quote(c) for c in ("erasure_id", "name", "attempts"))
         with connection.cursor() as cursor:
             cursor.execute(f"INSERT INTO {quote(FileDeletion._meta.db_table)} ({columns}) {sql}", params)
+
+
+def _adopt_uploads(policy: Policy, rows: QuerySet, erasure_id: uuid.UUID) -> None:
+    """Take over the uploads that have begun and not ended: the erasure is complete when their files are gone too."""
+    if policy.mark:
+        uploads = FileDeletion.objects.filter(erasure=None, subject__in=rows.values("uid"))
+        uploads.update(erasure_id=erasure_id)
 
 
 def _apply(policy: Policy, rows: QuerySet, erasure_id: uuid.UUID, now: datetime) -> int:

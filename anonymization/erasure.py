@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
-from anonymization.models import Erasure, FileDeletion
+from anonymization.models import Erasure, FileDeletion, StorageMarker
 
 policy.register(
     Erasure,
@@ -28,8 +28,16 @@ policy.register(
 
 policy.register(
     FileDeletion,
-    impersonal=dict.fromkeys(
-        ("id", "erasure", "queued_at", "name", "attempts"),
-        _("Random name of a stored file, until the file is gone."),
-    ),
+    impersonal={
+        **dict.fromkeys(
+            ("id", "erasure", "queued_at", "name", "attempts"),
+            _("Random name of a stored file, until the file is gone."),
+        ),
+        "subject": _("Random identifier of the session that a file is being sent in."),
+    },
+)
+
+policy.register(
+    StorageMarker,
+    impersonal=dict.fromkeys(("id", "uid"), _("Random: tells the right storage of files from a wrong one.")),
 )

@@ -1,18 +1,29 @@
-"""Deletion of stored files after an erasure's commit, retried until the storage says that the file is gone."""
+"""Deletion of stored files after an erasure's commit, retried until the storage says that the file is gone.
+
+Deleting what is not there is silent, so a process that sees another storage (a wrong MEDIA_ROOT, a share that is not
+mounted) would take every file for gone. Hence a file counts as gone when it was seen before, or when it is missing in
+a storage that proves, by its marker, to be the one that the files were written to.
+"""
 
 from __future__ import annotations
 
 import logging
+import time
 import uuid
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
+from django.conf import settings
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from anonymization.models import FileDeletion
+from anonymization.models import FileDeletion, StorageMarker
 
 UPLOAD_MAY_TAKE = timedelta(hours=1)
+TEMPORARY_FOR = timedelta(days=1)
 
 logger = logging.getLogger(__name__)
 
@@ -23,22 +34,74 @@ def delete_files_of(erasure_id: uuid.UUID) -> int:
 
 
 def delete_pending_files() -> int:
-    """Try every queued file again; return how many are left. Uploads have an hour to finish."""
-    unfinished = Q(erasure=None, queued_at__gt=timezone.now() - UPLOAD_MAY_TAKE)
-    return _delete(FileDeletion.objects.exclude(unfinished))
+    """Try every queued file again; return how many are left, with the uploads in erased sessions that may still end."""
+    left = _delete(FileDeletion.objects.all())
+    return left + FileDeletion.objects.filter(_may_finish()).exclude(erasure=None).count()
 
 
-def queue_upload(name: str) -> FileDeletion:
-    """Queue a file that is about to be written; whoever stores its row takes the queued one back with it."""
-    return FileDeletion.objects.create(name=name)
+def unfinished_uploads() -> int:
+    """Return how many uploads have begun and not ended; what a process that died left is deleted after an hour."""
+    return FileDeletion.objects.filter(erasure=None).count()
+
+
+def queue_upload(name: str, *, subject: uuid.UUID) -> FileDeletion:
+    """Queue a file that is about to be written; whoever stores its row takes the queued one back with it.
+
+    ``subject`` is the ``uid`` of the row that the file belongs to: the erasure of that row takes the upload over.
+    """
+    mark_storage()
+    return FileDeletion.objects.create(name=name, subject=subject)
+
+
+def mark_storage() -> None:
+    """Let the storage prove from now on that it is the one that the files were written to.
+
+    The first time only: what took a storage's place later is marked by nobody, or it would pass for the right one.
+    """
+    if StorageMarker.objects.exists():
+        return
+    marker = StorageMarker()
+    default_storage.save(marker.name, ContentFile(b"The files of mluvii GDPR are here. Keep this one.\n"))
+    _kept, first = StorageMarker.objects.get_or_create(pk=1, defaults={"uid": marker.uid})
+    if not first:
+        default_storage.delete(marker.name)
+
+
+def storage_problem() -> str:
+    """Return, for an administrator, why the storage does not prove to be the right one; nothing when it does."""
+    marker = StorageMarker.objects.first()
+    if marker is None:
+        return "No storage is marked yet: the first upload will do it."
+    try:
+        found = default_storage.exists(marker.name)
+    except Exception:  # a storage fails in its own ways
+        logger.exception("the storage did not answer")
+        return "The storage does not answer."
+    return "" if found else f"The storage lacks {marker.name}: is MEDIA_ROOT right, is the share mounted?"
+
+
+def delete_stale_uploads() -> int:
+    """Delete what uploads of processes that died left in FILE_UPLOAD_TEMP_DIR; return how many files that were."""
+    deleted, before = 0, time.time() - TEMPORARY_FOR.total_seconds()
+    # The names are those of django.core.files.uploadedfile.TemporaryUploadedFile.
+    for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("tmp*.upload*"):
+        with suppress(OSError):  # gone meanwhile, or somebody else's
+            if path.stat().st_mtime < before:
+                path.unlink()
+                deleted += 1
+    return deleted
+
+
+def _may_finish() -> Q:
+    """Return the condition for uploads that may still finish. They delete their own file when they are refused."""
+    return Q(queued_at__gt=timezone.now() - UPLOAD_MAY_TAKE) & (Q(erasure=None) | Q(subject__isnull=False))
 
 
 def _delete(queued: QuerySet[FileDeletion]) -> int:
     left = 0
-    for deletion in queued.order_by("pk").iterator():
+    for deletion in queued.exclude(_may_finish()).order_by("pk").iterator():
         try:
-            default_storage.delete(deletion.name)
-            gone = not default_storage.exists(deletion.name)
+            gone = _delete_stored(deletion.name)
         except Exception:  # a storage fails in its own ways; the queue keeps the file until a retry works
             logger.exception("file deletion %s failed", deletion.pk)
             gone = False
@@ -48,3 +111,11 @@ def _delete(queued: QuerySet[FileDeletion]) -> int:
             left += 1
             FileDeletion.objects.filter(pk=deletion.pk).update(attempts=F("attempts") + 1)
     return left
+
+
+def _delete_stored(name: str) -> bool:
+    """Delete a stored file and say whether it is gone for sure."""
+    if not default_storage.exists(name):
+        return not storage_problem()
+    default_storage.delete(name)
+    return not default_storage.exists(name)

@@ -84,7 +84,8 @@ class FileDeletion(models.Model):
     """A stored file to delete after the erasure's commit; the row goes when the file is gone.
 
     Without an erasure it stands for an upload: queued before the file is written, taken back in the transaction
-    that stores the file's own row. What a process that died left behind is so found and deleted too.
+    that stores the file's own row. What a process that died left behind is so found and deleted too. ``subject`` is
+    then the random ``uid`` of the row that the file belongs to, by which an erasure takes the upload over.
     """
 
     erasure = models.ForeignKey(
@@ -92,6 +93,7 @@ class FileDeletion(models.Model):
     )
     queued_at = models.DateTimeField(_("queued at"), db_default=Now())
     name = models.CharField(_("stored name"), max_length=100)
+    subject = models.UUIDField(_("subject"), null=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
 
     class Meta:
@@ -101,3 +103,21 @@ class FileDeletion(models.Model):
 
     def __str__(self) -> str:
         return f"File deletion {self.pk}"
+
+
+class StorageMarker(models.Model):
+    """The one storage that files were written to: it holds an object of this random name. There is one row."""
+
+    uid = models.UUIDField(_("random identifier"), default=uuid.uuid4, editable=False)
+
+    class Meta:
+        verbose_name = _("marker of the storage")
+        verbose_name_plural = _("marker of the storage")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Storage marker {self.pk}"
+
+    @property
+    def name(self) -> str:
+        return f"storage-{self.uid}"

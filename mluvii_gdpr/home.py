@@ -105,7 +105,8 @@ def _erasures() -> ErasureFigures:
     first = timezone.localdate().replace(day=1)
     return ErasureFigures(
         this_month=Erasure.objects.filter(created_at__gte=start_of_day(first)).count(),
-        pending_files=FileDeletion.objects.count(),
+        # Without an erasure it is an upload that has not ended.
+        pending_files=FileDeletion.objects.exclude(erasure=None).count(),
     )
 
 

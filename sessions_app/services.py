@@ -10,6 +10,7 @@ from typing import IO, Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files import File
+from django.core.files.storage import Storage
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -282,7 +283,7 @@ def attach_file(
     )
     storage, name = attachment.file.storage, random_file_name(attachment, original_name)
     # Queued for deletion first, and written before the row is locked, so that a slow upload keeps nobody waiting.
-    queued = queue_upload(name)
+    queued = _queue_upload(session, name)
     try:
         attachment.file = storage.save(name, File(upload))
         with transaction.atomic():
@@ -293,10 +294,21 @@ def attach_file(
             attachment.save(force_insert=True)
             queued.delete()
     except BaseException:
-        storage.delete(name)
-        FileDeletion.objects.filter(name=name).delete()
+        _withdraw(storage, name)
         raise
     return attachment
+
+
+@transaction.atomic
+def _queue_upload(session: Session, name: str) -> FileDeletion:
+    """Queue a file of a session under its lock, so that an erasure either sees it or was first and refuses it."""
+    return queue_upload(name, subject=lock_open(session).uid)
+
+
+def _withdraw(storage: Storage, name: str) -> None:
+    """Delete the file of an upload that failed, also when an erasure has taken its deletion over."""
+    storage.delete(name)
+    FileDeletion.objects.filter(name=name).delete()
 
 
 def _count(session: Session, sender: Party) -> None:

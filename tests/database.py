@@ -26,10 +26,11 @@ def digest() -> Rows:
 
 
 def media() -> dict[str, str]:
-    """Return stored name → digest of every stored file."""
+    """Return stored name → digest of every stored file, but not of the one that marks the storage."""
     root = Path(settings.MEDIA_ROOT)
     files = [path for path in root.rglob("*") if path.is_file()] if root.exists() else []
-    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    names = {str(path.relative_to(root)): path for path in files if not path.name.startswith("storage-")}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in names.items()}
 
 
 def media_contains(needle: bytes) -> bool:

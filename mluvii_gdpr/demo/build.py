@@ -23,6 +23,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from anonymization import engine
+from anonymization.files import mark_storage
 from anonymization.models import Door
 from mluvii_gdpr.demo import consent, people
 from mluvii_gdpr.demo.conversations import DAYS, FEEDBACK, NOTES, Script, scripts
@@ -320,6 +321,7 @@ class Builder:
             row.session = row.session  # takes over the primary key, as above
         ConsentEvent.objects.bulk_create(rows.events)
         Message.objects.bulk_create(rows.messages, batch_size=1000)
+        mark_storage()
         for attachment, name, content in rows.attachments:
             attachment.file.save(name, ContentFile(content), save=False)
         Attachment.objects.bulk_create(attachments)

@@ -1,6 +1,6 @@
 """Count what is anonymized, by model, and which stored files still have to be deleted.
 
-Changes nothing. Exit code 0.
+Changes nothing. Exit code 0: every erasure is complete. Exit code 1: stored files of an erasure are left.
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from anonymization.files import storage_problem, unfinished_uploads
 from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import registry
 
@@ -24,6 +25,8 @@ class Command(BaseCommand):
         status: dict[str, Any] = {
             "erasures": Erasure.objects.count(),
             "pending_files": FileDeletion.objects.exclude(erasure=None).count(),
+            "unfinished_uploads": unfinished_uploads(),
+            "storage": storage_problem() or "It is the one that the files were written to.",
             "anonymized": {
                 p.label: p.model._base_manager.exclude(**{p.mark: None}).count() for p in registry if p.mark
             },
@@ -33,7 +36,12 @@ class Command(BaseCommand):
         }
         if options["json"]:
             self.stdout.write(json.dumps(status))
-            return
+        else:
+            self._print(status)
+        if status["pending_files"]:
+            raise CommandError(f"{status['pending_files']} files of erasures are not deleted yet.")
+
+    def _print(self, status: dict[str, Any]) -> None:
         for name, value in status.items():
             for line, number in value.items() if isinstance(value, dict) else [("", value)]:
                 self.stdout.write(f"{name} {line}".strip() + f": {number}")

@@ -38,6 +38,7 @@ def test_it_counts_what_is_open_and_what_happened(log_in: LogIn, make_user: Call
         make_session(webchat, email="other@example.com"), requester=engine.Requester(Door.PAGE)
     )
     FileDeletion.objects.create(erasure=record, name="attachments/xx")
+    FileDeletion.objects.create(name="attachments/an-upload")
     figures = log_in("officer").get("/").context["figures"]
     assert (figures.sessions.waiting, figures.sessions.active, figures.sessions.today) == (1, 1, 4)
     assert (figures.erasures.this_month, figures.erasures.pending_files) == (1, 1)

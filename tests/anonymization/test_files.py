@@ -1,0 +1,213 @@
+"""A file is gone only when it is known to be gone, and an upload escapes no erasure."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+
+from anonymization import engine, files
+from anonymization.models import Door, Erasure, FileDeletion, StorageMarker
+from sessions_app import services
+from sessions_app.models import Attachment, Party, Session
+from tests.database import media
+from tests.factories import make_session
+
+pytestmark = pytest.mark.django_db
+
+COMMAND = engine.Requester(Door.COMMAND)
+
+
+def send(session: Session) -> Attachment:
+    return services.attach_file(
+        session, sender=Party.VISITOR, upload=ContentFile(b"Kassiopeia"), original_name="a.txt",
+        content_type="text/plain", size=10,
+    )  # fmt: skip
+
+
+def call(command: str, capsys: Any) -> tuple[int, str]:
+    """Return a command's exit code and what it said, on both streams."""
+    code, refusal = 0, ""
+    try:
+        call_command(command)
+    except CommandError as refused:
+        code, refusal = refused.returncode, str(refused)
+    return code, capsys.readouterr().out + refusal
+
+
+@pytest.fixture
+def erased(django_capture_on_commit_callbacks: Any) -> Erasure:
+    """Return the record of an erasure whose file is still stored."""
+    session = make_session()
+    send(session)
+    record, _ = engine.erase(session, requester=COMMAND)
+    assert (len(media()), record.pending_files) == (1, 1)
+    return record
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    folder = tmp_path / "not mounted"
+    folder.mkdir()
+    return folder
+
+
+def test_a_process_that_sees_another_storage_takes_no_file_for_gone(
+    erased: Erasure, elsewhere: Path, settings: Any, capsys: Any, log_in: Any
+) -> None:
+    right = settings.MEDIA_ROOT
+    settings.MEDIA_ROOT = elsewhere
+    assert files.delete_files_of(erased.pk) == 1
+    for command in ("delete_erased_files", "erasure_status"):
+        code, said = call(command, capsys)
+        assert code == 1, command
+        assert "MEDIA_ROOT" in said, command
+    page: Client = log_in("officer")
+    assert "still has to be deleted" in page.get(erased.get_absolute_url()).content.decode()
+
+    settings.MEDIA_ROOT = right
+    assert len(media()) == 1
+    assert call("delete_erased_files", capsys)[0] == 0
+    assert (media(), erased.pending_files) == ({}, 0)
+    assert call("erasure_status", capsys)[0] == 0
+    assert "Complete" in page.get(erased.get_absolute_url()).content.decode()
+
+
+def test_an_upload_into_another_storage_does_not_make_it_the_right_one(
+    erased: Erasure, elsewhere: Path, settings: Any, capsys: Any
+) -> None:
+    settings.MEDIA_ROOT = elsewhere
+    send(make_session(email="petr@example.com"))
+    assert call("delete_erased_files", capsys)[0] == 1
+    assert erased.pending_files == 1
+    assert StorageMarker.objects.count() == 1
+
+
+def test_a_file_deleted_by_hand_is_gone_where_the_storage_is_the_right_one(
+    erased: Erasure, settings: Any, capsys: Any
+) -> None:
+    (name,) = media()
+    (Path(settings.MEDIA_ROOT) / name).unlink()
+    assert call("delete_erased_files", capsys)[0] == 0
+    assert erased.pending_files == 0
+
+
+def test_a_missing_file_is_not_gone_while_no_storage_is_marked(erased: Erasure, capsys: Any) -> None:
+    StorageMarker.objects.all().delete()
+    default_storage.delete(FileDeletion.objects.get().name)
+    code, said = call("delete_erased_files", capsys)
+    assert (code, erased.pending_files) == (1, 1)
+    assert "No storage is marked" in said
+
+
+def test_a_storage_that_does_not_answer_is_reported(
+    erased: Erasure, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def fail(*_args: object) -> bool:
+        raise OSError
+
+    monkeypatch.setattr(FileSystemStorage, "exists", fail)
+    code, said = call("erasure_status", capsys)
+    assert code == 1
+    assert "does not answer" in said
+    assert files.delete_pending_files() == 1
+
+
+def test_the_storage_is_marked_once() -> None:
+    session = make_session()
+    for _number in range(2):
+        send(session)
+    marker = StorageMarker.objects.get()
+    assert [name for name in default_storage.listdir("")[1] if name.startswith("storage-")] == [marker.name]
+
+
+def die_half_way(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send a file in a process that is killed when the file is stored and its row is not."""
+
+    class KilledError(BaseException):
+        pass
+
+    def killed(*_args: object, **_kwargs: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        # A killed process does not clean up behind itself.
+        patch.setattr(services, "_withdraw", lambda *args: None)
+        patch.setattr(Attachment, "save", killed)
+        with pytest.raises(KilledError):
+            send(session)
+    assert (len(media()), Attachment.objects.count()) == (1, 0)
+
+
+@pytest.mark.parametrize("kind", ["session", "guest"])
+def test_an_upload_that_died_half_way_belongs_to_the_erasure(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    session = make_session()
+    other = make_session(session.webchat, email="petr@example.com")
+    die_half_way(session, monkeypatch)
+    FileDeletion.objects.create(name="attachments/of-another", subject=other.uid)
+    assert "unfinished_uploads: 2" in call("erasure_status", capsys)[1]
+    with django_capture_on_commit_callbacks(execute=True):
+        record, _ = engine.erase(session if kind == "session" else session.guest, requester=COMMAND)  # type: ignore[arg-type]
+
+    assert record.pending_files == 1, "it has an hour to finish"
+    assert call("erasure_status", capsys)[0] == 1
+    assert call("delete_erased_files", capsys)[0] == 1
+    assert len(media()) == 1, "an upload that is refused deletes its own file"
+    FileDeletion.objects.filter(erasure=record).update(queued_at=timezone.now() - timedelta(hours=2))
+    code, said = call("delete_erased_files", capsys)
+    assert (code, media(), record.pending_files) == (0, {}, 0)
+    assert "Uploads that have not ended: 1." in said
+    assert "unfinished_uploads: 1" in call("erasure_status", capsys)[1]
+
+
+def test_an_upload_that_ends_after_the_erasure_is_refused_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session, records = make_session(), []
+    save = FileSystemStorage.save
+
+    def erase_meanwhile(self: Any, name: str, *args: Any, **kwargs: Any) -> str:
+        stored = save(self, name, *args, **kwargs)
+        if name.startswith("attachments/"):
+            records.append(engine.erase(session, requester=COMMAND)[0])
+            assert records[0].pending_files == 1
+        return stored
+
+    monkeypatch.setattr(FileSystemStorage, "save", erase_meanwhile)
+    with pytest.raises(services.SessionClosed):
+        send(session)
+    assert (media(), records[0].pending_files) == ({}, 0)
+
+
+def test_no_upload_begins_in_an_erased_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The erasure would know nothing of a file that is queued after it."""
+    session, written = make_session(), []
+    engine.erase(session, requester=COMMAND)
+    monkeypatch.setattr(FileSystemStorage, "save", lambda self, name, *args: written.append(name))
+    with pytest.raises(services.SessionClosed):
+        send(session)
+    assert (written, FileDeletion.objects.count()) == ([], 0)
+
+
+def test_temporary_files_of_yesterday_go(tmp_path: Path, settings: Any, capsys: Any) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
+    old, young, foreign = (tmp_path / name for name in ("tmpab.upload.pdf", "tmpcd.upload", "letter.pdf"))
+    for path in (old, young, foreign):
+        path.write_bytes(b"Kassiopeia")
+    for path in (old, foreign):
+        os.utime(path, (time.time() - 25 * 3600,) * 2)
+    code, said = call("delete_erased_files", capsys)
+    assert code == 0
+    assert "Temporary files deleted: 1." in said
+    assert [path.exists() for path in (old, young, foreign)] == [False, True, True]
