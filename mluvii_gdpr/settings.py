@@ -292,8 +292,11 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
-# Small uploads stay in memory, larger ones go to a temporary file that Django deletes at the request's end.
-FILE_UPLOAD_TEMP_DIR = env.str("FILE_UPLOAD_TEMP_DIR", default="") or None
+# Small uploads stay in memory, larger ones go to a temporary file that Django deletes at the request's end. Not among
+# the system's, where nobody looks for what a killed process left: delete_erased_files clears this folder.
+_uploads = VAR_DIR / "uploads"
+_uploads.mkdir(mode=0o700, exist_ok=True)
+FILE_UPLOAD_TEMP_DIR = env.str("FILE_UPLOAD_TEMP_DIR", default="") or str(_uploads)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # Mail ---------------------------------------------------------------------------------------------------

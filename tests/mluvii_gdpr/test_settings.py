@@ -34,6 +34,12 @@ def test_no_proxy_is_right_and_fewer_is_not(monkeypatch: pytest.MonkeyPatch) -> 
         load(monkeypatch, TRUSTED_PROXIES="-1")
 
 
+def test_large_uploads_wait_in_a_folder_that_nobody_else_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(load(monkeypatch, FILE_UPLOAD_TEMP_DIR="")["FILE_UPLOAD_TEMP_DIR"])
+    assert (folder.parent, folder.stat().st_mode & 0o777) == (settings.VAR_DIR, 0o700)
+    assert load(monkeypatch, FILE_UPLOAD_TEMP_DIR="/srv/tmp")["FILE_UPLOAD_TEMP_DIR"] == "/srv/tmp"
+
+
 @pytest.mark.parametrize(("value", "day"), [("", None), ("2026-03-01", dt.date(2026, 3, 1))])
 def test_the_day_of_the_agreement(monkeypatch: pytest.MonkeyPatch, value: str, day: dt.date | None) -> None:
     assert load(monkeypatch, DPA_SIGNED_ON=value)["DPA_SIGNED_ON"] == day
