@@ -1,4 +1,4 @@
-"""System checks over the registry (E001–E008) and the live database (E009–E011).
+"""System checks over the registry (E001–E008, E012) and the live database (E009–E011).
 
 E001  model without policy
 E002  field neither erased nor kept nor impersonal
@@ -8,7 +8,7 @@ E005  reason missing
 E006  path to the subject does not lead to a model with a mark
 E007  rows with a mark lack ``uid``, the mark's field or the record's foreign key
 E008  fields erased or rows deleted without a path to a subject
-E009  table in the live database that no model declares
+E009  table in the live database that no model declares, in whatever schema, also as a materialized view
 E010  trigger missing, switched off or altered
 E011  SQLite connection without secure_delete, recursive_triggers or WAL
 E012  file of a deleted row in another storage than the one that the engine deletes from
@@ -117,12 +117,25 @@ def check_database(app_configs: Any, *, databases: Any = None, **_kwargs: Any) -
 
 def _check_tables(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
     declared = {m._meta.db_table for m in apps.get_models(include_auto_created=True)} | UNDECLARED_TABLES
-    for table in sorted(set(connection.introspection.table_names()) - declared):
+    for table in sorted(_tables(connection) - declared):
         yield Error(
             f"The table {table} is in the database but no model declares it.",
             hint="Drop it, or declare its model in an erasure.py: it may hold personal data.",
             id="anonymization.E009",
         )
+
+
+def _tables(connection: BaseDatabaseWrapper) -> set[str]:
+    """Return whatever holds rows: on PostgreSQL in every schema, also partitions and materialized views."""
+    if connection.vendor != "postgresql":
+        return set(connection.introspection.table_names())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT CASE WHEN n.nspname = current_schema() THEN '' ELSE n.nspname || '.' END || c.relname "
+            "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE c.relkind IN ('r', 'p', 'm', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+        )
+        return {name for (name,) in cursor.fetchall()}
 
 
 def _check_triggers(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:

@@ -99,6 +99,32 @@ def test_table_that_no_model_declares() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("statements", "name"),
+    [
+        (["CREATE SCHEMA backup", "CREATE TABLE backup.left_behind (name text)"], "backup.left_behind"),
+        (
+            ["CREATE SCHEMA backup", "CREATE TABLE backup.sessions_app_guest (name text)"],
+            "backup.sessions_app_guest",
+        ),
+        (["CREATE MATERIALIZED VIEW everybody AS SELECT name FROM sessions_app_guest"], "everybody"),
+        (["CREATE TABLE parted (name text) PARTITION BY LIST (name)"], "parted"),
+    ],
+    ids=["schema", "name of a model", "materialized view", "partitioned"],
+)
+def test_whatever_holds_rows_is_found(statements: list[str], name: str) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one schema and tables only")
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        (found,) = check_database(None, databases=["default"])
+        assert (found.id, f"The table {name} is" in found.msg) == ("anonymization.E009", True)
+        cursor.execute("CREATE TEMP TABLE of_this_connection_only (name text)")
+        assert len(check_database(None, databases=["default"])) == 1
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("pragma", ["secure_delete", "recursive_triggers"])
 def test_unsafe_sqlite_connection_is_noticed(pragma: str) -> None:
     if connection.vendor != "sqlite":
