@@ -46,3 +46,20 @@ def test_a_table_without_a_model_is_named_and_hinders_no_migration(database: Pat
     assert migrated.returncode == 0
     assert "left_behind" in migrated.stderr
     assert manage(database, "check", "--database", "default").returncode == 1
+
+
+def test_the_triggers_stand_after_a_migration_that_failed(database: Path) -> None:
+    # It finds its table made already.
+    execute(database, "DELETE FROM django_migrations WHERE name = '0003_unseen_files'")
+    failed = manage(database, "migrate")
+    assert failed.returncode != 0
+    assert "already exists" in failed.stderr
+    assert "anonymization.E010" not in manage(database, "check", "--database", "default").stderr
+
+
+def test_a_plan_changes_nothing(database: Path) -> None:
+    execute(database, 'DROP TRIGGER "mluvii_gdpr_webchat_consenttext_update"')
+    execute(database, "DELETE FROM django_migrations WHERE name = '0003_unseen_files'")
+    for option in ("--plan", "--check"):
+        manage(database, "migrate", option)
+        assert "anonymization.E010" in manage(database, "check", "--database", "default").stderr
