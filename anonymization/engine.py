@@ -166,6 +166,8 @@ def _with_parent(subject: Model, *, lock: bool) -> Model:
         return subject
     parents = parent_model._base_manager.filter(pk=parent_pk)
     parent = (_lock(parents) if lock else parents).get()
+    if getattr(parent, parent_policy.mark) is not None:
+        return subject  # hung past the triggers on a person who was erased before
     others = policy.model._base_manager.filter(**{step: parent_pk}).exclude(pk=subject.pk)
     still_named = policy.model._base_manager.filter(**{step: parent_pk}, pk=subject.pk).exists()
     return parent if still_named and not others.exists() else subject

@@ -1,8 +1,8 @@
 """Triggers by which the database itself keeps two promises, whoever writes to it.
 
 *Append-only* tables refuse UPDATE, DELETE, TRUNCATE and a replacing INSERT. *Sealed* rows, those that carry the
-mark of an anonymization, refuse identity: an erased field takes no other value again, the mark stays, the row
-stays, and no row with personal data can be attached to it.
+mark of an anonymization, refuse identity: they are marked only when every erased field is empty and the record is
+named, from then on no field changes and no row takes their place, and no row with personal data can be attached.
 
 They are made from the registry after every ``migrate``, since SQLite drops a table's triggers when a migration
 rebuilds it, and dropped before one, since SQLite can't rename a table that another table's trigger reads.
@@ -25,27 +25,33 @@ from anonymization.policy import Policy, registry
 PREFIX = "mluvii_gdpr_"
 #: ``pg_trigger.tgtype`` of a BEFORE trigger by event: 2 is BEFORE, 1 (added) FOR EACH ROW.
 _TGTYPE = {"INSERT": 2 | 4, "DELETE": 2 | 8, "UPDATE": 2 | 16, "TRUNCATE": 2 | 32}
+#: Of our functions on PostgreSQL: a session's temporary table must not stand in for the one that a trigger reads.
+_SEARCH_PATH = "quote_ident(current_schema()) || ', pg_temp'"
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """One refusal: ``when`` is the SQL condition under which ``event`` on ``table`` is refused."""
+    """One refusal: ``when`` is the SQL condition under which ``event`` on ``table`` is refused.
+
+    ``first`` is asked before it: PostgreSQL starts a query for a condition that reads a table, needed or not.
+    """
 
     table: str
     name: str
     event: str
     message: str
     when: str = ""
+    first: str = ""
     for_each: str = "ROW"
 
-    def create(self, vendor: str) -> list[str]:
+    def create(self, vendor: str, search_path: str) -> list[str]:
         """Return the statements that make it."""
         if vendor == "sqlite":
             return [self.definition(vendor)]
         name = f'"{self.name}"'
         return [
-            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$body${self.definition(vendor)}$body$",
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path = {search_path} "
+            f"AS $body${self.definition(vendor)}$body$",
             f'CREATE TRIGGER {name} BEFORE {self.event} ON "{self.table}" '
             f"FOR EACH {self.for_each} EXECUTE FUNCTION {name}()",
         ]
@@ -53,13 +59,15 @@ class Trigger:
     def definition(self, vendor: str) -> str:
         """Return the text that the database keeps: the whole statement on SQLite, the function's body else."""
         if vendor == "sqlite":
-            when = f" WHEN {self.when}" if self.when else ""
+            conditions = " AND ".join(f"({part})" for part in (self.first, self.when) if part)
+            when = f" WHEN {conditions}" if conditions else ""
             return (
                 f'CREATE TRIGGER "{self.name}" BEFORE {self.event} ON "{self.table}" FOR EACH ROW{when} '
                 f"BEGIN SELECT RAISE(ABORT, '{self.message}'); END"
             )
-        refusal = f"RAISE EXCEPTION '{self.message}' USING ERRCODE = '23514';"
-        body = f"IF {self.when} THEN {refusal} END IF;" if self.when else refusal
+        body = f"RAISE EXCEPTION '{self.message}' USING ERRCODE = '23514';"
+        for condition in filter(None, (self.when, self.first)):
+            body = f"IF {condition} THEN {body} END IF;"
         result = "OLD" if self.event == "DELETE" else "NEW"
         return f"BEGIN {body} RETURN {result}; END"
 
@@ -97,8 +105,12 @@ def install(connection: BaseDatabaseWrapper) -> None:
     """Drop what stands and make what the registry asks for."""
     drop(connection)
     with connection.cursor() as cursor:
+        search_path = ""
+        if connection.vendor == "postgresql":
+            cursor.execute(f"SELECT {_SEARCH_PATH}")
+            search_path = cursor.fetchone()[0]
         for trigger in expected(connection):
-            for statement in trigger.create(connection.vendor):
+            for statement in trigger.create(connection.vendor, search_path):
                 cursor.execute(statement)
 
 
@@ -126,9 +138,11 @@ def _standing(connection: BaseDatabaseWrapper) -> dict[str, str]:
     if connection.vendor == "sqlite":
         sql = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, %s) = %s"
     else:
-        # Event, time and table of the trigger, and the function's body; nothing of one that is switched off.
+        # Event, time and table of the trigger, and the function's body; nothing of one that is switched off or
+        # that looks for its tables elsewhere.
         sql = (
             "SELECT t.tgname, CASE WHEN t.tgenabled IN ('O', 'A') AND t.tgqual IS NULL "
+            f"AND p.proconfig = ARRAY['search_path=' || {_SEARCH_PATH}] "
             "THEN t.tgtype || ' ' || c.relname || ' ' || p.prosrc ELSE '' END "
             "FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
             "JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -151,8 +165,8 @@ def _triggers_for(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[T
         yield from _append_only(policy, connection.vendor)
     if policy.mark:
         yield from _sealed(policy, connection)
-    if policy.delete:
-        yield from _no_row_at_sealed(policy)
+    if policy.mark or policy.delete:
+        yield from _no_row_at_sealed(policy, connection.vendor)
 
 
 def _append_only(policy: Policy, vendor: str) -> Iterator[Trigger]:
@@ -167,55 +181,65 @@ def _append_only(policy: Policy, vendor: str) -> Iterator[Trigger]:
         yield Trigger(table, f"{PREFIX}{table}_replace", "INSERT", message, when=_same_key(policy.model))
 
 
-def _same_key(model: type[Model]) -> str:
-    """Return the condition that a row with the new row's primary key or other unique key exists."""
-    keys = [[f.column] for f in model._meta.concrete_fields if f.unique]
-    keys += [
-        [model._meta.get_field(name).column for name in c.fields]  # type: ignore[union-attr]
+def _unique_keys(model: type[Model]) -> list[list[str]]:
+    """Return the columns of the primary key and of each other unique key."""
+    fields: dict[str, Any] = {f.name: f for f in model._meta.concrete_fields}
+    keys = [[f.column] for f in fields.values() if f.unique]
+    return keys + [
+        [fields[name].column for name in c.fields]
         for c in model._meta.constraints
         if isinstance(c, UniqueConstraint) and c.condition is None
     ]
+
+
+def _same_key(model: type[Model], also: str = "") -> str:
+    """Return the condition that a row with the new row's primary key or other unique key exists, and ``also`` holds."""
+    keys = _unique_keys(model)
     rows = " OR ".join("(" + " AND ".join(f'"{c}" = NEW."{c}"' for c in key) + ")" for key in keys)
-    return f'EXISTS (SELECT 1 FROM "{model._meta.db_table}" WHERE {rows})'
+    return f'EXISTS (SELECT 1 FROM "{model._meta.db_table}" WHERE ({rows}){also})'
 
 
 def _sealed(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Trigger]:
     table = policy.model._meta.db_table
-    mark = f'"{policy.fields[policy.mark].column}"'
+    mark, record = (f'"{policy.fields[name].column}"' for name in (policy.mark, policy.record))
     message = f"{policy.label} is anonymized"
-    differs = "IS NOT" if connection.vendor == "sqlite" else "IS DISTINCT FROM"
-    identity, rounded = _erased_columns(policy, connection)
-    holds_identity = " OR ".join(f'NEW."{column}" {differs} {value}' for column, value in identity)
-    changes = " OR ".join(
-        f'NEW."{c}" {differs} OLD."{c}"' for c in [*rounded, policy.fields[policy.mark].column]
-    )
-    sealed_before, sealed_after = f"OLD.{mark} IS NOT NULL", f"NEW.{mark} IS NOT NULL"
-    yield Trigger(
-        table, f"{PREFIX}{table}_seal_insert", "INSERT", message, f"{sealed_after} AND ({holds_identity})"
-    )
+    differs = _differs(connection.vendor)
+    emptied = _emptied_columns(policy, connection)
+    holds_identity = " OR ".join(f'NEW."{column}" {differs} {value}' for column, value in emptied.items())
+    unfit = f"NEW.{mark} IS NOT NULL AND (NEW.{record} IS NULL OR {holds_identity})"
+    others = [f.column for f in policy.fields.values() if f.column not in emptied]
+    changes = " OR ".join(f'NEW."{column}" {differs} OLD."{column}"' for column in others)
+    sealed_before = f"OLD.{mark} IS NOT NULL"
+    yield Trigger(table, f"{PREFIX}{table}_seal_insert", "INSERT", message, unfit)
     yield Trigger(
         table,
         f"{PREFIX}{table}_seal_update",
         "UPDATE",
         message,
-        f"({sealed_after} AND ({holds_identity})) OR ({sealed_before} AND ({changes}))",
+        f"({unfit}) OR ({sealed_before} AND ({changes}))",
     )
     yield Trigger(table, f"{PREFIX}{table}_seal_delete", "DELETE", message, sealed_before)
+    if connection.vendor == "sqlite":
+        # REPLACE, as above: it would take the place of the sealed row without a word.
+        taken = _same_key(policy.model, also=f" AND {mark} IS NOT NULL")
+        columns = {column for key in _unique_keys(policy.model) for column in key}
+        moved = " OR ".join(f'NEW."{column}" {differs} OLD."{column}"' for column in sorted(columns))
+        yield Trigger(table, f"{PREFIX}{table}_seal_replace", "INSERT", message, taken)
+        yield Trigger(table, f"{PREFIX}{table}_seal_move", "UPDATE", message, taken, first=moved)
 
 
-def _erased_columns(
-    policy: Policy, connection: BaseDatabaseWrapper
-) -> tuple[list[tuple[str, str]], list[str]]:
-    """Return (column, SQL literal) of the fields erased to a constant, and the columns erased by an expression."""
-    constants: list[tuple[str, str]] = []
-    expressions: list[str] = []
-    for name, value in policy.erased_values().items():
-        model_field: Any = policy.fields[name]
-        if isinstance(value, Expression):
-            expressions.append(model_field.column)
-        else:
-            constants.append((model_field.column, _literal(model_field, value, connection)))
-    return constants, expressions
+def _differs(vendor: str) -> str:
+    return "IS NOT" if vendor == "sqlite" else "IS DISTINCT FROM"
+
+
+def _emptied_columns(policy: Policy, connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """Return column → SQL literal of the fields erased to a constant; an expression leaves a value that may stay."""
+    fields: dict[str, Any] = policy.fields
+    return {
+        fields[name].column: _literal(fields[name], value, connection)
+        for name, value in policy.erased_values().items()
+        if not isinstance(value, Expression)
+    }
 
 
 def _literal(model_field: Field, value: Any, connection: BaseDatabaseWrapper) -> str:
@@ -228,8 +252,12 @@ def _literal(model_field: Field, value: Any, connection: BaseDatabaseWrapper) ->
     return quoted if isinstance(value, str) or connection.vendor == "sqlite" else f"{quoted}::jsonb"
 
 
-def _no_row_at_sealed(policy: Policy) -> Iterator[Trigger]:
-    """Refuse rows that would hang personal data on a sealed row, for each foreign key to a model with a mark."""
+def _no_row_at_sealed(policy: Policy, vendor: str) -> Iterator[Trigger]:
+    """Refuse rows that would hang personal data on a sealed row, for each foreign key to a model with a mark.
+
+    Rows that are emptied leave their parent before it is sealed, and are changed often before: only a change of the
+    foreign key looks for the parent.
+    """
     table = policy.model._meta.db_table
     for model_field in policy.fields.values():
         parent = model_field.related_model
@@ -237,11 +265,14 @@ def _no_row_at_sealed(policy: Policy) -> Iterator[Trigger]:
             continue
         parent_policy = registry.get(parent)
         mark = parent_policy.fields[parent_policy.mark].column
+        new = f'NEW."{model_field.column}"'
         sealed = (
-            f'EXISTS (SELECT 1 FROM "{parent._meta.db_table}" WHERE "{parent._meta.pk.column}" = '
-            f'NEW."{model_field.column}" AND "{mark}" IS NOT NULL)'
+            f'EXISTS (SELECT 1 FROM "{parent._meta.db_table}" '
+            f'WHERE "{parent._meta.pk.column}" = {new} AND "{mark}" IS NOT NULL)'
         )
+        hangs = f"{new} IS NOT NULL"
+        moved = f'{hangs} AND {new} {_differs(vendor)} OLD."{model_field.column}"' if policy.mark else hangs
         message = f"{parent_policy.label} is anonymized"
-        for event in ("INSERT", "UPDATE"):
-            name = f"{PREFIX}{table}_{model_field.column}_{event.lower()}"
-            yield Trigger(table, name, event, message, sealed)
+        name = f"{PREFIX}{table}_{model_field.column}"
+        yield Trigger(table, f"{name}_insert", "INSERT", message, sealed, first=hangs)
+        yield Trigger(table, f"{name}_update", "UPDATE", message, sealed, first=moved)

@@ -66,8 +66,9 @@ class ConfirmErasureView(StaffPage):
 
     @staticmethod
     def _record_of(subject: Model) -> Erasure | None:
-        record: Erasure | None = getattr(subject, registry.get(type(subject)).record)
-        return record
+        policy = registry.get(type(subject))
+        record: Erasure | None = getattr(subject, policy.record)
+        return record if getattr(subject, policy.mark) is not None else None
 
     def _show(self, subject: Model, *, door: str, refusal: str = "", status: int = 200) -> HttpResponse:
         preview = engine.preview(subject)

@@ -121,6 +121,23 @@ def test_confirmed_erasure_leads_to_its_record(support: Client, kind: str) -> No
     assert support.get(url).headers["Location"] == f"/erasures/{erasure.pk}/"
 
 
+def test_a_record_without_the_mark_is_no_erasure(support: Client) -> None:
+    """A link to some record, put there by hand, hides nobody from an erasure."""
+    session = make_session()
+    record, _ = engine.erase(
+        make_session(session.webchat, email="petr@example.com"), requester=engine.Requester(Door.COMMAND)
+    )
+    Session.objects.filter(pk=session.pk).update(erasure=record)
+    url = f"/sessions/{session.pk}/anonymize/"
+    page = support.get(url)
+    assert page.status_code == 200
+    assert support.post(url, {}).status_code == 409, "only what was shown"
+    assert support.post(url, shown_on(page)).status_code == 302
+    session.refresh_from_db()
+    assert session.anonymized_at is not None
+    assert session.erasure != record
+
+
 @pytest.mark.parametrize(("role", "door"), [("superuser", "admin"), ("support", "page")])
 def test_only_who_may_open_the_stock_admin_comes_from_there(
     log_in: Callable[[str], Client], role: str, door: str
