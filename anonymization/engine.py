@@ -7,8 +7,9 @@ data change together. Stored files are queued in the same transaction and delete
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -35,7 +36,7 @@ class NotErasable(ErasureRefused):
 
 
 class SubjectChanged(ErasureRefused):
-    """There is more, or less, to erase than the person who asked was shown."""
+    """There is something else to erase than the person who asked was shown."""
 
 
 class OutsideSubject(ErasureRefused):
@@ -55,9 +56,13 @@ class Requester:
 
 @dataclass(frozen=True)
 class Preview:
-    """What an erasure would take: rows by policy, and the fields it would clear."""
+    """What an erasure would take: rows by policy, and the fields it would clear.
+
+    ``shown`` goes back to ``erase`` as ``expected``: which rows with a mark it is about, by model label.
+    """
 
     counts: Mapping[str, int]
+    shown: Mapping[str, str]
     lines: list[tuple[Policy, int]] = field(repr=False)
 
 
@@ -80,23 +85,34 @@ def preview(subject: Model) -> Preview:
     """Count what an erasure of the subject would take now. Changes nothing, locks nothing."""
     _require_subject(subject)
     scope = _Scope.of(_with_parent(subject, lock=False))
-    lines = [(policy, rows.count()) for policy, rows in scope.rows()]
-    return Preview(counts={p.label: n for p, n in lines}, lines=lines)
+    keys = {p.label: _keys(rows) for p, rows in scope.rows() if p.mark}
+    lines = [(p, len(keys[p.label]) if p.mark else rows.count()) for p, rows in scope.rows()]
+    return Preview(
+        counts={p.label: n for p, n in lines},
+        shown={label: fingerprint(pks) for label, pks in keys.items()},
+        lines=lines,
+    )
+
+
+def fingerprint(keys: Iterable[int]) -> str:
+    """Return how many rows, and which, in one word of at most 50 characters."""
+    ordered = sorted(keys)
+    return f"{len(ordered)}-{hashlib.sha256(repr(ordered).encode()).hexdigest()[:32]}"
 
 
 @transaction.atomic
 def erase(
-    subject: Model, *, requester: Requester, expected: Mapping[str, int] | None = None
+    subject: Model, *, requester: Requester, expected: Mapping[str, str] | None = None
 ) -> tuple[Erasure, bool]:
     """Erase a data subject and record that it was done; return the record and whether this call did it.
 
     Takes a loaded object, never a filter value. Safe to repeat and to call twice at once: the second call returns
-    the first one's record. ``expected`` holds what the requester was shown: how many rows of
-    each model with a mark would be emptied, all of them and no other.
+    the first one's record. ``expected`` is the ``shown`` of the preview that the requester saw: exactly these rows
+    are emptied, or nothing is.
 
     Raises:
         NotErasable: the object is not stored or its model is no data subject.
-        SubjectChanged: the rows are not as many as ``expected``.
+        SubjectChanged: the rows are not those of ``expected``.
         OutsideSubject: a row outside the subject was touched; nothing changed.
     """
     policy = _require_subject(subject)
@@ -108,8 +124,7 @@ def erase(
     scope = _Scope.of(root)
     shells = {p.label: _lock_all(rows) for p, rows in scope.rows() if p.mark}
     counts = {p.label: len(shells[p.label]) if p.mark else rows.count() for p, rows in scope.rows()}
-    marked = {label: len(keys) for label, keys in shells.items()}
-    if expected is not None and marked != {label: n for label, n in expected.items() if n or label in marked}:
+    if expected is not None and expected != {label: fingerprint(keys) for label, keys in shells.items()}:
         raise SubjectChanged(
             _("What would be erased has changed since it was shown to you. Nothing was erased.")
         )
@@ -178,7 +193,11 @@ def _lock(rows: QuerySet) -> QuerySet:
 
 
 def _lock_all(rows: QuerySet) -> list[int]:
-    return list(_lock(rows.order_by("pk")).values_list("pk", flat=True))
+    return _keys(_lock(rows))
+
+
+def _keys(rows: QuerySet) -> list[int]:
+    return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def _queue_files(policy: Policy, rows: QuerySet, erasure_id: uuid.UUID) -> None:

@@ -21,7 +21,7 @@ from anonymization.policy import Policy, registry
 from anonymization.record_of_processing import treatments_of
 
 PAGE_SIZE = 50
-#: Prefix of the hidden fields that say what a confirm page showed, by model label.
+#: Prefix of the hidden fields that say which rows a confirm page showed, by model label.
 SHOWN = "shown-"
 #: How many emptied rows the record of an erasure links.
 MAX_LINKS = 200
@@ -30,7 +30,7 @@ MAX_LINKS = 200
 class ConfirmErasureView(StaffPage):
     """Show in counts what an erasure would take, and carry it out on POST.
 
-    200 the page, 302 to the record, 409 when there is more or less to erase than the page showed.
+    200 the page, 302 to the record, 409 when it is not exactly what the page showed that would be erased.
     Subclasses name ``model``, ``permission_required`` and ``template_name``.
     """
 
@@ -77,7 +77,7 @@ class ConfirmErasureView(StaffPage):
             "door": door,
             "refusal": refusal,
             "lines": [line_of(policy, count) for policy, count in preview.lines if count],
-            "shown": [(policy.label, count) for policy, count in preview.lines if policy.mark],
+            "shown": list(preview.shown.items()),
             **self.get_context_data(subject, preview),
         }
         return render(self.request, self.template_name, context, status=status)
@@ -93,15 +93,9 @@ def door_of(request: HttpRequest) -> Door:
     return Door.ADMIN if from_admin else Door.PAGE
 
 
-def shown_in(data: QueryDict) -> dict[str, int]:
-    """Return how many rows of each model the confirm page showed; what is no number matches nothing."""
-    return {
-        name.removeprefix(SHOWN): int(number)
-        if number.isascii() and number.isdecimal() and len(number) < 10
-        else -1
-        for name, number in data.items()
-        if name.startswith(SHOWN) and isinstance(number, str)
-    }
+def shown_in(data: QueryDict) -> dict[str, str]:
+    """Return which rows the confirm page showed, as it sent them along."""
+    return {name.removeprefix(SHOWN): str(rows) for name, rows in data.items() if name.startswith(SHOWN)}
 
 
 def line_of(policy: Policy, count: int) -> dict[str, Any]:

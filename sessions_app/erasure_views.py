@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import Any
 
 from django.contrib import messages
+from django.db import DatabaseError
 from django.db.models import Count, Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -24,10 +26,12 @@ from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Attachment, Guest, Message, Session
 from sessions_app.session_list import table_address
 
-#: What the erasure of each session would empty: how many rows by model label, nothing for one erased before.
-Plan = dict[int, dict[str, int]]
+#: Which rows the erasure of each session would empty, by model label; none for one erased before.
+Plan = dict[int, dict[str, str]]
 #: How many sessions of a guest the confirm page names.
 _NAMED = 10
+
+logger = logging.getLogger(__name__)
 
 
 class ConfirmSessionErasureView(ConfirmErasureView):
@@ -55,7 +59,7 @@ class ConfirmSessionsErasureView(StaffPage):
     """Several sessions at once, each with a record of its own: first the page, then, confirmed, the erasures.
 
     200 the page, 302 back to the table, 409 when something has changed since it was shown: nothing more is erased.
-    422 when the choice itself is wrong.
+    422 when the choice itself is wrong, 503 when the database failed: the page says what was erased until then.
     """
 
     http_method_names = ["post"]
@@ -84,7 +88,7 @@ class ConfirmSessionsErasureView(StaffPage):
     def _is_as_shown(self, plan: Plan) -> bool:
         """Say whether each session takes with it what was shown; what somebody else erased since takes nothing."""
         shown = shown_in(self.request.POST)
-        return all(not takes or shown.get(str(pk)) == sum(takes.values()) for pk, takes in plan.items())
+        return all(not takes or shown.get(str(pk)) == _in_one(takes) for pk, takes in plan.items())
 
     def _erase(self, sessions: list[Session], plan: Plan) -> HttpResponse:
         requester = engine.Requester(door_of(self.request), self.request.user)  # type: ignore[arg-type]
@@ -95,6 +99,9 @@ class ConfirmSessionsErasureView(StaffPage):
                 records += [record] if erased else []
         except engine.ErasureRefused as refused:
             return self._show(self._sessions(), refusal=_stopped(refused, records), status=409)
+        except DatabaseError:
+            logger.exception("erasures stopped after %d of %d sessions", len(records), len(sessions))
+            return self._show(self._sessions(), refusal=_failed(records), status=503)
         if records:
             messages.success(self.request, self._told(records))
         else:
@@ -119,7 +126,7 @@ class ConfirmSessionsErasureView(StaffPage):
         open_ones = [session for session in sessions if session.anonymized_at is None]
         context = {
             "sessions": sessions,
-            "shown": [(pk, sum(takes.values())) for pk, takes in plan.items()],
+            "shown": [(pk, _in_one(takes)) for pk, takes in plan.items()],
             "refusal": refusal,
             "door": door_of(self.request),
             "query": self.request.POST.get("query", ""),
@@ -137,11 +144,13 @@ def plan_of(sessions: list[Session]) -> Plan:
     left: dict[int | None, int] = dict(rows.values_list("guest").annotate(Count("pk")))
     plan: Plan = {}
     for session in sessions:
-        plan[session.pk] = {} if session.anonymized_at else {Session._meta.label: 1}
+        plan[session.pk] = (
+            {} if session.anonymized_at else {Session._meta.label: engine.fingerprint([session.pk])}
+        )
         if session.guest_id and not session.anonymized_at:
             left[session.guest_id] = left.get(session.guest_id, 0) - 1
             if not left[session.guest_id]:
-                plan[session.pk][Guest._meta.label] = 1
+                plan[session.pk][Guest._meta.label] = engine.fingerprint([session.guest_id])
     return plan
 
 
@@ -172,9 +181,22 @@ def summary_of(records: list[Erasure]) -> str:
     return " ".join([done % {"n": len(records)}, *others])
 
 
+def _in_one(takes: dict[str, str]) -> str:
+    """Return what a session takes with it as one hidden field."""
+    return " ".join(takes.values())
+
+
 def _stopped(refused: engine.ErasureRefused, records: list[Erasure]) -> str:
     """Return why the erasures stopped, and what was erased until then."""
     if not records:
         return str(refused)
     stopped = _("One session has changed since it was shown to you; it and those after it were not erased.")
     return f"{summary_of(records)} {stopped}"
+
+
+def _failed(records: list[Erasure]) -> str:
+    """Return that the database failed, and what was erased until then."""
+    if not records:
+        return _("The database could not do it now. Nothing was erased.")
+    failed = _("Then the database failed: one session and those after it were not erased.")
+    return f"{summary_of(records)} {failed}"

@@ -237,26 +237,32 @@ def test_stored_upload_is_queued_no_more(conversation: Session) -> None:
     assert (len(media()), FileDeletion.objects.count()) == (1, 0)
 
 
-def test_more_than_was_shown_is_refused(conversation: Session) -> None:
+def test_anything_but_what_was_shown_is_refused(conversation: Session) -> None:
     guest = conversation.guest
     assert guest is not None
-    make_session(conversation.webchat)
+    shown = engine.preview(guest).shown
+    again = make_session(conversation.webchat)
+    wider = engine.preview(guest).shown
     before = digest()
-    for shown in (
-        {"sessions_app.Session": 1, "sessions_app.Guest": 1},
-        {"sessions_app.Session": 2},
-        {"sessions_app.Session": 2, "sessions_app.Guest": 1, "webchat.WebChat": 1},
+    for other in (
+        shown,
         {},
+        {"sessions_app.Session": wider["sessions_app.Session"]},
+        wider | {"webchat.WebChat": engine.fingerprint([1])},
+        wider | {"sessions_app.Session": "2"},
     ):
         with pytest.raises(engine.SubjectChanged):
-            engine.erase(guest, requester=COMMAND, expected=shown)
-    assert digest() == before
+            engine.erase(guest, requester=COMMAND, expected=other)
     # A session's page that promised to take the guest along, when the guest has come back since.
     with pytest.raises(engine.SubjectChanged):
-        engine.erase(
-            conversation, requester=COMMAND, expected={"sessions_app.Session": 1, "sessions_app.Guest": 1}
-        )
+        engine.erase(conversation, requester=COMMAND, expected=shown)
     assert digest() == before
+    # As many as were shown, but not the same ones.
+    engine.erase(again, requester=COMMAND)
+    make_session(conversation.webchat)
+    with pytest.raises(engine.SubjectChanged):
+        engine.erase(guest, requester=COMMAND, expected=wider)
+    assert engine.erase(guest, requester=COMMAND, expected=engine.preview(guest).shown)[1]
 
 
 def test_row_outside_the_subject_rolls_everything_back(

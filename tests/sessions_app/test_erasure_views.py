@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -185,6 +186,19 @@ def test_more_than_was_shown_is_refused(support: Client, shown: dict[str, str]) 
     assert support.post(url, shown_on(response)).status_code == 302
 
 
+def test_as_many_as_were_shown_but_not_the_same_are_refused(support: Client) -> None:
+    first = make_session()
+    gone = make_session(first.webchat)
+    url = f"/guests/{first.guest_id}/anonymize/"
+    page = support.get(url)
+    engine.erase(gone, requester=engine.Requester(Door.COMMAND))
+    new = make_session(first.webchat)
+    response = support.post(url, shown_on(page))
+    assert response.status_code == 409
+    assert Session.objects.get(pk=new.pk).anonymized_at is None
+    assert support.post(url, shown_on(response)).status_code == 302
+
+
 @pytest.mark.parametrize("bad", BAD_IDS)
 @pytest.mark.parametrize("kind", ["guests", "sessions"])
 def test_bad_id_is_not_found_and_changes_nothing(support: Client, kind: str, bad: str) -> None:
@@ -253,7 +267,7 @@ def test_several_sessions_of_one_guest_take_the_guest_with_the_last(support: Cli
     webchat = make_webchat()
     chosen = {"session": [make_session(webchat).pk, make_session(webchat).pk]}
     page = support.post("/sessions/anonymize/", chosen)
-    assert list(shown_on(page).values()) == [1, 2]
+    assert [len(takes.split()) for takes in shown_on(page).values()] == [1, 2]
     support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
     assert Guest.objects.get().anonymized_at is not None
 
@@ -276,6 +290,52 @@ def test_several_are_refused_whole_when_one_takes_more_than_was_shown(support: C
     )
     sent = {**chosen, **shown_on(refused), "confirm": "yes"}
     assert support.post("/sessions/anonymize/", sent).status_code == 302
+
+
+def test_several_do_not_take_another_guest_than_was_shown(support: Client) -> None:
+    session = make_session()
+    chosen = {"session": [session.pk]}
+    page = support.post("/sessions/anonymize/", chosen)
+    other = Guest.objects.create(name="Petr")
+    Session.objects.filter(pk=session.pk).update(guest=other)
+
+    refused = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
+
+    assert refused.status_code == 409
+    assert not Erasure.objects.exists()
+
+
+@pytest.mark.parametrize("erased", [0, 1])
+def test_several_say_what_was_erased_when_the_database_fails(
+    support: Client, monkeypatch: pytest.MonkeyPatch, erased: int
+) -> None:
+    webchat = make_webchat()
+    sessions = [make_session(webchat, email=f"{number}@example.com") for number in range(3)]
+    chosen = {"session": [session.pk for session in sessions]}
+    page = support.post("/sessions/anonymize/", chosen)
+    append = engine._append
+
+    def failing(record: Erasure) -> Erasure:
+        if Erasure.objects.count() == erased:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT kanarvalue FROM nowhere")
+        return append(record)
+
+    monkeypatch.setattr(engine, "_append", failing)
+    stopped = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
+    html = stopped.content.decode()
+    assert stopped.status_code == 503
+    assert (
+        "Anonymized, record 1: sessions: 1, guests: 1. Then the database failed" in html
+        if erased
+        else "The database could not do it now. Nothing was erased." in html
+    )
+    assert "kanarvalue" not in html
+    assert Session.objects.exclude(anonymized_at=None).count() == Erasure.objects.count() == erased
+    monkeypatch.undo()
+    sent = {**chosen, **shown_on(stopped), "confirm": "yes"}
+    assert support.post("/sessions/anonymize/", sent).status_code == 302
+    assert Erasure.objects.count() == 3
 
 
 def test_several_stop_at_the_first_that_changes_meanwhile(
