@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import IO, Any
 
 from django.conf import settings
@@ -33,6 +33,10 @@ from sessions_app.models import (
 from sessions_app.rounding import start_of
 from sessions_app.ticket import Ticket, room_key
 from webchat.models import ConsentText, EntryForm, WebChat
+
+#: How long a used form leads into its conversation again: a double click, a reload. A form without fields holds
+#: nothing by which to tell its sender from the next person at the same device.
+REPEATED_WITHIN = timedelta(minutes=2)
 
 
 class EntryRefused(Exception):
@@ -115,12 +119,13 @@ def start_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Visi
     """Open a session: the gate, and the only way into one.
 
     Creates or finds the guest, creates session and consent event, in one transaction. The same form again, with
-    the same person, returns the same session, also when two submits arrive at once.
+    the same values, returns the same session while it can be a double click or a reload, also when two submits
+    arrive at once.
 
     Raises:
         ConsentTextChanged: the ticket's form showed another text than the current one.
-        ConsentNotShown: what the ticket's form showed is not what is asked now, or the form was used by somebody
-            else before: the Back button on a shared device leads nobody into another person's conversation.
+        ConsentNotShown: what the ticket's form showed is not what is asked now, or the form was used before: the
+            Back button on a shared device leads nobody into another person's conversation.
         EntryIncomplete: the GDPR form without all four fields.
         Unavailable: no consent text is published.
     """
@@ -137,9 +142,10 @@ def start_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Visi
 
 
 def _repeated(session: Session, entry: Entry) -> Session:
-    """Return the session of a form that was sent before, to whom sent it."""
+    """Return the open session of a form that was sent just now with the same values."""
     entered = (session.entered_name, session.entered_email, session.entered_phone)
-    if session.anonymized_at is not None or entered != (entry.name, entry.email, entry.phone):
+    same = entered == (entry.name, entry.email, entry.phone)
+    if not (same and session.is_open and timezone.now() - session.created_at <= REPEATED_WITHIN):
         raise ConsentNotShown
     return session
 

@@ -42,7 +42,15 @@ class Ticket:
     @property
     def room_token(self) -> str:
         """Return the secret of the room's URL: 256 bits that only the server can derive from the nonce."""
-        return salted_hmac("sessions_app.room", self.nonce, algorithm="sha256").hexdigest()
+        return self._room_token(settings.SECRET_KEY)
+
+    def room_token_of(self, key: str | None) -> str:
+        """Return the secret whose digest a session stores: SECRET_KEY may have changed since the form was sent."""
+        tokens = map(self._room_token, [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
+        return next((token for token in tokens if room_key(token) == key), self.room_token)
+
+    def _room_token(self, secret: str) -> str:
+        return salted_hmac("sessions_app.room", self.nonce, secret=secret, algorithm="sha256").hexdigest()
 
     def shows(self, text: ConsentText | None) -> bool:
         """Say whether the form showed exactly this text."""

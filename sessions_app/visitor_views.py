@@ -27,8 +27,8 @@ from webchat.models import WebChat
 class EntryView(View):
     """Show the entry form and open a session for a good submit.
 
-    200 the form, 302 to the room, 403 ticket refused, 404 unknown or archived, 409 another text is current,
-    422 incomplete, 503 unavailable.
+    200 the form, 302 to the room, 403 ticket refused, 404 unknown or archived, 409 another text is current or the
+    form was used, 422 incomplete, 503 unavailable.
     """
 
     channel: str = Channel.CHAT
@@ -60,7 +60,7 @@ class EntryView(View):
             focus_first_error(form)
             return self._show(form, status=422)
         try:
-            services.start_session(
+            session = services.start_session(
                 self.webchat, ticket=shown, entry=form.entry, visit=visit.visit_of(request)
             )
         except services.ConsentTextChanged as changed:
@@ -73,8 +73,10 @@ class EntryView(View):
             notice = _("The form has changed since it was shown to you. Please read it and send it again.")
             return self._show(form, status=409, notice=notice)
         except services.Unavailable:
+            # Archived since the request arrived, or without a text.
+            self.webchat = get_object_or_404(WebChat.objects.open(), pk=self.webchat.pk)
             return self._show(form)
-        return HttpResponseRedirect(reverse("room", args=[shown.room_token]))
+        return HttpResponseRedirect(reverse("room", args=[shown.room_token_of(session.room_key)]))
 
     @property
     def _form_class(self) -> type[NoEntryForm]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from itertools import combinations
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from sessions_app.models import ConsentEvent, Guest, Session
+from sessions_app import services, ticket
+from sessions_app.models import ConsentEvent, Guest, Party, Session
 from tests.database import digest
 from tests.factories import make_session, make_ticket, make_webchat, publish
 from tests.pages import COMPLETE, entry_url, submit, ticket_in
-from webchat.models import EntryForm
+from webchat.models import EntryForm, WebChat
 
 pytestmark = pytest.mark.django_db
 
@@ -135,9 +137,6 @@ def test_form_that_became_gdpr_since_it_was_shown_asks_for_consent(client: Clien
 
 def test_a_stale_copy_of_the_webchat_opens_no_session() -> None:
     """The form that counts is the one of the moment of the submit, not of the moment the page read it."""
-    from sessions_app import services, ticket
-    from webchat.models import WebChat
-
     webchat = make_webchat(entry_form=EntryForm.STANDARD)
     shown = ticket.read(make_ticket(webchat), webchat=webchat, channel="chat")
     entry = services.Entry(name="Jana", email="jana@example.com", phone="603 123 456")
@@ -204,6 +203,23 @@ def test_archived_or_unknown_webchat_is_not_found(client: Client) -> None:
     assert client.get("/w/unknown/").status_code == 404
 
 
+def test_webchat_that_is_archived_during_the_submit_is_not_found(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webchat = make_webchat()
+    start = services.start_session
+
+    def archive_first(*args: Any, **kwargs: Any) -> Session:
+        WebChat.objects.update(archived_at=webchat.created_at)
+        return start(*args, **kwargs)
+
+    monkeypatch.setattr(services, "start_session", archive_first)
+    response = submit(client, webchat)
+    assert response.status_code == 404
+    assert b'name="ticket"' not in response.content
+    assert not Session.objects.exists()
+
+
 @pytest.mark.parametrize(("name", "status"), [("123", 422), ("+- 7", 422), ("X Æ A-12", 302), ("王", 302)])
 def test_a_name_has_a_letter(client: Client, name: str, status: int) -> None:
     assert submit(client, make_webchat(), name=name).status_code == status
@@ -229,6 +245,45 @@ def test_used_form_after_erasure_opens_nothing(client: Client) -> None:
     again = client.post(entry_url(webchat), fields)
     assert again.status_code == 409
     assert digest() == before
+
+
+@pytest.mark.parametrize("entry_form", EntryForm)
+@pytest.mark.parametrize(
+    ("seconds", "ended", "status"), [(0, False, 302), (100, False, 302), (121, False, 409), (0, True, 409)]
+)
+def test_used_form_leads_back_only_just_after_it_was_sent(
+    client: Client, entry_form: str, seconds: int, ended: bool, status: int
+) -> None:
+    """The None form holds nothing by which to tell who sends it; and the same values can be typed again."""
+    webchat = make_webchat(entry_form=entry_form)
+    fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
+    first = client.post(entry_url(webchat), fields)
+    session = Session.objects.get()
+    Session.objects.update(created_at=session.created_at - timedelta(seconds=seconds))
+    if ended:
+        services.end_session(session, by=Party.OPERATOR)
+
+    again = client.post(entry_url(webchat), fields)
+
+    assert again.status_code == status
+    assert Session.objects.count() == 1
+    if status == 302:
+        assert again.headers["Location"] == first.headers["Location"]
+    else:
+        assert client.post(entry_url(webchat), fields | {"ticket": ticket_in(again)}).status_code == 302
+
+
+def test_used_form_leads_back_also_after_the_secret_key_was_changed(client: Client, settings: Any) -> None:
+    webchat = make_webchat()
+    fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
+    first = client.post(entry_url(webchat), fields).headers["Location"]
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another key " * 5
+    again = client.post(entry_url(webchat), fields).headers["Location"]
+    assert again == first
+    assert client.get(again).status_code == 200
+    other = client.post(entry_url(webchat), fields | {"ticket": ticket_in(client.get(entry_url(webchat)))})
+    assert client.get(other.headers["Location"]).status_code == 200
 
 
 @pytest.mark.parametrize("field", ["name", "email", "phone"])
