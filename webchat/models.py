@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import secrets
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -40,19 +41,35 @@ def validate_languages(codes: list[str]) -> None:
 def validate_origins(text: str) -> None:
     """Refuse a line that is not an origin such as ``https://www.example.com``."""
     for line in text.split():
-        if not _is_origin(line):
+        if not _origin_of(line):
             message = _("“%(line)s” is not an address such as https://www.example.com.")
             raise ValidationError(message, params={"line": line})
 
 
-def _is_origin(line: str) -> bool:
+_ORIGIN = re.compile(
+    r"(https?)://([^\s/:@\[\]]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?/?", re.IGNORECASE | re.ASCII
+)
+_HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+
+def _origin_of(line: str) -> str:
+    """Return the origin that a line names, as headers spell it (RFC 6454, in ASCII); nothing for anything else.
+
+    It stands in headers between semicolons, commas and keywords, so a host is letters, digits, dots and hyphens only.
+    """
+    match = _ORIGIN.fullmatch(line)
+    if match is None or int((match[3] or ":0")[1:]) > 65535:
+        return ""
     try:
-        parts = urlsplit(line)
-        has_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:  # an unclosed bracket, a port that is no number
-        return False
-    extras = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-    return parts.scheme in {"http", "https"} and has_host and not extras
+        if match[2].startswith("["):
+            host = f"[{ipaddress.IPv6Address(match[2][1:-1])}]"
+        else:
+            host = match[2].encode("idna").decode().lower()
+    except ValueError:  # no address; no name that IDNA can spell
+        return ""
+    if not host.startswith("[") and not _HOST.fullmatch(host):
+        return ""
+    return f"{match[1].lower()}://{host}{match[3] or ''}"
 
 
 class WebChatQuerySet(models.QuerySet["WebChat"]):
@@ -120,7 +137,8 @@ class WebChat(models.Model):
 
     @property
     def origins(self) -> list[str]:
-        return [line.rstrip("/") for line in self.site.split()]
+        """Return the addresses of the site as headers spell them."""
+        return [origin for line in self.site.split() if (origin := _origin_of(line))]
 
     def current_version(self) -> ConsentVersion | None:
         """Return the newest published version, or None when nothing was published."""

@@ -3,9 +3,10 @@
 import phonenumbers
 import pytest
 from django.conf import settings
+from django.core.exceptions import ValidationError
 
 from tests.factories import make_webchat
-from webchat.models import WebChat
+from webchat.models import WebChat, validate_origins
 from webchat.regions import REGIONS, regions_by_name
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +106,37 @@ def test_general_saves_every_field(administrator):
         name: value for name, value in GOOD.items() if name != "site"
     }
     assert webchat.origins == ["https://www.example.com", "https://shop.example.com:8443"]
+
+
+ORIGINS = {
+    "https://www.example.com": "https://www.example.com",
+    "HTTP://Shop.Example.com/": "http://shop.example.com",
+    "https://shop.example.com:8443": "https://shop.example.com:8443",
+    "https://müller.example": "https://xn--mller-kva.example",
+    "http://localhost:8000": "http://localhost:8000",
+    "http://192.0.2.1": "http://192.0.2.1",
+    "http://[2001:DB8::1]:8080": "http://[2001:db8::1]:8080",
+}
+NO_ORIGINS = [
+    "https://a.cz;script-src", "https://a.cz;", "https://*", "https://*.a.cz", "https://'self'", "https://a.cz,b",
+    "https://a.cz；b", "https://a.cz，b", "https://a..cz", "https://.a.cz", "https://a.cz.", "https://-a.cz",
+    "https://a_b.cz", "https://a.cz:", "https://a.cz:0", "https://a.cz:65536", "https://a.cz:٣", "https://a.cz//",
+    "https://a.cz?b", "https://a.cz#b", "https://a.cz\\b", "https://[::1", "https://[::g]", "https://[a.cz]",
+    "https://" + "a" * 64 + ".cz", "https://a%2fb.cz", "https://\"a.cz", "wss://a.cz", "//a.cz", "https://",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ORIGINS)
+def test_address_of_a_site_is_spelled_as_in_a_header(line):
+    validate_origins(line)
+    assert WebChat(site=line).origins == [ORIGINS[line]]
+
+
+@pytest.mark.parametrize("line", NO_ORIGINS)
+def test_what_a_header_would_read_otherwise_is_no_address(line):
+    with pytest.raises(ValidationError):
+        validate_origins(line)
+    assert WebChat(site=line).origins == []
 
 
 @pytest.mark.parametrize(
