@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("anonymization", "0001_initial")]
+    dependencies = [("anonymization", "0002_erasure_client")]
 
     operations = [
         migrations.CreateModel(
