@@ -1,0 +1,107 @@
+"""Headers that a browser protects people by, to the letter: what may run, who may frame a page, who keeps a copy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from sessions_app.models import Attachment
+from tests.factories import make_webchat, publish
+from tests.pages import COMPLETE, close_files, entry_url, submit, ticket_in
+
+pytestmark = pytest.mark.django_db
+
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
+}
+
+
+@pytest.fixture
+def pages(client: Client, log_in: Callable[[str], Client]) -> dict[str, Any]:
+    """Return an answer of each kind of page."""
+    webchat = make_webchat()
+    entry = client.get(entry_url(webchat))
+    room = submit(client, webchat).headers["Location"]
+    client.post(f"{room}file/", {"file": SimpleUploadedFile("a.txt", b"a")})
+    download = client.get(f"{room}files/{Attachment.objects.get().pk}/")
+    close_files(download)
+    return {
+        "staff": log_in("support").get("/sessions/"),
+        "entry": entry,
+        "room": client.get(room),
+        "transcript": client.get(f"{room}transcript/"),
+        "download": download,
+        "editor": log_in("administrator").get(f"/settings/webchat/{webchat.pk}/forms/"),
+    }
+
+
+def policy_of(response: Any) -> dict[str, str]:
+    header = re.sub(r"'nonce-[\w+/=-]{16,}'", "'nonce-…'", response.headers["Content-Security-Policy"])
+    return dict(directive.strip().split(" ", 1) for directive in header.split(";"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy", "frames"),
+    [
+        ("staff", POLICY, "DENY"),
+        # The package of the editor brings its scripts as modules; each answer has a nonce of its own.
+        ("editor", POLICY | {"script-src": "'self' 'nonce-…'"}, "DENY"),
+        ("entry", POLICY, "DENY"),
+        ("room", POLICY | {"frame-src": "'self'"}, "DENY"),
+        # The room shows it in a frame that reloads itself.
+        ("transcript", POLICY | {"frame-src": "'self'", "frame-ancestors": "'self'"}, "SAMEORIGIN"),
+        ("download", {"sandbox": "", "default-src": "'none'"}, "DENY"),
+    ],
+)
+def test_what_runs_and_who_frames(
+    pages: dict[str, Any], kind: str, policy: dict[str, str], frames: str
+) -> None:
+    response = pages[kind]
+    assert response.status_code == 200
+    if kind == "download":
+        assert response.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    else:
+        assert policy_of(response) == policy
+    assert response.headers["X-Frame-Options"] == frames
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_nonce_is_used_once(log_in: Callable[[str], Client]) -> None:
+    url, administrator = f"/settings/webchat/{make_webchat().pk}/forms/", log_in("administrator")
+    assert len({administrator.get(url).headers["Content-Security-Policy"] for _number in range(3)}) == 3
+
+
+def answers(client: Client) -> dict[int, Any]:
+    """Return the entry form's answers by status; some hold what was typed."""
+    webchat = make_webchat()
+    shown = client.get(entry_url(webchat))
+    old = {"ticket": ticket_in(shown), **COMPLETE}
+    publish(webchat, "Another wording.")
+    results = [
+        shown,
+        client.post(entry_url(webchat), {**COMPLETE, "ticket": "forged"}),
+        client.post(entry_url(webchat), old),
+        submit(client, webchat, consent=None),
+        submit(client, webchat),
+        client.get(entry_url(make_webchat(published=False))),
+    ]
+    return {response.status_code: response for response in results}
+
+
+@pytest.mark.parametrize("status", [200, 302, 403, 409, 422, 503])
+def test_no_answer_of_the_entry_form_is_kept(client: Client, status: int) -> None:
+    response = answers(client)[status]
+    assert "no-store" in response.headers["Cache-Control"]
