@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
-from django.db import connections
+from django.db import connection, connections
 
 T = TypeVar("T")
+
+
+def wait_until_blocked_by_me(answer: Future[Any]) -> bool:
+    """Say whether another connection waits for a lock of this one's transaction, as soon as it does; PostgreSQL only.
+
+    No when the other one's work ends without waiting.
+    """
+    deadline = time.monotonic() + 30
+    while not answer.done():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_locks "
+                "WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+            )
+            if cursor.fetchone()[0]:
+                return True
+        assert time.monotonic() < deadline
+    return False
 
 
 def at_once(actors: Sequence[Callable[[], T]]) -> list[T | Exception]:

@@ -73,6 +73,17 @@ def test_eight_erasures_of_one_subject_are_one_record() -> None:
     assert Guest.objects.get().anonymized_at is not None
 
 
+def test_eight_erasures_of_different_guests_are_numbered_without_a_gap() -> None:
+    webchat = make_webchat()
+    for number in range(ROUNDS):
+        sessions = [make_session(webchat, email=f"{number}.{guest}@example.com") for guest in range(8)]
+        results = at_once([partial(erase, session.guest) for session in sessions])
+        assert not [result for result in results if isinstance(result, Exception)]
+    numbers = Erasure.objects.order_by("number").values_list("number", flat=True)
+    assert list(numbers) == list(range(1, 8 * ROUNDS + 1))
+    assert Guest.objects.filter(anonymized_at=None).count() == 0
+
+
 def test_last_two_sessions_erased_at_once_take_the_guest() -> None:
     webchat = make_webchat()
     for number in range(ROUNDS):

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 
 from sessions_app.models import ConsentEvent, Guest, Session
 from tests.factories import make_ticket, make_webchat
 from tests.pages import COMPLETE, entry_url
-from tests.races import at_once
+from tests.races import at_once, wait_until_blocked_by_me
+from webchat.models import EntryForm, WebChat
+from webchat.services import save_settings
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,6 +29,28 @@ def test_twenty_parallel_submits_of_one_form_are_one_session() -> None:
     assert {answer.status_code for answer in answers} == {302}
     assert len({answer.headers["Location"] for answer in answers}) == 1
     assert (Session.objects.count(), Guest.objects.count(), ConsentEvent.objects.count()) == (1, 1, 1)
+
+
+def submit(webchat: WebChat, fields: dict[str, str]) -> int:
+    (answer,) = at_once([partial(Client().post, entry_url(webchat), fields)])
+    assert not isinstance(answer, Exception)
+    return answer.status_code
+
+
+def test_submit_waits_for_a_change_of_the_form_and_is_refused() -> None:
+    """The form that counts is the one of the commit: no session without consent slips in before it."""
+    webchat = make_webchat(entry_form=EntryForm.STANDARD)
+    fields = {"ticket": make_ticket(webchat), **COMPLETE}
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            save_settings(webchat, changes={"entry_form": EntryForm.GDPR})
+            answer = pool.submit(submit, webchat, fields)
+            if connection.vendor == "postgresql":
+                assert wait_until_blocked_by_me(answer), "it did not wait"
+        assert answer.result(timeout=60) == 409
+
+    assert not Session.objects.exists()
 
 
 def test_parallel_first_visits_of_one_person_are_one_guest() -> None:

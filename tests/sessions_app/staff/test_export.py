@@ -84,6 +84,25 @@ def test_a_formula_is_disarmed(value: str) -> None:
     assert harmless(value) == f"'{value}"
 
 
+@pytest.mark.parametrize(
+    ("value", "disarmed"),
+    [
+        ("a;=1", "a;'=1"),
+        ("a,=1", "a,'=1"),
+        ("a|=1", "a|'=1"),
+        ("a\n=1", "a\n'=1"),
+        ("a\r\n+1", "a\r\n'+1"),
+        ("a\t@x", "a\t'@x"),
+        ("a; -1;b; =2", "a; '-1;b; '=2"),
+        ("a;＝1", "a;'＝1"),
+        ("a\u2028=1", "a\u2028'=1"),
+    ],
+)
+def test_a_formula_behind_another_separator_is_disarmed(value: str, disarmed: str) -> None:
+    """A spreadsheet that splits at semicolons, tabs or lines begins a cell there."""
+    assert harmless(value) == disarmed
+
+
 @pytest.mark.parametrize("value", ["Jana", "603 123 456", "a=b", "jana@example.com", "", "•••", 5, "ž"])
 def test_other_values_stay_as_they_are(value: Any) -> None:
     assert harmless(value) == value
