@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 _BYTE_ORDER_MARK = "\ufeff"
 # What makes a spreadsheet read a cell as a formula (OWASP, "CSV injection"), also after invisible characters.
 _FORMULA_STARTS = frozenset("=+-@\u2212")
-_INNER_FORMULA = re.compile(r"(\S\s*[;,|\t\r\n\u2028\u2029]\s*)([=+\-@\u2212\uff1d\uff0b\uff0d\uff20])")
+_INNER_FORMULA = re.compile(
+    r"((?:\S\s*[;,|\t\r\n\u2028\u2029]|^\s*[;,|])\s*)([=+\-@\u2212\uff1d\uff0b\uff0d\uff20])"
+)
 
 
 def harmless(value: Any) -> Any:
