@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.test import Client
 
+from api.services import create_client
 from tests.factories import make_session
 from tests.test_permission_matrix import ACCOUNTS, TABLE, ids, routes  # noqa: F401  the fixture ids
 
@@ -42,6 +43,7 @@ MODELS = {
     "auth.User": EDITABLE | {"<id>/password/": (200, 200)},
     "account.EmailAddress": EDITABLE,
     "mfa.Authenticator": EDITABLE,
+    "api.ApiClient": READ_ONLY,
 }
 SITE: dict[str, Statuses] = {
     "": (200, 200),
@@ -52,7 +54,7 @@ SITE: dict[str, Statuses] = {
     "autocomplete/": (403, 405),
     "jsi18n/": (200, 405),
     "r/<path:content_type_id>/<path:object_id>/": (404, 404),
-    "^(?P<app_label>sessions_app|auth|account|mfa)/$": (200, 200),
+    "^(?P<app_label>sessions_app|api|auth|account|mfa)/$": (200, 200),
     "(?P<url>.*)$": (404, 404),
 }
 #: POST without data to the pages of the log-in: what nobody gets, what anybody gets who is logged in.
@@ -110,6 +112,7 @@ def keys(make_user: Callable[..., User]) -> dict[str, int]:
         "auth.User": other.pk,
         "account.EmailAddress": EmailAddress.objects.create(user=other, email="other@example.com").pk,
         "mfa.Authenticator": Authenticator.objects.create(user=other, type="totp", data={}).pk,
+        "api.ApiClient": create_client("x", rights=["read_sessions"], created_by=None)[0].pk,
     }
 
 
@@ -119,7 +122,7 @@ def url_of(route: str, keys: dict[str, int]) -> str:
         if route.startswith(f"admin/{label.lower().replace('.', '/')}/"):
             route = re.sub(r"<[^>]+>", str(key), route)
     for pattern, example in (
-        ("^(?P<app_label>sessions_app|auth|account|mfa)/$", "auth/"),
+        ("^(?P<app_label>sessions_app|api|auth|account|mfa)/$", "auth/"),
         ("(?P<url>.*)$", "x"),
         ("<path:content_type_id>/<path:object_id>", "0/0"),
         ("^confirm-email/(?P<key>[-:\\w]+)/$", "confirm-email/x/"),

@@ -270,7 +270,7 @@ def test_admin_site_is_for_superusers(person: str, log_in: Callable[[str], Clien
     assert len(in_admin) > 40
     for route in in_admin:
         url = re.sub(r"<[^>]+>", "1", route)
-        url = url.replace("^(?P<app_label>sessions_app|auth|account|mfa)/$", "auth/").replace(
+        url = url.replace("^(?P<app_label>sessions_app|api|auth|account|mfa)/$", "auth/").replace(
             "(?P<url>.*)$", "x"
         )
         for method in ("GET", "POST"):

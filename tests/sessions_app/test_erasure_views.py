@@ -326,7 +326,8 @@ def test_several_say_what_was_erased_when_the_database_fails(
     html = stopped.content.decode()
     assert stopped.status_code == 503
     assert (
-        "1 session was anonymized. Guests anonymized with their last session: 1. Then the database failed" in html
+        "1 session was anonymized. Guests anonymized with their last session: 1. Then the database failed"
+        in html
         if erased
         else "The database could not do it now. Nothing was erased." in html
     )
