@@ -8,23 +8,27 @@ data change together. Stored files are queued in the same transaction and delete
 from __future__ import annotations
 
 import hashlib
+import logging
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from django.db.models import F, Max, Model, QuerySet, UUIDField, Value
+from django.db.models import F, Model, QuerySet, UUIDField, Value
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from anonymization import outside
 from anonymization.files import delete_files_of
-from anonymization.models import Door, Erasure, FileDeletion
+from anonymization.ledger import Head, subject_of
+from anonymization.models import ASKED_BY_DOOR, Door, Erasure, FileDeletion
 from anonymization.policy import Policy, registry
+
+logger = logging.getLogger(__name__)
 
 
 class ErasureRefused(Exception):
@@ -37,6 +41,10 @@ class NotErasable(ErasureRefused):
 
 class SubjectChanged(ErasureRefused):
     """There is something else to erase than the person who asked was shown."""
+
+
+class LedgerUnavailable(ErasureRefused):
+    """The outside copy of the ledger can't be written, so that the erasure could not be proven after a restore."""
 
 
 class OutsideSubject(ErasureRefused):
@@ -141,7 +149,9 @@ def erase(
         Erasure(
             id=erasure_id,
             kind=policy.label,
-            subject=current.uid,
+            subject=subject_of(current.uid),
+            day=timezone.localdate(now),
+            requester=ASKED_BY_DOOR[requester.door],
             created_at=now,
             door=requester.door,
             requested_by=requester.user,
@@ -150,7 +160,8 @@ def erase(
             shells=shells,
         )
     )
-    transaction.on_commit(partial(delete_files_of, erasure_id), robust=True)
+    # No partial: Django logs a failure by the function's name, which a partial lacks.
+    transaction.on_commit(lambda: _after_commit(erasure), robust=True)
     return erasure, True
 
 
@@ -232,11 +243,45 @@ def _apply(policy: Policy, rows: QuerySet, erasure_id: uuid.UUID, now: datetime)
 
 
 def _append(erasure: Erasure) -> Erasure:
-    """Give the record its number and store it. The ledger's head is locked from here to the commit."""
+    """Chain the record to the one before it and store it. The ledger's head is locked from here to the commit.
+
+    The outside copy gets the intent before the commit and the seal after it.
+
+    Raises:
+        LedgerUnavailable: the outside copy can't be written; nothing was changed.
+    """
+    lock_head()
+    last = head()
+    erasure.number, erasure.previous = last.sequence + 1, last.hash
+    erasure.hash = erasure.entry.hash
+    erasure.save(force_insert=True)
+    try:
+        outside.write_intent(erasure.entry)
+    except OSError:
+        logger.exception("the outside copy of the ledger can't be written")
+        raise LedgerUnavailable(
+            _("The outside copy of the ledger can't be written. Nothing was erased.")
+        ) from None
+    return erasure
+
+
+def _after_commit(erasure: Erasure) -> None:
+    """Seal the record outside, then delete the files; a seal that fails leaves the intent, which counts as much."""
+    try:
+        outside.write_seal(erasure.entry)
+    except OSError:
+        logger.exception("erasure %d was not sealed in the outside copy", erasure.number)
+    delete_files_of(erasure.pk)
+
+
+def lock_head() -> None:
+    """Let nobody else append to the ledger until the commit; on SQLite the transaction itself excludes others."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('anonymization.ledger'))")
-    last = Erasure.objects.aggregate(last=Max("number"))["last"] or 0
-    erasure.number = last + 1
-    erasure.save(force_insert=True)
-    return erasure
+
+
+def head() -> Head:
+    """Return the newest record of the ledger."""
+    last = Erasure.objects.order_by("-number").values_list("number", "hash").first()
+    return Head(*last) if last else Head()

@@ -10,6 +10,8 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from anonymization.ledger import VERSION, Entry
+
 
 class Door(models.TextChoices):
     """By which way the erasure was asked for."""
@@ -22,18 +24,43 @@ class Door(models.TextChoices):
     WITHDRAWAL = "withdrawal", _("Withdrawal of consent")
 
 
+class Asked(models.TextChoices):
+    """Who asked for an erasure, as far as the chained part of a record tells it: a class, nobody by name."""
+
+    STAFF = "staff", _("Member of staff")
+    PROGRAM = "program", _("Program")
+    SYSTEM = "system", _("The system")
+    PERSON = "person", _("The person")
+
+
+ASKED_BY_DOOR = {
+    Door.PAGE: Asked.STAFF,
+    Door.ADMIN: Asked.STAFF,
+    Door.COMMAND: Asked.SYSTEM,
+    Door.API: Asked.PROGRAM,
+    Door.RETENTION: Asked.SYSTEM,
+    Door.WITHDRAWAL: Asked.PERSON,
+}
+
+
 class Erasure(models.Model):
     """One erasure that was carried out: what kind, when, who asked, by which door, how much went.
 
-    Append-only, in the database itself. ``subject`` is the random ``uid`` of the erased guest or session, never a
-    key or a hash of anything that names a person. ``counts`` maps a model's label to the number of rows that went
-    or were emptied; ``shells`` lists the primary keys of the emptied rows by model label.
+    Append-only, in the database itself, and chained: ``number`` to ``hash`` are the fields of a ``ledger.Entry``, in
+    which ``subject`` is a digest of the random ``uid`` of the erased guest or session, never of a key or of anything
+    that names a person. The rest is not chained. ``counts`` maps a model's label to the number of rows that went or
+    were emptied; ``shells`` lists the primary keys of the emptied rows by model label.
     """
 
     id = models.UUIDField(_("random identifier"), primary_key=True, default=uuid.uuid4, editable=False)
     number = models.PositiveBigIntegerField(_("number"), unique=True)
+    version = models.PositiveSmallIntegerField(_("version of the format"), default=VERSION)
     kind = models.CharField(_("kind"), max_length=100)
-    subject = models.UUIDField(_("subject"))
+    subject = models.CharField(_("digest of the subject"), max_length=64)
+    day = models.DateField(_("day"))
+    requester = models.CharField(_("requested by a"), max_length=20, choices=Asked)
+    previous = models.CharField(_("hash of the record before"), max_length=64, unique=True)
+    hash = models.CharField(_("hash"), max_length=64, unique=True)
     created_at = models.DateTimeField(_("carried out at"))
     door = models.CharField(_("door"), max_length=20, choices=Door)
     requested_by = models.ForeignKey(
@@ -73,6 +100,19 @@ class Erasure(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("erasure", args=[self.pk])
+
+    @property
+    def entry(self) -> Entry:
+        """What of the record is chained, as it stands in the database now."""
+        return Entry(
+            sequence=self.number,
+            kind=self.kind,
+            subject=self.subject,
+            day=self.day.isoformat(),
+            requester=self.requester,
+            previous=self.previous,
+            version=self.version,
+        )
 
     @property
     def pending_files(self) -> int:

@@ -7,7 +7,7 @@ field of every installed model is named exactly once: erased, kept (with a reaso
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -49,6 +49,8 @@ class Policy:
     erased_with_last: str = ""
     #: Rows are never changed or deleted, not even by SQL.
     append_only: bool = False
+    #: Says in words what rows that stay prove, for the record of an erasure.
+    evidence: Callable[[QuerySet], Iterable[str]] | None = None
 
     @cached_property
     def model(self) -> type[Model]:

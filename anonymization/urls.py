@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from anonymization.views import ErasureListView, ErasureView
+from anonymization.views import ErasureJsonView, ErasureListView, ErasureView
 
 urlpatterns = [
     path("erasures/", ErasureListView.as_view(), name="erasures"),
     path("erasures/<uuid:pk>/", ErasureView.as_view(), name="erasure"),
+    path("erasures/<uuid:pk>/json/", ErasureJsonView.as_view(), name="erasure_json"),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count, Model
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -185,8 +185,45 @@ class ErasureView(StaffPage):
                 shell for label, keys in erasure.shells.items() for shell in _shells(policies[label], keys)
             ],
             "pending": erasure.pending_files,
+            "evidence": evidence_of(erasure),
+            "head": engine.head(),
         }
         return render(request, "anonymization/erasure_detail.html", context)
+
+
+class ErasureJsonView(StaffPage):
+    """The same record for a program or an archive."""
+
+    http_method_names = ["get", "head"]
+    permission_required = "anonymization.see_erasures"
+
+    def get(self, request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
+        erasure = get_object_or_404(Erasure, pk=pk)
+        head = engine.head()
+        return JsonResponse(
+            {
+                "ledger": erasure.entry.as_fields(),
+                "head": {"sequence": head.sequence, "hash": head.hash},
+                "door": erasure.door,
+                "counts": erasure.counts,
+                "emptied": erasure.shells,
+                "evidence": evidence_of(erasure),
+                "pending_files": erasure.pending_files,
+            }
+        )
+
+
+def evidence_of(erasure: Erasure) -> list[str]:
+    """Return in words what the rows prove that stay with the emptied ones: versions of the consent text."""
+    found: set[str] = set()
+    for policy in registry:
+        step = (policy.subject or "").partition("__")[0]
+        if policy.evidence is None or not step:
+            continue
+        owner: Any = policy.fields[step].related_model
+        keys = erasure.shells.get(owner._meta.label, [])
+        found.update(policy.evidence(policy.model._base_manager.filter(**{f"{step}__in": keys})))
+    return sorted(found)
 
 
 def _shells(policy: Policy, keys: list[int]) -> list[tuple[str, str]]:

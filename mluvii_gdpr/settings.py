@@ -49,6 +49,14 @@ def day(name: str) -> dt.date | None:
         raise ImproperlyConfigured(f"{name} must be a date such as 2026-03-01, or empty.") from None
 
 
+def folder(name: str) -> Path | None:
+    """Return a folder that exists, or None when the variable is empty or not set."""
+    text = env.str(name, default="")
+    if text and not Path(text).is_dir():
+        raise ImproperlyConfigured(f"{name} must be a folder that exists, or empty.")
+    return Path(text) if text else None
+
+
 SECRET_KEY = (
     required("SECRET_KEY", "at least 50 random characters, kept secret and the same over restarts.")
     or "insecure-development-key"
@@ -339,6 +347,8 @@ TICKET_MAX_AGE = at_least("TICKET_MAX_AGE", 1, default=12 * 3600)
 ERASURE_TIME_PRECISION = env.str("ERASURE_TIME_PRECISION", default="day")
 if ERASURE_TIME_PRECISION not in {"day", "week", "month"}:
     raise ImproperlyConfigured("ERASURE_TIME_PRECISION must be day, week or month.")
+# The outside copy of the ledger of erasures, on another volume than the database; empty: none is kept.
+ERASURE_LEDGER_DIR = folder("ERASURE_LEDGER_DIR")
 # Files in a conversation: bytes, and the content types that are accepted by the file's extension.
 ATTACHMENT_MAX_BYTES = at_least("ATTACHMENT_MAX_BYTES", 1, default=10 * 1024 * 1024)
 ATTACHMENT_EXTENSIONS = env.list(

@@ -1,8 +1,9 @@
 """What this app stores about people, and what becomes of it on anonymization."""
 
+from collections.abc import Iterator
 from functools import partial
 
-from django.db.models import Value
+from django.db.models import QuerySet, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_noop as _
 
@@ -87,10 +88,17 @@ policy.register(
 policy.register(Message, subject="session__guest", delete=True)
 policy.register(Attachment, subject="session__guest", delete=True)
 
+
+def _texts_consented_to(events: QuerySet[ConsentEvent]) -> Iterator[str]:
+    rows = events.order_by().values_list("text__version__number", "text__language").distinct()
+    yield from (f"v{number} {language}" for number, language in rows)
+
+
 policy.register(
     ConsentEvent,
     subject="session__guest",
     append_only=True,
+    evidence=_texts_consented_to,
     keep=dict.fromkeys(
         ("id", "session", "text", "kind", "day", "channel"),
         _("Evidence of consent (GDPR Art. 7(1)); carries no identity."),

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
+from anonymization.ledger import GENESIS
+from anonymization.models import ASKED_BY_DOOR, Door, Erasure
 from sessions_app import services, ticket
 from sessions_app.models import Channel, Session
 from webchat.consent_html import DraftText
@@ -64,3 +70,17 @@ def make_session(
         entry=services.Entry(name=name, email=email, phone=phone, consent=True),
         visit=visit or services.Visit(ip_address="203.0.113.7", user_agent="Mozilla/5.0"),
     )
+
+
+def make_erasures(rows: Iterable[tuple[datetime, str]]) -> list[Erasure]:
+    """Return stored, chained records of sessions that nobody has, by their times and doors."""
+    erasures: list[Erasure] = []
+    for number, (moment, door) in enumerate(rows, 1):
+        erasure = Erasure(
+            number=number, kind="sessions_app.Session", subject=f"{number:064x}", day=timezone.localdate(moment),
+            requester=ASKED_BY_DOOR[Door(door)], previous=erasures[-1].hash if erasures else GENESIS,
+            created_at=moment, door=door, counts={},
+        )  # fmt: skip
+        erasure.hash = erasure.entry.hash
+        erasures.append(erasure)
+    return Erasure.objects.bulk_create(erasures)

@@ -19,7 +19,9 @@ CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 # A name in the first cell of a table's row; several are separated by commas.
 TABLE_ROW = re.compile(r"^\| (`[A-Z][A-Z_]+`(?:, `[A-Z][A-Z_]+`)*) \|", re.MULTILINE)
-READ = re.compile(r"""(?:\benv(?:\.\w+)?|\brequired|\bday|\bat_least|environ\.get)\(\s*["']([A-Z_]+)["']""")
+READ = re.compile(
+    r"""(?:\benv(?:\.\w+)?|\brequired|\bday|\bfolder|\bat_least|environ\.get)\(\s*["']([A-Z_]+)["']"""
+)
 PLACES = (
     "anonymization",
     "api",

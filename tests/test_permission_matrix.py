@@ -100,6 +100,7 @@ TABLE: dict[str, Row] = {
     ),
     "erasures/": Row("/erasures/", "anonymization.see_erasures", read()),
     "erasures/<uuid:pk>/": Row("/erasures/{erasure}/", "anonymization.see_erasures", read()),
+    "erasures/<uuid:pk>/json/": Row("/erasures/{erasure}/json/", "anonymization.see_erasures", read()),
     "settings/webchat/": Row("/settings/webchat/", (SETTINGS, PUBLISH), read(), either=True),
     "settings/webchat/add/": Row("/settings/webchat/add/", SETTINGS, read() | {"POST": 422}),
     "settings/webchat/<int:pk>/": Row("/settings/webchat/{webchat}/", SETTINGS, read() | {"POST": 422}),

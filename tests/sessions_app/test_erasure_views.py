@@ -17,7 +17,7 @@ from anonymization.models import Door, Erasure
 from sessions_app import services
 from sessions_app.models import Guest, Party, Session
 from tests.database import digest
-from tests.factories import make_session, make_webchat
+from tests.factories import make_erasures, make_session, make_webchat
 from tests.sessions_app.staff.rows import make_rows
 
 pytestmark = pytest.mark.django_db
@@ -99,7 +99,7 @@ def test_what_stays_are_numbers_and_no_bookkeeping(support: Client) -> None:
     assert "<dt>Went</dt>" in html
     assert "<dt>Goes</dt>" not in html
     assert "0 files" not in html
-    assert "<dt>Random identifier of the emptied row</dt>" in html
+    assert "<dt>Digest of the subject's random identifier</dt>" in html
 
 
 @pytest.mark.parametrize("kind", ["guests", "sessions"])
@@ -380,11 +380,7 @@ def test_wrong_choice_of_several_erases_nothing(support: Client, chosen: list[An
 
 def test_list_of_erasures_is_paged_by_number(log_in: Callable[[str], Client]) -> None:
     officer = log_in("officer")
-    Erasure.objects.bulk_create(
-        Erasure(number=number, kind="sessions_app.Session", subject=f"{number:032x}", created_at=timezone.now(),
-                door="command", counts={})
-        for number in range(1, 121)
-    )  # fmt: skip
+    make_erasures((timezone.now(), "command") for _number in range(120))
     html = officer.get("/erasures/").content.decode()
     assert "Record 120" in html
     assert "Record 70<" not in html
@@ -398,11 +394,9 @@ def test_list_of_erasures_is_paged_by_number(log_in: Callable[[str], Client]) ->
 def ledger() -> list[Erasure]:
     """Return five erasures, one a day from the first to the fifth of March, every second one by command."""
     midnight = timezone.make_aware(datetime(2026, 3, 1))
-    return Erasure.objects.bulk_create(
-        Erasure(number=number, kind="sessions_app.Session", subject=f"{number:032x}", counts={},
-                created_at=midnight + timedelta(days=number - 1), door="command" if number % 2 else "page")
-        for number in range(1, 6)
-    )  # fmt: skip
+    return make_erasures(
+        (midnight + timedelta(days=number - 1), "command" if number % 2 else "page") for number in range(1, 6)
+    )
 
 
 @pytest.mark.parametrize(
@@ -438,11 +432,7 @@ def test_wrong_filter_lists_no_erasure_and_says_so(support: Client, query: str) 
 
 
 def test_pages_of_erasures_keep_their_filter(support: Client) -> None:
-    Erasure.objects.bulk_create(
-        Erasure(number=number, kind="sessions_app.Session", subject=f"{number:032x}", created_at=timezone.now(),
-                door="page" if number % 2 else "command", counts={})
-        for number in range(1, 121)
-    )  # fmt: skip
+    make_erasures((timezone.now(), "page" if number % 2 else "command") for number in range(1, 121))
     first = support.get("/erasures/?door=page")
     assert 'href="?door=page&amp;before=21"' in first.content.decode()
     second = support.get("/erasures/?door=page&before=21")

@@ -1,0 +1,34 @@
+"""Print the head of the ledger with a signature, to be kept elsewhere: by mail, on another host, on paper.
+
+Whoever holds it can prove later that no record up to it was changed, removed or put in: see ``verify_ledger --head``.
+Exit code 0.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from anonymization import engine
+from anonymization.verification import publish
+
+
+class Command(BaseCommand):
+    help = "Print the head of the ledger: SEQUENCE:HASH:SIGNATURE."
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        head = engine.head()
+        published = publish(head)
+        if options["json"]:
+            signature = published.rpartition(":")[2]
+            self.stdout.write(
+                json.dumps({"sequence": head.sequence, "hash": head.hash, "signature": signature})
+            )
+        else:
+            self.stdout.write(published)

@@ -1,0 +1,73 @@
+"""Does the ledger hold? The chain in the database, against its outside copy, and against a head published earlier."""
+
+from __future__ import annotations
+
+from django.core.signing import BadSignature, Signer
+
+from anonymization.ledger import BrokenChain, Entry, Head, verify
+from anonymization.models import Erasure
+from anonymization.outside import Contents
+
+_signer = Signer(salt="anonymization.ledger")
+
+
+def verify_database(*, published: Head | None = None) -> list[Entry]:
+    """Check every record in the database and return what is chained of them.
+
+    Raises:
+        BrokenChain: with the first record that is wrong, or that is not the published one.
+    """
+    entries: list[Entry] = []
+    head = Head()
+    for erasure in Erasure.objects.order_by("number").iterator():
+        if erasure.number != head.sequence + 1:
+            raise BrokenChain(head.sequence + 1, f"is missing; {erasure.number} stands in its place")
+        if erasure.entry.hash != erasure.hash:
+            raise BrokenChain(erasure.number, "was changed: its hash is another")
+        head = verify([erasure.entry], after=head)
+        entries.append(erasure.entry)
+    if published is not None and published not in (Head(), *(entry.head for entry in entries)):
+        raise BrokenChain(published.sequence, "is not the one whose head was published")
+    return entries
+
+
+def compare(database: list[Entry], outside: Contents) -> None:
+    """Check that the outside copy holds the same records as the database.
+
+    A record whose seal is missing outside counts as held when its intent is there: the process died in between.
+
+    Raises:
+        BrokenChain: with the first record in which they differ.
+    """
+    for inside, copied in zip(database, outside.sealed, strict=False):
+        if inside != copied:
+            raise BrokenChain(inside.sequence, "differs from the outside copy")
+    if len(outside.sealed) > len(database):
+        raise BrokenChain(len(database) + 1, "is missing in the database")
+    for entry in database[len(outside.sealed) :]:
+        if entry not in outside.unsealed:
+            raise BrokenChain(entry.sequence, "is missing in the outside copy")
+
+
+def publish(head: Head) -> str:
+    """Return a head to be kept elsewhere: sequence, hash, and a signature that only this installation can make."""
+    return _signer.sign(str(head))
+
+
+def read_head(text: str) -> Head:
+    """Read a published head, with its signature or without.
+
+    Raises:
+        ValueError: it is none, or its signature is not this installation's.
+    """
+    parts = text.strip().split(":")
+    if len(parts) == 3:
+        try:
+            _signer.unsign(text.strip())
+        except BadSignature:
+            raise ValueError("The head was not signed by this installation.") from None
+    elif len(parts) != 2:
+        raise ValueError("A head is SEQUENCE:HASH or SEQUENCE:HASH:SIGNATURE.")
+    if not (parts[0].isascii() and parts[0].isdecimal() and len(parts[0]) < 19 and len(parts[1]) == 64):
+        raise ValueError("A head is SEQUENCE:HASH or SEQUENCE:HASH:SIGNATURE.")
+    return Head(int(parts[0]), parts[1])

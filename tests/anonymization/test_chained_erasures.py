@@ -1,0 +1,252 @@
+"""Each erasure appends one chained record, inside and outside of the database; neither is ever ahead in silence."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.test import Client
+
+from anonymization import engine, outside
+from anonymization.ledger import GENESIS, Head, subject_of
+from anonymization.models import Door, Erasure
+from sessions_app.models import Guest, Session
+from tests.database import digest, dump
+from tests.factories import make_session, make_webchat
+from tests.races import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def copy(settings: Any, tmp_path: Path) -> Path:
+    settings.ERASURE_LEDGER_DIR = tmp_path
+    return tmp_path / outside.FILE
+
+
+def erase(subject: Any, door: Door = Door.COMMAND) -> Erasure:
+    record, _erased = engine.erase(subject, requester=engine.Requester(door))
+    return record
+
+
+def sessions(count: int) -> list[Session]:
+    webchat = make_webchat()
+    return [make_session(webchat, email=f"guest{number}@example.com") for number in range(count)]
+
+
+def run(command: str, *arguments: str) -> str:
+    printed = StringIO()
+    call_command(command, *arguments, stdout=printed)
+    return printed.getvalue()
+
+
+def test_records_are_chained_in_the_order_of_their_numbers(copy: Path) -> None:
+    doors = (Door.PAGE, Door.API, Door.COMMAND, Door.RETENTION, Door.WITHDRAWAL)
+    made = sessions(5)
+    uids = [session.uid for session in made]
+    records = [erase(session, door) for session, door in zip(made, doors, strict=True)]
+    assert [record.number for record in records] == [1, 2, 3, 4, 5]
+    assert [record.previous for record in records] == [GENESIS, *(record.hash for record in records[:-1])]
+    assert [record.requester for record in records] == ["staff", "program", "system", "system", "person"]
+    assert [record.subject for record in records] == [subject_of(uid) for uid in uids]
+    assert outside.read(copy).sealed == [record.entry for record in records]
+    assert "The ledger holds" in run("verify_ledger")
+
+
+def test_the_ledger_names_nobody(copy: Path) -> None:
+    session = make_session(name="Kanar Kanarova", email="kanar@example.com")
+    uid = session.uid
+    assert "kanar" in dump(), "the positive control"
+    erase(session)
+    text = copy.read_text()
+    assert "anar" not in text
+    assert str(uid) not in text
+    assert uid.hex not in text
+    assert subject_of(uid) in text
+
+
+def test_erasing_again_appends_nothing(copy: Path) -> None:
+    session = make_session()
+    first = erase(session)
+    before = copy.read_text()
+    assert erase(Session.objects.get()) == first
+    assert copy.read_text() == before
+
+
+def test_without_an_outside_copy_nothing_is_written(settings: Any) -> None:
+    settings.ERASURE_LEDGER_DIR = None
+    assert erase(make_session()).number == 1
+
+
+def test_an_outside_copy_that_cannot_be_written_stops_the_erasure(settings: Any, tmp_path: Path) -> None:
+    settings.ERASURE_LEDGER_DIR = tmp_path / "unmounted"
+    session = make_session()
+    before = digest()
+    with pytest.raises(engine.LedgerUnavailable):
+        erase(session)
+    assert digest() == before
+    with pytest.raises(CommandError, match="outside copy"):
+        call_command("anonymize_session", str(session.pk))
+    assert digest() == before
+
+
+def test_an_erasure_that_is_rolled_back_leaves_an_intent_without_a_seal(copy: Path) -> None:
+    first, second = sessions(2)
+    with transaction.atomic():
+        erase(first)
+        transaction.set_rollback(True)
+    assert not Erasure.objects.exists()
+    erase(second)
+    contents = outside.read(copy)
+    assert [entry.subject for entry in contents.sealed] == [subject_of(second.uid)]
+    assert [entry.subject for entry in contents.unsealed] == [subject_of(first.uid)]
+    assert "1 intents" in run("verify_ledger")
+
+
+def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: Any) -> None:
+    def failing(entry: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(outside, "write_seal", failing)
+    erase(make_session())
+    assert Session.objects.get().anonymized_at is not None
+    assert len(outside.read(copy).unsealed) == 1
+
+
+@pytest.mark.postgresql
+def test_erasures_at_once_form_one_chain(copy: Path) -> None:
+    made = sessions(8)
+    results = at_once([lambda session=session: erase(session) for session in made])
+    assert [type(result) for result in results] == [Erasure] * 8
+    contents = outside.read(copy)
+    assert [entry.sequence for entry in contents.sealed] == list(range(1, 9))
+    assert contents.head == engine.head()
+    assert "The ledger holds" in run("verify_ledger")
+
+
+# The verifier -------------------------------------------------------------------------------------------
+
+
+def tamper(statement: str) -> None:
+    """Change the ledger as who administers the database can: with the triggers lifted."""
+    from anonymization import triggers
+
+    triggers.drop(connection)
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    triggers.install(connection)
+
+
+@pytest.mark.parametrize(
+    ("statement", "bad"),
+    [
+        ("UPDATE anonymization_erasure SET day = '2020-01-01' WHERE number = 2", "record 2"),
+        ("UPDATE anonymization_erasure SET requester = 'person' WHERE number = 3", "record 3"),
+        ("UPDATE anonymization_erasure SET kind = 'x' WHERE number = 1", "record 1"),
+        ("DELETE FROM anonymization_erasure WHERE number = 2", "record 2"),
+        ("UPDATE anonymization_erasure SET number = number + 10 WHERE number = 4", "record 4"),
+    ],
+    ids=["edited", "class changed", "kind changed", "deleted", "renumbered"],
+)
+def test_tampering_in_the_database_is_named(statement: str, bad: str) -> None:
+    for session in sessions(4):
+        erase(session)
+    Session.objects.filter(erasure__number=2).count()
+    if statement.startswith("DELETE"):
+        tamper("UPDATE sessions_app_session SET erasure_id = NULL")
+        tamper("UPDATE sessions_app_guest SET erasure_id = NULL")
+    tamper(statement)
+    with pytest.raises(CommandError, match=bad):
+        run("verify_ledger")
+
+
+def test_a_cut_tail_is_found_by_the_outside_copy_and_by_a_head(copy: Path) -> None:
+    for session in sessions(3):
+        erase(session)
+    published = run("ledger_head").strip()
+    tamper("UPDATE sessions_app_session SET erasure_id = NULL")
+    tamper("UPDATE sessions_app_guest SET erasure_id = NULL")
+    tamper("DELETE FROM anonymization_erasure WHERE number = 3")
+    with pytest.raises(CommandError, match="record 3: is missing in the database"):
+        run("verify_ledger")
+    copy.unlink()
+    with pytest.raises(CommandError, match="record 3: is not the one"):
+        run("verify_ledger", "--without-outside", "--head", published)
+    assert "The ledger holds" in run("verify_ledger", "--without-outside")
+
+
+def test_a_recomputed_history_is_found(copy: Path) -> None:
+    for session in sessions(2):
+        erase(session)
+    published = run("ledger_head").strip()
+    forged = Erasure.objects.get(number=2)
+    forged.day = forged.day.replace(year=2020)
+    tamper(
+        f"UPDATE anonymization_erasure SET day = '{forged.day}', hash = '{forged.entry.hash}' WHERE number = 2"
+    )
+    with pytest.raises(CommandError, match="record 2"):
+        run("verify_ledger")
+    with pytest.raises(CommandError, match="record 2"):
+        run("verify_ledger", "--without-outside", "--head", published)
+
+
+def test_a_record_that_the_outside_copy_lacks_is_named(copy: Path) -> None:
+    for session in sessions(2):
+        erase(session)
+    copy.write_text("".join(copy.read_text().splitlines(keepends=True)[:2]))
+    with pytest.raises(CommandError, match="record 2: is missing in the outside copy"):
+        run("verify_ledger")
+    copy.unlink()
+    with pytest.raises(CommandError, match="can't be read"):
+        run("verify_ledger")
+
+
+def test_a_head_is_signed(settings: Any) -> None:
+    erase(make_session())
+    head = run("ledger_head").strip()
+    assert str(engine.head()) in head
+    assert json.loads(run("ledger_head", "--json"))["sequence"] == 1
+    assert "The ledger holds" in run("verify_ledger", "--without-outside", "--head", head)
+    assert "The ledger holds" in run("verify_ledger", "--without-outside", "--head", str(engine.head()))
+    for bad in (head[:-1] + ("A" if head[-1] != "A" else "B"), "1:xyz", "x", f"1:{GENESIS}"):
+        with pytest.raises(CommandError):
+            run("verify_ledger", "--without-outside", "--head", bad)
+
+
+def test_an_empty_ledger_holds() -> None:
+    assert engine.head() == Head()
+    assert "0 records" in run("verify_ledger", "--without-outside")
+
+
+# The record -------------------------------------------------------------------------------------------------
+
+
+def test_the_record_tells_what_is_proven_and_names_nobody(
+    log_in: Callable[[str], Client], copy: Path
+) -> None:
+    session = make_session(name="Kanar Kanarova", email="kanar@example.com")
+    record = erase(Guest.objects.get(pk=session.guest_id))
+    erase(make_session(email="petr@example.com"))
+    officer = log_in("officer")
+    page = officer.get(f"/erasures/{record.pk}/").content.decode()
+    assert record.hash in page
+    assert str(engine.head()) in page
+    assert "v1 en" in page
+    answer = officer.get(f"/erasures/{record.pk}/json/")
+    assert answer.headers["Content-Type"] == "application/json"
+    told = answer.json()
+    assert told["ledger"] == record.entry.as_fields()
+    assert told["head"] == {"sequence": 2, "hash": engine.head().hash}
+    assert told["evidence"] == ["v1 en"]
+    assert told["counts"]["sessions_app.Session"] == 1
+    assert told["pending_files"] == 0
+    for text in (page, answer.content.decode()):
+        assert "anar" not in text
+    assert officer.get(f"/erasures/{uuid.uuid4()}/json/").status_code == 404

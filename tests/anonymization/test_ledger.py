@@ -1,0 +1,151 @@
+"""The chain of the ledger, its outside copy, and the verifier that needs nothing of this product."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anonymization import outside
+from anonymization.ledger import GENESIS, BrokenChain, Entry, Head, subject_of, verify
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def chain(length: int) -> list[Entry]:
+    entries: list[Entry] = []
+    for number in range(1, length + 1):
+        previous = entries[-1].hash if entries else GENESIS
+        subject = subject_of(uuid.UUID(int=number))
+        entries.append(Entry(number, "sessions_app.Guest", subject, "2026-11-25", "staff", previous))
+    return entries
+
+
+@pytest.fixture
+def ledger(settings: Any, tmp_path: Path) -> Path:
+    settings.ERASURE_LEDGER_DIR = tmp_path
+    return tmp_path / "ledger.jsonl"
+
+
+def write(entries: list[Entry]) -> None:
+    for entry in entries:
+        outside.write_intent(entry)
+        outside.write_seal(entry)
+
+
+def stand_alone(*arguments: Any) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-I", ROOT / "bin" / "verify-ledger", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_hash_is_the_documented_one() -> None:
+    """Computed by hand from docs/ledger.md; a change of the format breaks every published head."""
+    entry = Entry(1, "sessions_app.Guest", "ab" * 32, "2026-11-25", "staff", GENESIS)
+    assert entry.hash == "d149bbcaabd74c8faf28b4f7951f0b1d6ac035e3baeb518fbc074ebc6655d6f2"
+
+
+def test_a_chain_holds_and_its_head_says_so() -> None:
+    entries = chain(5)
+    assert verify(entries) == entries[-1].head
+    assert verify(entries[3:], after=entries[2].head) == entries[-1].head
+    assert verify([]) == Head()
+
+
+@pytest.mark.parametrize(
+    ("tampered", "sequence"),
+    [
+        (lambda e: [e[0], replace(e[1], day="2026-01-01"), *e[2:]], 3),
+        (lambda e: [e[0], *e[2:]], 2),
+        (lambda e: [e[1], *e[1:]], 1),
+        (lambda e: [e[0], e[2], e[1], *e[3:]], 2),
+        (lambda e: [*e[:3], e[2], *e[3:]], 4),
+        (lambda e: [e[0], replace(e[1], previous="f" * 64), *e[2:]], 2),
+    ],
+    ids=["edited", "deleted", "first deleted", "swapped", "inserted", "unhinged"],
+)
+def test_tampering_is_found_at_its_place(tampered: Any, sequence: int) -> None:
+    with pytest.raises(BrokenChain) as broken:
+        verify(tampered(chain(5)))
+    assert broken.value.sequence == sequence
+
+
+def test_a_cut_tail_and_a_new_history_are_found_by_a_head(ledger: Path) -> None:
+    entries = chain(5)
+    write(entries[:4])
+    assert stand_alone(ledger)[0] == 0, "a chain by itself does not know that it was longer"
+    assert stand_alone(ledger, "--head", entries[4].head) == (
+        1,
+        "record 5: is not the one whose head was published\n",
+    )
+    assert stand_alone(ledger, "--head", entries[3].head)[0] == 0
+    assert stand_alone(ledger, "--head", entries[1].head)[0] == 0, "an older head is contained"
+    assert stand_alone(ledger, "--head", f"2:{'0' * 64}")[0] == 1
+
+
+def test_the_outside_copy_gives_back_what_was_written(ledger: Path) -> None:
+    entries = chain(4)
+    write(entries[:3])
+    outside.write_intent(entries[3])
+    contents = outside.read(ledger)
+    assert contents.sealed == entries[:3]
+    assert contents.unsealed == [entries[3]]
+    assert contents.head == entries[2].head
+    code, said = stand_alone(ledger)
+    assert code == 0
+    assert f"3 records hold. Head: {entries[2].head}" in said
+    assert "1 intents were not sealed" in said
+
+
+def test_seals_may_overtake_each_other(ledger: Path) -> None:
+    entries = chain(3)
+    for entry in entries:
+        outside.write_intent(entry)
+    for entry in reversed(entries):
+        outside.write_seal(entry)
+    assert outside.read(ledger).sealed == entries
+    assert stand_alone(ledger)[0] == 0
+
+
+def damage(lines: list[str], how: str) -> list[str]:
+    if how == "changed":
+        return [lines[0].replace("2026-11-25", "2026-11-26"), *lines[1:]]
+    if how == "half a line":
+        return [*lines[:-1], lines[-1][:20]]
+    if how == "intent deleted":
+        return lines[1:]
+    if how == "pair deleted":
+        return [*lines[:2], *lines[4:]]
+    return [*lines, '{"note": {}}']
+
+
+@pytest.mark.parametrize("how", ["changed", "half a line", "intent deleted", "pair deleted", "foreign line"])
+def test_a_damaged_outside_copy_is_refused_by_both_verifiers(ledger: Path, how: str) -> None:
+    write(chain(3))
+    ledger.write_text("\n".join(damage(ledger.read_text().splitlines(), how)) + "\n")
+    with pytest.raises((BrokenChain, outside.Unreadable)):
+        outside.read(ledger)
+    code, said = stand_alone(ledger)
+    assert code == 1
+    assert "record" in said or "line" in said
+
+
+def test_the_verifier_says_what_it_cannot_read(tmp_path: Path) -> None:
+    assert stand_alone(tmp_path / "nothing")[0] == 2
+    assert stand_alone(tmp_path / "nothing", "--head", "x")[0] == 2
+
+
+def test_an_entry_holds_nothing_but_what_is_documented() -> None:
+    fields = chain(1)[0].as_fields()
+    assert set(fields) == {"version", "sequence", "kind", "subject", "day", "requester", "previous", "hash"}
+    assert json.dumps(fields).isascii()
