@@ -88,7 +88,7 @@ class Erasure(models.Model):
             models.Index(fields=("created_at",), name="erasure_created"),
             # What an API client erased within the last hour.
             models.Index(
-                fields=("client", "kind", "-created_at"),
+                fields=("client", "-created_at"),
                 name="erasure_client",
                 condition=models.Q(client__isnull=False),
             ),

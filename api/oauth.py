@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from django.utils import timezone, translation
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -69,6 +71,7 @@ class Validator(OAuth2Validator):
         tokens.filter(application=request.client, expires__lt=timezone.now()).delete()
         super().save_bearer_token(token, request, *args, **kwargs)
         services.note_use(request.client)
+        services.forget_old_keys()
 
 
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
@@ -78,7 +81,20 @@ class ClientTokenView(TokenView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if any("\0" in value for values in request.POST.lists() for value in [values[0], *values[1]]):
+        if not _is_plain(request):
             return JsonResponse({"error": "invalid_request"}, status=400)
         with translation.override("en"):
-            return self.authorization_flow_token_response(request)
+            response = self.authorization_flow_token_response(request)
+        response.headers["Content-Type"] = "application/json"
+        return response
+
+
+def _is_plain(request: HttpRequest) -> bool:
+    """Say whether a token request is a readable form, each parameter once (RFC 6749 section 3.2), none in the URL."""
+    try:
+        form = request.POST
+    except (SuspiciousOperation, MultiPartParserError):
+        return False
+    texts = [text for name, values in form.lists() for text in (name, *values)]
+    repeated = any(len(values) > 1 for _name, values in form.lists())
+    return not (request.META.get("QUERY_STRING") or repeated or any("\0" in text for text in texts))

@@ -92,7 +92,7 @@ class Parameters:
         if text is None:
             return None
         try:
-            moment = datetime.fromisoformat(_SPACE_BEFORE_OFFSET.sub(r"+\1", text.strip()))
+            moment = datetime.fromisoformat(_SPACE_BEFORE_OFFSET.sub(r"+\1", text.strip().upper()))
             return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
         except (ValueError, OverflowError):
             self.refuse(name, "Give a date such as 2026-11-01 or 2026-11-01T10:00:00Z.")
@@ -104,7 +104,7 @@ class Parameters:
         if text is None:
             return None
         try:
-            duration = parse_duration(text)
+            duration = parse_duration(text) if re.search("[0-9]", text) else None
         except (ValueError, OverflowError):
             duration = None
         if duration is None or abs(duration) > _MAX_DURATION:

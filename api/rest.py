@@ -98,7 +98,8 @@ class AlwaysJson(BaseContentNegotiation):
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return next(
-            (p for p in parsers if p.media_type == request.content_type.partition(";")[0].strip()), None
+            (p for p in parsers if p.media_type == request.content_type.partition(";")[0].strip().lower()),
+            None,
         )
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:

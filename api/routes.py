@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable
 from typing import Any
 
 from django.urls import URLPattern
 from django.urls.resolvers import RoutePattern
+
+#: Only the letters of ASCII: another alphabet's letter may have one of them as its small form.
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class AnyCaseRoute(RoutePattern):
@@ -17,7 +21,7 @@ class AnyCaseRoute(RoutePattern):
         self._lower = RoutePattern(route.lower(), is_endpoint=True)
 
     def match(self, path: str) -> Any:
-        return self._lower.match(path.lower().removesuffix("/"))
+        return self._lower.match(path.translate(_LOWER).removesuffix("/"))
 
 
 def call(route: str, view: Callable[..., Any], name: str | None = None) -> URLPattern:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -22,6 +22,10 @@ HOUR = timedelta(hours=1)
 _KEYS_LAST = timedelta(days=1)
 #: How exact ``last_used_at`` is: a write for each request would cost more than it tells.
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
+
+
+class Revoked(Exception):
+    """The client was revoked while its request waited; nothing was changed."""
 
 
 class KeyUsedForAnother(Exception):
@@ -62,10 +66,12 @@ def revoke_client(client: ApiClient, *, revoked_by: User | None) -> ApiClient:
 
 
 def note_use(client: ApiClient) -> None:
-    """Remember that the client was here, to the minute."""
+    """Remember that the client was here, to the minute; an erasure of its own that runs is not waited for."""
     now = timezone.now()
     if client.last_used_at is None or now - client.last_used_at > _USE_IS_NOTED_EVERY:
-        ApiClient.objects.filter(pk=client.pk).update(last_used_at=now)
+        with transaction.atomic():
+            free = ApiClient.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=client.pk)
+            ApiClient.objects.filter(pk__in=list(free.values_list("pk", flat=True))).update(last_used_at=now)
 
 
 def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> Erasure:
@@ -76,6 +82,7 @@ def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> Erasure:
 
     Raises:
         TooManyErasures: nothing was changed, except that administrators are told.
+        Revoked: nothing was changed.
         KeyUsedForAnother: nothing was changed.
         ErasureRefused: see the engine.
     """
@@ -88,31 +95,46 @@ def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> Erasure:
 
 @transaction.atomic
 def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> Erasure:
-    ApiClient.objects.select_for_update(no_key=True).get(pk=client.pk)
+    if ApiClient.objects.select_for_update(no_key=True).get(pk=client.pk).revoked_at is not None:
+        raise Revoked
     if key:
         _claim_key(client, key, request=f"{subject._meta.label} {subject.pk}")
-    now = timezone.now()
-    if getattr(subject, registry.get(type(subject)).mark) is None:
-        _require_room(client, subject._meta.label, now=now)
-    record, _erased = engine.erase(subject, requester=engine.Requester(Door.API, client=client))
+    mark = registry.get(type(subject)).mark
+    # Another door may have erased it while this request waited for the lock.
+    subject.refresh_from_db(fields=[mark])
+    if getattr(subject, mark) is None:
+        _require_room(client, subject._meta.label)
+    record, erased = engine.erase(subject, requester=engine.Requester(Door.API, client=client))
+    if erased:
+        for label in record.counts.keys() & settings.API_ERASURES_PER_HOUR.keys() - {record.kind}:
+            _require_room(client, label, used_now=1)
     return record
 
 
-def _require_room(client: ApiClient, kind: str, *, now: datetime) -> None:
-    """Refuse when the client's erasures of this kind within the last hour are as many as the setting allows."""
-    limit: int = settings.API_ERASURES_PER_HOUR[kind]
-    recent = Erasure.objects.filter(client=client, kind=kind, created_at__gt=now - HOUR).order_by(
-        "-created_at"
-    )
+def _require_room(client: ApiClient, label: str, *, used_now: int = 0) -> None:
+    """Refuse when the client's erasures within the last hour are more than the setting allows for this model.
+
+    A person counts whatever call took them: the last session takes its guest along. ``used_now`` is how many of the
+    records are of this request.
+    """
+    now, limit = timezone.now(), settings.API_ERASURES_PER_HOUR[label] + used_now
+    recent = Erasure.objects.filter(client=client, created_at__gt=now - HOUR).order_by("-created_at")
+    is_person = next(policy for policy in registry if policy.label == label).subject == ""
+    recent = recent.filter(counts__has_key=label) if is_person else recent.filter(kind=label)
     times = list(recent.values_list("created_at", flat=True)[:limit])
     if len(times) >= limit:
         raise TooManyErasures(retry_after=int((times[-1] + HOUR - now).total_seconds()) + 1)
 
 
+def forget_old_keys() -> None:
+    """Delete the idempotency keys of all clients that are older than a day."""
+    IdempotencyKey.objects.filter(created_at__lt=timezone.now() - _KEYS_LAST).delete()
+
+
 def _claim_key(client: ApiClient, key: str, *, request: str) -> None:
     """Bind the key to a request; the client's lock keeps two requests from claiming it at once."""
+    forget_old_keys()
     keys = IdempotencyKey.objects.filter(client=client)
-    keys.filter(created_at__lt=timezone.now() - _KEYS_LAST).delete()
     wanted = _digest(request)
     known, _created = keys.get_or_create(client=client, digest=_digest(key), defaults={"request": wanted})
     if known.request != wanted:

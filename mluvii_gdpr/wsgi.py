@@ -1,9 +1,11 @@
 """The WSGI application that gunicorn serves."""
 
 import os
+from io import BytesIO
 from typing import Any
 
 import django
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.utils.http import parse_header_parameters
 
@@ -11,11 +13,21 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mluvii_gdpr.settings")
 
 
 class Utf8Request(WSGIRequest):
-    """A request that is read as UTF-8, whatever its Content-Type says.
+    """A request that is read as UTF-8, whatever its Content-Type says, and whose body may come in chunks.
 
     Django reads the address, too, with the charset of the Content-Type, which may name any codec of Python's: with
     ``text/plain; charset=zlib`` it fails before there is a request that could be answered with 400.
     """
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        """Read a chunked body (RFC 9112 section 7.1), which has no length and would count as empty, up to the limit.
+
+        .NET sends JSON so. What is longer gets a length above the limit, and is refused by it.
+        """
+        if environ.get("wsgi.input_terminated") and "CONTENT_LENGTH" not in environ:
+            body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+            environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        super().__init__(environ)
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
         self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))

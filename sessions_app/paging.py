@@ -93,28 +93,12 @@ def page_by_key(
     )
 
 
-def chunks_by_key(
-    sessions: QuerySet[Session], *, size: int = 500, offset: int = 0, limit: int | None = None
-) -> Iterator[list[Session]]:
-    """Yield sessions in short queries, so that neither memory nor a database cursor is held.
-
-    All of them, or at most ``limit`` after the first ``offset``; these are skipped in the index alone.
-    """
+def chunks_by_key(sessions: QuerySet[Session], *, size: int = 500) -> Iterator[list[Session]]:
+    """Yield all sessions in short queries, so that neither memory nor a database cursor is held."""
     last: Position | None = None
-    if offset:
-        skipped = _older_than(sessions, None).values_list("created_at", "pk")[offset - 1 : offset]
-        found = skipped.first()
-        if found is None:
-            return
-        last = Position(*found)
-    left = limit
-    while left is None or left > 0:
-        rows = list(_older_than(sessions, last)[: size if left is None else min(size, left)])
-        if not rows:
-            return
+    while rows := list(_older_than(sessions, last)[:size]):
         yield rows
         last = Position.of(rows[-1])
-        left = None if left is None else left - len(rows)
 
 
 def _older_than(sessions: QuerySet[Session], position: Position | None) -> QuerySet[Session]:

@@ -31,14 +31,22 @@ ROLES: dict[str, list[str]] = {
 
 
 def create_roles(apps: Any, schema_editor: Any = None) -> None:
-    """Create the groups and give each its permissions; what a company added to a group stays.
+    """Create the groups and give each its permissions; called once, by the first migration that has them.
 
-    Called by migrations, where Django has not made the permissions yet (it does so after all migrations). A
-    permission that a later migration brings is skipped here; that migration calls this again.
+    A permission whose model a later migration brings is skipped here. That migration grants it, and nothing else:
+    what a company took from a group stays taken.
     """
     for role, names in ROLES.items():
-        group, _created = apps.get_model("auth", "Group").objects.get_or_create(name=role)
-        group.permissions.add(*[permission for name in names for permission in _permissions(apps, name)])
+        grant(apps, role, names)
+
+
+def grant(apps: Any, role: str, names: list[str]) -> None:
+    """Give a role permissions, where their models exist; what a company added to the group stays.
+
+    Called by migrations, where Django has not made the permissions yet (it does so after all migrations).
+    """
+    group, _created = apps.get_model("auth", "Group").objects.get_or_create(name=role)
+    group.permissions.add(*[permission for name in names for permission in _permissions(apps, name)])
 
 
 def _permissions(apps: Any, name: str) -> Iterator[Any]:

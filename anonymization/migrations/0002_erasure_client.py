@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
             model_name="erasure",
             index=models.Index(
                 condition=models.Q(("client__isnull", False)),
-                fields=["client", "kind", "-created_at"],
+                fields=["client", "-created_at"],
                 name="erasure_client",
             ),
         ),

@@ -228,8 +228,8 @@ sessions_list = extend_schema(
     tags=["Sessions"],
     summary="List sessions",
     description=(
-        "Newest first. Page with limit and offset until fewer rows than limit come back. Names of parameters and "
-        "values of enumerations are read in any case; a parameter that takes several values is repeated."
+        "Newest first, by Session ID. Page with limit and offset until fewer rows than limit come back. Names of "
+        "parameters and values of enumerations are read in any case; a parameter that takes several values is repeated."
     ),
     parameters=_LIST_PARAMETERS,
     responses={200: SessionJson(many=True)} | refusals(400, 401, 403),

@@ -21,10 +21,9 @@ from api.models import Right
 from api.parameters import Parameters
 from api.rest import ApiView, caller_of, require
 from sessions_app.api import schema
-from sessions_app.api.filters import DEFAULT_LIMIT, MAX_LIMIT, PERSONAL, filtered
+from sessions_app.api.filters import DEFAULT_LIMIT, MAX_LIMIT, PERSONAL, filtered, in_order
 from sessions_app.api.representation import guest_json, sessions_json, with_json_data
 from sessions_app.models import Guest, Session
-from sessions_app.paging import chunks_by_key
 from sessions_app.people import find_people
 
 #: Sessions for each round of queries: their transcripts are in memory together.
@@ -49,26 +48,22 @@ class SessionsView(ApiView):
             require(request, Right.READ_PERSONAL_DATA)
         sessions = filtered(Session.objects.all(), given)
         given.finish()
-        chunks = chunks_by_key(with_json_data(sessions), size=_CHUNK, offset=offset, limit=limit)
-        text = _array(chunks, sees_people=caller_of(request).sees_people)
+        # The keys are read at once: what is erased or arrives while the answer is sent changes no page.
+        keys = list(in_order(sessions, given).values_list("pk", flat=True)[offset : offset + limit])
+        text = _array(keys, sees_people=caller_of(request).sees_people)
         return StreamingHttpResponse(text, content_type="application/json")
 
 
-def _array(chunks: Iterator[list[Session]], *, sees_people: bool) -> Iterator[str]:
-    """Yield a JSON array, a chunk of sessions at a time.
-
-    An erasure meanwhile moves a session to the start of its day; it is not told a second time.
-    """
-    before = "["
-    told: set[int] = set()
-    for chunk in chunks:
-        rows = sessions_json([s for s in chunk if s.pk not in told], sees_people=sees_people)
-        told.update(row["id"] for row in rows)
-        if not rows:
-            continue
-        yield before + ",".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
-        before = ","
-    yield "[]" if before == "[" else "]"
+def _array(keys: list[int], *, sees_people: bool) -> Iterator[str]:
+    """Yield a JSON array, a chunk of sessions at a time."""
+    yield "["
+    for start in range(0, len(keys), _CHUNK):
+        chunk = with_json_data(Session.objects.filter(pk__in=keys[start : start + _CHUNK])).order_by("-pk")
+        rows = sessions_json(chunk, sees_people=sees_people)
+        yield "," * bool(start) + ",".join(
+            json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows
+        )
+    yield "]"
 
 
 class SessionView(ApiView):
@@ -108,6 +103,8 @@ class FindGuestsView(ApiView):
         search = schema.Search(data=request.data)
         search.is_valid(raise_exception=True)
         found = find_people(**search.validated_data)
+        if found.more:
+            raise exceptions.ValidationError({"detail": "Too many guests match. Give more of what you know."})
         if found.unreadable:
             raise exceptions.ValidationError(dict.fromkeys(found.unreadable, "This can't be read as one."))
         return Response(
@@ -137,6 +134,8 @@ class AnonymizeView(ApiView):
             return Response({"dryRun": True, "counts": _counts_of(subject)})
         try:
             record = services.erase_for(caller_of(request).client, subject, key=key)
+        except services.Revoked:
+            raise exceptions.AuthenticationFailed("This client was revoked.") from None
         except services.KeyUsedForAnother:
             raise Conflict({"Idempotency-Key": "This key was used for another request."}) from None
         except services.TooManyErasures as refused:

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.skipif(
+    bool(os.environ.get("DATABASE_URL", "").startswith("postgres")),
+    reason="has a SQLite of its own; once is enough",
+)
 ROOT = Path(__file__).resolve().parents[2]
 
 

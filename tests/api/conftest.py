@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.conf import global_settings
 from django.test import Client
 
 from api import services
@@ -31,17 +30,10 @@ def make_api_client(db: None) -> Callable[..., tuple[ApiClient, str]]:
 
 
 @pytest.fixture(scope="module")
-def running_server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """gunicorn on the test's database, for all tests of a module."""
     with served(tmp_path_factory.mktemp("server"), **on_this_database()) as running:
         yield running
-
-
-@pytest.fixture
-def server(running_server: Server, settings: Any) -> Server:
-    """The running server; secrets that a test makes are hashed as it hashes them."""
-    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS
-    return running_server
 
 
 @pytest.fixture

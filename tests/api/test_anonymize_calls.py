@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from anonymization import files
+from anonymization import engine, files, triggers
 from anonymization.models import Door, Erasure
 from api import services
 from api.models import ApiClient, IdempotencyKey, LimitReached
@@ -195,6 +197,10 @@ def test_a_key_stands_for_one_request_of_one_client(api: Any) -> None:
     assert second.anonymized_at is None
     assert other.post(path.format(second.pk), **key).status_code == 204, "another client's keys are its own"
     assert "kanar-key-1" not in dump()
+    for stored in IdempotencyKey.objects.all():
+        assert hashlib.sha256(b"kanar-key-1").hexdigest() not in (stored.digest, stored.request), (
+            "it is keyed"
+        )
 
 
 def test_a_key_is_free_again_after_a_day_and_a_failure_keeps_none(api: Any) -> None:
@@ -207,6 +213,9 @@ def test_a_key_is_free_again_after_a_day_and_a_failure_keeps_none(api: Any) -> N
     IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(days=1, seconds=1))
     assert caller.post(f"/api/v1/Sessions/{second.pk}/anonymous", **key).status_code == 204
     assert IdempotencyKey.objects.count() == 1
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(days=1, seconds=1))
+    api()
+    assert not IdempotencyKey.objects.exists(), "any client's next token sweeps them away"
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\tb", "ž"])
@@ -251,6 +260,71 @@ def test_a_stolen_token_does_not_empty_the_company(api: Any, log_in: Any, call: 
     assert f"/settings/api/{entry.client_id}/" not in administrator.get("/").content.decode()
     caller.post(paths[3])
     assert LimitReached.objects.filter(seen_at=None).count() == 1, "what happens after that is told anew"
+
+
+def test_a_guest_counts_whatever_call_took_them(api: Any, settings: Any) -> None:
+    """The last session takes its guest along."""
+    settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 2, "sessions_app.Session": 100}
+    webchat, caller = make_webchat(), api()
+    sessions = [make_session(webchat, email=f"guest{n}@example.com") for n in range(4)]
+    extra = make_session(webchat, email="guest3@example.com")
+    statuses = [
+        caller.post(f"/api/v1/Sessions/{session.pk}/anonymize").status_code for session in sessions[:3]
+    ]
+    assert statuses == [204, 204, 429]
+    sessions[2].refresh_from_db()
+    assert sessions[2].entered_name, "what was refused is rolled back"
+    assert Guest.objects.exclude(anonymized_at=None).count() == 2
+    assert caller.post(f"/api/v1/Guest/{sessions[2].guest_id}/anonymous").status_code == 429
+    assert caller.post(f"/api/v1/Sessions/{extra.pk}/anonymize").status_code == 204, "its guest has another"
+
+
+def test_kinds_have_limits_of_their_own_and_the_oldest_erasure_says_when_to_go_on(
+    api: Any, settings: Any
+) -> None:
+    settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 100, "sessions_app.Session": 1}
+    webchat, caller = make_webchat(), api()
+    sessions = [make_session(webchat, email=f"guest{n}@example.com") for n in range(4)]
+    caller.post(f"/api/v1/Guest/{sessions[0].guest_id}/anonymous")
+    assert caller.post(f"/api/v1/Sessions/{sessions[1].pk}/anonymous").status_code == 204
+    moved = timezone.now() - timedelta(minutes=50)
+    triggers.drop(connection)
+    Erasure.objects.filter(kind="sessions_app.Session").update(created_at=moved)
+    triggers.install(connection)
+    refused = caller.post(f"/api/v1/Sessions/{sessions[2].pk}/anonymous")
+    assert 500 < int(refused.headers["Retry-After"]) <= 601
+    assert caller.post(f"/api/v1/Guest/{sessions[2].guest_id}/anonymous").status_code == 204
+
+
+def test_what_another_door_erased_meanwhile_is_no_erasure_of_the_client(
+    make_api_client: Any, settings: Any
+) -> None:
+    settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 1, "sessions_app.Session": 1}
+    client, _secret = make_api_client()
+    webchat = make_webchat()
+    first, second = make_session(webchat), make_session(webchat, email="petr@example.com")
+    services.erase_for(client, first)
+    engine.erase(Session.objects.get(pk=second.pk), requester=engine.Requester(Door.PAGE))
+    assert services.erase_for(client, second).door == Door.PAGE
+    assert not LimitReached.objects.exists()
+
+
+def test_a_client_that_is_revoked_while_its_request_waits_erases_nothing(make_api_client: Any) -> None:
+    client, _secret = make_api_client()
+    session = make_session()
+    services.revoke_client(client, revoked_by=None)
+    with pytest.raises(services.Revoked):
+        services.erase_for(client, session)
+    session.refresh_from_db()
+    assert session.anonymized_at is None
+
+
+def test_seen_is_what_one_client_did(make_api_client: Any, make_user: Any) -> None:
+    one, other = make_api_client()[0], make_api_client()[0]
+    for client in (one, other):
+        client.limits_reached.create(refused=1)
+    assert services.mark_limits_seen(one, seen_by=make_user("administrator")) == 1
+    assert LimitReached.objects.get(seen_at=None).client == other
 
 
 @pytest.mark.usefixtures("two_an_hour")
@@ -311,6 +385,15 @@ def test_a_guest_is_found_by_what_a_program_knows(api: Any) -> None:
     assert caller.get("/api/v1/Guests/find").status_code == 405
 
 
+def test_more_guests_than_an_answer_holds_are_not_passed_over_in_silence(api: Any) -> None:
+    webchat = make_webchat()
+    for number in range(51):
+        make_session(webchat, name="Jan Novák", email=f"jan{number}@example.com")
+    response = api().post("/api/v1/Guests/find", {"name": "Jan Novák"})
+    assert (response.status_code, list(response.json())) == (400, ["detail"])
+    assert len(api().post("/api/v1/Guests/find", {"email": "jan7@example.com"}).json()) == 1
+
+
 @pytest.mark.parametrize(
     ("body", "named"),
     [
@@ -346,6 +429,7 @@ def test_a_wrong_search_is_explained(api: Any, body: Any, named: str) -> None:
         ("1" * 5000, "application/json", 400),
         (b"\xff\xfe", "application/json", 400),
         ("{}", "text/plain", 415),
+        ("{}", "Application/JSON; charset=utf-8", 400),
         ("email=a", "application/x-www-form-urlencoded", 415),
         ("<x/>", "application/xml", 415),
     ],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from io import StringIO
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError, call_command
 
 from api.models import ApiClient
@@ -128,3 +130,13 @@ def test_the_command_refuses_what_the_page_refuses(db: None, arguments: list[str
     with pytest.raises(CommandError):
         run(*arguments)
     assert not ApiClient.objects.exists()
+
+
+def test_the_upgrade_gives_no_role_back_what_a_company_took(db: None) -> None:
+    support, administrator = (Group.objects.get(name=role) for role in ("support", "administrator"))
+    support.permissions.remove(Permission.objects.get(codename="see_personal_data"))
+    administrator.permissions.remove(Permission.objects.get(codename="manage_api_clients"))
+    upgrade = import_module("sessions_app.migrations.0004_api_client_right")
+    upgrade.let_administrators_manage(apps, None)
+    assert not support.permissions.filter(codename="see_personal_data").exists()
+    assert administrator.permissions.filter(codename="manage_api_clients").exists()

@@ -212,3 +212,19 @@ def test_nothing_is_redirected(program: Program, sessions: list[int]) -> None:
     for path in ("Sessions", "nothing", ""):
         answer = program.send("GET", f"/api/v1/{path}", {})
         assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Bearer realm="api"')
+
+
+def test_a_body_in_chunks_is_read(program: Program, sessions: list[int]) -> None:
+    """As .NET sends JSON: without a length."""
+    token = program.token("grant_type=client_credentials&client_id={id}&client_secret={secret}")
+    headers = {
+        "Authorization": f"Bearer {token['access_token']}",
+        "Content-Type": "application/json; charset=utf-8",
+        "Transfer-Encoding": "chunked",
+    }
+    text = '{"email": "guest0@example.com"}'
+    found = program.send("POST", "/api/v1/Guests/find", headers, f"{len(text):x}\r\n{text}\r\n0\r\n\r\n")
+    assert [row["matches"] for row in found.json()] == [["email"]]
+    part = f"{2**20:x}\r\n{'x' * 2**20}\r\n"
+    huge = program.send("POST", "/api/v1/Guests/find", headers, part * 3 + "0\r\n\r\n")
+    assert huge.status == 413

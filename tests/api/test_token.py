@@ -177,3 +177,51 @@ def test_old_tokens_go_and_the_use_is_noted(make_api_client: Any, token_for: Any
     assert AccessToken.objects.count() == 1
     client.refresh_from_db()
     assert client.last_used_at is not None
+
+
+@pytest.mark.parametrize(
+    ("query", "body"),
+    [
+        ("?a=%zz", "grant_type=client_credentials"),
+        ("?a=b", "grant_type=client_credentials"),
+        ("", "grant_type=password&grant_type=client_credentials"),
+        ("", "grant_type=client_credentials&scope=a&scope=b"),
+        ("", "&".join(f"a{number}=1" for number in range(1500))),
+        ("", "grant_type=client_credentials&resource=x y"),
+        ("", "grant_type=%zz"),
+    ],
+)
+def test_an_odd_request_is_refused_in_json(query: str, body: str) -> None:
+    response = Client().post(
+        f"/login/connect/token{query}", body, content_type="application/x-www-form-urlencoded"
+    )
+    assert response.status_code in {400, 401}
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.json()["error"]
+
+
+def test_broken_multipart_is_refused_in_json() -> None:
+    response = Client().post(
+        "/login/connect/token", b"--x", content_type="multipart/form-data; boundary=\x01"
+    )
+    assert (response.status_code, response.json()) == (400, {"error": "invalid_request"})
+
+
+def test_a_narrow_token_calls_no_more_than_its_scope(make_api_client: Any, token_for: Any) -> None:
+    caller = Caller(token_for(*make_api_client(), scope="anonymize_guests"))
+    assert caller.get("/api/v1/Sessions").status_code == 403
+
+
+def test_a_call_notes_the_use(make_api_client: Any, token_for: Any) -> None:
+    client, secret = make_api_client()
+    caller = Caller(token_for(client, secret))
+    ApiClient.objects.update(last_used_at=None)
+    caller.get("/api/v1/Sessions")
+    client.refresh_from_db()
+    assert client.last_used_at is not None
+
+
+def test_a_secret_is_checked_quickly_and_kept_as_a_salted_digest(make_api_client: Any) -> None:
+    """A wrong secret must not keep a server busy."""
+    client, _secret = make_api_client()
+    assert client.client_secret.startswith("pbkdf2_sha256_secret$1000$")

@@ -116,7 +116,10 @@ def main() -> None:
 
     from mluvii_gdpr.wsgi import application
 
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+        "api.hashers.SecretHasher",
+    ]
     setup_test_environment(debug=False)
     token, client = prepare(), Client(application)
     for line in sys.stdin:
