@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -23,11 +24,17 @@ def manage(database: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    path = tmp_path / "live.sqlite3"
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "live.sqlite3"
     assert manage(path, "migrate", "--verbosity", "0").returncode == 0
     return path
+
+
+@pytest.fixture
+def database(tmp_path: Path, migrated: Path) -> Path:
+    """A copy of a migrated database."""
+    return Path(shutil.copy(migrated, tmp_path / "live.sqlite3"))
 
 
 def execute(database: Path, statement: str) -> None:
@@ -46,9 +53,9 @@ def test_a_dropped_trigger_is_made_again(database: Path) -> None:
 
 def test_a_table_without_a_model_is_named_and_hinders_no_migration(database: Path) -> None:
     execute(database, "CREATE TABLE left_behind (name TEXT)")
-    migrated = manage(database, "migrate")
-    assert migrated.returncode == 0
-    assert "left_behind" in migrated.stderr
+    done = manage(database, "migrate")
+    assert done.returncode == 0
+    assert "left_behind" in done.stderr
     assert manage(database, "check", "--database", "default").returncode == 1
 
 
