@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,8 +26,8 @@ from django.utils.translation import gettext as _
 
 from anonymization import outside
 from anonymization.files import delete_files_of
-from anonymization.ledger import Head, subject_of
-from anonymization.models import ASKED_BY_DOOR, Door, Erasure, FileDeletion
+from anonymization.ledger import Entry, Head, subject_of
+from anonymization.models import ASKED_BY_DOOR, Door, Erasure, FileDeletion, Note
 from anonymization.policy import Policy, registry
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,14 @@ class SubjectChanged(ErasureRefused):
 
 class LedgerUnavailable(ErasureRefused):
     """The outside copy of the ledger can't be written, so that the erasure could not be proven after a restore."""
+
+
+class DatabaseBehind(LedgerUnavailable):
+    """The outside copy does not end where the database does: a backup was restored, or the copy is another's."""
+
+
+class Overtaken(ErasureRefused):
+    """Another process has appended to the ledger meanwhile."""
 
 
 class OutsideSubject(ErasureRefused):
@@ -108,7 +118,41 @@ def fingerprint(keys: Iterable[int]) -> str:
     return f"{len(ordered)}-{hashlib.sha256(repr(ordered).encode()).hexdigest()[:32]}"
 
 
-@transaction.atomic
+#: The entries that the innermost ``erasing`` has announced outside; None outside of one.
+_announced: ContextVar[list[Entry] | None] = ContextVar("announced", default=None)
+
+
+@contextmanager
+def erasing() -> Iterator[None]:
+    """The transaction around one or more erasures; a caller with something else to commit along opens it first.
+
+    Nothing else may be around it: when it is rolled back, the intents that were written outside are made void.
+    """
+    around = _announced.get()
+    announced: list[Entry] = []
+    token = _announced.set(announced)
+    try:
+        with transaction.atomic(durable=around is None):
+            yield
+    except BaseException:
+        _take_back(announced)
+        raise
+    finally:
+        _announced.reset(token)
+    if around is not None:
+        around.extend(announced)
+
+
+def _take_back(announced: list[Entry]) -> None:
+    """Make intents void, unless the connection was lost: then nobody knows whether the database has committed."""
+    if not announced or connection.connection is None or not connection.is_usable():
+        return
+    try:
+        outside.write_voids(announced)
+    except OSError:
+        logger.exception("intents of a rolled back erasure stay open in the outside copy")
+
+
 def erase(
     subject: Model, *, requester: Requester, expected: Mapping[str, str] | None = None
 ) -> tuple[Erasure, bool]:
@@ -121,48 +165,91 @@ def erase(
     Raises:
         NotErasable: the object is not stored or its model is no data subject.
         SubjectChanged: the rows are not those of ``expected``.
+        LedgerUnavailable: the outside copy can't be written, or is ahead of the database.
         OutsideSubject: a row outside the subject was touched; nothing changed.
     """
     policy = _require_subject(subject)
-    root = _with_parent(subject, lock=True)
-    current: Any = _lock(policy.model._base_manager.filter(pk=subject.pk)).get()
-    if getattr(current, policy.mark) is not None:
-        return getattr(current, policy.record), False
+    with erasing():
+        root, current = _lock_subject(policy, subject)
+        if getattr(current, policy.mark) is not None:
+            return getattr(current, policy.record), False
+        record = new_record(policy.label, subject_of(current.uid), requester)
+        _empty(_Scope.of(root), record, expected=expected)
+        chain(record)
+        announce(record)
+        return record, True
 
-    scope = _Scope.of(root)
+
+def replay(entry: Entry, subject: Model | None, *, requester: Requester) -> Erasure:
+    """Carry out an erasure that the outside copy knows and the database does not, and store its very record.
+
+    ``subject`` is whom the entry names, where the database has them; they may be emptied already.
+
+    Raises:
+        Overtaken: the entry does not follow the newest record of the database; nothing was changed.
+    """
+    with erasing():
+        record = new_record(entry.kind, entry.subject, requester)
+        if subject is not None:
+            policy = _require_subject(subject)
+            root, current = _lock_subject(policy, subject)
+            if subject_of(current.uid) != entry.subject:
+                raise OutsideSubject(_("This is not whom the record names. Nothing was erased."))
+            if getattr(current, policy.mark) is None:
+                _empty(_Scope.of(root), record)
+        lock_head()
+        if head() != Head(entry.sequence - 1, entry.previous):
+            raise Overtaken(_("Another process has added to the ledger meanwhile. Nothing was changed."))
+        record.take(entry)
+        record.save(force_insert=True)
+        transaction.on_commit(lambda: _after_commit(record), robust=True)
+        return record
+
+
+def note(kind: Note, subject: str, *, requester: Requester) -> Erasure:
+    """Append a record that erases nobody, about the ledger itself."""
+    with erasing():
+        record = new_record(kind, subject, requester)
+        chain(record)
+        announce(record)
+        return record
+
+
+def new_record(kind: str, subject: str, requester: Requester) -> Erasure:
+    """Return a record of now that is neither chained nor stored yet."""
+    now = timezone.now()
+    return Erasure(
+        kind=kind,
+        subject=subject,
+        day=timezone.localdate(now),
+        requester=ASKED_BY_DOOR[requester.door],
+        created_at=now,
+        door=requester.door,
+        requested_by=requester.user,
+        client=requester.client,
+    )
+
+
+def _lock_subject(policy: Policy, subject: Model) -> tuple[Model, Any]:
+    """Lock the person, then the subject; return the root of the erasure and the subject as it is now."""
+    root = _with_parent(subject, lock=True)
+    return root, _lock(policy.model._base_manager.filter(pk=subject.pk)).get()
+
+
+def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None = None) -> None:
+    """Delete and empty the rows, and write down on the record which and how many."""
     shells = {p.label: _lock_all(rows) for p, rows in scope.rows() if p.mark}
     counts = {p.label: len(shells[p.label]) if p.mark else rows.count() for p, rows in scope.rows()}
     if expected is not None and expected != {label: fingerprint(keys) for label, keys in shells.items()}:
         raise SubjectChanged(
             _("What would be erased has changed since it was shown to you. Nothing was erased.")
         )
-
-    erasure_id, now = uuid.uuid4(), timezone.now()
-    for policy_of_rows, rows in scope.rows():
-        _queue_files(policy_of_rows, rows, erasure_id)
-        _adopt_uploads(policy_of_rows, rows, erasure_id)
-        touched = _apply(policy_of_rows, rows, erasure_id, now)
-        if touched != counts[policy_of_rows.label]:
+    for policy, rows in scope.rows():
+        _queue_files(policy, rows, record.pk)
+        _adopt_uploads(policy, rows, record.pk)
+        if _apply(policy, rows, record.pk, record.created_at) != counts[policy.label]:
             raise OutsideSubject(_("The erasure touched rows outside its subject and was rolled back."))
-
-    erasure = _append(
-        Erasure(
-            id=erasure_id,
-            kind=policy.label,
-            subject=subject_of(current.uid),
-            day=timezone.localdate(now),
-            requester=ASKED_BY_DOOR[requester.door],
-            created_at=now,
-            door=requester.door,
-            requested_by=requester.user,
-            client=requester.client,
-            counts=counts,
-            shells=shells,
-        )
-    )
-    # No partial: Django logs a failure by the function's name, which a partial lacks.
-    transaction.on_commit(lambda: _after_commit(erasure), robust=True)
-    return erasure, True
+    record.counts, record.shells = counts, shells
 
 
 def _require_subject(subject: Model) -> Policy:
@@ -242,33 +329,46 @@ def _apply(policy: Policy, rows: QuerySet, erasure_id: uuid.UUID, now: datetime)
     return rows.update(**values)
 
 
-def _append(erasure: Erasure) -> Erasure:
-    """Chain the record to the one before it and store it. The ledger's head is locked from here to the commit.
+def chain(record: Erasure) -> None:
+    """Chain the record to the newest one and store it. The ledger's head is locked from here to the commit."""
+    lock_head()
+    last = head()
+    record.number, record.previous = last.sequence + 1, last.hash
+    record.hash = record.entry.hash
+    record.save(force_insert=True)
 
-    The outside copy gets the intent before the commit and the seal after it.
+
+def announce(
+    record: Erasure, *, write: Callable[[list[Entry]], None] = lambda entries: outside.write_intents(entries)
+) -> None:
+    """Write the intent outside before the commit; after it come the seal and the deletion of the files.
 
     Raises:
         LedgerUnavailable: the outside copy can't be written; nothing was changed.
     """
-    lock_head()
-    last = head()
-    erasure.number, erasure.previous = last.sequence + 1, last.hash
-    erasure.hash = erasure.entry.hash
-    erasure.save(force_insert=True)
     try:
-        outside.write_intent(erasure.entry)
+        write([record.entry])
+    except outside.Diverged:
+        raise DatabaseBehind(
+            _("The outside copy of the ledger does not end where the database does. Nothing was erased.")
+        ) from None
     except OSError:
         logger.exception("the outside copy of the ledger can't be written")
         raise LedgerUnavailable(
             _("The outside copy of the ledger can't be written. Nothing was erased.")
         ) from None
-    return erasure
+    announced = _announced.get()
+    if announced is None:
+        raise RuntimeError("a record is announced within erasing() only")
+    announced.append(record.entry)
+    # No partial: Django logs a failure by the function's name, which a partial lacks.
+    transaction.on_commit(lambda: _after_commit(record), robust=True)
 
 
 def _after_commit(erasure: Erasure) -> None:
     """Seal the record outside, then delete the files; a seal that fails leaves the intent, which counts as much."""
     try:
-        outside.write_seal(erasure.entry)
+        outside.write_seals([erasure.entry])
     except OSError:
         logger.exception("erasure %d was not sealed in the outside copy", erasure.number)
     delete_files_of(erasure.pk)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from datetime import date
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -22,6 +24,7 @@ class Door(models.TextChoices):
     API = "api", _("REST API")
     RETENTION = "retention", _("Retention period")
     WITHDRAWAL = "withdrawal", _("Withdrawal of consent")
+    REPLAY = "replay", _("Replay after a restored backup")
 
 
 class Asked(models.TextChoices):
@@ -40,7 +43,21 @@ ASKED_BY_DOOR = {
     Door.API: Asked.PROGRAM,
     Door.RETENTION: Asked.SYSTEM,
     Door.WITHDRAWAL: Asked.PERSON,
+    Door.REPLAY: Asked.SYSTEM,
 }
+
+
+class Note(models.TextChoices):
+    """Kinds of records that erase nobody: what happened to the ledger itself."""
+
+    REPLAYED = "replayed", _("Erasures replayed after a restored backup")
+    COPY_BEGUN = "copy_begun", _("Outside copy of the ledger begun")
+
+
+class ErasureQuerySet(models.QuerySet["Erasure"]):
+    def of_people(self) -> Self:
+        """Return the records that erased somebody, without the notes about the ledger itself."""
+        return self.exclude(kind__in=Note.values)
 
 
 class Erasure(models.Model):
@@ -77,12 +94,17 @@ class Erasure(models.Model):
     counts = models.JSONField(_("counts"), default=dict)
     shells = models.JSONField(_("emptied rows"), default=dict)
 
+    objects = ErasureQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("erasure")
         verbose_name_plural = _("erasures")
         ordering = ("-number",)
         default_permissions = ()
-        permissions = (("see_erasures", "Can see the record of erasures"),)
+        permissions = (
+            ("see_erasures", "Can see the record of erasures"),
+            ("replay_erasures", "Can replay erasures after a restored backup"),
+        )
         indexes = (
             # Erasures of this month, on the home page.
             models.Index(fields=("created_at",), name="erasure_created"),
@@ -113,6 +135,13 @@ class Erasure(models.Model):
             previous=self.previous,
             version=self.version,
         )
+
+    def take(self, entry: Entry) -> None:
+        """Become the record of an entry that the outside copy holds."""
+        self.number, self.version = entry.sequence, entry.version
+        self.kind, self.subject, self.requester = entry.kind, entry.subject, entry.requester
+        self.day = date.fromisoformat(entry.day)
+        self.previous, self.hash = entry.previous, entry.hash
 
     @property
     def pending_files(self) -> int:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from anonymization import engine
 from anonymization.filters import ErasureFilters
 from anonymization.ids import is_id
-from anonymization.models import Door, Erasure, FileDeletion
+from anonymization.models import Door, Erasure, FileDeletion, Note
 from anonymization.pages import StaffPage
 from anonymization.policy import Policy, registry
 from anonymization.record_of_processing import treatments_of
@@ -233,5 +233,7 @@ def _shells(policy: Policy, keys: list[int]) -> list[tuple[str, str]]:
 
 
 def kind_of(erasure: Erasure) -> str:
-    """Return what was erased, in words: guest or session."""
+    """Return what was erased, in words: guest or session; or what the record notes about the ledger itself."""
+    if erasure.kind in Note:
+        return str(Note(erasure.kind).label)
     return next(name_of(p.model, 1) for p in registry if p.label == erasure.kind)

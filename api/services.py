@@ -87,13 +87,13 @@ def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> Erasure:
         ErasureRefused: see the engine.
     """
     try:
-        return _erase_within_limit(client, subject, key=key)
+        with engine.erasing():
+            return _erase_within_limit(client, subject, key=key)
     except TooManyErasures:
         _tell_administrators(client)
         raise
 
 
-@transaction.atomic
 def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> Erasure:
     if ApiClient.objects.select_for_update(no_key=True).get(pk=client.pk).revoked_at is not None:
         raise Revoked

@@ -9,7 +9,9 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permissi
 from django.db.models import Case, Count, QuerySet, When
 from django.utils import timezone
 
+from anonymization import engine
 from anonymization.filters import start_of_day
+from anonymization.ledger import Head
 from anonymization.models import Erasure, FileDeletion
 from api.models import ApiClient
 from sessions_app.models import Session, Status
@@ -40,10 +42,11 @@ class SessionFigures:
 
 @dataclass(frozen=True)
 class ErasureFigures:
-    """Erasures of this month, and the stored files that still have to go."""
+    """Erasures of this month, the stored files that still have to go, and the ledger's newest record."""
 
     this_month: int
     pending_files: int
+    head: Head
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Figures:
 
 
 def figures_for(user: AbstractBaseUser | AnonymousUser) -> Figures:
-    """Return what the member of staff may see, in at most nine queries."""
+    """Return what the member of staff may see, in at most eleven queries."""
     may = user.has_perm if isinstance(user, PermissionsMixin) else lambda name: False
     settings = may("webchat.manage_settings") or may("webchat.publish_consent")
     return Figures(
@@ -104,9 +107,10 @@ def _longest_waiting(open_ones: QuerySet[Session]) -> list[Session]:
 def _erasures() -> ErasureFigures:
     first = timezone.localdate().replace(day=1)
     return ErasureFigures(
-        this_month=Erasure.objects.filter(created_at__gte=start_of_day(first)).count(),
+        this_month=Erasure.objects.of_people().filter(created_at__gte=start_of_day(first)).count(),
         # Without an erasure it is an upload that has not ended.
         pending_files=FileDeletion.objects.exclude(erasure=None).count(),
+        head=engine.head(),
     )
 
 

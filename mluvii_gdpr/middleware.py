@@ -1,4 +1,4 @@
-"""What is decided of a request before anything reads its body, and of an answer that says nothing."""
+"""What is decided of a request before its view runs, and of an answer that says nothing."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+
+from mluvii_gdpr.readiness import ledger_problems
 
 
 class BodyLimits:
@@ -32,6 +35,56 @@ class BodyLimits:
         if limit is not None and announced.isdecimal() and int(announced) > limit:
             return render(request, "413.html", status=413)
         return None
+
+
+class RestoredDatabase:
+    """Close the installation while its database is not the one that the outside copy of the ledger knows.
+
+    A restored backup holds people who were erased since. Health, log-in and the page that replays the erasures stay
+    open; all else is 503, to a program as JSON.
+    """
+
+    #: By name of the route.
+    OPEN = frozenset(
+        {
+            "livez",
+            "readyz",
+            "favicon",
+            "erasure_replay",
+            "account_login",
+            "account_logout",
+            "account_reauthenticate",
+            "mfa_authenticate",
+            "mfa_reauthenticate",
+        }
+    )
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+        match = request.resolver_match
+        if settings.ERASURE_LEDGER_DIR is None or (match and match.view_name in self.OPEN):
+            return None
+        try:
+            problems = ledger_problems()
+        except DatabaseError:
+            problems = ["database"]
+        return _closed(request, problems) if problems else None
+
+
+def _closed(request: HttpRequest, problems: list[str]) -> HttpResponse:
+    if request.path_info.startswith(("/api/", "/login/connect/")):
+        detail = "The database is not the one that the outside copy of the ledger of erasures knows."
+        return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": "60"})
+    template = "visitor/503.html" if request.path_info[:3] in {"/w/", "/r/"} else "503.html"
+    page = render(request, template, {"problem": problems[0]}, status=503)
+    page.headers["Retry-After"] = "60"
+    page.headers["Cache-Control"] = "no-store"
+    return page
 
 
 class MethodPages:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable
 from threading import Lock
 
+from django.conf import settings
 from django.core.checks import CheckMessage
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from anonymization.checks import check_database
+from anonymization.restoration import Standing, standing
+
+logger = logging.getLogger(__name__)
 
 #: For how many seconds an answer about migrations and guards holds: a good one, a bad one.
 GOOD_FOR, BAD_FOR = 30.0, 5.0
@@ -18,7 +24,8 @@ GOOD_FOR, BAD_FOR = 30.0, 5.0
 class Answer:
     """What was found, and until when it holds on the monotonic clock; one thread at a time finds out."""
 
-    def __init__(self) -> None:
+    def __init__(self, find: Callable[[], list[str]]) -> None:
+        self._find = find
         self._lock = Lock()
         self._problems: list[str] = []
         self._until: float | None = None
@@ -27,7 +34,7 @@ class Answer:
         with self._lock:
             if self._until is None or time.monotonic() >= self._until:
                 self._until = None
-                self._problems = _find_problems()
+                self._problems = self._find()
                 self._until = time.monotonic() + (BAD_FOR if self._problems else GOOD_FOR)
             return self._problems
 
@@ -36,18 +43,35 @@ class Answer:
             self._until = None
 
 
-answer = Answer()
-
-
 def problems() -> list[str]:
-    """Return the ids of what is wrong: the database is asked now, migrations and guards were lately.
+    """Return the ids of what is wrong: the database is asked now, the rest was lately.
 
     Raises:
         DatabaseError: the database does not answer.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    return answer.problems()
+    return answer.problems() + ledger_problems()
+
+
+def ledger_problems() -> list[str]:
+    """Return how the database stands to the outside copy of the ledger; nothing when they are even, or none is kept.
+
+    Raises:
+        DatabaseError: the database does not answer.
+    """
+    return ledger.problems() if settings.ERASURE_LEDGER_DIR else []
+
+
+def report_at_start() -> None:
+    """Say in the log when the database is not the one that the outside copy of the ledger knows; called once."""
+    try:
+        for problem in ledger_problems():
+            logger.error("%s: this installation is closed until it is replayed, see docs/ledger.md", problem)
+    except DatabaseError:
+        logger.exception("the database does not answer")
+    finally:
+        connection.close()
 
 
 def _find_problems() -> list[str]:
@@ -56,3 +80,12 @@ def _find_problems() -> list[str]:
         return ["migrations"]
     messages: list[CheckMessage] = check_database(None, databases=["default"])
     return [str(message.id) for message in messages]
+
+
+def _compare_ledger() -> list[str]:
+    found = standing()
+    return [] if found is Standing.EVEN else [f"ledger.{found.value}"]
+
+
+answer = Answer(lambda: _find_problems())
+ledger = Answer(lambda: _compare_ledger())

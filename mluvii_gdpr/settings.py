@@ -116,6 +116,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mluvii_gdpr.middleware.MethodPages",
+    "mluvii_gdpr.middleware.RestoredDatabase",
 ]
 
 ROOT_URLCONF = "mluvii_gdpr.urls"

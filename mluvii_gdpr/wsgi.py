@@ -39,4 +39,8 @@ class Utf8Handler(WSGIHandler):
 
 
 django.setup(set_prefix=False)
+
+from mluvii_gdpr.readiness import report_at_start  # noqa: E402  needs the apps
+
+report_at_start()
 application = Utf8Handler()

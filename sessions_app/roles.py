@@ -10,6 +10,7 @@ ROLES: dict[str, list[str]] = {
         "webchat.publish_consent",
         "api.manage_api_clients",
         "anonymization.see_erasures",
+        "anonymization.replay_erasures",
     ],
     "support": [
         "sessions_app.see_sessions",
@@ -26,6 +27,7 @@ ROLES: dict[str, list[str]] = {
         "sessions_app.anonymize_guest",
         "sessions_app.export_sessions",
         "anonymization.see_erasures",
+        "anonymization.replay_erasures",
     ],
 }
 

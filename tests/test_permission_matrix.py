@@ -44,6 +44,7 @@ HOLDERS = {
     "sessions_app.anonymize_guest": {"support", "officer"},
     "sessions_app.export_sessions": {"officer"},
     "anonymization.see_erasures": {"administrator", "support", "officer"},
+    "anonymization.replay_erasures": {"administrator", "officer"},
     SETTINGS: {"administrator"},
     PUBLISH: {"administrator"},
     CLIENTS: {"administrator"},
@@ -99,6 +100,7 @@ TABLE: dict[str, Row] = {
         "/guests/{guest}/anonymize/", "sessions_app.anonymize_guest", {"GET": 200, "POST": 409}
     ),
     "erasures/": Row("/erasures/", "anonymization.see_erasures", read()),
+    "erasures/replay/": Row("/erasures/replay/", "anonymization.replay_erasures", read() | {"POST": 409}),
     "erasures/<uuid:pk>/": Row("/erasures/{erasure}/", "anonymization.see_erasures", read()),
     "erasures/<uuid:pk>/json/": Row("/erasures/{erasure}/json/", "anonymization.see_erasures", read()),
     "settings/webchat/": Row("/settings/webchat/", (SETTINGS, PUBLISH), read(), either=True),

@@ -18,6 +18,7 @@ from anonymization import engine, outside
 from anonymization.ledger import GENESIS, Head, subject_of
 from anonymization.models import Door, Erasure
 from sessions_app.models import Guest, Session
+from tests.anonymization.test_ledger import stand_alone
 from tests.database import digest, dump
 from tests.factories import make_session, make_webchat
 from tests.races import at_once
@@ -28,12 +29,25 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def copy(settings: Any, tmp_path: Path) -> Path:
     settings.ERASURE_LEDGER_DIR = tmp_path
-    return tmp_path / outside.FILE
+    path = tmp_path / outside.FILE
+    outside.begin(path, entries=[])
+    return path
 
 
 def erase(subject: Any, door: Door = Door.COMMAND) -> Erasure:
     record, _erased = engine.erase(subject, requester=engine.Requester(door))
     return record
+
+
+def kind_of(line: str) -> str:
+    (kind,) = json.loads(line)
+    return str(kind)
+
+
+def erase_and_fail(session: Session) -> None:
+    with engine.erasing():
+        erase(session)
+        raise ZeroDivisionError
 
 
 def sessions(count: int) -> list[Session]:
@@ -97,27 +111,73 @@ def test_an_outside_copy_that_cannot_be_written_stops_the_erasure(settings: Any,
     assert digest() == before
 
 
-def test_an_erasure_that_is_rolled_back_leaves_an_intent_without_a_seal(copy: Path) -> None:
+def test_an_erasure_that_is_rolled_back_is_void_outside(copy: Path) -> None:
     first, second = sessions(2)
-    with transaction.atomic():
-        erase(first)
-        transaction.set_rollback(True)
+    with pytest.raises(ZeroDivisionError):
+        erase_and_fail(first)
     assert not Erasure.objects.exists()
+    assert [*map(kind_of, copy.read_text().splitlines())] == ["intent", "void"]
     erase(second)
     contents = outside.read(copy)
     assert [entry.subject for entry in contents.sealed] == [subject_of(second.uid)]
-    assert [entry.subject for entry in contents.unsealed] == [subject_of(first.uid)]
-    assert "1 intents" in run("verify_ledger")
+    assert contents.unsealed == []
+    erase(first)
+    assert "The ledger holds: 2 records" in run("verify_ledger")
+
+
+def test_one_of_several_erasures_that_fails_is_void_alone(copy: Path) -> None:
+    first, second = sessions(2)
+    with engine.erasing():
+        erase(first)
+        with pytest.raises(ZeroDivisionError):
+            erase_and_fail(second)
+    assert [*map(kind_of, copy.read_text().splitlines())] == ["intent", "intent", "void", "seal"]
+    assert outside.read(copy).sealed == [Erasure.objects.get().entry]
+
+
+def test_an_erasure_that_its_caller_could_roll_back_in_silence_is_refused(copy: Path) -> None:
+    with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+        erase(make_session())
+    assert copy.read_text() == ""
+
+
+def test_an_intent_of_a_lost_connection_stays_open(copy: Path, monkeypatch: Any) -> None:
+    session = make_session()
+    monkeypatch.setattr(connection, "is_usable", lambda: False)
+    with pytest.raises(ZeroDivisionError):
+        erase_and_fail(session)
+    monkeypatch.undo()
+    assert len(outside.read(copy).unsealed) == 1
+    erase(session)
+    assert outside.read(copy).unsealed == [], "on the same day it is the same entry"
 
 
 def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: Any) -> None:
-    def failing(entry: Any) -> None:
+    def failing(entries: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(outside, "write_seal", failing)
-    erase(make_session())
-    assert Session.objects.get().anonymized_at is not None
-    assert len(outside.read(copy).unsealed) == 1
+    first, second = sessions(2)
+    with monkeypatch.context() as patched:
+        patched.setattr(outside, "write_seals", failing)
+        record = erase(first)
+    assert Session.objects.get(pk=first.pk).anonymized_at is not None
+    assert outside.read(copy).unsealed == [record.entry]
+    assert "The ledger holds: 1 records" in run("verify_ledger")
+    erase(second)
+    assert len(outside.read(copy).sealed) == 2, "what a sealed entry follows was committed"
+    assert "The ledger holds: 2 records" in run("verify_ledger")
+
+
+@pytest.mark.parametrize("cut", [1, 20, -2])
+def test_a_line_that_a_full_disk_cut_short_spoils_nothing(copy: Path, cut: int) -> None:
+    first, second = sessions(2)
+    erase(first)
+    with copy.open("a") as file:
+        file.write(copy.read_text().splitlines()[0][:cut])
+    erase(second)
+    assert len(outside.read(copy).sealed) == 2
+    assert "The ledger holds: 2 records" in run("verify_ledger")
+    assert stand_alone(copy)[0] == 0
 
 
 @pytest.mark.postgresql

@@ -30,13 +30,15 @@ def chain(length: int) -> list[Entry]:
 @pytest.fixture
 def ledger(settings: Any, tmp_path: Path) -> Path:
     settings.ERASURE_LEDGER_DIR = tmp_path
-    return tmp_path / "ledger.jsonl"
+    path = tmp_path / "ledger.jsonl"
+    outside.begin(path, entries=[])
+    return path
 
 
 def write(entries: list[Entry]) -> None:
     for entry in entries:
-        outside.write_intent(entry)
-        outside.write_seal(entry)
+        outside.write_intents([entry])
+        outside.write_seals([entry])
 
 
 def stand_alone(*arguments: Any) -> tuple[int, str]:
@@ -96,7 +98,7 @@ def test_a_cut_tail_and_a_new_history_are_found_by_a_head(ledger: Path) -> None:
 def test_the_outside_copy_gives_back_what_was_written(ledger: Path) -> None:
     entries = chain(4)
     write(entries[:3])
-    outside.write_intent(entries[3])
+    outside.write_intents(entries[3:])
     contents = outside.read(ledger)
     assert contents.sealed == entries[:3]
     assert contents.unsealed == [entries[3]]
@@ -110,9 +112,9 @@ def test_the_outside_copy_gives_back_what_was_written(ledger: Path) -> None:
 def test_seals_may_overtake_each_other(ledger: Path) -> None:
     entries = chain(3)
     for entry in entries:
-        outside.write_intent(entry)
+        outside.write_intents([entry])
     for entry in reversed(entries):
-        outside.write_seal(entry)
+        outside.write_seals([entry])
     assert outside.read(ledger).sealed == entries
     assert stand_alone(ledger)[0] == 0
 
@@ -121,7 +123,7 @@ def damage(lines: list[str], how: str) -> list[str]:
     if how == "changed":
         return [lines[0].replace("2026-11-25", "2026-11-26"), *lines[1:]]
     if how == "half a line":
-        return [*lines[:-1], lines[-1][:20]]
+        return [*lines[:2], lines[2][:20], *lines[3:]]
     if how == "intent deleted":
         return lines[1:]
     if how == "pair deleted":

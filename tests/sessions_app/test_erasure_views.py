@@ -314,7 +314,7 @@ def test_several_say_what_was_erased_when_the_database_fails(
     sessions = [make_session(webchat, email=f"{number}@example.com") for number in range(3)]
     chosen = {"session": [session.pk for session in sessions]}
     page = support.post("/sessions/anonymize/", chosen)
-    append = engine._append
+    append = engine.chain
 
     def failing(record: Erasure) -> Erasure:
         if Erasure.objects.count() == erased:
@@ -322,7 +322,7 @@ def test_several_say_what_was_erased_when_the_database_fails(
                 cursor.execute("SELECT kanarvalue FROM nowhere")
         return append(record)
 
-    monkeypatch.setattr(engine, "_append", failing)
+    monkeypatch.setattr(engine, "chain", failing)
     stopped = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
     html = stopped.content.decode()
     assert stopped.status_code == 503

@@ -1,6 +1,8 @@
 """Count what is anonymized, by model, and which stored files still have to be deleted.
 
-Changes nothing. Exit code 0: every erasure is complete. Exit code 1: stored files of an erasure are left.
+Also says how the database stands to the outside copy of the ledger: even, behind (a backup was restored), missing or
+foreign. Changes nothing. Exit code 0: every erasure is complete. Exit code 1: stored files of an erasure are left, or
+the copy is not even.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from anonymization import outside
 from anonymization.files import storage_problem, unfinished_uploads
 from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import registry
+from anonymization.restoration import Standing, standing
 
 
 class Command(BaseCommand):
@@ -23,10 +27,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         status: dict[str, Any] = {
-            "erasures": Erasure.objects.count(),
+            "erasures": Erasure.objects.of_people().count(),
             "pending_files": FileDeletion.objects.exclude(erasure=None).count(),
             "unfinished_uploads": unfinished_uploads(),
             "storage": storage_problem() or "It is the one that the files were written to.",
+            "outside_copy": standing().value if outside.file_of() else "none is kept",
             "anonymized": {
                 p.label: p.model._base_manager.exclude(**{p.mark: None}).count() for p in registry if p.mark
             },
@@ -38,6 +43,10 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(status))
         else:
             self._print(status)
+        if status["outside_copy"] not in {Standing.EVEN.value, "none is kept"}:
+            raise CommandError(
+                f"The outside copy of the ledger is {status['outside_copy']}: see docs/ledger.md."
+            )
         if status["pending_files"]:
             raise CommandError(f"{status['pending_files']} files of erasures are not deleted yet.")
 

@@ -1,0 +1,62 @@
+"""Erase again whom a restored backup brought back, and import the records that the database lost.
+
+    manage.py replay_erasures --dry-run     how many records are missing, and how many of their subjects are here
+    manage.py replay_erasures
+
+Reads the outside copy of the ledger (ERASURE_LEDGER_DIR). The database's records must be its beginning, or nothing is
+done. Subjects are found by the digest of their random identifier, never by a number: who came after the restore is
+untouched. Missing records are imported as they are, and one record says that it was done. A record is a transaction:
+killed, it goes on where it was. Safe to repeat.
+
+Exit code 0: nothing is missing (any more). Exit code 1: refused, and the reason is said; what was replayed stays.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from anonymization import outside, restoration
+from anonymization.engine import ErasureRefused, Requester
+from anonymization.ledger import BrokenChain
+from anonymization.models import Door
+
+
+class Command(BaseCommand):
+    help = "Erase again whom a restored backup brought back."
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Say what is missing; change nothing.")
+        parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            planned = restoration.plan()
+            if not options["dry_run"]:
+                with tqdm(total=len(planned.entries), unit=" records", disable=None) as bar:
+                    restoration.carry_out(planned, requester=Requester(Door.COMMAND), done=bar.update)
+        except (restoration.NoCopy, BrokenChain, outside.Unreadable, ErasureRefused) as refusal:
+            raise CommandError(str(refusal)) from None
+        except OSError as error:
+            raise CommandError(f"The outside copy can't be read: {error.strerror}.") from None
+        self._print(planned, options)
+
+    def _print(self, planned: restoration.Plan, options: dict[str, Any]) -> None:
+        numbers = {
+            "records": len(planned.missing),
+            "unfinished": len(planned.unfinished),
+            "subjects": len(planned.subjects),
+            "dry_run": options["dry_run"],
+        }
+        if options["json"]:
+            self.stdout.write(json.dumps(numbers))
+            return
+        done = "are missing" if options["dry_run"] else "were imported"
+        self.stdout.write(
+            f"{numbers['records']} records {done}; {numbers['unfinished']} erasures were begun and never ended. "
+            f"Subjects of them in the database: {numbers['subjects']}."
+        )

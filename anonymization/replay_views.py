@@ -1,0 +1,58 @@
+"""The one page that stays open after a backup was restored: what the database lacks, and the button that erases it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+
+from anonymization import engine, outside, restoration
+from anonymization.ledger import BrokenChain
+from anonymization.models import Door
+from anonymization.pages import StaffPage
+
+#: Records of one request, so that it ends in time; the page then offers to go on.
+AT_ONCE = 200
+
+
+class ReplayView(StaffPage):
+    """Say how the database stands to the outside copy, and replay on POST.
+
+    200 the page, 302 to itself when something was replayed, 409 when nothing could be.
+    """
+
+    http_method_names = ["get", "head", "post"]
+    permission_required = "anonymization.replay_erasures"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._show()
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        requester = engine.Requester(Door.PAGE, request.user)  # type: ignore[arg-type]
+        try:
+            done = restoration.carry_out(restoration.plan(), requester=requester, at_most=AT_ONCE)
+        except engine.ErasureRefused as refusal:
+            return self._show(refusal=str(refusal), status=409)
+        except (restoration.NoCopy, BrokenChain, outside.Unreadable, OSError):
+            return self._show(status=409)
+        if done:
+            messages.success(request, _("The database ends where the outside copy does."))
+        return redirect("erasure_replay")
+
+    def _show(self, *, refusal: str = "", status: int = 200) -> HttpResponse:
+        standing = restoration.standing()
+        planned, problem = None, ""
+        try:
+            planned = restoration.plan()
+        except (restoration.NoCopy, BrokenChain, outside.Unreadable, OSError) as found:
+            problem = "" if isinstance(found, OSError) else str(found)
+        context = {
+            "standing": standing.value,
+            "plan": planned,
+            "kept": outside.file_of() is not None,
+            "problem": problem,
+            "refusal": refusal,
+            "at_once": AT_ONCE,
+        }
+        return render(self.request, "anonymization/replay.html", context, status=status)

@@ -1,0 +1,183 @@
+"""After a restored backup: does the database end where the outside copy of the ledger does, and what it lacks.
+
+A backup brings erased people back. The outside copy knows whom by the digest of a random identifier, so that they are
+found whatever numbers they and the newcomers have, and nobody else is.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models import Model
+
+from anonymization import engine, outside, verification
+from anonymization.engine import Requester
+from anonymization.ledger import BrokenChain, Entry, subject_of
+from anonymization.models import Door, Erasure, Note
+from anonymization.policy import registry
+
+
+class NoCopy(Exception):
+    """No outside copy is kept: ERASURE_LEDGER_DIR is empty."""
+
+
+class Standing(enum.Enum):
+    """How the database stands to the outside copy of its ledger."""
+
+    EVEN = "even"
+    #: The outside copy holds erasures that the database does not: a backup was restored.
+    BEHIND = "behind"
+    #: There is no outside copy where one should be: a volume is not mounted, or none was begun.
+    MISSING = "missing"
+    #: The outside copy is damaged, or is another ledger's.
+    FOREIGN = "foreign"
+
+
+def standing() -> Standing:
+    """Compare the database's newest record with the end of the outside copy; without a copy nothing is compared.
+
+    Cheap while they are even; else the whole copy is read, with the ledger's head locked: an erasure that is just
+    being committed has its intent outside already.
+    """
+    path = outside.file_of()
+    if path is None:
+        return Standing.EVEN
+    try:
+        return Standing.EVEN if outside.ends_with(path, engine.head()) else _compare(path)
+    except OSError:
+        return Standing.MISSING
+
+
+@transaction.atomic
+def _compare(path: Path) -> Standing:
+    engine.lock_head()
+    try:
+        missing = outside.read(path).following(engine.head())
+    except (BrokenChain, outside.Unreadable):
+        return Standing.FOREIGN
+    return Standing.BEHIND if missing else Standing.EVEN
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a replay would do: records to import in their order, and erasures that were begun and never committed.
+
+    ``subjects`` are the people and sessions among them that are here and not erased, by kind and digest.
+    """
+
+    missing: list[Entry]
+    unfinished: list[Entry]
+    subjects: dict[tuple[str, str], Model] = field(repr=False)
+
+    @property
+    def entries(self) -> list[Entry]:
+        return [*self.missing, *self.unfinished]
+
+
+def plan() -> Plan:
+    """Verify both copies and find out what the database lacks. Changes nothing.
+
+    Raises:
+        NoCopy: none is kept.
+        BrokenChain, outside.Unreadable: the copies are not of one ledger, or one is damaged.
+        OSError: the outside copy can't be read.
+    """
+    path = outside.file_of()
+    if path is None:
+        raise NoCopy("No outside copy of the ledger is kept: ERASURE_LEDGER_DIR is empty.")
+    here = verification.verify_database()
+    contents = outside.read(path)
+    missing = contents.following(here[-1].head if here else engine.Head())
+    for inside, copied in zip(here, contents.sealed, strict=False):
+        if inside != copied:
+            raise BrokenChain(inside.sequence, "differs from the outside copy")
+    known = {(entry.kind, entry.subject) for entry in [*here, *missing]}
+    unfinished = [e for e in contents.unsealed if (e.kind, e.subject) not in known]
+    subjects = _subjects_of([*missing, *unfinished])
+    return Plan(missing, [e for e in unfinished if (e.kind, e.subject) in subjects], subjects)
+
+
+def _subjects_of(entries: Iterable[Entry]) -> dict[tuple[str, str], Model]:
+    """Return who of the entries is in the database and not erased: the digest of each row's identifier is compared."""
+    wanted = {(entry.kind, entry.subject) for entry in entries}
+    found: dict[tuple[str, str], Model] = {}
+    for policy in registry:
+        if not policy.mark or policy.label not in {kind for kind, _subject in wanted}:
+            continue
+        rows = policy.model._base_manager.filter(**{policy.mark: None}).values_list("pk", "uid")
+        for pk, uid in rows.iterator(chunk_size=10_000):
+            key = policy.label, subject_of(uid)
+            if key in wanted:
+                found[key] = policy.model._base_manager.get(pk=pk)
+    return found
+
+
+def carry_out(
+    planned: Plan, *, requester: Requester, at_most: int | None = None, done: Callable[[], object] = bool
+) -> bool:
+    """Erase whom the database lacks to have erased, import the records as they are, and note that it was done.
+
+    A transaction a record, in their order: killed, it goes on where it was. ``done`` is called after each. Returns
+    whether everything is done; ``at_most`` entries are worked on.
+
+    Raises:
+        ErasureRefused: another replay runs, or the outside copy can't be written.
+    """
+    by_replay = Requester(Door.REPLAY, requester.user)
+    entries = planned.entries[:at_most]
+    for position, entry in enumerate(entries):
+        subject = planned.subjects.get((entry.kind, entry.subject))
+        if position < len(planned.missing):
+            engine.replay(entry, subject, requester=by_replay)
+        elif subject is not None:
+            engine.erase(subject, requester=by_replay)
+        done()
+    if len(entries) < len(planned.entries):
+        return False
+    _note_replay(requester)
+    return True
+
+
+def _note_replay(requester: Requester) -> None:
+    """Append one record for what was replayed since the last such record, also by a run that was killed."""
+    with engine.erasing():
+        engine.lock_head()
+        newest = Erasure.objects.order_by("-number")
+        replayed = newest.filter(door=Door.REPLAY).first()
+        noted = newest.filter(kind=Note.REPLAYED).exclude(door=Door.REPLAY).first()
+        if replayed and (noted is None or noted.number < replayed.number):
+            engine.note(Note.REPLAYED, _digest(replayed.hash), requester=requester)
+
+
+def begin_copy(*, requester: Requester) -> Erasure:
+    """Begin an outside copy with everything that the database holds, and record that it was begun.
+
+    Raises:
+        NoCopy: ERASURE_LEDGER_DIR is empty.
+        FileExistsError: there is one; it is never overwritten.
+        BrokenChain: the ledger in the database does not hold.
+        ErasureRefused: the folder can't be written.
+    """
+    path = outside.file_of()
+    if path is None:
+        raise NoCopy("No outside copy of the ledger is kept: ERASURE_LEDGER_DIR is empty.")
+    if path.exists():
+        raise FileExistsError("There is an outside copy already.")
+    with engine.erasing():
+        engine.lock_head()
+        here = verification.verify_database()
+        record = engine.new_record(Note.COPY_BEGUN, _digest(uuid.uuid4().hex), requester)
+        engine.chain(record)
+        engine.announce(record, write=lambda intents: outside.begin(path, entries=here, intents=intents))
+        return record
+
+
+def _digest(text: str) -> str:
+    """Return what stands for the subject in a record that erases nobody."""
+    return hashlib.sha256(b"mluvii-gdpr/ledger-note/1\0" + text.encode("ascii")).hexdigest()

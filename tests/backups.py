@@ -1,0 +1,72 @@
+"""A backup of the test's database and stored files, and its restore: the real thing on both databases."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+from psycopg import sql
+
+
+class Backup:
+    """What was there at one moment; ``restore`` puts it back, over and over."""
+
+    def __init__(self, folder: Path) -> None:
+        self._media = folder / "backup-media"
+        self._sqlite = folder / "backup.sqlite3"
+        self.name = str(connection.settings_dict["NAME"])
+        if connection.vendor == "postgresql":
+            self._copy(self.name, f"{self.name}_backup")
+        else:
+            connection.ensure_connection()
+            with closing(sqlite3.connect(self._sqlite)) as copy:
+                _raw().backup(copy)
+        shutil.copytree(settings.MEDIA_ROOT, self._media)
+
+    def restore(self) -> None:
+        if connection.vendor == "postgresql":
+            self._copy(f"{self.name}_backup", self.name)
+        else:
+            with closing(sqlite3.connect(self._sqlite)) as copy:
+                copy.backup(_raw())
+        shutil.rmtree(settings.MEDIA_ROOT)
+        shutil.copytree(self._media, settings.MEDIA_ROOT)
+
+    def delete(self) -> None:
+        if connection.vendor == "postgresql":
+            self._execute("DROP DATABASE IF EXISTS {}", f"{self.name}_backup")
+
+    def _copy(self, source: str, target: str) -> None:
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
+        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", target)
+        self._execute("CREATE DATABASE {} TEMPLATE {}", target, source)
+
+    @staticmethod
+    def _execute(statement: Any, *names: str) -> None:
+        url = os.environ["DATABASE_URL"].replace("postgres://", "postgresql://", 1)
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def _raw() -> sqlite3.Connection:
+    raw: sqlite3.Connection = connection.connection
+    return raw
+
+
+@contextmanager
+def backup(folder: Path) -> Iterator[Backup]:
+    """Make a backup now, and delete it at the end."""
+    made = Backup(folder)
+    try:
+        yield made
+    finally:
+        made.delete()

@@ -1,0 +1,323 @@
+"""The drill for the day of a restore: whom the backup brings back is erased again, and nobody else is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from anonymization import engine, outside, restoration
+from anonymization.ledger import Entry, subject_of
+from anonymization.models import Door, Erasure, Note
+from anonymization.restoration import Standing, standing
+from mluvii_gdpr import readiness
+from sessions_app import services
+from sessions_app.models import Guest, Party, Session
+from tests.backups import backup
+from tests.database import digest, dump, media, media_contains
+from tests.factories import make_session, make_webchat
+from tests.pages import entry_url
+from webchat.models import WebChat
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+COMMAND = engine.Requester(Door.COMMAND)
+
+
+@pytest.fixture
+def ledger(settings: Any, tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "ledger").mkdir()
+    settings.ERASURE_LEDGER_DIR = tmp_path / "ledger"
+    readiness.ledger.forget()
+    restoration.begin_copy(requester=COMMAND)
+    yield tmp_path / "ledger" / outside.FILE
+    readiness.ledger.forget()
+
+
+def visit(webchat: WebChat, who: str) -> Session:
+    """Return a session of a person in which both sides spoke and a file was sent; ``who`` stands everywhere."""
+    session = make_session(webchat, name=f"Kanar {who}", email=f"{who}@example.com")
+    services.post_message(session, sender=Party.VISITOR, text=f"This is {who}")
+    services.attach_file(
+        session,
+        sender=Party.VISITOR,
+        upload=ContentFile(f"File of {who}".encode()),
+        original_name=f"{who}.txt",
+        content_type="text/plain",
+        size=10,
+    )
+    return session
+
+
+def erase(subject: Any) -> Erasure:
+    record, _erased = engine.erase(subject, requester=COMMAND)
+    return record
+
+
+def run(command: str, *arguments: str) -> str:
+    printed = StringIO()
+    call_command(command, *arguments, stdout=printed)
+    return printed.getvalue()
+
+
+def holds(word: str) -> bool:
+    return word in dump() or media_contains(word.encode())
+
+
+def killed_after(records: int) -> Callable[[], None]:
+    left = iter(range(records - 1))
+
+    def done() -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    return done
+
+
+def test_the_drill(ledger: Path, tmp_path: Path, log_in: Callable[[str], Client]) -> None:
+    webchat = make_webchat()
+    administrator, support = log_in("administrator"), log_in("support")
+    anna, boris, cyril = (visit(webchat, who) for who in ("anna", "boris", "cyril"))
+    visit(webchat, "anna")
+    boris_again = visit(webchat, "boris")
+    with backup(tmp_path) as made:
+        newcomers = [visit(webchat, who) for who in ("dora", "emil", "franta")]
+        records = [erase(subject) for subject in (anna.guest, boris, newcomers[0].guest, newcomers[1])]
+        head = engine.head()
+
+        made.restore()
+        after = [visit(webchat, who) for who in ("gustav", "hana", "ivan")]
+        assert [s.pk for s in after] == [s.pk for s in newcomers], "they got the numbers of erased ones"
+        assert [s.guest_id for s in after] == [s.guest_id for s in newcomers]
+        assert holds("anna"), "the backup brought them back"
+        assert holds("This is boris")
+
+        # Boot.
+        readiness.ledger.forget()
+        readiness.report_at_start()
+        ready = Client().get("/readyz")
+        assert (ready.status_code, ready.json()["problems"]) == (503, ["ledger.behind"])
+        assert Client().get("/livez").status_code == 200
+        assert Client().get("/accounts/login/").status_code == 200
+        for url in (entry_url(webchat), "/", "/sessions/", f"/sessions/{anna.pk}/", "/api/v1/Sessions"):
+            assert administrator.get(url).status_code == 503, url
+        with pytest.raises(engine.DatabaseBehind):
+            erase(cyril)
+        assert support.get("/erasures/replay/").status_code == 403
+        page = administrator.get("/erasures/replay/")
+        assert page.context["plan"].missing == [record.entry for record in records]
+        assert len(page.context["plan"].subjects) == 2
+
+        before, files_before = digest(), media()
+        planned = run("replay_erasures", "--dry-run", "--json")
+        assert '"records": 4' in planned
+        assert (digest(), media()) == (before, files_before)
+
+        # Killed after the second record; then to the end, and once more.
+        with pytest.raises(KeyboardInterrupt):
+            restoration.carry_out(restoration.plan(), requester=COMMAND, done=killed_after(2))
+        assert engine.head() == records[1].entry.head
+        assert administrator.post("/erasures/replay/", follow=True).status_code == 200
+        assert "0 records were imported" in run("replay_erasures")
+
+    assert not holds("anna")
+    assert Session.objects.get(pk=boris_again.pk).anonymized_at is None
+    assert Session.objects.get(pk=boris.pk).anonymized_at is not None
+    assert Guest.objects.get(pk=anna.guest_id).anonymized_at is not None
+    gone = {table: len(rows - digest()[table]) for table, rows in before.items() if table != "django_session"}
+    assert {table: n for table, n in gone.items() if n} == {
+        "sessions_app_guest": 1, "sessions_app_session": 3, "sessions_app_message": 3, "sessions_app_attachment": 3,
+    }  # fmt: skip
+    assert media().items() <= files_before.items()
+    assert len(files_before) - len(media()) == 3
+    for who in ("cyril", "gustav", "hana", "ivan"):
+        assert holds(f"This is {who}")
+        assert holds(f"File of {who}")
+    chain = list(Erasure.objects.order_by("number"))
+    assert [e.entry for e in chain[1:5]] == [record.entry for record in records]
+    assert chain[4].entry.head == head
+    assert [(e.kind, e.number) for e in chain[5:]] == [(Note.REPLAYED, 6)]
+    assert standing() is Standing.EVEN
+    assert "The ledger holds: 6 records" in run("verify_ledger")
+    readiness.ledger.forget()
+    assert Client().get("/readyz").status_code == 200
+    assert Client().get(entry_url(webchat)).status_code == 200
+    erase(cyril)
+    assert "The ledger holds: 7 records" in run("verify_ledger")
+
+
+# One by one ---------------------------------------------------------------------------------------------------
+
+
+def test_an_intent_alone_counts_as_an_erasure(
+    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webchat = make_webchat()
+    anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
+    monkeypatch.setattr(outside, "write_seals", lambda entries: None)
+    with backup(tmp_path) as made:
+        sealed_nowhere = erase(anna)
+        made.restore()
+    assert standing() is Standing.BEHIND
+    # Something else took its place in the chain: the intent is still one of an erasure.
+    erase(boris)
+    assert "0 records were imported; 1 erasures" in run("replay_erasures")
+    assert not holds("anna")
+    assert Erasure.objects.filter(subject=sealed_nowhere.subject).get().number == 3
+    assert "0 erasures" in run("replay_erasures")
+
+
+def test_a_void_intent_is_no_erasure(ledger: Path) -> None:
+    session = visit(make_webchat(), "anna")
+    with pytest.raises(ZeroDivisionError):
+        erase_and_fail(session)
+    assert standing() is Standing.EVEN
+    run("replay_erasures")
+    assert holds("anna")
+
+
+def erase_and_fail(session: Session) -> None:
+    with engine.erasing():
+        erase(session)
+        raise ZeroDivisionError
+
+
+def test_a_person_who_was_erased_with_the_last_session_is_found_by_both_records(
+    ledger: Path, tmp_path: Path
+) -> None:
+    webchat = make_webchat()
+    first, second = visit(webchat, "anna"), visit(webchat, "anna")
+    with backup(tmp_path) as made:
+        erase(first)
+        erase(second)
+        made.restore()
+    run("replay_erasures")
+    assert not holds("anna")
+    assert Guest.objects.get().anonymized_at is not None
+    assert standing() is Standing.EVEN
+
+
+def test_a_replay_that_another_overtook_changes_nothing_twice(ledger: Path, tmp_path: Path) -> None:
+    anna = visit(make_webchat(), "anna")
+    with backup(tmp_path) as made:
+        erase(anna)
+        made.restore()
+    planned = restoration.plan()
+    run("replay_erasures")
+    before = digest()
+    with pytest.raises(engine.Overtaken):
+        restoration.carry_out(planned, requester=COMMAND)
+    assert digest() == before
+
+
+def test_an_entry_erases_nobody_but_whom_it_names(ledger: Path, tmp_path: Path) -> None:
+    webchat = make_webchat()
+    anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
+    with backup(tmp_path) as made:
+        entry: Entry = erase(anna).entry
+        made.restore()
+    assert entry.subject == subject_of(anna.uid)
+    before = digest()
+    with pytest.raises(engine.OutsideSubject):
+        engine.replay(entry, boris, requester=COMMAND)
+    assert digest() == before
+
+
+def test_a_second_restore_is_recorded_as_well(ledger: Path, tmp_path: Path) -> None:
+    anna = visit(make_webchat(), "anna")
+    with backup(tmp_path) as made:
+        erase(anna)
+        for times in (1, 2):
+            made.restore()
+            run("replay_erasures")
+            assert Erasure.objects.filter(kind=Note.REPLAYED).count() == times
+    assert not holds("anna")
+    assert "The ledger holds" in run("verify_ledger")
+
+
+# Missing and foreign copies -----------------------------------------------------------------------------------
+
+
+def status(url: str = "/") -> int:
+    readiness.ledger.forget()
+    return Client().get(url).status_code
+
+
+def test_a_copy_that_is_not_there_closes_everything_until_one_is_begun(ledger: Path) -> None:
+    session = visit(make_webchat(), "anna")
+    ledger.rename(ledger.with_suffix(".lost"))
+    assert standing() is Standing.MISSING
+    assert (status(), status("/readyz"), status("/livez")) == (503, 503, 200)
+    with pytest.raises(engine.LedgerUnavailable):
+        erase(session)
+    with pytest.raises(CommandError):
+        run("replay_erasures")
+    assert "holds 2 records" in run("begin_ledger_copy")
+    assert Erasure.objects.get(number=2).kind == Note.COPY_BEGUN, "the override is recorded"
+    assert status("/readyz") == 200
+    erase(session)
+    assert "The ledger holds: 3 records" in run("verify_ledger")
+    with pytest.raises(CommandError, match="already"):
+        run("begin_ledger_copy")
+
+
+def test_a_copy_of_another_ledger_closes_everything(ledger: Path, tmp_path: Path) -> None:
+    session = visit(make_webchat(), "anna")
+    with backup(tmp_path) as made:
+        erase(session)
+        other = ledger.read_text()
+        made.restore()
+    ledger.write_text("".join(other.splitlines(keepends=True)[:2]))
+    erase(visit(make_webchat(), "boris"))
+    ledger.write_text(other)
+    assert standing() is Standing.FOREIGN
+    assert status() == 503
+    before = digest()
+    with pytest.raises(CommandError, match="record 2"):
+        run("replay_erasures")
+    with pytest.raises(engine.DatabaseBehind):
+        erase(session)
+    assert digest() == before
+
+
+def test_a_damaged_copy_closes_everything(ledger: Path) -> None:
+    erase(visit(make_webchat(), "anna"))
+    without_seal = ledger.read_text().splitlines(keepends=True)[:-1]
+    ledger.write_text("".join(without_seal).replace('"system"', '"person"'))
+    assert standing() is Standing.FOREIGN
+
+
+def test_a_copy_that_cannot_be_begun_leaves_no_record(settings: Any, tmp_path: Path) -> None:
+    settings.ERASURE_LEDGER_DIR = None
+    with pytest.raises(CommandError, match="ERASURE_LEDGER_DIR"):
+        run("begin_ledger_copy")
+    with pytest.raises(CommandError, match="ERASURE_LEDGER_DIR"):
+        run("replay_erasures")
+    settings.ERASURE_LEDGER_DIR = tmp_path / "nowhere"
+    with pytest.raises(CommandError):
+        run("begin_ledger_copy")
+    assert not Erasure.objects.exists()
+
+
+def test_an_even_ledger_costs_no_reading(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "read", None)
+    assert standing() is Standing.EVEN
+    erase(visit(make_webchat(), "anna"))
+    assert standing() is Standing.EVEN
+
+
+def test_a_closed_installation_tells_each_side_in_its_words(ledger: Path) -> None:
+    webchat = make_webchat()
+    ledger.unlink()
+    readiness.ledger.forget()
+    api = Client().get("/api/v1/Sessions")
+    assert (api.status_code, api.headers["Content-Type"]) == (503, "application/json")
+    assert api.headers.get("Retry-After") == "60"
+    assert "Nothing that you entered was stored" in Client().get(entry_url(webchat)).content.decode()
+    assert "outside copy" in Client().get("/accounts/password/reset/").content.decode()
