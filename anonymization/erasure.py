@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
-from anonymization.models import Erasure, FileDeletion, StorageMarker
+from anonymization.models import Erasure, FileDeletion, FilesDeleted, Maintenance, StorageMarker
 
 policy.register(
     Erasure,
@@ -45,4 +45,16 @@ policy.register(
 policy.register(
     StorageMarker,
     impersonal=dict.fromkeys(("id", "uid"), _("Random: tells the right storage of files from a wrong one.")),
+)
+
+policy.register(
+    FilesDeleted, impersonal=dict.fromkeys(("erasure", "at"), _("When the files of an erasure were gone."))
+)
+
+policy.register(
+    Maintenance,
+    impersonal=dict.fromkeys(
+        ("id", "started_at", "finished_at", "rewritten"),
+        _("When the bytes of what was erased were given back."),
+    ),
 )

@@ -20,7 +20,7 @@ from django.core.files.storage import default_storage
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from anonymization.models import FileDeletion, StorageMarker
+from anonymization.models import FileDeletion, FilesDeleted, StorageMarker
 
 UPLOAD_MAY_TAKE = timedelta(hours=1)
 TEMPORARY_FOR = timedelta(days=1)
@@ -92,6 +92,16 @@ def delete_stale_uploads() -> int:
     return deleted
 
 
+def settle(queued: QuerySet[FileDeletion]) -> None:
+    """Forget queued files that are gone, and note when the last one of an erasure was."""
+    erasures = set(queued.exclude(erasure=None).values_list("erasure_id", flat=True))
+    queued.delete()
+    for erasure_id in erasures - set(
+        FileDeletion.objects.filter(erasure__in=erasures).values_list("erasure_id", flat=True)
+    ):
+        FilesDeleted.objects.update_or_create(erasure_id=erasure_id, defaults={"at": timezone.now()})
+
+
 def _may_finish() -> Q:
     """Return the condition for uploads that may still finish. They delete their own file when they are refused."""
     return Q(queued_at__gt=timezone.now() - UPLOAD_MAY_TAKE) & (Q(erasure=None) | Q(subject__isnull=False))
@@ -106,7 +116,7 @@ def _delete(queued: QuerySet[FileDeletion]) -> int:
             logger.exception("file deletion %s failed", deletion.pk)
             gone = False
         if gone:
-            deletion.delete()
+            settle(FileDeletion.objects.filter(pk=deletion.pk))
         else:
             left += 1
             FileDeletion.objects.filter(pk=deletion.pk).update(attempts=F("attempts") + 1)

@@ -190,3 +190,40 @@ class StorageMarker(models.Model):
     @property
     def name(self) -> str:
         return f"storage-{self.uid}"
+
+
+class FilesDeleted(models.Model):
+    """When the last stored file of an erasure was gone; there is none where the erasure took no file."""
+
+    erasure = models.OneToOneField(
+        Erasure, models.PROTECT, primary_key=True, related_name="files_deleted", verbose_name=_("erasure")
+    )
+    at = models.DateTimeField(_("deleted at"))
+
+    class Meta:
+        verbose_name = _("end of file deletions")
+        verbose_name_plural = _("ends of file deletions")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Files deleted {self.pk}"
+
+
+class Maintenance(models.Model):
+    """One run that overwrote or gave back the bytes of what was erased before it began; see ``maintenance``.
+
+    A run that could not do all of it has no ``finished_at``.
+    """
+
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    #: PostgreSQL: tables were rewritten, and not analyzed only. SQLite always rewrites.
+    rewritten = models.BooleanField(_("rewritten"))
+
+    class Meta:
+        verbose_name = _("maintenance run")
+        verbose_name_plural = _("maintenance runs")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Maintenance {self.pk}"

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from anonymization import engine
+from anonymization import engine, maintenance
 from anonymization.filters import ErasureFilters
 from anonymization.ids import is_id
 from anonymization.models import Door, Erasure, FileDeletion, Note
@@ -185,6 +185,8 @@ class ErasureView(StaffPage):
                 shell for label, keys in erasure.shells.items() for shell in _shells(policies[label], keys)
             ],
             "pending": erasure.pending_files,
+            "logically": maintenance.logically_complete_at(erasure),
+            "physically": maintenance.physically_complete_at(erasure),
             "evidence": evidence_of(erasure),
             "head": engine.head(),
         }
@@ -209,6 +211,8 @@ class ErasureJsonView(StaffPage):
                 "emptied": erasure.shells,
                 "evidence": evidence_of(erasure),
                 "pending_files": erasure.pending_files,
+                "logically_complete_at": maintenance.logically_complete_at(erasure),
+                "physically_complete_at": maintenance.physically_complete_at(erasure),
             }
         )
 

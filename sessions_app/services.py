@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from anonymization.files import queue_upload
+from anonymization.files import queue_upload, settle
 from anonymization.models import FileDeletion
 from sessions_app.matching import match_keys
 from sessions_app.models import (
@@ -314,7 +314,7 @@ def _queue_upload(session: Session, name: str) -> FileDeletion:
 def _withdraw(storage: Storage, name: str) -> None:
     """Delete the file of an upload that failed, also when an erasure has taken its deletion over."""
     storage.delete(name)
-    FileDeletion.objects.filter(name=name).delete()
+    settle(FileDeletion.objects.filter(name=name))
 
 
 def _count(session: Session, sender: Party) -> None:

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anonymization import outside
 from anonymization.files import storage_problem, unfinished_uploads
+from anonymization.maintenance import erased_since_last_run
 from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import registry
 from anonymization.restoration import Standing, standing
@@ -30,6 +31,7 @@ class Command(BaseCommand):
             "erasures": Erasure.objects.of_people().count(),
             "pending_files": FileDeletion.objects.exclude(erasure=None).count(),
             "unfinished_uploads": unfinished_uploads(),
+            "not_physically_complete": erased_since_last_run().count(),
             "storage": storage_problem() or "It is the one that the files were written to.",
             "outside_copy": standing().value if outside.file_of() else "none is kept",
             "anonymized": {

@@ -1,0 +1,169 @@
+"""The bytes of what was erased: giving them back, and knowing whether that was done.
+
+A database keeps the bytes of deleted and changed rows until it uses their place again. SQLite overwrites them
+(``secure_delete``) but for rare copies in index pages and what stands in the write-ahead log; PostgreSQL's plain
+``VACUUM`` leaves them readable in the files. So an erasure is *logically* complete when nobody can read the data
+through the product or by SQL and the stored files are gone, and *physically* complete when the tables were rewritten
+afterwards. Write-ahead logs that were archived, replicas, backups, freed blocks of file systems and disks are beyond
+this: see docs/erasure.md.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, connection
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from anonymization.models import Erasure, Maintenance
+from anonymization.policy import registry
+
+#: How long a run waits for transactions that began before it.
+WAIT = timedelta(seconds=5)
+
+
+class Unfinished(Exception):
+    """The run could not do all of it; the message says why, for an administrator."""
+
+
+def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Maintenance:
+    """Give back the bytes of what was erased; on PostgreSQL only with ``rewrite``, which locks each table in turn.
+
+    Without ``rewrite`` PostgreSQL only renews its statistics, in which frequent values stand in the clear. Nobody
+    waits for the run longer than ``wait``, and it waits no longer for anybody. Must not run within a transaction.
+
+    Raises:
+        Unfinished: something is left; the run is recorded without an end.
+    """
+    sqlite = connection.vendor == "sqlite"
+    run = Maintenance.objects.create(started_at=timezone.now(), rewritten=rewrite or sqlite)
+    try:
+        if sqlite:
+            _rewrite_sqlite(wait)
+        elif rewrite:
+            _rewrite_postgresql(run.started_at, wait)
+        else:
+            _execute(*(f"ANALYZE {connection.ops.quote_name(table)}" for table in tables()))
+    except DatabaseError as error:
+        raise Unfinished(str(error).strip().partition("\n")[0]) from None
+    run.finished_at = timezone.now()
+    run.save(update_fields=["finished_at"])
+    return run
+
+
+def tables() -> list[str]:
+    """Return the tables that an erasure changes."""
+    return sorted(p.model._meta.db_table for p in registry if p.erase or p.delete or p.mark)
+
+
+def _execute(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def _rewrite_sqlite(wait: timedelta) -> None:
+    """Rewrite the file when something was erased since the last time, and empty the write-ahead log.
+
+    A reader lets a checkpoint end without an error; only its row says so.
+    """
+    usual = connection.settings_dict["OPTIONS"].get("timeout", 5)
+    _execute(f"PRAGMA busy_timeout = {_milliseconds(wait)}")
+    try:
+        if erased_since_last_run().exists():
+            _execute("VACUUM")
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy = cursor.fetchone()[0]
+    finally:
+        _execute(f"PRAGMA busy_timeout = {usual * 1000}")
+    if busy:
+        raise Unfinished("Somebody reads the database, so that its write-ahead log could not be emptied.")
+
+
+def _milliseconds(wait: timedelta) -> int:
+    # Nought would mean for ever to PostgreSQL.
+    return max(1, int(wait.total_seconds() * 1000))
+
+
+def _rewrite_postgresql(started_at: datetime, wait: timedelta) -> None:
+    _wait_for_older_transactions(started_at, wait)
+    _execute(f"SET lock_timeout = {_milliseconds(wait)}")
+    try:
+        _execute(*(f"VACUUM (FULL, ANALYZE) {connection.ops.quote_name(table)}" for table in tables()))
+        # Belongs to the server's administrator: without the right nothing happens but a warning.
+        if not _may_rewrite_statistics():
+            raise Unfinished(
+                "Tables were rewritten, but not pg_statistic, which holds frequent values: run as a superuser "
+                "VACUUM FULL pg_statistic."
+            )
+        _execute("VACUUM FULL pg_statistic", "CHECKPOINT")
+    finally:
+        _execute("RESET lock_timeout")
+
+
+def _may_rewrite_statistics() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT usesuper FROM pg_user WHERE usename = current_user")
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def _wait_for_older_transactions(started_at: datetime, wait: timedelta) -> None:
+    """Wait for whoever may still see erased rows: VACUUM keeps these for them, without a word.
+
+    Raises:
+        Unfinished: one is still there.
+    """
+    deadline = time.monotonic() + wait.total_seconds()
+    while _older_transactions(started_at):
+        if time.monotonic() >= deadline:
+            raise Unfinished("A transaction that began before is still open, and may see what was erased.")
+        time.sleep(0.05)
+
+
+def _older_transactions(started_at: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND xact_start < %s AND backend_type = 'client backend') "
+            "+ (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) "
+            "+ (SELECT count(*) FROM pg_replication_slots WHERE xmin IS NOT NULL)",
+            [started_at],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def finished_runs() -> QuerySet[Maintenance]:
+    """Return the runs after which no byte of what was erased before them is left."""
+    return Maintenance.objects.exclude(finished_at=None).filter(rewritten=True)
+
+
+def erased_since_last_run() -> QuerySet[Erasure]:
+    """Return the erasures whose bytes may still be readable: all that were not complete when the last run began."""
+    last = finished_runs().order_by("-started_at").first()
+    erasures = Erasure.objects.of_people()
+    if last is None:
+        return erasures
+    later = erasures.annotate(complete_at=Coalesce(F("files_deleted__at"), F("created_at")))
+    return later.filter(Q(complete_at__gte=last.started_at) | Q(file_deletions__isnull=False)).distinct()
+
+
+def logically_complete_at(erasure: Erasure) -> datetime | None:
+    """Return when the rows were emptied and the last stored file was gone; None while files are pending."""
+    if erasure.pending_files:
+        return None
+    deleted = getattr(erasure, "files_deleted", None)
+    return deleted.at if deleted else erasure.created_at
+
+
+def physically_complete_at(erasure: Erasure) -> datetime | None:
+    """Return when the first run ended that began after the erasure was logically complete; None while there is none."""
+    complete = logically_complete_at(erasure)
+    if complete is None:
+        return None
+    run = finished_runs().filter(started_at__gte=complete).order_by("finished_at").first()
+    return run.finished_at if run else None

@@ -1,0 +1,131 @@
+"""How many erased values can still be read out of the database's files? On SQLite and on PostgreSQL.
+
+    .venv/bin/python -m bench.residue [--sessions 1000]
+
+Plants a value of its own in the message, the note and the name of each session, erases all sessions, and counts after
+each step how many of the values stand in the files of the data (tables, indexes, statistics), and how many in the
+write-ahead log. Exit code 1 when ``maintain --rewrite`` leaves one in the data. Not for a server that others use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+_VALUE = re.compile(rb"residue-[0-9a-f]{32}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=1000)
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.here:
+        return measure(options.sessions)
+    from bench.postgres import create_database, server
+    from bench.table import _production
+
+    command = [sys.executable, "-m", "bench.residue", "--here", "--sessions", str(options.sessions)]
+    with server() as url, tempfile.TemporaryDirectory() as folder:
+        urls = [f"sqlite:///{folder}/residue.sqlite3", create_database(url, "residue")]
+        return max(
+            subprocess.run(command, env=os.environ | _production(u), cwd=ROOT, check=False).returncode
+            for u in urls
+        )
+
+
+def measure(sessions: int) -> int:
+    """Print a table of what is left after each step, in the database that DATABASE_URL names."""
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    call_command("migrate", verbosity=0)
+    print(f"\n| {connection.vendor} | in the data | in the write-ahead log |\n|---|--:|--:|")
+    plant(sessions)
+    report("before the erasure", sessions)
+    erase_all()
+    report("after the erasure", sessions)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
+        report("after `VACUUM ANALYZE`", sessions)
+    call_command("maintain", "--rewrite", verbosity=0)
+    return 1 if report("after `maintain --rewrite`", sessions) else 0
+
+
+def plant(sessions: int) -> None:
+    """Store sessions with three values each, by the product's models, and let statistics be made of them."""
+    import secrets
+
+    from django.db import connection
+    from django.utils import timezone
+
+    from sessions_app.models import Guest, Message, Session
+    from webchat.models import WebChat
+
+    def value() -> str:
+        return f"residue-{secrets.token_hex(16)}"
+
+    webchat = WebChat.objects.create(name="Residue")
+    for number in range(sessions):
+        guest = Guest.objects.create(name=value(), email=f"{number}@example.com")
+        session = Session.objects.create(
+            webchat=webchat, guest=guest, channel="chat", status="closed", language="en", ended_at=timezone.now(),
+            note=value(), entry_key=secrets.token_hex(32), room_key=secrets.token_hex(32),
+        )  # fmt: skip
+        Message.objects.create(session=session, sender="visitor", text=value() + " and some words" * 5)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def erase_all() -> None:
+    from anonymization.engine import Requester, erase
+    from anonymization.models import Door
+    from sessions_app.models import Guest
+
+    for guest in Guest.objects.order_by("pk"):
+        erase(guest, requester=Requester(Door.COMMAND))
+
+
+def report(when: str, sessions: int) -> int:
+    data, log = (len(found) for found in readable())
+    total = sessions * 3
+    print(f"| {when} | {data:,} of {total:,} ({data / total:.0%}) | {log:,} |", flush=True)
+    return data
+
+
+def readable() -> tuple[set[bytes], set[bytes]]:
+    """Return the values that stand in the files of the data, and in those of the write-ahead log."""
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        path = Path(str(connection.settings_dict["NAME"]))
+        return _values_in([path]), _values_in([path.with_name(f"{path.name}-wal")])
+    with connection.cursor() as cursor:
+        cursor.execute("CHECKPOINT")
+        cursor.execute(
+            "SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = current_database()"
+        )
+        folder, oid = cursor.fetchone()
+    data = Path(folder) / "base" / str(oid)
+    return _values_in(data.iterdir()), _values_in((Path(folder) / "pg_wal").iterdir())
+
+
+def _values_in(paths: object) -> set[bytes]:
+    files = [path for path in paths if path.is_file()]  # type: ignore[attr-defined]
+    return {value for path in files for value in _VALUE.findall(path.read_bytes())}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""Erased bytes leave the database's files, and a record says whether they have."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from anonymization import engine, files, maintenance
+from anonymization.models import Door, Erasure, FileDeletion, Maintenance
+from sessions_app import services
+from sessions_app.models import Party, Session
+from tests.factories import make_session, make_webchat
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CANARY = b"kanarphysical"
+
+
+def run(command: str, *arguments: str) -> str:
+    printed = StringIO()
+    call_command(command, *arguments, stdout=printed)
+    return printed.getvalue()
+
+
+def erase(subject: Any) -> Erasure:
+    record, _erased = engine.erase(subject, requester=engine.Requester(Door.COMMAND))
+    return record
+
+
+def conversation() -> Session:
+    session = make_session(make_webchat(), name="Kanar Kanarova")
+    for number in range(20):
+        services.post_message(session, sender=Party.VISITOR, text=f"{CANARY.decode()} {number} " * 20)
+    return session
+
+
+def bytes_of_the_database() -> bytes:
+    """Return what stands in the database's own files."""
+    if connection.vendor == "sqlite":
+        path = Path(str(connection.settings_dict["NAME"]))
+        return b"".join(p.read_bytes() for p in path.parent.glob(f"{path.name}*"))
+    with connection.cursor() as cursor:
+        cursor.execute("CHECKPOINT")
+        cursor.execute(
+            "SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = current_database()"
+        )
+        folder, oid = cursor.fetchone()
+    base = Path(folder) / "base" / str(oid)
+    if not base.is_dir():
+        pytest.skip("the files of this server are elsewhere")
+    return b"".join(path.read_bytes() for path in base.iterdir() if path.is_file())
+
+
+@contextmanager
+def somebody_reading() -> Iterator[None]:
+    """Hold a transaction open that has read, on a connection of its own."""
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        with closing(sqlite3.connect(name, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM sessions_app_message").fetchone()
+            yield
+        return
+    parameters = connection.get_connection_params() | {"dbname": name}
+    wanted = {
+        key: value
+        for key, value in parameters.items()
+        if key in {"dbname", "user", "password", "host", "port"}
+    }
+    with psycopg.connect(**wanted) as reader:
+        reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        reader.execute("SELECT count(*) FROM sessions_app_message")
+        yield
+
+
+def test_what_was_erased_leaves_the_files_with_a_rewrite() -> None:
+    session = conversation()
+    assert CANARY in bytes_of_the_database(), "the positive control"
+    record = erase(session)
+    if connection.vendor == "postgresql":
+        run("maintain")
+        assert CANARY in bytes_of_the_database(), "no rewrite, no promise"
+    assert maintenance.physically_complete_at(record) is None
+    assert "Erasures that are not physically complete: 0" in run("maintain", "--rewrite")
+    assert CANARY not in bytes_of_the_database()
+    done = maintenance.physically_complete_at(record)
+    assert done is not None
+    assert done >= record.created_at
+    assert Session.objects.get().anonymized_at is not None
+
+
+def test_a_run_that_somebody_hinders_says_so_and_counts_for_nothing() -> None:
+    record = erase(conversation())
+    with somebody_reading(), pytest.raises(CommandError, match="Pending"):
+        run("maintain", "--rewrite", "--wait", "0.2")
+    assert Maintenance.objects.get().finished_at is None
+    assert maintenance.physically_complete_at(record) is None
+    assert json.loads(run("erasure_status", "--json"))["not_physically_complete"] == 1
+    run("maintain", "--rewrite")
+    assert maintenance.physically_complete_at(record) is not None
+    assert json.loads(run("erasure_status", "--json"))["not_physically_complete"] == 0
+
+
+def test_a_run_does_not_count_for_what_was_erased_after_it_began() -> None:
+    early = erase(conversation())
+    finished = json.loads(run("maintain", "--rewrite", "--json"))
+    assert finished == {"rewritten": True, "not_physically_complete": 0}
+    late = erase(conversation())
+    assert maintenance.physically_complete_at(early) is not None
+    assert maintenance.physically_complete_at(late) is None
+    assert list(maintenance.erased_since_last_run()) == [late]
+
+
+def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
+    monkeypatch: pytest.MonkeyPatch, log_in: Callable[[str], Client]
+) -> None:
+    session = conversation()
+    services.attach_file(
+        session, sender=Party.VISITOR, upload=BytesIO(b"x"), original_name="x.txt",
+        content_type="text/plain", size=1,
+    )  # fmt: skip
+    with monkeypatch.context() as patched:
+        patched.setattr(default_storage, "delete", lambda name: None)
+        record = erase(session)
+    officer = log_in("officer")
+    url = f"/erasures/{record.pk}/"
+    assert "1 stored file still has to be deleted" in officer.get(url).content.decode()
+    told = officer.get(f"{url}json/").json()
+    assert told["logically_complete_at"] is told["physically_complete_at"] is None
+    run("maintain", "--rewrite")
+    assert list(maintenance.erased_since_last_run()) == [record]
+    before = timezone.now()
+    assert files.delete_pending_files() == 0
+    complete = maintenance.logically_complete_at(Erasure.objects.get())
+    assert complete is not None
+    assert complete >= before
+    assert maintenance.physically_complete_at(Erasure.objects.get()) is None, "the run was before"
+    run("maintain", "--rewrite")
+    page = officer.get(url).content.decode()
+    assert "Complete: rows and stored files are gone" in page
+    assert "Complete: the tables were rewritten since" in page
+    assert officer.get(f"{url}json/").json()["physically_complete_at"]
+
+
+def test_files_of_several_erasures_end_each_by_itself() -> None:
+    webchat = make_webchat()
+    first, second = (erase(make_session(webchat, email=f"{n}@example.com")) for n in range(2))
+    for record, name in ((first, "a"), (first, "b"), (second, "c")):
+        FileDeletion.objects.create(erasure=record, name=name)
+    files.settle(FileDeletion.objects.filter(name__in=["a", "c"]))
+    assert [e.pk for e in Erasure.objects.filter(files_deleted__isnull=False)] == [second.pk]
+    files.settle(FileDeletion.objects.filter(name="b"))
+    assert Erasure.objects.filter(files_deleted__isnull=False).count() == 2
+
+
+def test_a_lock_that_is_not_got_in_time_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite locks no tables")
+    erase(conversation())
+    monkeypatch.setattr(maintenance, "_older_transactions", lambda started_at: 0)
+    with somebody_reading(), pytest.raises(maintenance.Unfinished, match="lock timeout"):
+        maintenance.maintain(rewrite=True, wait=timedelta(milliseconds=100))
+    assert Maintenance.objects.get().finished_at is None
+
+
+def test_without_the_right_to_pg_statistic_the_run_is_not_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has none")
+    monkeypatch.setattr(maintenance, "_may_rewrite_statistics", lambda: False)
+    with pytest.raises(CommandError, match="pg_statistic"):
+        run("maintain", "--rewrite")
