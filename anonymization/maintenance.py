@@ -115,6 +115,8 @@ def _may_rewrite_statistics() -> bool:
 def _wait_for_older_transactions(started_at: datetime, wait: timedelta) -> None:
     """Wait for whoever may still see erased rows: VACUUM keeps these for them, without a word.
 
+    So does autovacuum, whose ANALYZE may also write down as statistics what it read before.
+
     Raises:
         Unfinished: one is still there.
     """
@@ -129,7 +131,7 @@ def _older_transactions(started_at: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() AND xact_start < %s AND backend_type = 'client backend') "
+            "AND pid <> pg_backend_pid() AND xact_start < %s) "
             "+ (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) "
             "+ (SELECT count(*) FROM pg_replication_slots WHERE xmin IS NOT NULL)",
             [started_at],
