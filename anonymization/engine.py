@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Model, QuerySet, UUIDField, Value
 from django.db.models.functions import Cast
 from django.utils import timezone
@@ -144,13 +144,18 @@ def erasing() -> Iterator[None]:
 
 
 def _take_back(announced: list[Entry]) -> None:
-    """Make intents void, unless the connection was lost: then nobody knows whether the database has committed."""
-    if not announced or connection.connection is None or not connection.is_usable():
+    """Make intents void whose records the database is known to lack; of a lost connection nobody knows.
+
+    What failed may have failed after the COMMIT: only the database can tell.
+    """
+    if not announced or connection.connection is None:
         return
     try:
-        outside.write_voids(announced)
-    except OSError:
-        logger.exception("intents of a rolled back erasure stay open in the outside copy")
+        hashes = [entry.hash for entry in announced]
+        there = set(Erasure.objects.filter(hash__in=hashes).values_list("hash", flat=True))
+        outside.write_voids([entry for entry in announced if entry.hash not in there])
+    except (DatabaseError, OSError):
+        logger.exception("intents of a failed erasure stay open in the outside copy")
 
 
 def erase(

@@ -258,9 +258,8 @@ def post_message(session: Session, *, sender: Party, text: str, author: User | N
         SessionClosed, AlreadyAccepted
     """
     locked = lock_open(session)
-    if sender == Party.OPERATOR:
-        _accept(locked, author)
-    _count(locked, sender)
+    counter = "messages_operator" if sender == Party.OPERATOR else "messages_visitor"
+    _count(locked, counter, accepted_by=author if sender == Party.OPERATOR else None)
     return Message.objects.create(session=locked, sender=sender, author=author, text=text)
 
 
@@ -294,9 +293,7 @@ def attach_file(
         attachment.file = storage.save(name, File(upload))
         with transaction.atomic():
             locked = lock_open(session)
-            if sender == Party.OPERATOR:
-                _accept(locked, author)
-            Session.objects.filter(pk=locked.pk).update(attachments_count=F("attachments_count") + 1)
+            _count(locked, "attachments_count", accepted_by=author if sender == Party.OPERATOR else None)
             attachment.save(force_insert=True)
             queued.delete()
     except BaseException:
@@ -317,9 +314,14 @@ def _withdraw(storage: Storage, name: str) -> None:
     settle(FileDeletion.objects.filter(name=name))
 
 
-def _count(session: Session, sender: Party) -> None:
-    counter = "messages_operator" if sender == Party.OPERATOR else "messages_visitor"
-    Session.objects.filter(pk=session.pk).update(**{counter: F(counter) + 1})
+def _count(locked: Session, counter: str, *, accepted_by: User | None) -> None:
+    """Count what was added; an operator who adds it takes the conversation.
+
+    In one UPDATE: when a transaction changes a row twice, PostgreSQL checks its foreign keys again at the COMMIT, and
+    would wait for an erasure that holds the guest and waits for this row.
+    """
+    accepted = _acceptance(locked, accepted_by) if accepted_by else {}
+    Session.objects.filter(pk=locked.pk).update(**{counter: F(counter) + 1}, **accepted)
 
 
 @transaction.atomic
@@ -330,25 +332,30 @@ def accept_session(session: Session, *, operator: User) -> Session:
         SessionClosed, AlreadyAccepted
     """
     locked = lock_open(session)
-    _accept(locked, operator)
+    accepted = _acceptance(locked, operator)
+    for name, value in accepted.items():
+        setattr(locked, name, value)
+    locked.save(update_fields=list(accepted))
     return locked
 
 
-def _accept(locked: Session, operator: User | None) -> None:
+def _acceptance(locked: Session, operator: User) -> dict[str, Any]:
+    """Return what changes when an operator takes the conversation; nothing when it is theirs.
+
+    Raises:
+        AlreadyAccepted
+    """
+    if locked.operator_id == operator.pk:
+        return {}
     if locked.operator_id is not None:
-        if operator is None or locked.operator_id != operator.pk:
-            raise AlreadyAccepted(_("Another operator has taken this conversation."))
-        return
+        raise AlreadyAccepted(_("Another operator has taken this conversation."))
     now = timezone.now()
-    fields: dict[str, Any] = {
+    return {
         "operator": operator,
         "status": Status.ACTIVE,
         "accepted_at": now,
         "waited": now - locked.created_at,
     }
-    for name, value in fields.items():
-        setattr(locked, name, value)
-    locked.save(update_fields=list(fields))
 
 
 @transaction.atomic

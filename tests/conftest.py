@@ -10,14 +10,13 @@ from typing import Any
 
 import hypothesis
 import pytest
-from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Group, User
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client, TransactionTestCase
 
-from anonymization import triggers
-from sessions_app.roles import ROLES, create_roles
+from sessions_app.roles import ROLES
+from tests.database import flush
 
 # Playwright's synchronous API runs an event loop in the test's thread; the ORM is used beside it, never inside.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -42,10 +41,6 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
         )
 
 
-#: Filled by migrating, and by no test.
-_KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
-
-
 @pytest.fixture(autouse=True, scope="session")
 def _quick_flush() -> Iterator[None]:
     """Empty the database after a transactional test in one transaction, with the triggers lifted.
@@ -53,27 +48,9 @@ def _quick_flush() -> Iterator[None]:
     Django's own flush would be refused by append-only tables, and makes all permissions anew: most of its time.
     """
     original = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
-    TransactionTestCase._fixture_teardown = lambda self: _flush()  # type: ignore[attr-defined]
+    TransactionTestCase._fixture_teardown = lambda self: flush()  # type: ignore[attr-defined]
     yield
     TransactionTestCase._fixture_teardown = original  # type: ignore[attr-defined]
-
-
-@transaction.atomic
-def _flush() -> None:
-    triggers.drop(connection)
-    with connection.cursor() as cursor:
-        tables = set(connection.introspection.table_names(cursor)) - _KEPT_TABLES
-        names = {f"'{table}'": connection.ops.quote_name(table) for table in sorted(tables)}
-        parts = (f"SELECT {text} WHERE EXISTS (SELECT 1 FROM {name})" for text, name in names.items())
-        cursor.execute(" UNION ALL ".join(parts))
-        filled = [names[f"'{table}'"] for (table,) in cursor.fetchall()]
-        if connection.vendor == "postgresql" and filled:
-            cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
-        elif connection.vendor == "sqlite":
-            for name in filled:
-                cursor.execute(f"DELETE FROM {name}")
-    triggers.install(connection)
-    create_roles(apps)
 
 
 #: Fixtures that lead to the database; pytest-django refuses it to a test without one of them or the mark.

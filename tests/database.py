@@ -6,10 +6,16 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
+
+from anonymization import triggers
+from sessions_app.roles import create_roles
 
 Rows = dict[str, set[str]]
+#: Filled by migrating, and by no test.
+_KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
 
 
 def dump() -> str:
@@ -48,3 +54,22 @@ def _rows() -> dict[str, list[tuple[Any, ...]]]:
             cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
             result[table] = cursor.fetchall()
         return result
+
+
+@transaction.atomic
+def flush() -> None:
+    """Empty the database in one transaction, with the triggers lifted that keep append-only tables from it."""
+    triggers.drop(connection)
+    with connection.cursor() as cursor:
+        tables = set(connection.introspection.table_names(cursor)) - _KEPT_TABLES
+        names = {f"'{table}'": connection.ops.quote_name(table) for table in sorted(tables)}
+        parts = (f"SELECT {text} WHERE EXISTS (SELECT 1 FROM {name})" for text, name in names.items())
+        cursor.execute(" UNION ALL ".join(parts))
+        filled = [names[f"'{table}'"] for (table,) in cursor.fetchall()]
+        if connection.vendor == "postgresql" and filled:
+            cursor.execute(f"TRUNCATE {', '.join(filled)} CASCADE")
+        elif connection.vendor == "sqlite":
+            for name in filled:
+                cursor.execute(f"DELETE FROM {name}")
+    triggers.install(connection)
+    create_roles(apps)

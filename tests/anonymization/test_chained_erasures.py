@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 
 from anonymization import engine, outside
@@ -44,9 +44,10 @@ def kind_of(line: str) -> str:
     return str(kind)
 
 
-def erase_and_fail(session: Session) -> None:
+def erase_and_fail(session: Session, before: Callable[[], object] = bool) -> None:
     with engine.erasing():
         erase(session)
+        before()
         raise ZeroDivisionError
 
 
@@ -141,15 +142,31 @@ def test_an_erasure_that_its_caller_could_roll_back_in_silence_is_refused(copy: 
     assert copy.read_text() == ""
 
 
-def test_an_intent_of_a_lost_connection_stays_open(copy: Path, monkeypatch: Any) -> None:
+def test_an_intent_of_a_lost_connection_stays_open(copy: Path) -> None:
     session = make_session()
-    monkeypatch.setattr(connection, "is_usable", lambda: False)
     with pytest.raises(ZeroDivisionError):
-        erase_and_fail(session)
-    monkeypatch.undo()
+        erase_and_fail(session, before=connection.close)
+    assert not Erasure.objects.exists()
     assert len(outside.read(copy).unsealed) == 1
     erase(session)
     assert outside.read(copy).unsealed == [], "on the same day it is the same entry"
+
+
+def test_what_fails_after_the_commit_makes_nothing_void(copy: Path, monkeypatch: Any) -> None:
+    commit = connection._commit
+
+    def failing() -> None:
+        commit()
+        raise OperationalError
+
+    session = make_session()
+    monkeypatch.setattr(connection, "_commit", failing)
+    with pytest.raises(OperationalError):
+        erase(session)
+    monkeypatch.undo()
+    assert Session.objects.get().anonymized_at is not None
+    assert [*map(kind_of, copy.read_text().splitlines())] == ["intent"]
+    assert "The ledger holds: 1 records" in run("verify_ledger")
 
 
 def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: Any) -> None:

@@ -6,12 +6,16 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.torture import fuzz
+from tests.torture import faults, fuzz, kills, races
 from tests.torture.progress import Progress, print_table
 
 #: Name → (run, how many trials without being told otherwise, what a trial is).
 RUNS: dict[str, tuple[Callable[[Progress], None], int, str]] = {
     "fuzz": (fuzz.run, 20_000, "requests"),
+    # Half on each database.
+    "faults": (faults.run, 2_200, "faults"),
+    "kills": (kills.run, 1_100, "kills"),
+    "races": (races.run, 16_200, "races"),
 }
 
 

@@ -1,0 +1,163 @@
+"""What the runs about erasures share: somebody to erase, and what must hold whatever happened."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.db.models import Model
+
+from anonymization import engine, files, outside, restoration, verification
+from anonymization.ledger import subject_of
+from anonymization.models import Door, Erasure, FileDeletion
+from sessions_app import services
+from sessions_app.models import Attachment, Guest, Message, Party, Session
+from tests.database import digest, flush, media
+from tests.factories import make_session, make_webchat
+from webchat.models import WebChat
+
+COMMAND = engine.Requester(Door.COMMAND)
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Somebody:
+    """A guest with sessions, messages and files; ``token`` stands in everything that they left."""
+
+    sessions: list[Session]
+    token: str
+    files: set[str] = field(default_factory=set)
+
+    @property
+    def guest(self) -> Guest:
+        guest = self.sessions[0].guest
+        assert guest is not None
+        return guest
+
+    def subject(self, kind: str) -> Model:
+        """Return the guest, or their first session, as it is now."""
+        model: Any = Guest if kind == "guest" else Session
+        return model.objects.get(pk=self.guest.pk if kind == "guest" else self.sessions[0].pk)
+
+
+def begin_anew() -> WebChat:
+    """Empty database, stored files and ledger; return a WebChat, where somebody else has been."""
+    flush()
+    for path in Path(settings.MEDIA_ROOT).rglob("*"):
+        if path.is_file():
+            path.unlink()
+    ledger = outside.file_of()
+    assert ledger is not None
+    ledger.unlink(missing_ok=True)
+    outside.begin(ledger, entries=[])
+    webchat = make_webchat()
+    make_somebody(webchat)
+    return webchat
+
+
+def make_somebody(webchat: WebChat, *, sessions: int = 2, files: int = 1, messages: int = 2) -> Somebody:
+    """Return a stored person with so many sessions, each with so many messages and files."""
+    token = f"torture{next(_numbers):08d}"
+    made = [
+        make_session(webchat, name=f"Jana {token}", email=f"{token}@example.com") for _ in range(sessions)
+    ]
+    somebody = Somebody(made, token)
+    for session in made:
+        for _ in range(messages):
+            services.post_message(session, sender=Party.VISITOR, text=f"I am {token}")
+        somebody.files.update(attach(session, token) for _ in range(files))
+    return somebody
+
+
+def attach(session: Session, token: str) -> str:
+    """Send a file and return its stored name."""
+    name: str = services.attach_file(
+        session,
+        sender=Party.VISITOR,
+        upload=ContentFile(token.encode()),
+        original_name=f"{token}.txt",
+        content_type="text/plain",
+        size=len(token),
+    ).file.name
+    return name
+
+
+def throw_connection_away() -> None:
+    """End the connection as a dead server does; the next statement opens another one."""
+    if connection.connection is not None:
+        connection.connection.close()
+    connection.close()
+    # SQLite holds its lock until the last statement is gone, which an exception's frames may refer to.
+    gc.collect()
+
+
+def state_of(subject: Model, shown: set[str]) -> str:
+    """Return how far the erasure of a subject is: ``untouched``, ``complete``, ``files queued``; else what is wrong.
+
+    ``shown`` are the stored names of the files that belong to the subject.
+    """
+    current: Any = type(subject)._base_manager.get(pk=subject.pk)
+    records = Erasure.objects.filter(subject=subject_of(current.uid))
+    rows = {"session__guest": current.pk} if isinstance(current, Guest) else {"session": current.pk}
+    messages, attachments = Message.objects.filter(**rows).count(), Attachment.objects.filter(**rows).count()
+    there = {name for name in shown if default_storage.exists(name)}
+    if current.anonymized_at is None:
+        whole = there == shown and not records.exists() and attachments == len(shown)
+        return "untouched" if whole else "half done: no mark, but something is gone"
+    if records.count() != 1 or current.erasure != records.get():
+        return f"half done: {records.count()} records"
+    if messages or attachments:
+        return "half done: marked, but rows are left"
+    queued = set(FileDeletion.objects.filter(erasure=records.get()).values_list("name", flat=True))
+    if there - queued:
+        return "half done: a file is left that is not queued"
+    return "files queued" if queued else "complete"
+
+
+def ledger_problem() -> str:
+    """Return what is wrong with the ledger and its outside copy at the end; nothing when they hold."""
+    path = outside.file_of()
+    assert path is not None
+    try:
+        verification.compare(verification.verify_database(), outside.read(path))
+    except Exception as problem:
+        return f"ledger: {problem}"
+    standing = restoration.standing()
+    return "" if standing is restoration.Standing.EVEN else f"ledger: {standing.value}"
+
+
+def finish(subject: Model) -> None:
+    """Repeat an erasure until it is complete, as whoever asked for it would."""
+    engine.erase(subject, requester=COMMAND)
+    files.delete_pending_files()
+
+
+def others(somebody: Somebody) -> tuple[dict[str, set[str]], dict[str, str]]:
+    """Return digests of all rows and files but those of somebody; the ledger grows and is looked at apart."""
+    rows = digest()
+    for table in ("anonymization_erasure", "anonymization_filedeletion", "anonymization_filesdeleted"):
+        del rows[table]
+    return rows, {name: content for name, content in media().items() if name not in somebody.files}
+
+
+def rows_changed(before: dict[str, set[str]], somebody: Somebody, kind: str) -> str:
+    """Return which rows changed that an erasure of somebody does not touch; nothing when none did."""
+    after = digest()
+    sessions = 1 if kind == "session" else len(somebody.sessions)
+    taken = {
+        "sessions_app_session": sessions,
+        "sessions_app_guest": 1 if kind == "guest" or len(somebody.sessions) == 1 else 0,
+        "sessions_app_message": sessions * 2,
+        "sessions_app_attachment": len(somebody.files) // len(somebody.sessions) * sessions,
+    }
+    for table, rows in before.items():
+        if len(rows - after[table]) != taken.get(table, 0):
+            return f"{len(rows - after[table])} rows of {table} changed"
+    return ""

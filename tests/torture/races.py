@@ -1,0 +1,116 @@
+"""Each writer of personal data against an erasure, let go at the same moment, and erasures against each other.
+
+Nothing is left of what was written, whoever came first, and a writer is refused in the words that it knows.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import connection
+
+from anonymization import engine, files
+from anonymization.ledger import subject_of
+from anonymization.models import Erasure
+from sessions_app import services
+from sessions_app.models import Attachment, Guest, Message, Party, Session
+from tests.database import dump, media
+from tests.factories import make_session
+from tests.races import at_once
+from tests.torture.erasures import COMMAND, attach, begin_anew
+from tests.torture.progress import Progress
+from tests.torture.work import Trial, run_on_both
+from webchat.models import WebChat
+
+TOKEN = "Kassiopeia"
+#: Of each kind in a batch.
+ROUNDS = 20
+
+Writer = Callable[[Session, User], object]
+
+
+def _visit_again(session: Session, operator: User) -> Session:
+    return make_session(session.webchat, name=TOKEN, email=session.entered_email)
+
+
+WRITERS: dict[str, Writer] = {
+    "message": lambda s, o: services.post_message(s, sender=Party.VISITOR, text=TOKEN),
+    "answer": lambda s, o: services.post_message(s, sender=Party.OPERATOR, text=TOKEN, author=o),
+    "upload": lambda s, o: attach(s, TOKEN),
+    "note": lambda s, o: services.set_note(s, note=TOKEN, result=TOKEN),
+    "accept": lambda s, o: services.accept_session(s, operator=o),
+    "end": lambda s, o: services.end_session(s, by=Party.VISITOR),
+    "visit": _visit_again,
+}
+_REFUSALS = (services.SessionClosed, services.AlreadyAccepted)
+
+
+def trials(batch: int) -> Iterator[Trial]:
+    """Let each writer race, and two to eight erasures of one person."""
+    chance = random.Random(batch)  # noqa: S311  no secret
+    webchat = begin_anew()
+    operator = User.objects.create_user("operator")
+    for number in range(ROUNDS):
+        for name, writer in WRITERS.items():
+            email = f"{name}.{number}@example.com"
+            yield f"{connection.vendor} {name}", _race(webchat, operator, writer, email, chance)
+        yield f"{connection.vendor} erasures", _erasures(webchat, f"{number}@example.com", chance)
+    yield f"{connection.vendor} the end", _left()
+
+
+def _race(webchat: WebChat, operator: User, writer: Writer, email: str, chance: random.Random) -> str:
+    session = make_session(webchat, name=TOKEN, email=email)
+    subject = session.guest if chance.random() < 0.5 else session
+    actors: list[Callable[[], Any]] = [partial(writer, session, operator), partial(_erase, subject)]
+    chance.shuffle(actors)
+    for result in at_once(actors):
+        if isinstance(result, Exception) and not isinstance(result, _REFUSALS):
+            return f"{type(result).__name__}: {result}"
+    if writer is _visit_again:
+        # The person came back in time, or is a new guest.
+        for again in Session.objects.filter(anonymized_at=None, guest__email=email):
+            _erase(again.guest)
+    now = Session.objects.get(pk=session.pk)
+    if now.anonymized_at is None or Guest.objects.get(pk=session.guest_id).anonymized_at is None:
+        return "the erasure is not complete"
+    left = (
+        Message.objects.filter(session=session).count() + Attachment.objects.filter(session=session).count()
+    )
+    return f"{left} rows are left" if left else ""
+
+
+def _erase(subject: Any) -> Any:
+    return engine.erase(subject, requester=COMMAND)
+
+
+def _erasures(webchat: WebChat, email: str, chance: random.Random) -> str:
+    """Erase a person and one of their two sessions, up to eight times at once."""
+    session, _other = (make_session(webchat, name=TOKEN, email=email) for _ in range(2))
+    subjects = [chance.choice([session, session.guest]) for _ in range(chance.randint(2, 8))]
+    results = at_once([partial(_erase, subject) for subject in [session.guest, *subjects]])
+    if wrong := [result for result in results if isinstance(result, Exception)]:
+        return f"{type(wrong[0]).__name__}"
+    assert session.guest is not None
+    records = Erasure.objects.filter(subject__in=[subject_of(session.uid), subject_of(session.guest.uid)])
+    done = sum(erased for _record, erased in results)
+    here = Session.objects.filter(guest=session.guest).count()
+    return (
+        "" if records.count() == done <= 2 and not here else f"{records.count()} records of {done} erasures"
+    )
+
+
+def _left() -> str:
+    """Return what is left of all writers in the database and in the stored files."""
+    files.delete_pending_files()
+    if TOKEN in dump():
+        return "a value is left in the database"
+    somebody_else = set(Attachment.objects.values_list("file", flat=True))
+    return "" if media().keys() == somebody_else else "a file is left"
+
+
+def run(progress: Progress) -> None:
+    run_on_both(progress)

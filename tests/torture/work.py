@@ -1,0 +1,113 @@
+"""A process that holds one fresh database and tries batches of a run in it, one for each line on standard input.
+
+A line in: ``[run, batch]``. A line out: the trials as ``[kind, failure or nothing]``. There is one on SQLite and one on
+PostgreSQL, each with an outside copy of the ledger.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from bench.postgres import create_database, drop_database, server
+from tests.torture.progress import Progress
+
+ROOT = Path(__file__).resolve().parents[2]
+Trial = tuple[str, str]
+#: What a run may do to a server that nobody else uses.
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+class Work(AbstractContextManager["Work"]):
+    """Starts such a process and gives it batches."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        for name in ("media", "ledger"):
+            (folder / name).mkdir(parents=True)
+        self.said = folder / "said.txt"
+        environment = {
+            "DATABASE_URL": url,
+            "MEDIA_ROOT": str(folder / "media"),
+            "ERASURE_LEDGER_DIR": str(folder / "ledger"),
+            "DJANGO_SETTINGS_MODULE": "mluvii_gdpr.settings",
+        }
+        with self.said.open("w") as said:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.torture.work"],
+                cwd=ROOT,
+                env=os.environ | environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+            )
+
+    def begin(self, run: str, batch: int) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps([run, batch]) + "\n")
+        self.process.stdin.flush()
+
+    def end(self) -> list[Trial]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"The process of a run died:\n{self.said.read_text()[-3000:]}")
+        return [(kind, failure) for kind, failure in json.loads(line)]
+
+    def __exit__(self, *_error: object) -> None:
+        self.process.communicate(timeout=60)
+
+
+@contextmanager
+def on_both_databases() -> Iterator[list[Work]]:
+    """Yield two such processes."""
+    with server(_FAST) as url, tempfile.TemporaryDirectory() as folder:
+        name = f"torture_{os.getpid()}"
+        try:
+            with (
+                Work(f"sqlite:///{folder}/torture.sqlite3", Path(folder) / "sqlite") as sqlite,
+                Work(create_database(url, name), Path(folder) / "postgresql") as postgresql,
+            ):
+                yield [sqlite, postgresql]
+        finally:
+            drop_database(url, name)
+
+
+def run_on_both(progress: Progress) -> None:
+    """Try batch after batch on both databases at once."""
+    with on_both_databases() as works:
+        for batch in progress.batches():
+            for work in works:
+                work.begin(progress.name, batch)
+            for work in works:
+                for kind, failure in work.end():
+                    progress.count(kind, failure)
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.core.management import call_command
+
+    # Answers go to standard output; whatever else is said does not.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    call_command("migrate", verbosity=0)
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    for line in sys.stdin:
+        run, batch = json.loads(line)
+        trials = list(importlib.import_module(f"tests.torture.{run}").trials(batch))
+        answers.write(json.dumps(trials) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
