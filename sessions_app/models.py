@@ -249,7 +249,7 @@ class Message(models.Model):
         return f"Message {self.pk}"
 
 
-def random_file_name(attachment: Attachment, original_name: str) -> str:
+def random_file_name(attachment: Attachment | None, original_name: str) -> str:
     """Return a stored name that tells nothing: no name, no extension, no session."""
     token = secrets.token_hex(16)
     return f"attachments/{token[:2]}/{token[2:]}"

@@ -238,14 +238,19 @@ def _lock_keys(keys: str) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s::bigint)", [number])
 
 
-def lock_open(session: Session) -> Session:
-    """Lock the session's row and return its state of now; the way of every writer of personal data.
+def lock_writable(session: Session, *, even_ended: bool = False) -> Session:
+    """Lock the session's row and return its state of now: the one way of every writer of personal data.
+
+    In the writer's transaction, before its first statement: an erasure then either sees what was written, or was
+    first and the writer is refused. ``tests/test_writers.py`` finds the writers that pass it by.
 
     Raises:
-        SessionClosed: it has ended or was anonymized.
+        SessionClosed: it was anonymized, or has ended and ``even_ended`` does not allow for that.
     """
     locked = Session.objects.select_for_update().get(pk=session.pk)
-    if not locked.is_open or locked.anonymized_at is not None:
+    if locked.anonymized_at is not None:
+        raise SessionClosed(_("This session was anonymized."))
+    if not (locked.is_open or even_ended):
         raise SessionClosed(_("This conversation has ended."))
     return locked
 
@@ -257,7 +262,7 @@ def post_message(session: Session, *, sender: Party, text: str, author: User | N
     Raises:
         SessionClosed, AlreadyAccepted
     """
-    locked = lock_open(session)
+    locked = lock_writable(session)
     counter = "messages_operator" if sender == Party.OPERATOR else "messages_visitor"
     _count(locked, counter, accepted_by=author if sender == Party.OPERATOR else None)
     return Message.objects.create(session=locked, sender=sender, author=author, text=text)
@@ -278,23 +283,23 @@ def attach_file(
     Raises:
         SessionClosed, AlreadyAccepted
     """
-    attachment = Attachment(
-        session=session,
-        sender=sender,
-        author=author,
-        original_name=original_name,
-        content_type=content_type,
-        size=size,
-    )
-    storage, name = attachment.file.storage, random_file_name(attachment, original_name)
+    storage, name = Attachment.file.field.storage, random_file_name(None, original_name)
     # Queued for deletion first, and written before the row is locked, so that a slow upload keeps nobody waiting.
     queued = _queue_upload(session, name)
     try:
-        attachment.file = storage.save(name, File(upload))
+        stored = storage.save(name, File(upload))
         with transaction.atomic():
-            locked = lock_open(session)
+            locked = lock_writable(session)
             _count(locked, "attachments_count", accepted_by=author if sender == Party.OPERATOR else None)
-            attachment.save(force_insert=True)
+            attachment = Attachment.objects.create(
+                session=locked,
+                sender=sender,
+                author=author,
+                file=stored,
+                original_name=original_name,
+                content_type=content_type,
+                size=size,
+            )
             queued.delete()
     except BaseException:
         _withdraw(storage, name)
@@ -305,7 +310,7 @@ def attach_file(
 @transaction.atomic
 def _queue_upload(session: Session, name: str) -> FileDeletion:
     """Queue a file of a session under its lock, so that an erasure either sees it or was first and refuses it."""
-    return queue_upload(name, subject=lock_open(session).uid)
+    return queue_upload(name, subject=lock_writable(session).uid)
 
 
 def _withdraw(storage: Storage, name: str) -> None:
@@ -331,7 +336,7 @@ def accept_session(session: Session, *, operator: User) -> Session:
     Raises:
         SessionClosed, AlreadyAccepted
     """
-    locked = lock_open(session)
+    locked = lock_writable(session)
     accepted = _acceptance(locked, operator)
     for name, value in accepted.items():
         setattr(locked, name, value)
@@ -365,23 +370,21 @@ def set_note(session: Session, *, note: str, result: str) -> Session:
     Raises:
         SessionClosed: the session was anonymized.
     """
-    locked = Session.objects.select_for_update().get(pk=session.pk)
-    if locked.anonymized_at is not None:
-        raise SessionClosed(_("This session was anonymized."))
+    locked = lock_writable(session, even_ended=True)
     locked.note, locked.result = note, result
     locked.save(update_fields=["note", "result"])
     return locked
 
 
 @transaction.atomic
-def end_session(session: Session, *, by: Party) -> Session:
-    """End the conversation; ending it twice changes nothing."""
-    locked = Session.objects.select_for_update().get(pk=session.pk)
-    if not locked.is_open:
-        return locked
+def end_session(session: Session, *, by: Party) -> None:
+    """End the conversation; ending it twice changes nothing, nor does ending what was anonymized."""
+    try:
+        locked = lock_writable(session)
+    except SessionClosed:
+        return
     locked.status = Status.CLOSED
     locked.ended_at = timezone.now()
     locked.ended_by = by
     locked.duration = locked.ended_at - locked.created_at
     locked.save(update_fields=["status", "ended_at", "ended_by", "duration"])
-    return locked

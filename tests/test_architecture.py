@@ -92,17 +92,6 @@ WRITES = (
 )
 
 
-WRITES = (
-    ".create",
-    ".update",
-    ".bulk_create",
-    ".bulk_update",
-    ".get_or_create",
-    ".update_or_create",
-    ".delete",
-)
-
-
 def test_no_view_writes_to_a_session_by_itself() -> None:
     """Writers of personal data stand in services.py, where each locks the session and reads its state again."""
     models = ("Session", "Guest", "Message", "Attachment")

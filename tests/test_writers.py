@@ -1,0 +1,296 @@
+"""Every writer of personal data locks the session and reads its state again: by the sources, and by what they do."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from fnmatch import fnmatch
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+from django.db import connection
+from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
+
+from anonymization import engine
+from anonymization.models import Door
+from anonymization.policy import Policy, registry
+from sessions_app import services
+from sessions_app.models import Attachment, Message, Party, Session
+from tests.database import digest, media
+from tests.factories import make_session
+from tests.writers import GUARD, Names, Write, personal, writes_in
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVICES = "sessions_app/services.py"
+#: No product: they run on a database of their own, which they made.
+OTHER_CODE = {"tests", "bench", "docs", "var", ".venv"}
+
+#: module, function, what it does → why it needs no lock. One that fits nothing is stale and fails.
+EXCEPTIONS = {
+    f"{SERVICES} _create_session Session.objects.create()": "the gate: there is no row to lock yet",
+    f"{SERVICES} _guest_for Guest.objects.create()": "the gate: there is no row to lock yet",
+    "anonymization/engine.py _apply rows.update()": "the engine itself, which holds the locks",
+    "anonymization/engine.py _queue_files SQL on {}": "the engine itself; a queue of random names",
+    "sessions_app/admin.py *Admin *Admin of a personal model": "read-only: the test below asks it",
+    "mluvii_gdpr/demo/build.py Builder.*": "made-up people, in a database that nobody uses yet",
+    "api/services.py _claim_key keys.get_or_create()": "keys of a client; `defaults` only the run knows",
+    "webchat/forms.py LogoField.to_python upload.name =": "a picture of the company",
+    "webchat/services.py save_settings setattr()": "settings of a WebChat",
+    "webchat/services.py save_settings locked.save()": "settings of a WebChat",
+}
+
+
+def modules() -> dict[str, str]:
+    """Return the source of each module of the product, but of its migrations: they run with nobody else."""
+    folders = [path for path in ROOT.iterdir() if path.is_dir() and path.name not in OTHER_CODE]
+    paths = [*ROOT.glob("*.py"), *(path for folder in folders for path in folder.rglob("*.py"))]
+    return {
+        path.relative_to(ROOT).as_posix(): path.read_text()
+        for path in sorted(paths)
+        if "migrations" not in path.parts
+    }
+
+
+def unguarded(module: str, source: str) -> set[str]:
+    return {f"{module} {w.function} {w.what}" for w in writes_in(source) if not w.guarded}
+
+
+def test_every_writer_of_personal_data_goes_through_the_lock() -> None:
+    found = {place for module, source in modules().items() for place in unguarded(module, source)}
+    bare = {place for place in found if not any(fnmatch(place, known) for known in EXCEPTIONS)}
+    assert not bare, f"they write personal data and do not call {GUARD} before"
+    assert not {known for known in EXCEPTIONS if not any(fnmatch(place, known) for place in found)}, "stale"
+
+
+def test_the_lock_is_taken_by_one_function_only() -> None:
+    """A second way to lock and to judge would have to be kept right a second time."""
+    for module, source in modules().items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef) and "Session.objects.select_for_update" in ast.unparse(node):
+                assert (module, node.name) == (SERVICES, GUARD)
+
+
+def test_nobody_calls_what_is_private_to_services() -> None:
+    """A private function counts as guarded by what calls it in its own module."""
+    for module, source in modules().items():
+        for node in ast.walk(ast.parse(source)):
+            names = []
+            if isinstance(node, ast.ImportFrom) and str(node.module).endswith("services"):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("services"):
+                names = [node.attr]
+            assert not [name for name in names if name.startswith("_")], module
+
+
+ROGUES = {
+    "a new row": "Message.objects.create(session=session, text='x')",
+    "a new row, later": "await Message.objects.acreate(session=session, text='x')",
+    "a row of its own": "Message(session=session, text='x').save()",
+    "many rows": "Attachment.objects.bulk_create(rows)",
+    "by the session": "session.messages.create(text='x')",
+    "by a model that the run finds": "apps.get_model('sessions_app', 'Message').objects.create(body='x')",
+    "by a path": "apps.get_model('sessions_app.Message').objects.create(body='x')",
+    "a field": "session.note = 'x'\n    session.save()",
+    "a field in a tuple": "other.x, session.note = 1, 'x'",
+    "a field, added to": "session.note += 'x'",
+    "a field of a row in a loop": "for session.note in notes: pass",
+    "a field by its name": "setattr(session, 'note', 'x')",
+    "a field by a name that the run finds": "setattr(session, name, 'x')",
+    "a foreign key by its column": "session.guest_id = 7",
+    "parameters": "session.params = {**session.params, 'x': 'y'}",
+    "by a queryset": "rows.filter(pk=7).update(feedback_text='x')",
+    "by names that the run finds": "rows.update(**values)",
+    "by another's rows": "WebChat.objects.get().sessions.update(note='x')",
+    "rows at once": "Session.objects.bulk_update(rows, ['note'])",
+    "by the list of a save": "session.save(update_fields=['note'])",
+    "by a list that the run finds": "session.save(update_fields=names)",
+    "a stored file": "attachment.file.save('x', content)",
+    "SQL": "cursor.execute('UPDATE sessions_app_session SET note = %s', ['x'])",
+    "SQL on a table that the run finds": "cursor.execute(f'INSERT INTO {table} (note) VALUES (1)')",
+    "a form that is made": "modelform_factory(Session, fields=['note'])",
+    "an admin page": "admin.site.register(Message)",
+    "locked too late": "session.note = 'x'\n    lock_writable(session)",
+    "locked perhaps": "if x:\n        lock_writable(session)\n    session.note = 'x'",
+    "refused and gone on": (
+        "try:\n        lock_writable(session)\n    except SessionClosed:\n        pass\n    session.note = 'x'"
+    ),
+}
+CLASSES = {
+    "a form": "class Rogue(forms.ModelForm):\n    class Meta:\n        model = Session",
+    "a serializer": "class Rogue(ModelSerializer):\n    class Meta:\n        model = Message",
+    "a page": "class Rogue(UpdateView):\n    model = Session",
+    "an inline": "class Rogue(admin.TabularInline):\n    model = models.Attachment",
+    "an admin page": "@admin.register(Message)\nclass Rogue(admin.ModelAdmin):\n    pass",
+    "another name": "from sessions_app.models import Message as M\nM.objects.create(text='x')",
+    "a model's own method": "class Guest(Model):\n    def rename(self):\n        self.name = 'x'",
+}
+
+
+@pytest.mark.parametrize("rogue", [*ROGUES.values(), *CLASSES.values()], ids=[*ROGUES, *CLASSES])
+def test_a_writer_that_passes_the_lock_by_is_found(rogue: str) -> None:
+    source = rogue if rogue in CLASSES.values() else f"@atomic\nasync def rogue(session):\n    {rogue}\n"
+    assert [write for write in writes_in(source) if not write.guarded]
+
+
+def test_a_writer_is_found_for_every_field_that_is_erased() -> None:
+    for policy in registry:
+        for name in policy.fields if policy.delete else policy.erase:
+            by_hand, by_set = f"row.{name} = value", f"Rows.filter(pk=1).update({name}=1)"
+            assert all(unguarded("planted.py", source) for source in (by_hand, by_set)), name
+
+
+def test_a_new_field_or_model_is_looked_for_by_itself() -> None:
+    sources = [
+        "webchat.colour = 'x'",
+        "WebChat.objects.create(name='x')",
+        "UPDATE = 'UPDATE webchat_webchat SET x'",
+    ]
+    policies = [Policy(label="webchat.WebChat", declared_in="here", erase={"colour": ""})]
+    for source in sources:
+        assert not writes_in(source), source
+        assert writes_in(source, Names.of(policies)), source
+
+
+@pytest.mark.parametrize(
+    ("source", "guarded"),
+    [
+        ("@atomic\ndef f(s):\n    row = lock_writable(s)\n    row.note = 1", True),
+        ("@transaction.atomic\ndef f(s):\n    queue(lock_writable(s).uid, Message(session=s))", True),
+        ("def f(s):\n    with transaction.atomic():\n        row = lock_writable(s)\n        row.note = 1", True),
+        ("def f(s):\n    with transaction.atomic():\n        row = lock_writable(s)\n    row.note = 1", False),
+        ("def f(s):\n    row = lock_writable(s)\n    row.note = 1", False),
+        ("@atomic\ndef f(s):\n    row = lock_writable(s)\n    _g(row)\ndef _g(row):\n    row.note = 1", True),
+        ("@atomic\ndef f(s):\n    _g(s)\n    lock_writable(s)\ndef _g(row):\n    row.note = 1", False),
+        ("@atomic\ndef f(s):\n    row = lock_writable(s)\n    _g(row)\ndef _g(row):\n    row.note = 1\nH = _g", False),
+        ("@atomic\ndef f(s):\n    row = lock_writable(s)\n    g(row)\ndef g(row):\n    row.note = 1", False),
+        ("def _g(row):\n    row.note = 1", False),
+        ("@atomic\ndef f(s):\n    lock_writable(s)\n    def g(row):\n        row.note = 1\n    return g", False),
+    ],
+)  # fmt: skip
+def test_a_lock_guards_what_stands_behind_it_in_its_transaction(source: str, guarded: bool) -> None:
+    writes: list[Write] = writes_in(source)
+    assert writes
+    assert all(write.guarded for write in writes) == guarded
+
+
+def test_what_is_no_writing_of_personal_data_is_let_be() -> None:
+    for source in (
+        "class View:\n    def get(self):\n        self.session = 1",
+        "class F(FilterSet):\n    class Meta:\n        model = Session",
+        "found.update(policy.counts)",
+        "WebChat.objects.filter(pk=1).update(name='x')",
+        "session.messages.filter(text='x').count()",
+        "form.save()",
+        "'''UPDATE sessions_app_session in a docstring'''",
+    ):
+        assert not writes_in(source), source
+
+
+# What they do -------------------------------------------------------------------------------------------
+
+WRITERS: dict[str, Callable[[Session, User], Any]] = {
+    "post_message": lambda session, operator: services.post_message(
+        session, sender=Party.OPERATOR, text="Kassiopeia", author=operator
+    ),
+    "attach_file": lambda session, operator: services.attach_file(
+        session, sender=Party.OPERATOR, upload=ContentFile(b"Kassiopeia"), original_name="Kassiopeia.txt",
+        content_type="text/plain", size=10, author=operator,
+    ),
+    "accept_session": lambda session, operator: services.accept_session(session, operator=operator),
+    "set_note": lambda session, operator: services.set_note(session, note="Kassiopeia", result="Kassiopeia"),
+    "end_session": lambda session, operator: services.end_session(session, by=Party.OPERATOR),
+}  # fmt: skip
+
+
+def test_every_writer_is_called_below() -> None:
+    tree = ast.parse(modules()[SERVICES])
+    lockers = {
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and f"{GUARD}(" in ast.unparse(node.body)  # type: ignore[arg-type]
+    }
+    assert {name for name in lockers if not name.startswith("_")} - {GUARD} == WRITERS.keys()
+
+
+def transactions(statements: list[str]) -> list[list[str]]:
+    """Return, of each transaction that the writer opened, the statements on personal rows."""
+    opened: list[list[str]] = [[]]
+    for statement in statements:
+        if statement.startswith("SAVEPOINT"):
+            opened.append([])
+        if any(f'"{table}"' in statement for table in personal().tables):
+            opened[-1].append(statement)
+    return [part for part in opened if part]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_writer_locks_the_session_before_anything_else(name: str, make_user: Any) -> None:
+    session, operator = make_session(), make_user("operator")
+    with CaptureQueriesContext(connection) as queries:
+        WRITERS[name](session, operator)
+    parts = transactions([query["sql"] for query in queries])
+    assert parts
+    for first, *rest in parts:
+        assert first.startswith("SELECT")
+        assert f'"sessions_app_session"."id" = {session.pk}' in first
+        assert connection.vendor == "sqlite" or "FOR UPDATE" in first, (
+            "SQLite locks the database as it begins"
+        )
+        assert not [statement for statement in rest if statement.startswith("SELECT")], "it was read already"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["session", "guest"])
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str, make_user: Any) -> None:
+    session, operator = make_session(), make_user("operator")
+    subject: Any = session if kind == "session" else session.guest
+    engine.erase(subject, requester=engine.Requester(Door.COMMAND))
+    assert session.anonymized_at is None, "the writer's copy is older"
+    before = digest()
+    write = partial(WRITERS[name], session, operator)
+    if name == "end_session":
+        write()
+    else:
+        with pytest.raises(services.SessionClosed):
+            write()
+    assert digest() == before
+    assert not Message.objects.exists()
+    assert not Attachment.objects.exists()
+    assert media() == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", WRITERS)
+def test_an_ended_conversation_takes_a_note_and_nothing_else(name: str, make_user: Any) -> None:
+    session, operator = make_session(), make_user("operator")
+    services.end_session(Session.objects.get(pk=session.pk), by=Party.VISITOR)
+    before = digest()
+    if name in {"set_note", "end_session"}:
+        WRITERS[name](session, operator)
+    else:
+        with pytest.raises(services.SessionClosed):
+            WRITERS[name](session, operator)
+    assert (digest() == before) == (name != "set_note")
+    assert media() == {}
+
+
+@pytest.mark.parametrize(
+    "policy", [p for p in registry if p.delete or p.erase], ids=lambda policy: policy.label
+)
+def test_the_admin_changes_no_row_of_a_person(policy: Policy) -> None:
+    page = admin.site._registry.get(policy.model)
+    request = RequestFactory().get("/")
+    request.user = User(is_superuser=True, is_staff=True, is_active=True)
+    if page is not None:
+        assert not page.has_add_permission(request)
+        assert not page.has_change_permission(request)
+        assert not page.get_inline_instances(request)
+        assert not getattr(page, "list_editable", ())
