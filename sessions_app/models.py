@@ -282,6 +282,10 @@ class Attachment(models.Model):
         verbose_name_plural = _("files")
         ordering = ("at", "pk")
         default_permissions = ()
+        indexes = (
+            # Which of 500 stored names have a row: the sweep of files without one.
+            models.Index(fields=("file",), name="attachment_file"),
+        )
 
     def __str__(self) -> str:
         return f"Attachment {self.pk}"

@@ -19,7 +19,7 @@ from anonymization import engine, files
 from anonymization.models import Door, Erasure, FileDeletion, StorageMarker
 from sessions_app import services
 from sessions_app.models import Attachment, Party, Session
-from tests.database import media
+from tests.database import media, media_contains
 from tests.factories import make_session
 
 pytestmark = pytest.mark.django_db
@@ -171,23 +171,33 @@ def test_an_upload_that_died_half_way_belongs_to_the_erasure(
     assert "unfinished_uploads: 1" in call("erasure_status", capsys)[1]
 
 
+@pytest.mark.parametrize("kind", ["session", "guest"])
 def test_an_upload_that_ends_after_the_erasure_is_refused_and_leaves_nothing(
-    monkeypatch: pytest.MonkeyPatch,
+    kind: str, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
+    """The erasure comes, with all that follows its commit, when the file is stored and its row is not locked yet."""
     session, records = make_session(), []
+    subject: Any = session if kind == "session" else session.guest
     save = FileSystemStorage.save
 
     def erase_meanwhile(self: Any, name: str, *args: Any, **kwargs: Any) -> str:
         stored = save(self, name, *args, **kwargs)
         if name.startswith("attachments/"):
-            records.append(engine.erase(session, requester=COMMAND)[0])
+            assert media_contains(b"Kassiopeia"), "the positive control"
+            with django_capture_on_commit_callbacks(execute=True):
+                records.append(engine.erase(subject, requester=COMMAND)[0])
             assert records[0].pending_files == 1
+            assert set(media()) == {stored}, "the upload deletes its own file"
         return stored
 
     monkeypatch.setattr(FileSystemStorage, "save", erase_meanwhile)
     with pytest.raises(services.SessionClosed):
         send(session)
     assert (media(), records[0].pending_files) == ({}, 0)
+    assert not Attachment.objects.exists()
+    assert not media_contains(b"Kassiopeia")
+    session.refresh_from_db()
+    assert session.attachments_count == 0
 
 
 def test_no_upload_begins_in_an_erased_session(monkeypatch: pytest.MonkeyPatch) -> None:

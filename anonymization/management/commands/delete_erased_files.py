@@ -1,16 +1,20 @@
 """Delete the stored files that an erasure queued and the storage would not delete at once. For cron.
 
 A file that is missing counts as deleted only where the storage proves, by its marker, to be the one that the files
-were written to. Also deletes temporary files that uploads left behind more than a day ago.
+were written to. Also deletes temporary files that uploads left behind more than a day ago, and stored files of more
+than a day ago that no row names: whatever they hold, nobody could find or erase it. That looks at every stored file
+(half a minute for a million); ``--queued-only`` leaves it out. Prints numbers only.
 
-Safe to repeat and to run twice at once. Exit code 0: none is left. Exit code 1: some are left; run it again.
+Safe to repeat and to run twice at once. Exit code 0: none is left. Exit code 1: some are left, or the storage does not
+prove to be the right one and files without a row were not looked for; run it again.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
 
 from anonymization.files import (
     delete_pending_files,
@@ -18,15 +22,38 @@ from anonymization.files import (
     storage_problem,
     unfinished_uploads,
 )
+from anonymization.orphans import SweepRefused, sweep
 
 
 class Command(BaseCommand):
-    help = "Delete stored files that are left over from erasures."
+    help = "Delete stored files that are left over from erasures, and those that no row names."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--queued-only", action="store_true", help="Do not look for files without a row.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if stale := delete_stale_uploads():
             self.stdout.write(f"Temporary files deleted: {stale}.")
         left = delete_pending_files()
-        if left:
-            raise CommandError(f"{left} files could not be deleted yet. {storage_problem()}".strip())
+        wrong = [f"{left} files could not be deleted yet.", storage_problem()] if left else []
+        wrong += [] if options["queued_only"] else self._sweep()
+        if wrong:
+            raise CommandError(" ".join(filter(None, dict.fromkeys(wrong))))
         self.stdout.write(f"No file is left. Uploads that have not ended: {unfinished_uploads()}.")
+
+    def _sweep(self) -> list[str]:
+        """Delete files without a row; return what is to be complained of."""
+        deleted = failed = 0
+        wrong = []
+        try:
+            with tqdm(unit=" files", disable=None) as bar:
+                for part in sweep():
+                    bar.update(part.seen)
+                    deleted, failed = deleted + part.deleted, failed + part.failed
+        except SweepRefused as refused:
+            wrong = ["Files without a row were not looked for.", str(refused)]
+        if deleted:
+            self.stdout.write(f"Files without a row deleted: {deleted}.")
+        if failed:
+            wrong.append(f"{failed} files without a row could not be deleted yet.")
+        return wrong
