@@ -14,7 +14,8 @@ from anonymization import engine
 from anonymization.models import Door, Erasure, FileDeletion
 from sessions_app import services
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session
-from tests.database import Rows, digest, dump, media
+from tests.bystander import besides, bystander, media_besides  # noqa: F401  the fixture
+from tests.database import Rows, digest, dump
 from tests.factories import make_session, make_webchat
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +65,7 @@ def test_session_is_emptied_and_keeps_its_shell(conversation: Session) -> None:
     assert not conversation.attachments.exists()
     assert conversation.erasure == erasure
     assert ConsentEvent.objects.filter(session=conversation).count() == 1
-    assert Guest.objects.get().name == "Jana Nováková"
+    assert besides(Guest).get().name == "Jana Nováková"
     assert erasure.counts["sessions_app.Session"] == 1
     assert erasure.shells == {"sessions_app.Session": [conversation.pk]}
 
@@ -178,14 +179,14 @@ def test_number_of_statements_does_not_grow(kind: str) -> None:
 def test_stored_files_go_after_the_commit(
     conversation: Session, django_capture_on_commit_callbacks: Any
 ) -> None:
-    assert len(media()) == 1
+    assert len(media_besides()) == 1
     with django_capture_on_commit_callbacks() as callbacks:
         erasure, _ = engine.erase(conversation, requester=COMMAND)
-    assert len(media()) == 1
+    assert len(media_besides()) == 1
     assert erasure.pending_files == 1
     for callback in callbacks:
         callback()
-    assert media() == {}
+    assert media_besides() == {}
     assert erasure.pending_files == 0
 
 
@@ -206,7 +207,7 @@ def test_file_that_can_not_be_deleted_stays_queued(
         assert erasure.pending_files == 1
         assert FileDeletion.objects.get().attempts == 1
     assert delete_pending_files() == 0
-    assert media() == {}
+    assert media_besides() == {}
     assert erasure.pending_files == 0
 
 
@@ -222,19 +223,19 @@ def test_upload_that_died_half_way_is_deleted_later(
     with pytest.raises(SystemExit), transaction.atomic():
         talk(conversation, "half")
     monkeypatch.undo()
-    (orphan,) = set(media()) - {attachment.file.name for attachment in Attachment.objects.all()}
+    (orphan,) = set(media_besides()) - {attachment.file.name for attachment in Attachment.objects.all()}
     # A killed process would not have cleaned up behind itself.
     FileDeletion.objects.create(name=orphan)
     assert files.delete_pending_files() == 0
-    assert orphan in media(), "an upload has an hour to finish"
+    assert orphan in media_besides(), "an upload has an hour to finish"
     monkeypatch.setattr(files, "UPLOAD_MAY_TAKE", timedelta(0))
     assert files.delete_pending_files() == 0
-    assert len(media()) == Attachment.objects.count() == 1
+    assert len(media_besides()) == besides(Attachment).count() == 1
     assert not FileDeletion.objects.exists()
 
 
 def test_stored_upload_is_queued_no_more(conversation: Session) -> None:
-    assert (len(media()), FileDeletion.objects.count()) == (1, 0)
+    assert (len(media_besides()), FileDeletion.objects.count()) == (1, 0)
 
 
 def test_anything_but_what_was_shown_is_refused(conversation: Session) -> None:
