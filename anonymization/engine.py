@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -181,7 +181,7 @@ def erase(
         record = new_record(policy.label, subject_of(current.uid), requester)
         _empty(_Scope.of(root), record, expected=expected)
         chain(record)
-        announce(record)
+        announce([record])
         return record, True
 
 
@@ -207,7 +207,7 @@ def replay(entry: Entry, subject: Model | None, *, requester: Requester) -> Eras
             raise Overtaken(_("Another process has added to the ledger meanwhile. Nothing was changed."))
         record.take(entry)
         record.save(force_insert=True)
-        transaction.on_commit(lambda: _after_commit(record), robust=True)
+        transaction.on_commit(lambda: _after_commit([record]), robust=True)
         return record
 
 
@@ -216,7 +216,7 @@ def note(kind: Note, subject: str, *, requester: Requester) -> Erasure:
     with erasing():
         record = new_record(kind, subject, requester)
         chain(record)
-        announce(record)
+        announce([record])
         return record
 
 
@@ -328,7 +328,7 @@ def _apply(policy: Policy, rows: QuerySet, erasure_id: uuid.UUID, now: datetime)
     if policy.delete:
         _total, by_model = rows.delete()
         return by_model.pop(policy.model._meta.label, 0) + sum(by_model.values())
-    values = policy.erased_values()
+    values = policy.erased_values(rows)
     if policy.mark:
         values |= {policy.mark: now, f"{policy.record}_id": erasure_id}
     return rows.update(**values)
@@ -344,15 +344,21 @@ def chain(record: Erasure) -> None:
 
 
 def announce(
-    record: Erasure, *, write: Callable[[list[Entry]], None] = lambda entries: outside.write_intents(entries)
+    records: Sequence[Erasure],
+    *,
+    write: Callable[[list[Entry]], None] = lambda entries: outside.write_intents(entries),
 ) -> None:
-    """Write the intent outside before the commit; after it come the seal and the deletion of the files.
+    """Write the intents outside before the commit; after it come the seals and the deletion of the files.
 
     Raises:
         LedgerUnavailable: the outside copy can't be written; nothing was changed.
     """
+    announced = _announced.get()
+    if announced is None:
+        raise RuntimeError("a record is announced within erasing() only")
+    entries = [record.entry for record in records]
     try:
-        write([record.entry])
+        write(entries)
     except outside.Diverged:
         raise DatabaseBehind(
             _("The outside copy of the ledger does not end where the database does. Nothing was erased.")
@@ -362,21 +368,20 @@ def announce(
         raise LedgerUnavailable(
             _("The outside copy of the ledger can't be written. Nothing was erased.")
         ) from None
-    announced = _announced.get()
-    if announced is None:
-        raise RuntimeError("a record is announced within erasing() only")
-    announced.append(record.entry)
+    announced.extend(entries)
     # No partial: Django logs a failure by the function's name, which a partial lacks.
-    transaction.on_commit(lambda: _after_commit(record), robust=True)
+    transaction.on_commit(lambda: _after_commit(records), robust=True)
 
 
-def _after_commit(erasure: Erasure) -> None:
-    """Seal the record outside, then delete the files; a seal that fails leaves the intent, which counts as much."""
+def _after_commit(records: Sequence[Erasure]) -> None:
+    """Seal the records outside, then delete the files; a seal that fails leaves the intent, which counts as much."""
     try:
-        outside.write_seals([erasure.entry])
+        outside.write_seals(record.entry for record in records)
     except OSError:
-        logger.exception("erasure %d was not sealed in the outside copy", erasure.number)
-    delete_files_of(erasure.pk)
+        logger.exception(
+            "erasures %d to %d were not sealed in the outside copy", records[0].number, records[-1].number
+        )
+    delete_files_of([record.pk for record in records])
 
 
 def lock_head() -> None:

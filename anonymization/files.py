@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from django.core.files.storage import default_storage
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from anonymization.arrays import one_of
 from anonymization.models import FileDeletion, FilesDeleted, StorageMarker
 
 UPLOAD_MAY_TAKE = timedelta(hours=1)
@@ -28,9 +30,9 @@ TEMPORARY_FOR = timedelta(days=1)
 logger = logging.getLogger(__name__)
 
 
-def delete_files_of(erasure_id: uuid.UUID) -> int:
-    """Delete the files that one erasure queued; return how many are left."""
-    return _delete(FileDeletion.objects.filter(erasure_id=erasure_id))
+def delete_files_of(erasures: Collection[uuid.UUID]) -> int:
+    """Delete the files that erasures queued; return how many are left."""
+    return _delete(FileDeletion.objects.filter(erasure__in=one_of(erasures)))
 
 
 def delete_pending_files() -> int:

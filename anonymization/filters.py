@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import django_filters
@@ -12,10 +12,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.http import QueryDict
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from anonymization.days import start_of_day
 from anonymization.models import Door, Erasure
 
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
@@ -50,11 +50,6 @@ class FilterForm(forms.Form):
         if since and until and since > until:
             raise ValidationError(_("The period ends before it begins."))
         return values
-
-
-def start_of_day(day: date) -> datetime:
-    """Return when a day begins in the installation's time zone."""
-    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 class Chip(NamedTuple):

@@ -11,7 +11,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 VERSION = 1
@@ -55,7 +55,7 @@ class Entry:
     @property
     def hash(self) -> str:
         """Return SHA-256(0x00 ‖ canonical JSON of all fields), in hexadecimal digits."""
-        return hashlib.sha256(b"\0" + canonical(asdict(self))).hexdigest()
+        return hashlib.sha256(b"\0" + canonical(vars(self))).hexdigest()
 
     @property
     def head(self) -> Head:
@@ -63,7 +63,7 @@ class Entry:
 
     def as_fields(self) -> dict[str, Any]:
         """Return the entry with its hash, as it is written to a file."""
-        return asdict(self) | {"hash": self.hash}
+        return vars(self) | {"hash": self.hash}
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> Self:

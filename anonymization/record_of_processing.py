@@ -19,7 +19,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from anonymization.policy import Policy, Registry
+from anonymization.policy import InCompany, Policy, Registry
 
 BEGIN = "<!-- begin: made by manage.py print_record_of_processing -->"
 END = "<!-- end -->"
@@ -30,7 +30,10 @@ class MarkersMissing(ValueError):
 
 
 class Treatment(NamedTuple):
-    """What happens to some fields, and why: ``kind`` is deleted, emptied, coarsened, kept or impersonal."""
+    """What happens to some fields, and why: ``kind`` is deleted, emptied, coarsened, shared, kept or impersonal.
+
+    Shared: kept where enough other rows are like this one, else emptied.
+    """
 
     kind: str
     fields: list[Field]
@@ -93,12 +96,14 @@ def treatments_of(policy: Policy) -> list[Treatment]:
         reason = with_file if policy.file_fields else alone
         return [Treatment("deleted", list(policy.fields.values()), reason)]
     values = policy.erased_values()
+    shared = [name for name, value in policy.erase.items() if isinstance(value, InCompany)]
     emptied = [name for name, value in values.items() if not isinstance(value, Expression)]
-    coarsened = [name for name, value in values.items() if isinstance(value, Expression)]
+    coarsened = [name for name in values if name not in emptied and name not in shared]
     marks = [name for name in (policy.mark, policy.record) if name]
     lines = [
         ("emptied", emptied, _("Says who the person is, or leads to them.")),
         ("coarsened", coarsened, _("Rounded or set to a fixed value: too coarse to tell.")),
+        ("shared", shared, _("Stays, rounded, where enough rows are alike in it; else emptied.")),
         *_by_reason("kept", policy.keep),
         *_by_reason("impersonal", policy.impersonal),
         ("kept", marks, _("Says that, when and by which erasure the row was emptied.")),
@@ -148,7 +153,7 @@ def _section(record: Record) -> str:
     return "\n".join([f"### {record.name} (`{record.label}`)", "", *notes, *head, *rows, ""])
 
 
-_WORDS = {"impersonal": "kept, not personal"}
+_WORDS = {"impersonal": "kept, not personal", "shared": "kept in company"}
 
 
 def _cell(text: str) -> str:

@@ -174,7 +174,7 @@ def begin_copy(*, requester: Requester) -> Erasure:
         here = verification.verify_database()
         record = engine.new_record(Note.COPY_BEGUN, _digest(uuid.uuid4().hex), requester)
         engine.chain(record)
-        engine.announce(record, write=lambda intents: outside.begin(path, entries=here, intents=intents))
+        engine.announce([record], write=lambda intents: outside.begin(path, entries=here, intents=intents))
         return record
 
 

@@ -10,7 +10,7 @@ from django.db.models import Case, Count, QuerySet, When
 from django.utils import timezone
 
 from anonymization import engine
-from anonymization.filters import start_of_day
+from anonymization.days import start_of_day
 from anonymization.ledger import Head
 from anonymization.models import Erasure, FileDeletion
 from api.models import ApiClient

@@ -348,7 +348,7 @@ LOGGING = {
 # How long a shown entry form may be sent, in seconds.
 TICKET_MAX_AGE = at_least("TICKET_MAX_AGE", 1, default=12 * 3600)
 # What remains of a session's start and end after anonymization: day, week or month.
-ERASURE_TIME_PRECISION = env.str("ERASURE_TIME_PRECISION", default="day")
+ERASURE_TIME_PRECISION = env.str("ERASURE_TIME_PRECISION", default="month")
 if ERASURE_TIME_PRECISION not in {"day", "week", "month"}:
     raise ImproperlyConfigured("ERASURE_TIME_PRECISION must be day, week or month.")
 # The outside copy of the ledger of erasures, on another volume than the database; empty: none is kept.

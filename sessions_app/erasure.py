@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 from functools import partial
 
-from django.db.models import QuerySet, Value
+from django.db.models import F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
+from anonymization.policy import InCompany
+from sessions_app.company import in_company
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session, Status
-from sessions_app.rounding import StartOf, WholeMinutes
+from sessions_app.rounding import Band, StartOf
 
 _STATISTICS = _("Statistics; names nobody.")
-_STAFF = _("Accountability: the member of staff who answered.")
 
 
 policy.register(
@@ -21,6 +22,7 @@ policy.register(
     mark="anonymized_at",
     record="erasure",
     erased_with_last="sessions_app.Session",
+    known={"day": F("created_at")},
     erase={
         "name": "",
         "email": "",
@@ -41,14 +43,28 @@ policy.register(
     subject="guest",
     mark="anonymized_at",
     record="erasure",
+    in_company=in_company,
+    known={
+        "day": F("created_at"),
+        "webchat": F("webchat"),
+        "channel": F("channel"),
+        "operator": F("operator"),
+        "duration": F("duration"),
+        "consent_version": Subquery(
+            ConsentEvent.objects.filter(session=OuterRef("pk"), kind=ConsentEvent.Kind.GIVEN)
+            .order_by()
+            .values("text__version")
+        ),
+    },
     erase={
         "guest": None,
         "status": partial(Value, Status.CLOSED),
         "created_at": partial(StartOf, "created_at"),
         "accepted_at": None,
         "ended_at": lambda: StartOf(Coalesce("ended_at", Now())),
-        "waited": partial(WholeMinutes, "waited"),
-        "duration": partial(WholeMinutes, "duration"),
+        "waited": partial(Band, "waited"),
+        "operator": InCompany(F("operator")),
+        "duration": InCompany(Band("duration")),
         "entered_name": "",
         "entered_email": "",
         "entered_phone": "",
@@ -62,22 +78,19 @@ policy.register(
         "feedback_text": "",
         "room_key": None,
     },
-    keep={
-        **dict.fromkeys(
-            (
-                "webchat",
-                "channel",
-                "language",
-                "ended_by",
-                "feedback_stars",
-                "messages_visitor",
-                "messages_operator",
-                "attachments_count",
-            ),
-            _STATISTICS,
+    keep=dict.fromkeys(
+        (
+            "webchat",
+            "channel",
+            "language",
+            "ended_by",
+            "feedback_stars",
+            "messages_visitor",
+            "messages_operator",
+            "attachments_count",
         ),
-        "operator": _STAFF,
-    },
+        _STATISTICS,
+    ),
     impersonal={
         "id": _("The Session ID: a number, so that the record of consent stays traceable."),
         "uid": _("Random."),

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, LessThan
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from anonymization.days import start_of_day
 from anonymization.models import Erasure
-from webchat.models import ConsentText, WebChat
+from sessions_app.rounding import RoundedDay
+from webchat.models import MAX_RETENTION_DAYS, ConsentText, WebChat
 
 
 class Channel(models.TextChoices):
@@ -38,8 +42,8 @@ class Party(models.TextChoices):
 
 
 def as_known(moment: datetime | None, *, anonymized: bool) -> datetime | date | None:
-    """Return a time as exactly as it is known: of an anonymized row the erasure left no more than the day."""
-    return timezone.localdate(moment) if moment and anonymized else moment
+    """Return a time as exactly as it is known: of an anonymized row the erasure left no more than a rounded day."""
+    return RoundedDay.of(timezone.localdate(moment)) if moment and anonymized else moment
 
 
 class Guest(models.Model):
@@ -90,6 +94,42 @@ class Guest(models.Model):
     @property
     def first_seen(self) -> datetime | date | None:
         return as_known(self.created_at, anonymized=self.anonymized_at is not None)
+
+
+def oldest_kept(days: int, *, on: date) -> datetime:
+    """Return the moment from which on sessions are kept on a day that keeps them for so many days."""
+    return start_of_day(on - timedelta(days=min(days, MAX_RETENTION_DAYS)))
+
+
+#: When a conversation ended; without an end, when it started.
+_END = Coalesce("ended_at", "created_at")
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    def expired(self, *, days: int, on: date) -> SessionQuerySet:
+        """Return the closed, identified sessions that are older than so many days on a day.
+
+        Counted in local days: what ended (or, without an end, started) on day D expires when day D + ``days`` is over.
+        """
+        return self._closed().filter(LessThan(_END, oldest_kept(days, on=on)))
+
+    def first_expired(
+        self, *, days: int, on: date, after: tuple[datetime, int] | None, limit: int
+    ) -> list[tuple[datetime, int]]:
+        """Return end and key of the expired sessions that come first behind an end and key, the earliest end first."""
+        sessions = self._closed()
+        if after is not None:
+            # The first condition is implied by the second; the index begins with it.
+            later = Q(GreaterThan(_END, after[0])) | Q(Exact(_END, after[0]), pk__gt=after[1])
+            sessions = sessions.filter(GreaterThanOrEqual(_END, after[0])).filter(later)
+        # Where the period ends is not asked of the database: PostgreSQL takes a range for a few rows, and would read
+        # and sort all of them each time.
+        before = oldest_kept(days, on=on)
+        found = sessions.order_by(_END, "pk").values_list(_END, "pk")[:limit]
+        return [(end, pk) for end, pk in found if end < before]
+
+    def _closed(self) -> SessionQuerySet:
+        return self.filter(anonymized_at=None, status=Status.CLOSED)
 
 
 class Session(models.Model):
@@ -158,6 +198,8 @@ class Session(models.Model):
         verbose_name=_("erasure"),
     )
 
+    objects = SessionQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
@@ -186,6 +228,14 @@ class Session(models.Model):
                 name="session_anonymized",
                 condition=Q(anonymized_at__isnull=False),
             ),
+            # What the retention period of a WebChat has reached, the earliest end first.
+            models.Index(
+                "webchat",
+                Coalesce("ended_at", "created_at"),
+                "id",
+                name="session_retention",
+                condition=Q(anonymized_at__isnull=True, status="closed"),
+            ),
             # What waits for somebody now; few rows whatever the history.
             models.Index(
                 fields=("status", "-created_at", "-id"), name="session_open", condition=~Q(status="closed")
@@ -205,6 +255,16 @@ class Session(models.Model):
     @property
     def ended(self) -> datetime | date | None:
         return as_known(self.ended_at, anonymized=self.anonymized_at is not None)
+
+    @property
+    def expires_on(self) -> date | None:
+        """Return the day on which the retention period takes it; None while it is open, anonymized or kept for good."""
+        days = self.webchat.retention_days
+        if days is None or self.is_open or self.anonymized_at is not None:
+            return None
+        return timezone.localdate(self.ended_at or self.created_at) + timedelta(
+            days=min(days, MAX_RETENTION_DAYS) + 1
+        )
 
     @property
     def is_open(self) -> bool:
@@ -325,3 +385,7 @@ class ConsentEvent(models.Model):
 
     def __str__(self) -> str:
         return f"Consent event {self.pk}"
+
+    @property
+    def known_day(self) -> RoundedDay:
+        return RoundedDay.of(self.day)

@@ -5,12 +5,15 @@ Django's ``Trunc`` is made for reading: it yields a local time without its zone,
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import DateTimeField, DurationField, Func
+
+#: What remains of a duration, in minutes: a conversation of 7 minutes and one of 14 are then alike.
+BANDS = (0, 5, 15, 30, 60)
 
 _SQLITE_FUNCTION = "mluvii_gdpr_start_of"
 
@@ -27,18 +30,36 @@ class StartOf(Func):
         return super().as_sql(compiler, connection, template=template, **extra)
 
 
-class WholeMinutes(Func):
-    """A duration cut to whole minutes. SQLite keeps it as microseconds, PostgreSQL as an interval."""
+class Band(Func):
+    """A duration cut down to the nearest of 0, 5, 15, 30 and 60 minutes.
+
+    SQLite keeps a duration as microseconds, PostgreSQL as an interval.
+    """
 
     output_field = DurationField()
     arity = 1
 
     def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:  # type: ignore[override]
-        if connection.vendor == "sqlite":
-            template = "(%(expressions)s / 60000000 * 60000000)"
-        else:
-            template = "(floor(extract(epoch FROM %(expressions)s) / 60) * interval '1 minute')"
-        return super().as_sql(compiler, connection, template=template, **extra)
+        sql, params = compiler.compile(self.source_expressions[0])
+        bounds = [_literal(minutes, connection.vendor) for minutes in reversed(BANDS)]
+        cases = " ".join(f"WHEN {sql} >= {bound} THEN {bound}" for bound in bounds)
+        return f"(CASE {cases} END)", params * len(bounds)
+
+
+def _literal(minutes: int, vendor: str) -> str:
+    return str(minutes * 60_000_000) if vendor == "sqlite" else f"interval '{minutes} minutes'"
+
+
+class RoundedDay(date):
+    """The first day of what a time was rounded to, said as that: 2026-11-25, 2026-W48 or 2026-11 (ISO 8601)."""
+
+    def isoformat(self) -> str:
+        precision: str = settings.ERASURE_TIME_PRECISION
+        return self.strftime({"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}[precision])
+
+    @classmethod
+    def of(cls, day: date) -> RoundedDay:
+        return cls(day.year, day.month, day.day)
 
 
 def start_of(precision: str, moment: datetime, zone: str) -> datetime:
@@ -49,6 +70,13 @@ def start_of(precision: str, moment: datetime, zone: str) -> datetime:
     elif precision == "month":
         local = local.replace(day=1)
     return local.astimezone(UTC)
+
+
+def next_start(precision: str, start: datetime, zone: str) -> datetime:
+    """Return when the next day, week or month begins after one that began at ``start``."""
+    # Lands within the next one, whatever the clocks and the calendar do.
+    within = {"day": timedelta(hours=36), "week": timedelta(days=8), "month": timedelta(days=32)}
+    return start_of(precision, start + within[precision], zone)
 
 
 def register_sqlite_function(connection: Any, **_kwargs: Any) -> None:

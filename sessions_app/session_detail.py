@@ -86,6 +86,8 @@ def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
     yield _("Started"), session.started
     yield _("Accepted"), session.accepted_at
     yield _("Ended"), session.ended
+    if session.expires_on:
+        yield _("Due for anonymization"), session.expires_on
     if session.ended_by:
         yield _("Ended by"), session.get_ended_by_display()
     yield _("Waited"), readable_duration(session.waited)

@@ -211,6 +211,7 @@ def test_every_erased_field_of_a_session_has_a_canary() -> None:
         "accepted_at",
         "ended_at",
         "waited",
+        "operator",
         "duration",
         "room_key",
     }

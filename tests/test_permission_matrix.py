@@ -106,6 +106,9 @@ TABLE: dict[str, Row] = {
     "settings/webchat/": Row("/settings/webchat/", (SETTINGS, PUBLISH), read(), either=True),
     "settings/webchat/add/": Row("/settings/webchat/add/", SETTINGS, read() | {"POST": 422}),
     "settings/webchat/<int:pk>/": Row("/settings/webchat/{webchat}/", SETTINGS, read() | {"POST": 422}),
+    "settings/webchat/<int:pk>/retention/": Row(
+        "/settings/webchat/{webchat}/retention/?days=30", SETTINGS, read() | {"POST": 302}
+    ),
     "settings/webchat/<int:pk>/archive/": Row(
         "/settings/webchat/{webchat}/archive/", SETTINGS, read() | {"POST": 302}
     ),

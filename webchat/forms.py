@@ -21,7 +21,7 @@ from PIL import Image
 
 from webchat.consent_html import MAX_LABEL, DraftText
 from webchat.default_texts import DEFAULT_TEXTS
-from webchat.models import EntryForm, WebChat
+from webchat.models import MAX_RETENTION_DAYS, EntryForm, WebChat
 from webchat.regions import regions_by_name
 from webchat.services import texts_of
 from webchat.widgets import ConsentBodyField, ConsentEditor
@@ -63,6 +63,19 @@ class LogoField(forms.FileField):
         if max(size) > LOGO_MAX_SIDE:
             raise ValidationError(self.error_messages["too_wide"], code="too_wide")
         return picture_format
+
+
+class RetentionField(forms.IntegerField):
+    """For how many days sessions are kept."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            label=_("Automatically anonymize sessions older than (days)"),
+            min_value=1,
+            max_value=MAX_RETENTION_DAYS,
+            help_text=_("Counted from the day on which the conversation ended. Empty: never."),
+            **kwargs,
+        )
 
 
 def region_choices() -> list[tuple[str, str]]:
@@ -135,9 +148,10 @@ class GeneralForm(WebChatForm):
         help_text=_("PNG, JPEG or WebP, at most 200 kB."),
     )
     remove_logo = forms.BooleanField(label=_("Remove the logo"), required=False)
+    retention_days = RetentionField(required=False)
 
     class Meta(WebChatForm.Meta):
-        fields = (*WebChatForm.Meta.fields, "colour", "logo")
+        fields = (*WebChatForm.Meta.fields, "colour", "logo", "retention_days")
         widgets = {"colour": forms.TextInput({"type": "color", "class": "form-control-color"})}
         help_texts = {"colour": _("The words on it become black or white, whichever is easier to read.")}
 
@@ -146,7 +160,17 @@ class GeneralForm(WebChatForm):
         changes = super().changes
         if self.cleaned_data["remove_logo"] and "logo" not in changes:
             changes["logo"] = ""
+        if "retention_days" not in self.data:
+            # Not emptied: sent by a page that was opened before the field was there.
+            changes.pop("retention_days", None)
         return changes
+
+
+class RetentionForm(forms.Form):
+    """The answer to the preview of a retention period: ``shown`` is how many sessions it said would go at once."""
+
+    days = RetentionField(widget=forms.HiddenInput)
+    shown = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
 
 
 class MenusForm(forms.ModelForm):

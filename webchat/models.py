@@ -13,6 +13,9 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+#: A hundred years: longer is never, and dates end somewhere.
+MAX_RETENTION_DAYS = 36_500
+
 
 class EntryForm(models.TextChoices):
     """What is asked of a visitor before a conversation exists."""

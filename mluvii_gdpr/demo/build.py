@@ -18,6 +18,7 @@ from random import Random
 from unittest.mock import patch
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
@@ -32,6 +33,7 @@ from mluvii_gdpr.demo.shops import BROWSERS, CAMPAIGNS, PAGES, REFERRERS, SHOPS,
 from mluvii_gdpr.demo.staff import make_staff
 from sessions_app.matching import match_keys
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session, Status
+from sessions_app.rounding import start_of
 from sessions_app.services import Entry, chosen_form
 from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat
 from webchat.services import clean_texts, text_of
@@ -152,7 +154,7 @@ class Builder:
         self.rows.sessions.append(session)
         if gdpr:
             text = self._text_on(webchat, language, start)
-            day = timezone.localdate(start)
+            day = timezone.localdate(start_of(settings.ERASURE_TIME_PRECISION, start, settings.TIME_ZONE))
             self.rows.events.append(
                 ConsentEvent(
                     session=session, text=text, kind=ConsentEvent.Kind.GIVEN, day=day, channel=channel

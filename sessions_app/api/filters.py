@@ -6,13 +6,16 @@ A parameter of mluvii that this product has no data for is accepted and matches 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Any
 
-from django.db.models import Case, CharField, Exists, F, OuterRef, QuerySet, Value, When
+from django.conf import settings
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
 
 from api.parameters import Parameters
 from sessions_app.api.representation import BROWSERS, CHANNELS, OTHER, STATUSES, SYSTEMS, gdpr_version
 from sessions_app.models import Channel, ConsentEvent, Session, Status
+from sessions_app.rounding import start_of
 from webchat.models import ConsentText, WebChat
 
 MAX_LIMIT, DEFAULT_LIMIT = 100_000, 100
@@ -25,6 +28,8 @@ MOMENTS = {
     "Ended": "ended_at",
     "Anonymized": "anonymized_at",
 }
+#: Times that an erasure rounds down.
+ROUNDED = ("created_at", "ended_at")
 DURATIONS = {"WaitingTime": "waited", "Duration": "duration"}
 IDS = {"SessionId": "pk", "ClientId": "guest", "DepartmentId": "webchat", "OperatorUserId": "operator"}
 STATUS: dict[str, Status | None] = {
@@ -91,8 +96,23 @@ def _in_range(
 ) -> QuerySet[Session]:
     """Keep what lies between Min and Max, both included; Null asks for those with or without a value."""
     low, high, empty = read(f"{name}.Min"), read(f"{name}.Max"), given.flag(f"{name}.Null")
+    if low is not None and field in ROUNDED:
+        sessions = sessions.filter(_from(field, low))
+        low = None
     conditions = {f"{field}__gte": low, f"{field}__lte": high, f"{field}__isnull": empty}
     return sessions.filter(**{lookup: value for lookup, value in conditions.items() if value is not None})
+
+
+def _from(field: str, low: datetime) -> Q:
+    """Return the condition for times from ``low`` on; one that an erasure rounded may have been as late as its period.
+
+    So a program that anonymizes a period page by page does not push sessions out of the pages that follow.
+    """
+    # Calendars end: the first and the last year have no room to round in, and no session either.
+    inside = MINYEAR < low.year < MAXYEAR
+    rounded = start_of(settings.ERASURE_TIME_PRECISION, low, settings.TIME_ZONE) if inside else low
+    exactly = Q(**{f"{field}__gte": low}) | Q(anonymized_at__isnull=False)
+    return Q(**{f"{field}__gte": rounded}) & exactly
 
 
 def _webchats(names: list[str]) -> list[int]:

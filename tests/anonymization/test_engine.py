@@ -70,7 +70,8 @@ def test_session_is_emptied_and_keeps_its_shell(conversation: Session) -> None:
     assert erasure.shells == {"sessions_app.Session": [conversation.pk]}
 
 
-def test_times_keep_the_local_day_only(conversation: Session) -> None:
+def test_times_keep_the_local_day_only(conversation: Session, settings: Any) -> None:
+    settings.ERASURE_TIME_PRECISION = "day"
     day = timezone.localtime(conversation.created_at).date()
     engine.erase(conversation, requester=COMMAND)
     conversation.refresh_from_db()
@@ -79,17 +80,6 @@ def test_times_keep_the_local_day_only(conversation: Session) -> None:
         local = timezone.localtime(moment)
         assert (local.date(), local.time().isoformat()) == (day, "00:00:00")
     assert conversation.accepted_at is None
-
-
-def test_duration_is_cut_to_minutes(conversation: Session) -> None:
-    from datetime import timedelta
-
-    Session.objects.filter(pk=conversation.pk).update(
-        duration=timedelta(minutes=7, seconds=59), waited=timedelta(seconds=61)
-    )
-    engine.erase(conversation, requester=COMMAND)
-    conversation.refresh_from_db()
-    assert (conversation.duration, conversation.waited) == (timedelta(minutes=7), timedelta(minutes=1))
 
 
 def test_last_session_takes_the_guest_with_it(conversation: Session) -> None:

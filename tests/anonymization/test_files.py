@@ -66,7 +66,7 @@ def test_a_process_that_sees_another_storage_takes_no_file_for_gone(
 ) -> None:
     right = settings.MEDIA_ROOT
     settings.MEDIA_ROOT = elsewhere
-    assert files.delete_files_of(erased.pk) == 1
+    assert files.delete_files_of([erased.pk]) == 1
     for command in ("delete_erased_files", "erasure_status"):
         code, said = call(command, capsys)
         assert code == 1, command

@@ -246,6 +246,17 @@ def test_who_anonymizes_page_by_page_misses_nobody(api: Any, period: dict[str, s
     assert not Session.objects.filter(anonymized_at=None).exists()
 
 
+def test_a_rounded_start_is_in_every_period_in_which_it_may_have_been(api: Any, settings: Any) -> None:
+    settings.ERASURE_TIME_PRECISION = "month"
+    (pk,) = many(1)
+    erase(Session.objects.get(pk=pk))
+    found = {
+        low: bool(api().sessions(**{"Created.Min": low}))
+        for low in ("2026-09-30", "2026-10-31", "2026-11-02")
+    }
+    assert found == {"2026-09-30": True, "2026-10-31": True, "2026-11-02": False}
+
+
 def test_an_erasure_while_the_list_is_sent_changes_no_page(api: Any) -> None:
     expected = many(300)
     parts = iter(api().get("/api/v1/Sessions", limit=280).streaming_content)

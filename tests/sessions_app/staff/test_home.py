@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -28,7 +29,10 @@ def test_it_asks_for_a_log_in(client: Client) -> None:
     assert client.get("/").headers["Location"].startswith("/accounts/login/")
 
 
-def test_it_counts_what_is_open_and_what_happened(log_in: LogIn, make_user: Callable[..., User]) -> None:
+def test_it_counts_what_is_open_and_what_happened(
+    log_in: LogIn, make_user: Callable[..., User], settings: Any
+) -> None:
+    settings.ERASURE_TIME_PRECISION = "day"
     webchat = make_webchat()
     make_session(webchat)
     services.accept_session(make_session(webchat), operator=make_user("operator"))

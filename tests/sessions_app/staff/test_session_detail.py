@@ -84,7 +84,7 @@ def test_the_consent_is_shown_with_the_exact_text(log_in: LogIn) -> None:
     assert event.text.body in page
     assert event.text.sha256 in page
     assert f'href="{event.text.get_absolute_url()}"' in page
-    assert event.day.isoformat() in page
+    assert event.known_day.isoformat() in page
     assert "/settings/" not in page.split('id="content"')[1]
     assert event.text.version.get_absolute_url() in (
         log_in("administrator").get(f"/sessions/{session.pk}/").content.decode()
@@ -216,9 +216,9 @@ def test_a_bad_id_is_not_found(log_in: LogIn, path: str, value: str) -> None:
     )
 
 
-@pytest.mark.parametrize("precision", ["day", "week", "month"])
-def test_an_anonymized_session_and_guest_show_a_day_and_no_false_time(
-    log_in: LogIn, settings: Any, precision: str
+@pytest.mark.parametrize(("precision", "said"), [("day", "%Y-%m-%d"), ("week", "%G-W%V"), ("month", "%Y-%m")])
+def test_an_anonymized_session_and_guest_show_what_was_rounded_to_and_no_false_time(
+    log_in: LogIn, settings: Any, precision: str, said: str
 ) -> None:
     settings.ERASURE_TIME_PRECISION = precision
     session = make_session()
@@ -235,7 +235,8 @@ def test_an_anonymized_session_and_guest_show_a_day_and_no_false_time(
     midnight = timezone.localtime(session.created_at)
     for path in pages:
         html = client.get(path).content.decode()
-        assert f'<time datetime="{midnight:%Y-%m-%d}"' in html, path
+        assert f'<time datetime="{midnight:{said}}"' in html, path
         assert f"{midnight:%Y-%m-%d} 00:00" not in html, path
     (row,) = rows_of(client.get("/sessions/export/"))
-    assert row["Started"] == f"{midnight:%Y-%m-%d}"
+    assert row["Started"] == f"{midnight:{said}}"
+    assert f"<dd>{midnight:{said}} (Chat)" in client.get(pages[0]).content.decode()

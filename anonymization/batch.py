@@ -1,0 +1,263 @@
+"""Erasure of many subjects at once, for retention: what ``engine.erase`` does for each, by the statements of one.
+
+One transaction for the whole set, in the engine's order of locks: the persons, then the rows, then the ledger's head.
+What another transaction holds is left out instead of waited for, so that several runs share the work. Each subject
+has a record of its own in the ledger, with its own counts.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, Q, QuerySet, sql
+from django.db.models.expressions import RawSQL
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from anonymization.arrays import as_rows, one_of
+from anonymization.engine import (
+    NotErasable,
+    OutsideSubject,
+    Requester,
+    announce,
+    erasing,
+    head,
+    lock_head,
+)
+from anonymization.ledger import subject_of
+from anonymization.models import ASKED_BY_DOOR, Erasure, FileDeletion
+from anonymization.policy import Policy, registry
+
+
+@dataclass
+class _Taken:
+    """One subject of the batch: its record to be, and what was counted for it."""
+
+    record: uuid.UUID
+    uid: uuid.UUID
+    counts: dict[str, int] = field(default_factory=dict)
+    shells: dict[str, list[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The rows of one policy: ``path`` leads from them to ``owners``, primary key → the subject it goes with."""
+
+    policy: Policy
+    path: str
+    owners: Mapping[int, _Taken]
+
+    def rows(self) -> QuerySet:
+        return self.policy.rows_of_all(one_of(self.owners), self.path)
+
+
+def erase_batch(pks: Sequence[int], *, among: QuerySet, requester: Requester) -> list[Erasure]:
+    """Erase those rows of ``among`` that have one of the primary keys; return their records, in the order of keys.
+
+    ``among`` is asked again under the lock: what has left it meanwhile is left alone, and so is what another
+    transaction holds. A person whose last rows are in the batch goes with the last one of them.
+
+    Raises:
+        NotErasable: the model is no data subject.
+        OutsideSubject: a row outside the batch was touched; nothing changed.
+        LedgerUnavailable: the outside copy of the ledger can't be written; nothing changed.
+    """
+    policy = registry.get(among.model)
+    if not policy.mark:
+        raise NotErasable(_("This is not a stored data subject."))
+    with erasing():
+        return _erase_locked(policy, pks, among.filter(**{policy.mark: None}), requester)
+
+
+def _erase_locked(policy: Policy, pks: Sequence[int], among: QuerySet, requester: Requester) -> list[Erasure]:
+    taken, parents = _lock(policy, pks, among)
+    if not taken:
+        return []
+    now = timezone.now()
+    counted = [(part, _count(part)) for part in _parts(policy, taken, parents)]
+    records = [_record(policy, subject, requester, now) for subject in taken.values()]
+    if connection.vendor == "sqlite":
+        # Else it looks for rows that wait for a record through whole tables, once for each record. Nobody waits for
+        # the ledger's head: the transaction excludes others anyway.
+        _chain(records)
+    for part, expected in counted:
+        _queue_files(part)
+        if expected and _erase(part, now) != expected:
+            raise OutsideSubject(_("The erasure touched rows outside its subject and was rolled back."))
+    _adopt_uploads(taken.values())
+    if connection.vendor != "sqlite":
+        _chain(records)
+    announce(records)
+    return records
+
+
+def _lock(policy: Policy, pks: Sequence[int], among: QuerySet) -> tuple[dict[int, _Taken], dict[int, _Taken]]:
+    """Lock the persons, then the subjects, each in the order of keys, and return both with what they go with."""
+    step = policy.subject or "pk"
+    rows = among.filter(pk__in=one_of(pks))
+    persons: dict[int, bool] = {}
+    if step != "pk":
+        parent = registry.get(policy.fields[step].related_model)  # type: ignore[arg-type]
+        named = set(rows.exclude(**{step: None}).values_list(step, flat=True))
+        found = _unlocked(parent.model._base_manager.filter(pk__in=one_of(named))).values_list(
+            "pk", parent.mark
+        )
+        persons = {pk: mark is None and parent.erased_with_last == policy.label for pk, mark in found}
+        rows = rows.filter(Q(**{step: None}) | Q(**{f"{step}__in": one_of(persons)}))
+    locked = list(_unlocked(rows).values_list("pk", "uid", step))
+    taken = {pk: _Taken(uuid.uuid4(), uid) for pk, uid, _person in locked}
+    last = {person: taken[pk] for pk, _uid, person in locked if persons.get(person)}
+    return taken, _without_others(policy, step, last, taken)
+
+
+def _unlocked(rows: QuerySet) -> QuerySet:
+    """Lock the rows in the order of keys, but for those that another transaction holds."""
+    return rows.select_for_update(skip_locked=True).order_by("pk")
+
+
+def _without_others(
+    policy: Policy, step: str, last: dict[int, _Taken], taken: Collection[int]
+) -> dict[int, _Taken]:
+    """Return the persons whom no row outside the batch names."""
+    if not last:
+        return {}
+    naming = policy.model._base_manager.filter(**{f"{step}__in": one_of(last)})
+    others = {person for pk, person in naming.values_list("pk", step) if pk not in taken}
+    return {person: subject for person, subject in last.items() if person not in others}
+
+
+def _parts(policy: Policy, taken: Mapping[int, _Taken], parents: Mapping[int, _Taken]) -> Iterator[_Part]:
+    """Yield what goes, the farthest first: the rows of the subjects, then those that only hang on the persons."""
+    for path, part in registry.reaching(policy.model):
+        if part.delete or part.erase:
+            yield _Part(part, path, taken)
+    if parents:
+        parent: Any = policy.fields[policy.subject or ""].related_model
+        for path, part in registry.reaching(parent):
+            if (part.delete or part.erase) and part.path_to(policy.model) is None:
+                yield _Part(part, path, parents)
+
+
+def _count(part: _Part) -> int:
+    """Count the rows for each subject and note the keys of those that will be emptied; return how many there are."""
+    label, path = part.policy.label, part.path or "pk"
+    if part.policy.mark:
+        for pk, owner in _with_owner(part, "pk"):
+            part.owners[owner].shells.setdefault(label, []).append(pk)
+        counts = {owner: len(subject.shells.get(label, [])) for owner, subject in part.owners.items()}
+    else:
+        by_owner = part.rows().order_by().values_list(path).annotate(Count("pk"))
+        counts = dict.fromkeys(part.owners, 0) | dict(by_owner)
+    for owner, count in counts.items():
+        part.owners[owner].counts[label] = count
+    return sum(counts.values())
+
+
+def _with_owner(part: _Part, name: str) -> list[tuple[Any, int]]:
+    """Return a field of each row with the key of its owner."""
+    if name == "pk" and not part.path:
+        return [(pk, pk) for pk in part.owners]
+    return list(part.rows().order_by("pk").values_list(name, part.path or "pk"))
+
+
+def _queue_files(part: _Part) -> None:
+    for name in part.policy.file_fields:
+        queued = [
+            FileDeletion(erasure_id=part.owners[owner].record, name=stored)
+            for stored, owner in _with_owner(part, name)
+            if stored
+        ]
+        FileDeletion.objects.bulk_create(queued)
+
+
+def _erase(part: _Part, now: datetime) -> int:
+    """Delete or empty the rows in one statement and return how many it touched."""
+    policy = part.policy
+    if policy.delete:
+        _total, by_model = part.rows().delete()
+        return sum(by_model.values())
+    if not policy.mark:
+        return part.rows().update(**policy.erased_values(part.rows()))
+    return _empty(part, {pk: part.owners[owner].record for pk, owner in _with_owner(part, "pk")}, now)
+
+
+def _empty(part: _Part, records: Mapping[int, uuid.UUID], now: datetime) -> int:
+    """Empty and mark the rows, each with its own record, by one UPDATE … FROM, which Django has no words for."""
+    policy = part.policy
+    query = policy.model._base_manager.all().query.chain(sql.UpdateQuery)
+    values = {policy.mark: now, f"{policy.record}_id": RawSQL("batch.record", ())}
+    query.add_update_values(policy.erased_values(part.rows()) | values)  # type: ignore[attr-defined]
+    statement, params = query.get_compiler(connection=connection).as_sql()
+    source, rows = as_rows("batch", records.items(), columns={"pk": "bigint", "record": "uuid"})
+    key = f'"{policy.model._meta.db_table}"."{policy.model._meta.pk.column}"'
+    with connection.cursor() as cursor:
+        cursor.execute(f"{statement} FROM {source} WHERE {key} = batch.pk", [*params, rows])
+        return int(cursor.rowcount)
+
+
+def _adopt_uploads(taken: Collection[_Taken]) -> None:
+    """Take over the uploads that have begun and not ended, as the engine does for one subject."""
+    records = {subject.uid: subject.record for subject in taken}
+    uploads = list(FileDeletion.objects.filter(erasure=None, subject__in=one_of(records)))
+    for upload in uploads:
+        upload.erasure_id = records[upload.subject]  # type: ignore[index]
+    FileDeletion.objects.bulk_update(uploads, ["erasure"])
+
+
+def _record(policy: Policy, subject: _Taken, requester: Requester, now: datetime) -> Erasure:
+    return Erasure(
+        id=subject.record,
+        kind=policy.label,
+        subject=subject_of(subject.uid),
+        day=timezone.localdate(now),
+        requester=ASKED_BY_DOOR[requester.door],
+        created_at=now,
+        door=requester.door,
+        requested_by_id=requester.user.pk if requester.user else None,
+        client_id=requester.client.pk if requester.client else None,
+        counts=subject.counts,
+        shells=subject.shells,
+    )
+
+
+def _chain(records: list[Erasure]) -> None:
+    """Chain the records to the newest one and each other, and store them by one INSERT."""
+    lock_head()
+    last = head()
+    for record in records:
+        record.number, record.previous = last.sequence + 1, last.hash
+        last = record.entry.head
+        record.hash = last.hash
+    _insert(records)
+
+
+#: What differs between the records of a batch, with its type on PostgreSQL.
+_OWN = {
+    "id": "uuid",
+    "number": "bigint",
+    "subject": "text",
+    "previous": "text",
+    "hash": "text",
+    "counts": "jsonb",
+    "shells": "jsonb",
+}
+
+
+def _insert(erasures: list[Erasure]) -> None:
+    """Store the records. Django's ``bulk_create`` takes longer over it than all that is erased."""
+    fields: dict[str, Any] = {f.attname: f for f in Erasure._meta.concrete_fields if f.attname not in _OWN}
+    shared = [f.get_db_prep_save(getattr(erasures[0], name), connection) for name, f in fields.items()]
+    own = (tuple(getattr(erasure, name) for name in _OWN) for erasure in erasures)
+    source, rows = as_rows("batch", own, columns=_OWN)
+    columns = ", ".join(f'"{column}"' for column in [*_OWN, *(f.column for f in fields.values())])
+    selected = ", ".join([*_OWN, *["%s"] * len(shared)])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'INSERT INTO "{Erasure._meta.db_table}" ({columns}) SELECT {selected} FROM {source}',  # noqa: S608
+            [*shared, rows],
+        )

@@ -1,0 +1,62 @@
+"""Say how many anonymized rows are like no other in what remains of them (k = 1), and how many like few (k < 5).
+
+    manage.py reidentification_report                                     all
+    manage.py reidentification_report --from 2026-01-01 --to 2026-03-31   of a period, both days included
+
+For each model first by the columns that may be known from elsewhere, then by all that remains. Whoever is alone in the
+first could be recognised by somebody who knows these things about a visit. Counts the anonymized rows only, so that a
+few of them are alone until the retention period has taken the others of their time.
+
+Changes nothing; prints numbers and names of columns, no value. One query for each line. Exit code 0: printed. Exit
+code 1: a date is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from anonymization.reidentification import FEW, Likeness, likenesses
+
+
+class Command(BaseCommand):
+    help = "Say how many anonymized rows are like no other in what remains of them."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--from", dest="since", metavar="DATE", help="first day, such as 2026-01-31")
+        parser.add_argument("--to", dest="until", metavar="DATE", help="last day")
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = likenesses(since=_day(options["since"]), until=_day(options["until"]))
+        if options["json"]:
+            report = {
+                "time_precision": settings.ERASURE_TIME_PRECISION,
+                "few": FEW,
+                "models": [likeness.as_fields() for likeness in found],
+            }
+            self.stdout.write(json.dumps(report))
+            return
+        self.stdout.write(
+            f"Times are rounded to the {settings.ERASURE_TIME_PRECISION} (ERASURE_TIME_PRECISION)."
+        )
+        for likeness in found:
+            self.stdout.write(_line(likeness))
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise CommandError("A day is written as in 2026-01-31.") from None
+
+
+def _line(likeness: Likeness) -> str:
+    return (
+        f"{likeness.model}, by {', '.join(likeness.columns)}: {likeness.rows} anonymized, {likeness.alone} alone, "
+        f"{likeness.few} with k < {FEW}, smallest k: {likeness.smallest or '–'}."
+    )

@@ -1,0 +1,98 @@
+"""Anonymize the sessions that are older than their WebChat keeps them (Settings > WebChat > General). For cron.
+
+    manage.py anonymize_expired              all that is due today
+    manage.py anonymize_expired --dry-run    says how many, and changes nothing
+    manage.py anonymize_expired --limit 500  no more than so many
+
+Older is meant in days of TIME_ZONE: what ended (or, without an end, started) on day D in a WebChat that keeps sessions
+for N days is due when day D + N is over, at midnight. Open conversations are left alone and counted.
+
+Each session is anonymized as by *Anonymize session*, with a record of its own. The oldest go first, in transactions
+of at most 1,000, none of which is meant to last longer than 0.3 seconds. Safe to kill, to repeat and to run twice at
+once: runs share the work on PostgreSQL and take turns on SQLite. What another transaction holds is left to the next.
+
+Since what is erased is gone, nothing is while the clock is not believed: when it stands before the newest record of the
+ledger, or when for 30 days nothing is known to have happened: no log-in of staff, no publication, no WebChat added,
+and no session or erasure but of the last 24 hours, which a clock that jumped would have dated wrong too. Is it right
+nevertheless, say so by ``--clock-is-right``.
+
+Exit code 0: done; also when nothing was due. Exit code 1: refused, by the clock or the ledger; what was done before
+stays done. Prints numbers and ids of WebChats.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from anonymization.engine import ErasureRefused
+from anonymization.models import FileDeletion
+from sessions_app import retention
+
+
+def positive(text: str) -> int:
+    """Return a whole number above nothing.
+
+    Raises:
+        ValueError
+    """
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+class Command(BaseCommand):
+    help = "Anonymize the sessions that are older than their WebChat keeps them."
+    requires_migrations_checks = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Say how many are due; change nothing.")
+        parser.add_argument("--limit", type=positive, metavar="N", help="Anonymize at most so many sessions.")
+        parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
+        parser.add_argument(
+            "--clock-is-right", action="store_true", help="Believe the clock, whatever the database knows."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        problem = "" if options["clock_is_right"] else retention.clock_problem()
+        if problem:
+            raise CommandError(f"{problem} Nothing was anonymized. If it is right: --clock-is-right.")
+        due = retention.due()
+        done = dict.fromkeys(due, 0)
+        held = 0 if options["dry_run"] else self._anonymize(done, sum(due.values()), options["limit"])
+        result = {
+            "result": "would anonymize" if options["dry_run"] else "anonymized",
+            "sessions": sum((due if options["dry_run"] else done).values()),
+            "webchats": due if options["dry_run"] else done,
+            "held": held,
+            "open": retention.open_and_old(),
+            "pending_files": FileDeletion.objects.exclude(erasure=None).count(),
+        }
+        self.stdout.write(json.dumps(result) if options["json"] else _sentence(result))
+
+    def _anonymize(self, done: dict[int, int], due: int, limit: int | None) -> int:
+        """Do it, count in ``done`` by WebChat, and return how many sessions somebody else held."""
+        held = 0
+        total = due if limit is None else min(due, limit)
+        with tqdm(total=total, unit=" sessions", disable=None) as bar:
+            try:
+                for chunk in retention.anonymize_expired(limit=limit):
+                    done[chunk.webchat] = done.get(chunk.webchat, 0) + chunk.anonymized
+                    held += chunk.held
+                    bar.update(chunk.anonymized)
+            except ErasureRefused as refusal:
+                raise CommandError(f"{refusal} Anonymized before: {sum(done.values())}.") from None
+        return held
+
+
+def _sentence(result: dict[str, Any]) -> str:
+    by_webchat = ", ".join(f"WebChat {pk}: {count}" for pk, count in result["webchats"].items())
+    return (
+        f"{result['result'].capitalize()}: {result['sessions']} ({by_webchat or 'no WebChat has a period'}). "
+        f"Held by others: {result['held']}. Old but open: {result['open']}. "
+        f"Files to delete: {result['pending_files']}."
+    )

@@ -1,0 +1,192 @@
+"""Many subjects are erased at once as one by one: the same rows, a record each, and nothing of anybody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import transaction
+from django.test.utils import CaptureQueriesContext
+
+from anonymization import batch, engine, outside
+from anonymization.models import Door, Erasure, FileDeletion
+from sessions_app import services
+from sessions_app.models import Attachment, Guest, Message, Party, Session
+from tests.anonymization.test_engine import others, talk
+from tests.database import digest, dump
+from tests.factories import make_session, make_webchat
+
+pytestmark = pytest.mark.django_db
+
+SYSTEM = engine.Requester(Door.RETENTION)
+TOUCHED = {m._meta.db_table for m in (Guest, Session, Message, Attachment, Erasure, FileDeletion)}
+
+
+@pytest.fixture
+def made() -> list[Session]:
+    """Four sessions of three guests, the first of whom has one more elsewhere, and a session of nobody."""
+    webchat = make_webchat()
+    emails = ("anna@example.com", "anna@example.com", "bert@example.com", "carl@example.com")
+    sessions = [talk(make_session(webchat, email=email), f"words of {email}") for email in emails]
+    services.post_message(sessions[1], sender=Party.VISITOR, text="once more")
+    make_session(email="anna@example.com", name="Jana Nováková")
+    sessions.append(make_session(webchat, email="nobody@example.com"))
+    Session.objects.filter(pk=sessions[4].pk).update(guest=None)
+    Guest.objects.filter(email="nobody@example.com").delete()
+    return [Session.objects.get(pk=session.pk) for session in sessions]
+
+
+def erase(sessions: list[Session]) -> list[Erasure]:
+    return batch.erase_batch(
+        [session.pk for session in sessions], among=Session.objects.all(), requester=SYSTEM
+    )
+
+
+def remains() -> list[Any]:
+    """Return what is left of guests and sessions but for time and key of the erasure, and what the records say."""
+    varying = {"anonymized_at", "erasure_id", "ended_at"}
+    rows = [
+        {name: value for name, value in row.items() if name not in varying}
+        for model in (Guest, Session)
+        for row in model.objects.order_by("pk").values()
+    ]
+    records = [(e.number, e.subject, e.kind, e.counts, e.shells, e.requester) for e in Erasure.objects.all()]
+    return [rows, records, Message.objects.count(), Attachment.objects.count()]
+
+
+def test_a_batch_leaves_what_single_erasures_leave(made: list[Session]) -> None:
+    savepoint = transaction.savepoint()
+    for session in made:
+        engine.erase(session, requester=SYSTEM)
+    one_by_one = remains()
+    transaction.savepoint_rollback(savepoint)
+    assert Message.objects.exists()
+
+    records = erase(made)
+
+    assert remains() == one_by_one
+    assert [record.number for record in records] == [1, 2, 3, 4, 5]
+    assert [record.counts["sessions_app.Message"] for record in records] == [1, 2, 1, 1, 0]
+    for session, record in zip(made, records, strict=True):
+        session.refresh_from_db()
+        assert session.erasure == record
+        assert record.shells["sessions_app.Session"] == [session.pk]
+    call_command("verify_ledger", "--without-outside")
+
+
+def test_a_guest_goes_with_the_last_session_and_stays_with_a_younger_one(made: list[Session]) -> None:
+    anna, bert = made[0].guest, made[2].guest
+    assert anna
+    assert bert
+    records = erase(made[:3])
+    for guest in (anna, bert):
+        guest.refresh_from_db()
+    assert (anna.anonymized_at, anna.email) == (None, "anna@example.com")
+    assert (bert.erasure, bert.email) == (records[2], "")
+    assert [record.counts.get("sessions_app.Guest", 0) for record in records] == [0, 0, 1]
+
+    last = Session.objects.get(guest=anna)
+    (record,) = erase([last])
+    anna.refresh_from_db()
+    assert (anna.erasure, anna.email) == (record, "")
+
+
+def test_both_sessions_of_a_guest_take_the_guest_by_the_later_record() -> None:
+    webchat = make_webchat()
+    sessions = [make_session(webchat), make_session(webchat)]
+    assert sessions[0].guest_id == sessions[1].guest_id
+    records = erase(sessions)
+    assert [record.counts.get("sessions_app.Guest", 0) for record in records] == [0, 1]
+    assert Guest.objects.get().erasure == records[1]
+
+
+def test_nothing_of_others_is_touched(made: list[Session]) -> None:
+    stranger = talk(make_session(email="stranger@example.com"), "words of a stranger")
+    rows = [Session.objects.filter(pk=stranger.pk), Message.objects.filter(session=stranger),
+            Attachment.objects.filter(session=stranger), Guest.objects.filter(pk=stranger.guest_id)]  # fmt: skip
+    before, kept = digest(), [list(part.values()) for part in rows]
+    assert "words of bert" in dump()
+    erase(made)
+    assert [list(part.values()) for part in rows] == kept
+    others(before, digest(), touched=TOUCHED)
+    assert "words of bert" not in dump()
+
+
+def test_a_row_outside_the_batch_rolls_everything_back(
+    made: list[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = talk(make_session(email="stranger@example.com"), "words of a stranger")
+    rows = batch._Part.rows
+
+    def widened(part: Any) -> Any:
+        wrong = part.policy.label == "sessions_app.Message" and counted
+        return Message.objects.all() if wrong else rows(part)
+
+    queue, counted = batch._queue_files, []
+    monkeypatch.setattr(batch._Part, "rows", widened)
+    monkeypatch.setattr(batch, "_queue_files", lambda part: (queue(part), counted.append(part)))
+    assert Message.objects.filter(session=stranger).exists()
+    before = digest()
+    with pytest.raises(engine.OutsideSubject):
+        erase(made)
+    assert digest() == before
+
+
+def test_what_left_the_set_meanwhile_is_left_alone(made: list[Session]) -> None:
+    engine.erase(made[0], requester=SYSTEM)
+    records = batch.erase_batch(
+        [session.pk for session in made], among=Session.objects.exclude(pk=made[1].pk), requester=SYSTEM
+    )
+    assert [record.shells["sessions_app.Session"] for record in records] == [[s.pk] for s in made[2:]]
+    made[1].refresh_from_db()
+    assert made[1].anonymized_at is None
+    assert erase(made[:1]) == []
+
+
+def test_files_and_uploads_go_with_their_own_record(
+    made: list[Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "delete_files_of", lambda _ids: 0)
+    FileDeletion.objects.create(name="attachments/begun", subject=made[2].uid)
+    names = {session.pk: session.attachments.get().file.name for session in made[:4]}
+    records = erase(made)
+    queued = {(deletion.erasure_id, deletion.name) for deletion in FileDeletion.objects.all()}
+    expected = {(record.pk, name) for record, name in zip(records, names.values(), strict=False)}
+    assert queued == {*expected, (records[2].pk, "attachments/begun")}
+
+
+def test_the_number_of_statements_does_not_grow(made: list[Session], django_assert_num_queries: Any) -> None:
+    from django.db import connection
+
+    with CaptureQueriesContext(connection) as of_two:
+        erase(made[2:4])
+    webchat = make_webchat()
+    more = [talk(make_session(webchat, email=f"guest{number}@example.com")) for number in range(6)]
+    with django_assert_num_queries(len(of_two)):
+        erase(more)
+
+
+def test_all_intents_are_outside_before_and_all_seals_after_the_commit(
+    made: list[Session], settings: Any, tmp_path: Path, django_capture_on_commit_callbacks: Any
+) -> None:
+    settings.ERASURE_LEDGER_DIR = tmp_path
+    copy = tmp_path / outside.FILE
+    copy.touch()
+    with django_capture_on_commit_callbacks(execute=True):
+        records = erase(made)
+        assert copy.read_text().count('"intent"') == 5
+        assert '"seal"' not in copy.read_text()
+    assert outside.read(copy).sealed == [record.entry for record in records]
+    call_command("verify_ledger")
+
+
+def test_nothing_is_erased_while_the_outside_copy_can_not_be_written(
+    made: list[Session], settings: Any, tmp_path: Path
+) -> None:
+    settings.ERASURE_LEDGER_DIR = tmp_path / "gone"
+    before = digest()
+    with pytest.raises(engine.LedgerUnavailable):
+        erase(made)
+    assert digest() == before

@@ -1,0 +1,153 @@
+"""What remains of anonymized sessions singles nobody out, and the report says so, or says how many it does."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, time, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.conf import settings as configured
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from anonymization import batch, engine
+from anonymization.models import Door
+from sessions_app import company, services
+from sessions_app.models import Party, Session
+from tests import traffic
+from tests.factories import make_session, make_webchat
+
+pytestmark = pytest.mark.django_db
+
+MONDAY = date(2026, 1, 5)
+
+
+def report(*arguments: str) -> dict[str, Any]:
+    printed = StringIO()
+    call_command("reidentification_report", "--json", *arguments, stdout=printed)
+    answer: dict[str, Any] = json.loads(printed.getvalue())
+    return answer
+
+
+def of_sessions(*arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the two lines about sessions: by what may be known, and by all that remains."""
+    known, all_of_it = (
+        line for line in report(*arguments)["models"] if line["model"] == "sessions_app.Session"
+    )
+    return known, all_of_it
+
+
+def anonymize(pks: list[int]) -> None:
+    for start in range(0, len(pks), 1000):
+        batch.erase_batch(
+            pks[start : start + 1000], among=Session.objects.all(), requester=engine.Requester(Door.RETENTION)
+        )
+
+
+def test_a_hundred_sessions_a_day_leave_no_shell_alone() -> None:
+    pks = traffic.simulate(first=date(2026, 1, 1), days=31, precision=configured.ERASURE_TIME_PRECISION)
+    assert 2900 < len(pks) < 3400
+    anonymize(pks)
+    known, _all_of_it = of_sessions()
+    assert known["columns"] == ["day", "webchat", "channel", "operator", "duration", "consent_version"]
+    assert (known["rows"], known["alone"]) == (len(pks), 0)
+    # It does not reach this by emptying everything.
+    assert Session.objects.exclude(operator=None).exclude(duration=None).count() > len(pks) / 3
+
+
+def test_the_report_finds_those_who_are_alone(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: rounded to the day, and whoever answered for how long kept of each."""
+    settings.ERASURE_TIME_PRECISION = "day"
+    monkeypatch.setattr(company, "COMPANY", 1)
+    anonymize(traffic.simulate(first=MONDAY, days=3, precision="day"))
+    known, all_of_it = of_sessions()
+    assert known["alone"] > known["rows"] / 10
+    assert known["smallest"] == 1
+    assert known["few"] >= known["alone"]
+    assert all_of_it["alone"] >= known["alone"]
+
+
+def ended(webchat: Any, operator: Any, *, minutes: float = 7, **fields: Any) -> Session:
+    session = make_session(webchat, email=f"guest{Session.objects.count()}@example.com", **fields)
+    if operator is not None:
+        services.accept_session(session, operator=operator)
+    services.end_session(session, by=Party.VISITOR)
+    Session.objects.filter(pk=session.pk).update(duration=timedelta(minutes=minutes))
+    return session
+
+
+def left(session: Session) -> tuple[int | None, timedelta | None]:
+    session.refresh_from_db()
+    return session.operator_id, session.duration
+
+
+def test_operator_and_duration_stay_in_company_only(make_user: Any) -> None:
+    webchat, often, seldom = make_webchat(), make_user("operator", "often"), make_user("operator", "seldom")
+    alike = [ended(webchat, often, minutes=5 + number) for number in range(company.COMPANY)]
+    longer, another = ended(webchat, often, minutes=20), ended(webchat, seldom)
+    czech, elsewhere = ended(webchat, often, language="cs"), ended(make_webchat(), often)
+    call = ended(webchat, often, channel="av")
+    missed = ended(webchat, None)
+    for session in (alike[0], longer, another, czech, elsewhere, call, missed):
+        engine.erase(session, requester=engine.Requester(Door.PAGE))
+    # The others are found alike whether they go one by one or together, and with the first one gone.
+    anonymize([session.pk for session in alike[1:]])
+    assert {left(session) for session in alike} == {(often.pk, timedelta(minutes=5))}
+    assert {left(session) for session in (longer, another, czech, elsewhere, call, missed)} == {(None, None)}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "stays"), [(0.5, 0), (4.99, 0), (5, 5), (14, 5), (15, 15), (59, 30), (600, 60)]
+)
+def test_a_duration_becomes_that_of_its_band(make_user: Any, minutes: float, stays: int) -> None:
+    webchat, operator = make_webchat(), make_user("operator")
+    alike = [ended(webchat, operator, minutes=minutes) for _ in range(company.COMPANY)]
+    Session.objects.update(waited=timedelta(minutes=minutes))
+    engine.erase(alike[0], requester=engine.Requester(Door.PAGE))
+    assert left(alike[0]) == (operator.pk, timedelta(minutes=stays))
+    assert alike[0].waited == timedelta(minutes=stays)
+
+
+@pytest.mark.parametrize(("precision", "together"), [("day", False), ("week", True), ("month", True)])
+def test_company_is_that_of_the_period(make_user: Any, settings: Any, precision: str, together: bool) -> None:
+    settings.ERASURE_TIME_PRECISION = precision
+    webchat, operator = make_webchat(), make_user("operator")
+    sessions = [ended(webchat, operator) for _ in range(company.COMPANY)]
+    for number, session in enumerate(sessions):
+        # The days after the change to daylight saving time, the first one of a week.
+        moment = timezone.make_aware(datetime(2026, 3, 30)) + timedelta(days=number // 4)
+        Session.objects.filter(pk=session.pk).update(created_at=moment)
+    engine.erase(sessions[0], requester=engine.Requester(Door.PAGE))
+    assert (left(sessions[0])[0] is not None) is together
+
+
+def test_the_period_is_that_of_the_question_and_each_line_one_query(settings: Any) -> None:
+    settings.ERASURE_TIME_PRECISION = "week"
+    for days_later in (0, 7, 21):
+        session = make_session(email=f"guest{days_later}@example.com")
+        day = timezone.make_aware(datetime.combine(MONDAY, time(12))) + timedelta(days=days_later)
+        Session.objects.filter(pk=session.pk).update(created_at=day)
+        engine.erase(session, requester=engine.Requester(Door.PAGE))
+    assert of_sessions()[0]["rows"] == 3
+    assert of_sessions("--from", "2026-01-12")[0]["rows"] == 2
+    assert of_sessions("--from", "2026-01-12", "--to", "2026-01-12")[0]["rows"] == 1
+    assert of_sessions("--to", "2026-01-11")[0]["rows"] == 1
+    with CaptureQueriesContext(connection) as queries:
+        lines = report()["models"]
+    assert len(queries) == len(lines)
+    for wrong in ("yesterday", "2026-02-30"):
+        with pytest.raises(CommandError):
+            report("--from", wrong)
+
+
+def test_nothing_anonymized_is_no_error_and_the_setting_is_named() -> None:
+    make_session()
+    known, _all_of_it = of_sessions()
+    assert (known["rows"], known["alone"], known["few"], known["smallest"]) == (0, 0, 0, None)
+    printed = StringIO()
+    call_command("reidentification_report", stdout=printed)
+    assert "rounded to the month (ERASURE_TIME_PRECISION)" in printed.getvalue()

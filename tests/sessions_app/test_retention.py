@@ -1,0 +1,316 @@
+"""What is older than its WebChat keeps it goes, by local days; nothing else does, and nothing by a wrong clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.utils import timezone
+
+from anonymization import batch, engine, outside
+from anonymization.models import Door, Erasure
+from sessions_app import retention, services
+from sessions_app.models import Guest, Message, Party, Session, Status
+from tests.database import dump
+from tests.factories import make_erasures, make_session, make_webchat
+from tests.races import at_once
+from webchat.models import WebChat
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def webchat() -> WebChat:
+    return make_webchat(retention_days=30)
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "PAUSE_ON_SQLITE", 0)
+
+
+def ended(webchat: WebChat, *, days_ago: int, **person: str) -> Session:
+    """Return a conversation that began and ended so many days ago."""
+    session = make_session(webchat, **person)
+    services.post_message(session, sender=Party.VISITOR, text=f"words of {session.pk}")
+    services.end_session(session, by=Party.VISITOR)
+    moment = timezone.now() - timedelta(days=days_ago)
+    Session.objects.filter(pk=session.pk).update(created_at=moment, ended_at=moment + timedelta(minutes=5))
+    return Session.objects.get(pk=session.pk)
+
+
+def many(webchat: WebChat, count: int) -> list[Session]:
+    return [
+        ended(webchat, days_ago=40 + number % 3, email=f"guest{number}@example.com")
+        for number in range(count)
+    ]
+
+
+def run(*arguments: str) -> dict[str, Any]:
+    printed = StringIO()
+    call_command("anonymize_expired", "--json", *arguments, stdout=printed)
+    answer: dict[str, Any] = json.loads(printed.getvalue())
+    return answer
+
+
+def identified() -> set[int]:
+    return set(Session.objects.filter(anonymized_at=None).values_list("pk", flat=True))
+
+
+# What expires -----------------------------------------------------------------------------------------------
+
+
+def test_old_sessions_go_and_all_others_stay(webchat: WebChat) -> None:
+    old = ended(webchat, days_ago=31, email="old@example.com")
+    young = ended(webchat, days_ago=30, email="young@example.com")
+    longer = ended(make_webchat(retention_days=90), days_ago=60, email="longer@example.com")
+    for_good = ended(make_webchat(), days_ago=900, email="forgood@example.com")
+    still_open = make_session(webchat, email="open@example.com")
+    Session.objects.filter(pk=still_open.pk).update(created_at=timezone.now() - timedelta(days=500))
+    kept = [young, longer, for_good, still_open]
+    before = list(Session.objects.exclude(pk=old.pk).order_by("pk").values())
+    messages = list(Message.objects.exclude(session=old).order_by("pk").values())
+    assert f"words of {old.pk}" in dump()
+
+    result = run()
+
+    assert (result["sessions"], result["held"], result["open"]) == (1, 0, 1)
+    assert result["webchats"][str(webchat.pk)] == 1
+    assert identified() == {session.pk for session in kept}
+    assert list(Session.objects.exclude(pk=old.pk).order_by("pk").values()) == before
+    assert list(Message.objects.order_by("pk").values()) == messages
+    assert f"words of {old.pk}" not in dump()
+    assert "old@example.com" not in dump()
+    record = Erasure.objects.get()
+    assert (record.door, record.requester, record.counts["sessions_app.Message"]) == (
+        "retention",
+        "system",
+        1,
+    )
+    assert run()["sessions"] == 0
+
+
+def test_a_guest_stays_with_a_younger_session(webchat: WebChat) -> None:
+    ended(webchat, days_ago=50)
+    young = ended(webchat, days_ago=3)
+    run()
+    guest = Guest.objects.get()
+    assert (guest.anonymized_at, guest.email) == (None, "jana@example.com")
+    Session.objects.filter(pk=young.pk).update(created_at=timezone.now() - timedelta(days=99), ended_at=None)
+    run()
+    guest.refresh_from_db()
+    assert (guest.anonymized_at is None, guest.email) == (False, "")
+
+
+@pytest.mark.parametrize(
+    ("zone", "began", "ended_at", "days", "last_day"),
+    [
+        # The last moment of a day and the first one of the next.
+        ("Europe/Prague", "2026-01-10T22:59:59", "2026-01-10T22:59:59", 30, "2026-02-09"),
+        ("Europe/Prague", "2026-01-10T23:00:00", "2026-01-10T23:00:00", 30, "2026-02-10"),
+        # The end counts, not the start; without an end the start.
+        ("Europe/Prague", "2026-01-10T22:30:00", "2026-01-10T23:30:00", 30, "2026-02-10"),
+        ("Europe/Prague", "2026-01-10T12:00:00", None, 30, "2026-02-09"),
+        # The 29th of February, as a start and on the way.
+        ("Europe/Prague", "2028-02-29T12:00:00", "2028-02-29T12:05:00", 365, "2029-02-28"),
+        ("Europe/Prague", "2028-02-28T12:00:00", "2028-02-28T12:05:00", 1, "2028-02-29"),
+        # Days of 23 and of 25 hours.
+        ("Europe/Prague", "2026-03-28T22:59:59", "2026-03-28T22:59:59", 1, "2026-03-29"),
+        ("Europe/Prague", "2026-03-29T21:59:59", "2026-03-29T21:59:59", 1, "2026-03-30"),
+        ("Europe/Prague", "2026-10-25T22:59:59", "2026-10-25T22:59:59", 1, "2026-10-26"),
+        # Clocks that skip midnight itself: the day begins at one.
+        ("America/Santiago", "2026-09-05T12:00:00", "2026-09-05T12:05:00", 1, "2026-09-06"),
+        ("America/New_York", "2026-01-11T04:59:59", "2026-01-11T04:59:59", 30, "2026-02-09"),
+    ],
+)
+def test_days_are_local_calendar_days(
+    webchat: WebChat, settings: Any, zone: str, began: str, ended_at: str | None, days: int, last_day: str
+) -> None:
+    settings.TIME_ZONE = zone
+    session = make_session(webchat)
+    end = datetime.fromisoformat(ended_at).replace(tzinfo=UTC) if ended_at else None
+    start = datetime.fromisoformat(began).replace(tzinfo=UTC)
+    Session.objects.update(created_at=start, ended_at=end, status=Status.CLOSED)
+    last = date.fromisoformat(last_day)
+    assert not Session.objects.expired(days=days, on=last).exists()
+    assert Session.objects.expired(days=days, on=last + timedelta(days=1)).exists()
+    webchat.retention_days = days
+    session = Session.objects.get()
+    session.webchat = webchat
+    assert session.expires_on == last + timedelta(days=1)
+
+
+def test_the_longest_period_is_no_error(webchat: WebChat) -> None:
+    session = ended(webchat, days_ago=400)
+    WebChat.objects.update(retention_days=2**31 - 1)
+    assert run()["sessions"] == 0
+    assert Session.objects.get(pk=session.pk).expires_on is not None
+
+
+def test_the_page_of_a_session_says_when(webchat: WebChat, log_in: Any) -> None:
+    session = ended(webchat, days_ago=3)
+    page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+    due = timezone.localdate() + timedelta(days=28)
+    assert "Due for anonymization" in page
+    assert f'datetime="{due:%Y-%m-%d}"' in page
+    WebChat.objects.update(retention_days=None)
+    assert "Due for anonymization" not in log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+
+
+# The command ------------------------------------------------------------------------------------------------
+
+
+def test_dry_run_changes_nothing(webchat: WebChat) -> None:
+    many(webchat, 3)
+    before = dump()
+    result = run("--dry-run")
+    assert (result["result"], result["sessions"]) == ("would anonymize", 3)
+    assert dump() == before
+
+
+def test_limit_takes_the_oldest(webchat: WebChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "FIRST_CHUNK", 2)
+    sessions = many(webchat, 7)
+    oldest = sorted(sessions, key=lambda session: (session.created_at, session.pk))
+    assert run("--limit", "5")["sessions"] == 5
+    assert identified() == {session.pk for session in oldest[5:]}
+    for wrong in ("0", "-1", "x"):
+        with pytest.raises(CommandError):
+            run("--limit", wrong)
+    assert run()["sessions"] == 2
+
+
+def test_a_run_that_broke_off_goes_on(webchat: WebChat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "FIRST_CHUNK", 2)
+    monkeypatch.setattr(retention, "LARGEST_CHUNK", 2)
+    many(webchat, 6)
+    insert, calls = batch._insert, []
+
+    def killed_in_the_second(erasures: list[Erasure]) -> None:
+        calls.append(erasures)
+        insert(erasures)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(batch, "_insert", killed_in_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    assert Erasure.objects.count() == 2
+    assert len(identified()) == 4
+    assert run()["sessions"] == 4
+    call_command("verify_ledger", "--without-outside")
+
+
+def test_a_ledger_that_can_not_be_written_stops_it(
+    webchat: WebChat, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "FIRST_CHUNK", 1)
+    settings.ERASURE_LEDGER_DIR = tmp_path
+    (tmp_path / outside.FILE).touch()
+    many(webchat, 3)
+    chunks: Iterator[Any] = retention.anonymize_expired()
+    assert next(chunks).anonymized == 1
+    settings.ERASURE_LEDGER_DIR = tmp_path / "gone"
+    with pytest.raises(CommandError, match="Anonymized before: 0"):
+        run()
+    assert len(identified()) == 2
+
+
+def test_a_period_that_is_lengthened_meanwhile_counts(
+    webchat: WebChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "FIRST_CHUNK", 2)
+    many(webchat, 6)
+    chunks = retention.anonymize_expired()
+    next(chunks)
+    WebChat.objects.update(retention_days=None)
+    assert list(chunks) == []
+    assert len(identified()) == 4
+
+
+def test_a_chunk_is_made_smaller_when_it_takes_long() -> None:
+    assert retention._next_size(200, 200, 0.01) == 400
+    assert retention._next_size(1000, 1000, 0.01) == 1000
+    assert retention._next_size(1000, 1000, 0.6) == 300
+    assert retention._next_size(1, 1, 60.0) == 1
+    assert retention._next_size(500, 0, 0.0) == 500
+
+
+# The clock --------------------------------------------------------------------------------------------------
+
+
+def test_it_refuses_a_clock_before_the_newest_record(webchat: WebChat) -> None:
+    ended(webchat, days_ago=40)
+    make_erasures([(timezone.now() + timedelta(hours=2), Door.PAGE)])
+    with pytest.raises(CommandError, match="newest record of the ledger"):
+        run()
+    with pytest.raises(CommandError, match="newest record of the ledger"):
+        run("--dry-run")
+    assert run("--clock-is-right")["sessions"] == 1
+
+
+@pytest.mark.parametrize(("days", "refused"), [(29, False), (32, True), (4000, True)])
+def test_it_refuses_a_clock_far_ahead(
+    webchat: WebChat, monkeypatch: pytest.MonkeyPatch, days: int, refused: bool
+) -> None:
+    ended(webchat, days_ago=3)
+    real = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: real + timedelta(days=days))
+    make_session(webchat, email="after-the-jump@example.com")
+    if not refused:
+        assert run()["sessions"] == 1
+        return
+    with pytest.raises(CommandError, match="Is the clock right"):
+        run()
+    assert len(identified()) == 2
+    assert run("--clock-is-right")["sessions"] == 1
+
+
+# Several at once --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_runs_share_the_work(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path, webchat: WebChat
+) -> None:
+    settings.ERASURE_LEDGER_DIR = tmp_path
+    (tmp_path / outside.FILE).touch()
+    monkeypatch.setattr(retention, "FIRST_CHUNK", 3)
+    monkeypatch.setattr(retention, "LARGEST_CHUNK", 3)
+    sessions = many(webchat, 24)
+    results = at_once([run, run])
+    assert not [result for result in results if isinstance(result, Exception)], results
+    assert sum(result["sessions"] for result in results if isinstance(result, dict)) == 24
+    assert identified() == set()
+    assert Erasure.objects.count() == len(sessions)
+    call_command("verify_ledger", stdout=StringIO())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_another_transaction_holds_is_left_to_the_next_run(webchat: WebChat) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    sessions = many(webchat, 4)
+    with transaction.atomic():
+        Session.objects.select_for_update().get(pk=sessions[0].pk)
+        Guest.objects.select_for_update().get(pk=sessions[1].guest_id)
+        (result,) = at_once([run])
+    assert isinstance(result, dict), result
+    assert (result["sessions"], result["held"]) == (2, 2)
+    assert identified() == {sessions[0].pk, sessions[1].pk}
+    assert run()["sessions"] == 2
+
+
+def test_the_requester_is_the_system(webchat: WebChat) -> None:
+    ended(webchat, days_ago=40)
+    run()
+    assert engine.head().sequence == 1
+    assert Erasure.objects.get().requested_by is None

@@ -1,0 +1,124 @@
+"""Settings > WebChat > General: a retention period is shown in numbers before it takes anything."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from sessions_app.models import Session, Status
+from tests.factories import make_session, make_webchat
+from tests.webchat.test_webchats import GOOD
+from webchat.models import WebChat
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def webchat() -> WebChat:
+    webchat = make_webchat(**GOOD)
+    for days_ago in (60, 40, 32, 27, 25, 3):
+        session = make_session(webchat, email=f"guest{days_ago}@example.com")
+        moment = timezone.now() - timedelta(days=days_ago)
+        Session.objects.filter(pk=session.pk).update(created_at=moment, ended_at=moment, status=Status.CLOSED)
+    return webchat
+
+
+@pytest.fixture
+def administrator(log_in: Any) -> Client:
+    client: Client = log_in("administrator")
+    return client
+
+
+def save(client: Client, webchat: WebChat, days: str, **others: Any) -> Any:
+    return client.post(f"/settings/webchat/{webchat.pk}/", GOOD | {"retention_days": days} | others)
+
+
+def stored(webchat: WebChat) -> int | None:
+    webchat.refresh_from_db()
+    return webchat.retention_days
+
+
+def test_switching_it_on_shows_first_what_it_takes(administrator: Client, webchat: WebChat) -> None:
+    page = f"/settings/webchat/{webchat.pk}/retention/"
+    answer = save(administrator, webchat, "30")
+    assert (answer.status_code, answer["Location"]) == (302, f"{page}?days=30")
+    assert stored(webchat) is None
+
+    shown = administrator.get(answer["Location"])
+
+    assert (shown.context["preview"].now, shown.context["preview"].week) == (3, 2)
+    assert "kept until somebody anonymizes them" in shown.content.decode()
+    assert stored(webchat) is None
+    answer = administrator.post(page, {"days": "30", "shown": "3"})
+    assert (answer.status_code, answer["Location"]) == (302, f"/settings/webchat/{webchat.pk}/")
+    assert stored(webchat) == 30
+    general = administrator.get(f"/settings/webchat/{webchat.pk}/")
+    assert general.context["retention"].now == 3
+    assert "Sessions older than 30 days are anonymized." in general.content.decode()
+
+
+def test_what_else_was_typed_is_saved_at_once(administrator: Client, webchat: WebChat) -> None:
+    answer = save(administrator, webchat, "30", name="Typed just now")
+    assert answer["Location"].endswith("/retention/?days=30")
+    webchat.refresh_from_db()
+    assert (webchat.name, webchat.retention_days) == ("Typed just now", None)
+    assert "The other settings were saved." in administrator.get(answer["Location"]).content.decode()
+
+
+def test_what_else_is_wrong_comes_back_with_everything_typed(administrator: Client, webchat: WebChat) -> None:
+    answer = save(administrator, webchat, "30", name="")
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert '<input type="number" name="retention_days" value="30"' in page
+    assert stored(webchat) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "typed", "after", "asks"),
+    [
+        (30, "29", 30, True),
+        (30, "30", 30, False),
+        (30, "31", 31, False),
+        (30, "", None, False),
+        (None, "", None, False),
+    ],
+)
+def test_only_a_period_that_takes_more_is_asked_about(
+    administrator: Client, webchat: WebChat, before: int | None, typed: str, after: int | None, asks: bool
+) -> None:
+    WebChat.objects.update(retention_days=before)
+    answer = save(administrator, webchat, typed)
+    assert ("retention" in answer["Location"]) is asks
+    assert stored(webchat) == after
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "36501", "1.5", "x", str(10**30)])
+def test_a_wrong_number_is_refused(administrator: Client, webchat: WebChat, days: str) -> None:
+    answer = save(administrator, webchat, days)
+    assert answer.status_code == 422
+    assert 'id="id_retention_days_error"' in answer.content.decode()
+    page = f"/settings/webchat/{webchat.pk}/retention/"
+    assert administrator.get(page, {"days": days}).status_code == 302
+    assert administrator.post(page, {"days": days, "shown": "9"}).status_code == 302
+    assert stored(webchat) is None
+
+
+def test_more_than_was_shown_is_asked_again(administrator: Client, webchat: WebChat) -> None:
+    page = f"/settings/webchat/{webchat.pk}/retention/"
+    answer = administrator.post(page, {"days": "30", "shown": "2"})
+    assert answer.status_code == 409
+    assert answer.context["preview"].now == 3
+    assert "more sessions than you were shown" in answer.content.decode()
+    assert stored(webchat) is None
+    assert administrator.post(page, {"days": "30", "shown": "4"}).status_code == 302, "fewer than shown"
+    assert stored(webchat) == 30
+
+
+def test_sessions_of_another_webchat_do_not_count(administrator: Client, webchat: WebChat) -> None:
+    other = make_webchat()
+    preview = administrator.get(f"/settings/webchat/{other.pk}/retention/?days=1").context["preview"]
+    assert (preview.now, preview.week) == (0, 0)
