@@ -28,8 +28,9 @@ from webchat.models import ConsentVersion, WebChat
 
 #: Sessions in one transaction: to begin with, and at most.
 FIRST_CHUNK, LARGEST_CHUNK = 200, 1000
-#: How long a transaction should take; one that takes longer makes the next one smaller.
-CHUNK_SECONDS = 0.18
+#: How long a transaction should take; one that takes longer makes the next one smaller. On SQLite every other writer
+#: waits for it.
+CHUNK_SECONDS = {"sqlite": 0.1, "postgresql": 0.18}
 #: SQLite has one writer at a time, and who waits looks every 50 ms: so long it is left to others between chunks.
 PAUSE_ON_SQLITE = 0.06
 #: How long the installation may have been quiet before a clock that says so is not believed.
@@ -127,7 +128,7 @@ def _next_size(size: int, done: int, took: float) -> int:
     """Return how many sessions the next transaction takes, by how long this one took."""
     if not done:
         return size
-    fitting = int(done * CHUNK_SECONDS / took)
+    fitting = int(done * CHUNK_SECONDS[connection.vendor] / took)
     return max(1, min(fitting, 2 * size, LARGEST_CHUNK))
 
 

@@ -187,6 +187,20 @@ def test_limit_takes_the_oldest(webchat: WebChat, monkeypatch: pytest.MonkeyPatc
     assert run()["sessions"] == 2
 
 
+def test_chunks_split_neither_a_moment_nor_company(
+    webchat: WebChat, monkeypatch: pytest.MonkeyPatch, make_user: Any
+) -> None:
+    for name in ("FIRST_CHUNK", "LARGEST_CHUNK"):
+        monkeypatch.setattr(retention, name, 2)
+    sessions, operator = many(webchat, 6), make_user("operator")
+    end, minutes = sessions[0].ended_at, timedelta(minutes=20)
+    Session.objects.update(operator=operator, created_at=end, ended_at=end, duration=minutes)
+    Session.objects.filter(pk=sessions[3].pk).update(duration=timedelta(minutes=40))
+    assert run()["sessions"] == 6
+    kept = Session.objects.filter(operator=operator, duration=timedelta(minutes=15))
+    assert set(kept) == {session for session in sessions if session != sessions[3]}
+
+
 def test_a_run_that_broke_off_goes_on(webchat: WebChat, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "FIRST_CHUNK", 2)
     monkeypatch.setattr(retention, "LARGEST_CHUNK", 2)
@@ -237,9 +251,10 @@ def test_a_period_that_is_lengthened_meanwhile_counts(
 
 
 def test_a_chunk_is_made_smaller_when_it_takes_long() -> None:
+    seconds = retention.CHUNK_SECONDS[connection.vendor]
     assert retention._next_size(200, 200, 0.01) == 400
     assert retention._next_size(1000, 1000, 0.01) == 1000
-    assert retention._next_size(1000, 1000, 0.6) == 300
+    assert retention._next_size(1000, 1000, 4 * seconds) == 250
     assert retention._next_size(1, 1, 60.0) == 1
     assert retention._next_size(500, 0, 0.0) == 500
 
