@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from anonymization import engine
 from anonymization.models import Door
+from sessions_app.models import Guest
 from sessions_app.people import LIMIT, _guests, name_keys
 from tests.factories import make_session, make_webchat
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, make_canary, make_guest, make_rows
@@ -237,7 +238,7 @@ def test_all_orders_of_a_name_are_looked_up_in_the_index(log_in: LogIn) -> None:
         find(client, name="Braun Anna Marie von")
     assert sum('FROM "sessions_app_guest"' in q["sql"] for q in queries) == 1
     # So many that no planner takes another way.
-    Guest.objects.bulk_create(Guest(name=f"Guest {n}", name_key=f"guest {n}") for n in range(500))
+    Guest.objects.bulk_create(Guest(name=f"Guest {n}", name_key=f"guest {n}") for n in range(4000))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE sessions_app_guest")
     steps = _guests({"name": set(name_keys("Braun Anna Marie von"))}, ("name",), [])
