@@ -6,16 +6,17 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.torture import faults, fuzz, kills, races
+from tests.torture import fuzz
 from tests.torture.progress import Progress, print_table
+from tests.torture.work import run_on_both
 
 #: Name → (run, how many trials without being told otherwise, what a trial is).
 RUNS: dict[str, tuple[Callable[[Progress], None], int, str]] = {
     "fuzz": (fuzz.run, 20_000, "requests"),
     # Half on each database.
-    "faults": (faults.run, 2_200, "faults"),
-    "kills": (kills.run, 1_100, "kills"),
-    "races": (races.run, 16_200, "races"),
+    "faults": (run_on_both, 2_200, "faults"),
+    "kills": (run_on_both, 1_100, "kills"),
+    "races": (run_on_both, 16_200, "races"),
 }
 
 

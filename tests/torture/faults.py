@@ -30,8 +30,7 @@ from tests.torture.erasures import (
     state_of,
     throw_connection_away,
 )
-from tests.torture.progress import Progress
-from tests.torture.work import Trial, run_on_both
+from tests.torture.work import Trial
 
 SUBJECTS = ("guest", "session")
 FAULTS = ("exception", "disk full", "lost connection")
@@ -142,7 +141,3 @@ def trial(somebody: Somebody, kind: str, injector: Injector) -> tuple[bool, str]
     if not problem and others(somebody)[1] != files_before:
         problem = "files of others changed"
     return injector.met, f"place {injector.at}, {state}, then {problem}" if problem else ""
-
-
-def run(progress: Progress) -> None:
-    run_on_both(progress)

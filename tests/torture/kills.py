@@ -26,8 +26,7 @@ from tests.torture.erasures import (
     make_somebody,
     state_of,
 )
-from tests.torture.progress import Progress
-from tests.torture.work import Trial, run_on_both
+from tests.torture.work import Trial
 
 GUESTS = 25
 #: In seconds: longer than an erasure takes.
@@ -102,7 +101,3 @@ def _problem_at_the_end(people: list[Somebody]) -> str:
             return state
     left = len(restoration.plan().entries)
     return ledger_problem() or (f"{left} intents are open" if left else "")
-
-
-def run(progress: Progress) -> None:
-    run_on_both(progress)

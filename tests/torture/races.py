@@ -22,8 +22,7 @@ from tests.database import dump, media
 from tests.factories import make_session
 from tests.races import at_once
 from tests.torture.erasures import COMMAND, attach, begin_anew
-from tests.torture.progress import Progress
-from tests.torture.work import Trial, run_on_both
+from tests.torture.work import Trial
 from webchat.models import WebChat
 
 TOKEN = "Kassiopeia"
@@ -110,7 +109,3 @@ def _left() -> str:
         return "a value is left in the database"
     somebody_else = set(Attachment.objects.values_list("file", flat=True))
     return "" if media().keys() == somebody_else else "a file is left"
-
-
-def run(progress: Progress) -> None:
-    run_on_both(progress)
