@@ -117,7 +117,7 @@ def check_database(app_configs: Any, *, databases: Any = None, **_kwargs: Any) -
 
 def _check_tables(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
     declared = {m._meta.db_table for m in apps.get_models(include_auto_created=True)} | UNDECLARED_TABLES
-    for table in sorted(_tables(connection) - declared):
+    for table in sorted(tables(connection) - declared):
         yield Error(
             f"The table {table} is in the database but no model declares it.",
             hint="Drop it, or declare its model in an erasure.py: it may hold personal data.",
@@ -125,7 +125,7 @@ def _check_tables(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
         )
 
 
-def _tables(connection: BaseDatabaseWrapper) -> set[str]:
+def tables(connection: BaseDatabaseWrapper) -> set[str]:
     """Return whatever holds rows: on PostgreSQL in every schema, also partitions and materialized views."""
     if connection.vendor != "postgresql":
         return set(connection.introspection.table_names())

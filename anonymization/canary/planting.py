@@ -1,0 +1,179 @@
+"""Canaries into the columns themselves, past the doors: every column that the registry says leads to the subject.
+
+One row a table is planted, the newest. Texts, JSON, addresses, bytes and stored files take canaries; times and
+durations take odd values that no rounding leaves as they are. A column's type, its length, and the database's guards
+are respected.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Any
+
+from django.core.files.base import ContentFile
+from django.db import models
+from django.db.models import Field, Model
+from django.utils import timezone
+
+from anonymization.canary.values import LENGTH, Canaries
+from anonymization.policy import Policy, registry
+
+_TIMES = (models.DateField, models.TimeField, models.DurationField)  # and DateTimeField, a DateField
+_WITH_CANARY = (
+    models.CharField,
+    models.TextField,
+    models.JSONField,
+    models.BinaryField,
+    models.FileField,
+    models.GenericIPAddressField,
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A canary that may stay where it was planted, and why: the registry's own reason."""
+
+    label: str
+    column: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One row that was planted: what of it must be another value after the erasure, if the row is still there.
+
+    ``values`` holds what has no canary: links, times, words of a choice, and the key of a row that goes whole.
+    """
+
+    policy: Policy
+    pk: int
+    values: dict[str, Any]
+
+    def unchanged(self) -> list[str]:
+        """Return the names of the fields that are as they were."""
+        now = self.policy.model._base_manager.filter(pk=self.pk).values(*self.values).first() or {}
+        return [name for name, value in now.items() if value == self.values[name]]
+
+
+def label_of(policy: Policy, name: str) -> str:
+    return f"{policy.label}.{name}"
+
+
+def columns(model: type[Model]) -> Iterator[tuple[Policy, Field]]:
+    """Yield the columns that take a canary or an odd value."""
+    for _path, policy in registry.reaching(model):
+        yield from ((policy, field) for field in policy.fields.values() if takes(policy, field))
+
+
+def left_out(model: type[Model], *, choices: bool) -> list[str]:
+    """Return what could hold a text and is not planted, and why."""
+    return [
+        f"{label_of(policy, name)} ({'the database refuses changes' if policy.append_only else why})"
+        for _path, policy in registry.reaching(model)
+        for name, field in policy.fields.items()
+        if isinstance(field, _WITH_CANARY) and not takes(policy, field)
+        if (why := _why_not(policy, field, choices=choices))
+    ]
+
+
+def _why_not(policy: Policy, field: Field, *, choices: bool) -> str:
+    if not field.choices:
+        return "too short for a value that exists nowhere else"
+    return "" if choices and not _stays(policy, field.name) else "one of a few words"
+
+
+def takes(policy: Policy, field: Field) -> bool:
+    """Say whether a column takes something. One of a few words has no room, and a kept time is nobody's business."""
+    if policy.append_only or field.choices or field.name in (policy.mark, policy.record):
+        return False
+    if isinstance(field, _TIMES):
+        return not _stays(policy, field.name)
+    if isinstance(field, models.CharField) and (field.max_length or LENGTH) < LENGTH:
+        return False
+    return isinstance(field, _WITH_CANARY)
+
+
+def _stays(policy: Policy, name: str) -> bool:
+    return name in policy.keep or name in policy.impersonal
+
+
+def plant(subject: Model, canaries: Canaries, *, choices: bool) -> tuple[list[Planted], list[Kept]]:
+    """Plant the newest row of each table that leads to the subject.
+
+    ``choices``: also put another word into erased columns of a few words, such as a status. Not where staff work.
+    """
+    planted, kept = [], []
+    for path, policy in registry.reaching(type(subject)):
+        row: Any = policy.rows_of(subject, path).order_by("-pk").first()
+        if row is None or policy.append_only:
+            continue
+        fields = [field for field in policy.fields.values() if takes(policy, field)]
+        values = {field.name: _value(policy, field, row, canaries) for field in fields}
+        if choices:
+            values |= _other_words(policy, row)
+        policy.model._base_manager.filter(pk=row.pk).update(**values)
+        planted.append(_remember(policy, row.pk, choices=choices))
+        kept += [
+            Kept(label_of(policy, f.name), f"{policy.model._meta.db_table}.{f.column}", reason)
+            for f in fields
+            if (reason := {**policy.keep, **policy.impersonal}.get(f.name))
+        ]
+    return planted, kept
+
+
+def _value(policy: Policy, field: Field, row: Any, canaries: Canaries) -> Any:
+    label = label_of(policy, field.name)
+    if isinstance(field, models.FileField):
+        return _store_again(field, row, label, canaries)
+    makers: dict[type[Field], Callable[[], Any]] = {
+        models.GenericIPAddressField: lambda: canaries.address(label),
+        models.JSONField: lambda: {canaries.text(f"{label} (key)"): [canaries.text(label)]},
+        models.BinaryField: lambda: canaries.text(label).encode(),
+        models.DurationField: _odd_duration,
+        models.DateTimeField: lambda: timezone.now() - _odd_duration(),
+        models.DateField: lambda: timezone.localdate() - timedelta(days=1 + secrets.randbelow(300)),
+        models.TimeField: lambda: (timezone.now() - _odd_duration()).time(),
+    }
+    make = next((make for kind, make in makers.items() if isinstance(field, kind)), None)
+    return make() if make else canaries.text(label)
+
+
+def _odd_duration() -> timedelta:
+    """Return less than a day, with seconds and microseconds that no rounding leaves."""
+    return timedelta(microseconds=1 + 2 * secrets.randbelow(43_200 * 10**6))
+
+
+def _store_again(field: Any, row: Any, label: str, canaries: Canaries) -> str:
+    """Store a row's file under a canary's name and with one in its content, in the old one's place."""
+    file = getattr(row, field.name)
+    with file.open("rb") as opened:
+        content = opened.read()
+    folder = PurePosixPath(file.name).parent
+    content += canaries.text(f"{label} (content)").encode()
+    name: str = field.storage.save(str(folder / canaries.text(label)), ContentFile(content))
+    field.storage.delete(file.name)
+    return name
+
+
+def _other_words(policy: Policy, row: Any) -> dict[str, Any]:
+    return {
+        name: next(word for word, _ in field.flatchoices if word != getattr(row, name))
+        for name, field in policy.fields.items()
+        if field.choices and not _stays(policy, name)
+    }
+
+
+def _remember(policy: Policy, pk: int, *, choices: bool) -> Planted:
+    """Read the planted row back: what has no canary and is to change."""
+    names = [
+        name
+        for name, field in policy.fields.items()
+        if not _stays(policy, name) and name not in (policy.mark, policy.record)
+        if (choices if field.choices else not isinstance(field, _WITH_CANARY))
+    ]
+    values = policy.model._base_manager.filter(pk=pk).values(*names).get()
+    return Planted(policy, pk, {name: value for name, value in values.items() if value not in (None, "")})

@@ -1,0 +1,80 @@
+"""The door of sessions for the canary verifier: a guest who fills everything that the services take."""
+
+from __future__ import annotations
+
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.utils import timezone
+
+from anonymization.canary.doors import door
+from anonymization.canary.values import Canaries
+from sessions_app import services, ticket
+from sessions_app.models import Channel, Guest, Party, Session
+from webchat.models import EntryForm, WebChat
+from webchat.services import archive, restore
+
+#: The WebChat of the verifier's guests. Made at the first run, it stays, archived, since emptied sessions name it.
+PUBLIC_ID = "verify-erasure"
+
+
+@door(Guest)
+@transaction.atomic
+def let_in(canaries: Canaries) -> Guest:
+    """Let a guest in by the standard form, talk, end; nobody consents, so that no evidence of consent is made up.
+
+    One transaction: the WebChat is archived and the conversation has ended when others can see them, so that no
+    visitor enters and no operator is called. Should the process die before the erasure, the retention period
+    of this WebChat is one day.
+    """
+    webchat, _made = WebChat.objects.get_or_create(
+        public_id=PUBLIC_ID,
+        defaults={
+            "name": "verify_erasure",
+            "entry_form": EntryForm.STANDARD,
+            "retention_days": 1,
+            "archived_at": timezone.now(),
+        },
+    )
+    restore(webchat)
+    session = _enter(webchat, canaries)
+    _talk(session, canaries)
+    services.end_session(session, by=Party.SYSTEM)
+    archive(webchat)
+    guest = session.guest
+    assert guest is not None  # noqa: S101  the form was filled in
+    return guest
+
+
+def _enter(webchat: WebChat, canaries: Canaries) -> Session:
+    signed = ticket.issue(webchat, channel=Channel.CHAT, language="en", text=None)
+    return services.start_session(
+        webchat,
+        ticket=ticket.read(signed, webchat=webchat, channel=Channel.CHAT),
+        entry=services.Entry(
+            name=canaries.text("entered name"),
+            email=canaries.email("entered e-mail"),
+            phone=canaries.phone("entered phone"),
+        ),
+        visit=services.Visit(
+            ip_address=canaries.address("visitor's address"),
+            user_agent=canaries.text("browser"),
+            landing_page=f"https://www.example.com/?{canaries.text('landing page')}",
+            referrer=f"https://www.example.com/?{canaries.text('referrer')}",
+            params={canaries.text("parameter's name"): canaries.text("parameter")},
+        ),
+    )
+
+
+def _talk(session: Session, canaries: Canaries) -> None:
+    for sender in (Party.VISITOR, Party.OPERATOR):
+        services.post_message(session, sender=sender, text=canaries.text(f"message of the {sender}"))
+        content = canaries.text(f"file of the {sender}").encode()
+        services.attach_file(
+            session,
+            sender=sender,
+            upload=ContentFile(content),
+            original_name=f"{canaries.text(f'file name of the {sender}')}.txt",
+            content_type="text/plain",
+            size=len(content),
+        )
+    services.set_note(session, note=canaries.text("note"), result=canaries.text("result"))

@@ -1,0 +1,203 @@
+"""A canary is found in every spelling and in every place, and what is not there is not found."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import logging
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.backends.db import SessionStore
+from django.core import mail
+from django.core.cache import cache
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.utils import timezone
+
+from anonymization.canary import places, run
+from anonymization.canary.spellings import Search
+from anonymization.canary.values import Canaries, Canary
+from sessions_app.matching import match_keys
+from sessions_app.models import Guest
+
+VALUE = "Kq7Xaz2žAbCdEf123456"
+SEARCH = Search([Canary("it", (VALUE,)), Canary("another", ("Kq7Xaz2žzzzzzzzzzzzz",))])
+
+
+def zipped(data: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        archive.writestr("first.txt", b"something else")
+        archive.writestr("second.txt", data)
+    return stream.getvalue()
+
+
+def whole_digest(name: str) -> Callable[[bytes], bytes]:
+    return lambda data: hashlib.new(name, data).hexdigest().encode()
+
+
+SPELLED: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "lower": lambda data: data.decode().lower().encode(),
+    "folded": lambda data: match_keys(name=data.decode(), email="", phone="", region="CZ").name.encode(),
+    "plain UTF-16": lambda data: data.decode().encode("utf-16"),
+    "plain base64": base64.b64encode,
+    "plain hex": lambda data: data.hex().encode(),
+    "plain JSON": lambda data: json.dumps(data.decode()).encode(),
+    "plain URL": lambda data: quote(data).encode(),
+    "plain MD5": whole_digest("md5"),
+    "plain SHA-1": whole_digest("sha1"),
+    "plain SHA-256": whole_digest("sha256"),
+    "plain, in zlib": zlib.compress,
+    "plain, in gzip": gzip.compress,
+    "plain, in zip": zipped,
+}
+OTHER_FORMS: dict[str, tuple[str, bytes]] = {
+    "stored in zip": ("plain", zipped(VALUE.encode(), zipfile.ZIP_STORED)),
+    "big endian": ("plain UTF-16", VALUE.encode("utf-16-be")),
+    "capital digits": ("plain hex", VALUE.encode().hex().upper().encode()),
+    "digest in capitals": ("plain SHA-1", hashlib.sha1(VALUE.encode()).hexdigest().upper().encode()),  # noqa: S324
+    "digest among digits": ("plain MD5", b"00" + hashlib.md5(VALUE.encode()).hexdigest().encode() + b"ff"),  # noqa: S324
+    "digest of small letters": ("lower SHA-256", hashlib.sha256(VALUE.lower().encode()).hexdigest().encode()),
+    "one in another": ("plain, in gzip, in zip", zipped(gzip.compress(b"..." + VALUE.encode()))),
+    "base64 in zlib": ("plain base64, in zlib", zlib.compress(base64.b64encode(VALUE.encode()))),
+    "cut off": ("plain, in zlib", zlib.compress(VALUE.encode() * 9 + bytes(range(256)) * 900, 0)[:-400]),
+    "alphabet of URLs": (
+        "plain base64",
+        base64.urlsafe_b64encode(b"\xff\xfe" + VALUE.encode() + b"\xfb\xff").rstrip(b"="),
+    ),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLED)
+def test_every_spelling_is_found(spelling: str) -> None:
+    around = b"\x00before:" + SPELLED[spelling](VALUE.encode()) + b":behind\xff"
+    assert ("it", spelling) in SEARCH.find(around)
+    assert not SEARCH.find(b"before:" + SPELLED[spelling](b"Kq7Xaz2" + "ž".encode() + b"000000000000"))
+    assert {label for label, _ in SEARCH.find(around)} == {"it"}
+
+
+@pytest.mark.parametrize("before", range(3))
+def test_base64_is_found_in_each_alignment(before: int) -> None:
+    data = base64.b64encode(b"x" * before + VALUE.encode() + b"yz")
+    assert SEARCH.find(data) == {("it", "plain base64")}
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_other_forms_are_found(form: str) -> None:
+    spelling, data = OTHER_FORMS[form]
+    assert ("it", spelling) in SEARCH.find(data)
+
+
+def test_a_form_field_is_found() -> None:
+    search = Search([Canary("it", ("Xaver Kanár",))])
+    assert ("it", "plain URL") in search.find(quote_plus("Xaver Kanár").encode())
+
+
+def test_canaries_are_the_same_for_the_same_label_only() -> None:
+    canaries = Canaries()
+    assert canaries.text("a") == canaries.text("a") != canaries.text("b")
+    phone = canaries.phone("phone")
+    key = match_keys(name="", email="", phone=phone, region="CZ").phone
+    assert Search(canaries).find(key.encode()) == {("phone", "plain")}
+    address = canaries.address("address").encode()
+    assert Search(canaries).find(address) == {("address", "plain")}
+
+
+PLACES: dict[str, Callable[[str], Any]] = {
+    "database: sessions_app_guest.name": lambda value: Guest.objects.create(name=value),
+    "database: nobodys.words": lambda value: _table_without_a_model(value),
+    "database: django_admin_log.object_repr": lambda value: _admin_history(value),
+    "django_session: session_data": lambda value: _log_in(value),
+    "media: names": lambda value: default_storage.save(f"a/b/{value}", ContentFile(b"nothing")),
+    "media: content of file 0": lambda value: default_storage.save("a/b/c", ContentFile(value.encode())),
+    "mail outbox: mail 0": lambda value: mail.send_mail("Hello", value, "a@example.com", ["b@example.com"]),
+    "cache: default": lambda value: cache.set("key", {"said": value}),
+    "logs: this process": lambda value: logging.getLogger("anonymization").warning("said %s", value),
+}
+
+
+def _table_without_a_model(value: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE nobodys (words text)")
+        cursor.execute("INSERT INTO nobodys VALUES (%s)", [value])
+
+
+def _admin_history(value: str) -> None:
+    LogEntry.objects.create(
+        user=User.objects.create(username="root"), content_type=ContentType.objects.first(), object_id="1",
+        object_repr=value, action_flag=CHANGE,
+    )  # fmt: skip
+
+
+def _log_in(value: str) -> None:
+    store = SessionStore()
+    store["looked up"] = {"name": value}
+    store.save()
+
+
+def places_of(canaries: Canaries, **options: Any) -> set[str]:
+    return {hit.place for hit in run.search(canaries, since=timezone.now(), **options).hits}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("place", PLACES)
+def test_every_place_is_searched(place: str) -> None:
+    canaries = Canaries()
+    value = canaries.text("it")
+    cache.clear()
+    with places.logged() as lines:
+        assert places_of(canaries, logged=lines) == set()
+        PLACES[place](value)
+        assert place in places_of(canaries, logged=lines)
+    cache.clear()
+
+
+@pytest.mark.django_db
+def test_caches_and_mails_in_files_are_searched(settings: Any, tmp_path: Path) -> None:
+    canaries = Canaries()
+    for name in ("cache", "mail", "upload"):
+        (tmp_path / name).mkdir()
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+                                   "LOCATION": tmp_path / "cache"}}  # fmt: skip
+    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = str(tmp_path / "mail")
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "upload")
+    cache.set("key", canaries.text("it"))
+    mail.send_mail("Hello", canaries.text("it"), "a@example.com", ["b@example.com"])
+    (tmp_path / "upload" / "tmp1.upload").write_text(canaries.text("it"))
+    found = {place.rpartition("/")[2] for place in places_of(canaries)}
+    assert found == {"cache", "mail", "upload"}
+
+
+@pytest.mark.django_db
+def test_statistics_are_searched() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite keeps no values beside the rows")
+    canaries = Canaries()
+    Guest.objects.create(name=canaries.text("it"))
+    Guest.objects.create(name="somebody else")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE sessions_app_guest")
+    assert "pg_stats: sessions_app_guest.name" in places_of(canaries)
+
+
+@pytest.mark.django_db
+def test_what_is_not_searched_is_said(settings: Any) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    said = " ".join(places.out_of_reach())
+    assert "mails that were sent (smtp)" in said
+    assert ("data directory" if connection.vendor == "postgresql" else "SQLite's bytes") in said

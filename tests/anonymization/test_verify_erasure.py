@@ -1,0 +1,205 @@
+"""The verifier of erasures finds what an erasure leaves: each eraser that lacks is noticed, in each place."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from anonymization import engine, files, triggers
+from anonymization.canary.run import Hit, Run, verify
+from anonymization.policy import Policy, registry
+from sessions_app.models import Guest, Session
+from tests.database import digest, media
+
+pytestmark = pytest.mark.django_db
+
+ERASERS = [
+    *((p.label, name) for _path, p in registry.reaching(Guest) for name in p.erase),
+    *((p.label, "delete") for _path, p in registry.reaching(Guest) if p.delete),
+]
+#: The ways in which a file could stay behind.
+FILE_ERASERS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
+    "queue": (engine, "_queue_files", lambda *args: None),
+    "storage": (files, "_delete_stored", lambda name: True),
+}
+
+
+class _Undo(Exception):
+    """Takes an erasure back."""
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Return a run that has planted, and found, everything."""
+    # Else the database itself would refuse to seal a row that is not empty; they are made by the same registry.
+    triggers.drop(connection)
+    with Run(choices=True) as made:
+        made.plant()
+        assert made.missed() == []
+        yield made
+
+
+@pytest.fixture
+def hits(run: Run, tmp_path: Path, django_capture_on_commit_callbacks: Any) -> Callable[[], list[Hit]]:
+    """Return a function that erases, searches, and takes the erasure back."""
+
+    def erase_and_search() -> list[Hit]:
+        shutil.copytree(django_settings.MEDIA_ROOT, tmp_path / "before")
+        found = []
+        try:
+            with engine.erasing():
+                with django_capture_on_commit_callbacks(execute=True):
+                    run.erase()
+                found = run.report(missed=[]).hits
+                raise _Undo
+        except _Undo:
+            shutil.rmtree(django_settings.MEDIA_ROOT)
+            (tmp_path / "before").rename(django_settings.MEDIA_ROOT)
+        return found
+
+    return erase_and_search
+
+
+@contextmanager
+def lacking(label: str, eraser: str) -> Iterator[None]:
+    """Let the registry forget one thing that it erases."""
+    key, policy = label.lower(), registry._policies[label.lower()]
+    erase = {name: value for name, value in policy.erase.items() if name != eraser}
+    registry._policies[key] = replace(policy, erase=erase, delete=policy.delete and eraser != "delete")
+    try:
+        yield
+    finally:
+        registry._policies[key] = policy
+
+
+def test_each_eraser_that_lacks_is_noticed(
+    hits: Callable[[], list[Hit]], monkeypatch: pytest.MonkeyPatch, subtests: Any
+) -> None:
+    assert hits() == [], "the control: nothing lacks"
+    for label, eraser in ERASERS:
+        with subtests.test(label=label, eraser=eraser), lacking(label, eraser):
+            labels = {hit.label.partition(" ")[0] for hit in hits()}
+            wanted = (
+                {f"{label}.{eraser}"}
+                if eraser != "delete"
+                else set(_canaries_of(registry._policies[label.lower()]))
+            )
+            assert wanted <= labels
+    for name, patch in FILE_ERASERS.items():
+        with subtests.test(eraser=name), monkeypatch.context() as context:
+            context.setattr(*patch)
+            kinds = {hit.place.partition(" of ")[0] for hit in hits()}
+            assert {"media: content", "media: names"} <= kinds
+    assert len(ERASERS) > 25
+
+
+def _canaries_of(policy: Policy) -> Iterator[str]:
+    texts = {
+        "sessions_app.Message": ["text"],
+        "sessions_app.Attachment": ["original_name", "content_type", "file"],
+    }
+    yield from (f"{policy.label}.{name}" for name in texts[policy.label])
+
+
+def test_what_was_not_planted_fails_the_control(run: Run) -> None:
+    run.canaries.text("nowhere")
+    assert run.missed() == ["nowhere"]
+
+
+def test_a_refused_erasure_takes_everything_away_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        assert Guest.objects.count() == 1
+        raise engine.LedgerUnavailable("The outside copy can't be written.")
+
+    before = digest()
+    monkeypatch.setattr(engine, "erase", refuse)
+    with pytest.raises(CommandError, match="can't be written"):
+        call_command("verify_erasure", production=True)
+    after = digest()
+    assert media() == {}
+    for table in before.keys() - {"webchat_webchat", "anonymization_storagemarker"}:
+        assert before[table] == after[table], table
+
+
+def test_nobody_meets_the_guest_at_work() -> None:
+    with Run(choices=False) as made:
+        made.plant()
+        sessions = Session.objects.select_related("webchat")
+        assert {(s.status, s.webchat.archived_at is None) for s in sessions} == {("closed", False)}
+        assert Guest.objects.count() == 1
+
+
+def test_with_debug_off_production_must_be_said(settings: Any) -> None:
+    settings.DEBUG = False
+    with pytest.raises(CommandError, match="--production"):
+        call_command("verify_erasure")
+    assert not Guest.objects.exists()
+
+
+def test_dry_run_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    before = digest()
+    call_command("verify_erasure", dry_run=True)
+    assert "sessions_app.Message.text" in capsys.readouterr().out
+    assert digest() == before
+
+
+def test_place_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="There is no"):
+        call_command("verify_erasure", also=[tmp_path / "nothing"], production=True)
+    assert not Guest.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_runs_as_in_production(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Also the bytes of SQLite's files, which hold nothing before the commit: first with secure_delete off."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA secure_delete=OFF")
+        try:
+            assert "SQLite's bytes: file" in {hit.place for hit in verify(choices=True).hits}
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA secure_delete=ON")
+
+    call_command("verify_erasure", production=True)
+
+    said = capsys.readouterr().out
+    assert said.startswith("clean: ")
+    assert "may stay" in said
+    assert ("searched: SQLite's bytes" in said) == (connection.vendor == "sqlite")
+    assert not Session.objects.filter(anonymized_at=None).exists()
+    assert media() == {}
+
+    log = tmp_path / "proxy.log"
+    with Run(choices=False, also=[log]) as made:
+        made.plant()
+        log.write_text(f"GET /?name={made.canaries.text('entered name')}")
+        missed = made.missed()
+        made.erase()
+        report = made.report(missed)
+    assert [(hit.place, hit.label) for hit in report.hits] == [(f"files: file 0 in {log}", "entered name")]
+    assert not report.clean
+    values = [value for canary in made.canaries for value in canary.values]
+    assert not [value for value in values if value in repr(report)], "a report names no value"
+
+
+def test_the_command_fails_on_a_hit_and_shows_no_value(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hit = Hit("database: a.b", "entered name", "plain")
+    report = replace(run.report([]), hits=[hit])
+    monkeypatch.setattr("anonymization.management.commands.verify_erasure.verify", lambda **options: report)
+    with pytest.raises(CommandError):
+        call_command("verify_erasure", production=True)
+    said = capsys.readouterr().out
+    assert "found after the erasure: database: a.b holds entered name (plain)" in said
+    assert not [value for canary in run.canaries for value in canary.values if value in said]
