@@ -203,3 +203,14 @@ def test_the_command_fails_on_a_hit_and_shows_no_value(
     said = capsys.readouterr().out
     assert "found after the erasure: database: a.b holds entered name (plain)" in said
     assert not [value for canary in run.canaries for value in canary.values if value in said]
+
+
+def test_what_is_kept_may_stay_in_its_own_column_only(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = run.canaries.text("sessions_app.Session.entry_key")
+    found = run.report([])
+    own = "database: sessions_app_session.entry_key"
+    assert {(hit.place, hit.label) for hit in found.allowed} == {(own, "sessions_app.Session.entry_key")}
+    assert all(hit.reason for hit in found.allowed)
+    Session.objects.update(note=key)
+    hit = Hit("database: sessions_app_session.note", "sessions_app.Session.entry_key", "plain")
+    assert hit in run.report([]).hits
