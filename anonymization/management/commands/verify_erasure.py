@@ -15,8 +15,8 @@ Output names places and labels, never a value; it names what was not searched as
 With ``--production`` nobody meets the guest at work: the conversation has ended, in an archived WebChat named
 ``verify_erasure``, when others can see it. What stays of each run is what stays of any erasure: the emptied guest, two
 emptied sessions, and a record of the ledger by the door "command"; and of all runs that one WebChat. A run that fails
-before the erasure takes everything away again; what a killed one leaves can be anonymized as any guest, and the retention
-period of that WebChat is one day.
+before the erasure takes everything away again; what a killed one leaves can be anonymized as any guest, and the
+retention period of that WebChat is one day.
 On SQLite the write-ahead log is checkpointed first; a process that reads meanwhile keeps the log from being cut, which
 is then reported as a hit. So run it at a quiet hour, and not twice at once.
 
