@@ -104,7 +104,8 @@ def _stays(policy: Policy, name: str) -> bool:
 def plant(subject: Model, canaries: Canaries, *, choices: bool) -> tuple[list[Planted], list[Kept]]:
     """Plant the newest row of each table that leads to the subject.
 
-    ``choices``: also put another word into erased columns of a few words, such as a status. Not where staff work.
+    ``choices``: also put another word into erased columns of a few words, such as a status, and a link into empty ones.
+    Not where staff work.
     """
     planted, kept = [], []
     for path, policy in registry.reaching(type(subject)):
@@ -114,7 +115,7 @@ def plant(subject: Model, canaries: Canaries, *, choices: bool) -> tuple[list[Pl
         fields = [field for field in policy.fields.values() if takes(policy, field)]
         values = {field.name: _value(policy, field, row, canaries) for field in fields}
         if choices:
-            values |= _other_words(policy, row)
+            values |= _other_words(policy, row) | _links(policy, row)
         policy.model._base_manager.filter(pk=row.pk).update(**values)
         planted.append(_remember(policy, row.pk, choices=choices))
         kept += [
@@ -165,6 +166,13 @@ def _other_words(policy: Policy, row: Any) -> dict[str, Any]:
         for name, field in policy.fields.items()
         if field.choices and not _stays(policy, name)
     }
+
+
+def _links(policy: Policy, row: Any) -> dict[str, Any]:
+    """Return for each erased link that leads nowhere a row that it could lead to, such as a member of staff."""
+    empty = [name for name in policy.erase if policy.fields[name].is_relation and not getattr(row, name)]
+    targets: dict[str, Any] = {name: policy.fields[name].related_model for name in empty}
+    return {name: model._base_manager.first() for name, model in targets.items()}
 
 
 def _remember(policy: Policy, pk: int, *, choices: bool) -> Planted:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -38,8 +39,9 @@ class _Undo(Exception):
 
 
 @pytest.fixture
-def run() -> Iterator[Run]:
+def run(make_user: Callable[[str], User]) -> Iterator[Run]:
     """Return a run that has planted, and found, everything."""
+    make_user("operator")
     # Else the database itself would refuse to seal a row that is not empty; they are made by the same registry.
     triggers.drop(connection)
     with Run(choices=True) as made:
