@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.mixins import AccessMixin
+from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import method_decorator
@@ -20,6 +21,12 @@ class StaffPage(AccessMixin, View):
 
     permission_required: str | tuple[str, ...] = ()
     any_permission: tuple[str, ...] = ()
+
+    @property
+    def staff(self) -> User:
+        """Return who is logged in; only known after the permissions were checked."""
+        assert isinstance(self.request.user, User)  # noqa: S101  for the type checker
+        return self.request.user
 
     def has_permission(self) -> bool:
         required = self.permission_required

@@ -29,7 +29,7 @@ class ReplayView(StaffPage):
         return self._show()
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        requester = engine.Requester(Door.PAGE, request.user)  # type: ignore[arg-type]
+        requester = engine.Requester(Door.PAGE, self.staff)
         try:
             done = restoration.carry_out(restoration.plan(), requester=requester, at_most=AT_ONCE)
         except engine.ErasureRefused as refusal:

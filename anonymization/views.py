@@ -51,7 +51,7 @@ class ConfirmErasureView(StaffPage):
         try:
             record, erased = engine.erase(
                 subject,
-                requester=engine.Requester(door, request.user),  # type: ignore[arg-type]
+                requester=engine.Requester(door, self.staff),
                 expected=None if self._record_of(subject) else shown,
             )
         except engine.ErasureRefused as refusal:

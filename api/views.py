@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.models import User
 from django.db.models import Count, Q
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
@@ -30,12 +29,6 @@ class ClientsPage(StaffPage, TemplateResponseMixin, ContextMixin):
 
     http_method_names = ["get", "head"]
     permission_required = "api.manage_api_clients"
-
-    @property
-    def staff(self) -> User:
-        """Return who is logged in; only known after the permission was checked."""
-        assert isinstance(self.request.user, User)  # noqa: S101  for the type checker
-        return self.request.user
 
 
 class ClientsView(ClientsPage):

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
@@ -58,6 +59,16 @@ def create_database(url: str, name: str) -> str:
 def drop_database(url: str, name: str) -> None:
     """Drop a database if it exists, with its connections."""
     _execute(url, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def data_folders(cursor: Any) -> tuple[Path, Path]:
+    """Return the folders with the files of the cursor's database and of the write-ahead log, all written out."""
+    cursor.execute("CHECKPOINT")
+    cursor.execute(
+        "SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = current_database()"
+    )
+    folder, oid = cursor.fetchone()
+    return Path(folder) / "base" / str(oid), Path(folder) / "pg_wal"
 
 
 def _configure(url: str, settings: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -109,21 +110,18 @@ def readable() -> tuple[set[bytes], set[bytes]]:
     """Return the values that stand in the files of the data, and in those of the write-ahead log."""
     from django.db import connection
 
+    from bench.postgres import data_folders
+
     if connection.vendor == "sqlite":
         path = Path(str(connection.settings_dict["NAME"]))
         return _values_in([path]), _values_in([path.with_name(f"{path.name}-wal")])
     with connection.cursor() as cursor:
-        cursor.execute("CHECKPOINT")
-        cursor.execute(
-            "SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = current_database()"
-        )
-        folder, oid = cursor.fetchone()
-    data = Path(folder) / "base" / str(oid)
-    return _values_in(data.iterdir()), _values_in((Path(folder) / "pg_wal").iterdir())
+        data, log = data_folders(cursor)
+    return _values_in(data.iterdir()), _values_in(log.iterdir())
 
 
-def _values_in(paths: object) -> set[bytes]:
-    files = [path for path in paths if path.is_file()]  # type: ignore[attr-defined]
+def _values_in(paths: Iterable[Path]) -> set[bytes]:
+    files = [path for path in paths if path.is_file()]
     return {value for path in files for value in _VALUE.findall(path.read_bytes())}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django_htmx.http import HttpResponseClientRefresh
@@ -19,12 +18,6 @@ class StaffPage(pages.StaffPage):
 
     permission_required: str | tuple[str, ...] = "sessions_app.see_sessions"
     request: HttpRequest
-
-    @property
-    def staff(self) -> User:
-        """Return who is logged in; only known after the permissions were checked."""
-        assert isinstance(self.request.user, User)  # noqa: S101  for the type checker
-        return self.request.user
 
     @property
     def sees_people(self) -> bool:

@@ -1,6 +1,7 @@
 """Somebody else, planted before each test of erasures: none of their rows and files may be touched by it.
 
-A module of tests imports ``bystander``; ``besides`` and ``media_besides`` are what is there besides that person.
+A module of tests asks for the fixture ``bystander`` by ``usefixtures``; ``besides`` and ``media_besides`` are what is
+there besides that person.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ NAME = "Bystander"
 WORDS = b"of a bystander"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def bystander(db: None, settings: Any, _own_media_folder: None) -> Iterator[None]:
     """Plant a guest with session, evidence, message and file; after the test every row and file is byte for byte there.
 

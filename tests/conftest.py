@@ -26,6 +26,8 @@ hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("new", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
+pytest_plugins = ["tests.bystander"]
+
 PASSWORD = "correct horse battery staple"
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from anonymization.ledger import GENESIS
 from anonymization.models import ASKED_BY_DOOR, Door, Erasure
 from sessions_app import services, ticket
-from sessions_app.models import Channel, Session
+from sessions_app.models import Attachment, Channel, Party, Session
 from webchat.consent_html import DraftText
 from webchat.models import ConsentVersion, EntryForm, WebChat
 from webchat.services import publish_consent
@@ -69,6 +70,18 @@ def make_session(
         ticket=ticket.read(signed, webchat=webchat, channel=channel),
         entry=services.Entry(name=name, email=email, phone=phone, consent=True),
         visit=visit or services.Visit(ip_address="203.0.113.7", user_agent="Mozilla/5.0"),
+    )
+
+
+def send_file(session: Session, content: bytes = b"x", *, name: str = "x.txt") -> Attachment:
+    """Let the visitor send a text file, and return its row."""
+    return services.attach_file(
+        session,
+        sender=Party.VISITOR,
+        upload=ContentFile(content),
+        original_name=name,
+        content_type="text/plain",
+        size=len(content),
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -18,7 +17,7 @@ from anonymization.canary.values import Canary
 from sessions_app import services
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session
 from tests.database import media
-from tests.factories import make_session, make_webchat
+from tests.factories import make_session, make_webchat, send_file
 from tests.pages import entry_url, ticket_in
 from webchat.models import WebChat
 
@@ -128,10 +127,7 @@ def make_bystander(webchat: WebChat) -> Session:
     )
     session = make_session(webchat, name="Petr Malý", email="petr@example.com", visit=visit)
     services.post_message(session, sender=Party.VISITOR, text="Petr's message")
-    services.attach_file(
-        session, sender=Party.VISITOR, upload=ContentFile(b"Petr's file"), original_name="petr.txt",
-        content_type="text/plain", size=11,
-    )  # fmt: skip
+    send_file(session, b"Petr's file", name="petr.txt")
     services.set_note(session, note="Petr's note", result="sold")
     return session
 

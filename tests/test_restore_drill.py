@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 
@@ -21,7 +20,7 @@ from sessions_app import services
 from sessions_app.models import Guest, Party, Session
 from tests.backups import backup
 from tests.database import digest, dump, media, media_contains
-from tests.factories import make_session, make_webchat
+from tests.factories import make_session, make_webchat, send_file
 from tests.pages import entry_url
 from webchat.models import WebChat
 
@@ -44,14 +43,7 @@ def visit(webchat: WebChat, who: str) -> Session:
     """Return a session of a person in which both sides spoke and a file was sent; ``who`` stands everywhere."""
     session = make_session(webchat, name=f"Kanar {who}", email=f"{who}@example.com")
     services.post_message(session, sender=Party.VISITOR, text=f"This is {who}")
-    services.attach_file(
-        session,
-        sender=Party.VISITOR,
-        upload=ContentFile(f"File of {who}".encode()),
-        original_name=f"{who}.txt",
-        content_type="text/plain",
-        size=10,
-    )
+    send_file(session, f"File of {who}".encode(), name=f"{who}.txt")
     return session
 
 

@@ -19,12 +19,12 @@ from anonymization.ledger import GENESIS, Head, subject_of
 from anonymization.models import Door, Erasure
 from sessions_app.models import Guest, Session
 from tests.anonymization.test_ledger import stand_alone
-from tests.bystander import besides, bystander  # noqa: F401  the fixture
+from tests.bystander import besides
 from tests.database import digest, dump
 from tests.factories import make_session, make_webchat
 from tests.races import at_once
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bystander")]
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -14,11 +13,11 @@ from anonymization import engine
 from anonymization.models import Door, Erasure, FileDeletion
 from sessions_app import services
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session
-from tests.bystander import besides, bystander, media_besides  # noqa: F401  the fixture
+from tests.bystander import besides, media_besides
 from tests.database import Rows, digest, dump
-from tests.factories import make_session, make_webchat
+from tests.factories import make_session, make_webchat, send_file
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
 COMMAND = engine.Requester(Door.COMMAND)
 
@@ -30,14 +29,7 @@ def conversation(django_capture_on_commit_callbacks: Any) -> Session:
 
 def talk(session: Session, words: str = "hello") -> Session:
     services.post_message(session, sender=Party.VISITOR, text=words)
-    services.attach_file(
-        session,
-        sender=Party.VISITOR,
-        upload=ContentFile(words.encode()),
-        original_name=f"{words}.txt",
-        content_type="text/plain",
-        size=len(words),
-    )
+    send_file(session, words.encode(), name=f"{words}.txt")
     return session
 
 

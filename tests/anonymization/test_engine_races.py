@@ -6,18 +6,17 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
 
 from anonymization import engine
 from anonymization.models import Door, Erasure
 from sessions_app import services
 from sessions_app.models import Attachment, Guest, Message, Party, Session
-from tests.bystander import besides, bystander, media_besides  # noqa: F401  the fixture
+from tests.bystander import besides, media_besides
 from tests.database import dump
-from tests.factories import make_session, make_webchat
+from tests.factories import make_session, make_webchat, send_file
 from tests.races import at_once
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bystander")]
 
 ROUNDS = 5
 COMMAND = engine.Requester(Door.COMMAND)
@@ -32,14 +31,7 @@ def say(session: Session) -> Any:
 
 
 def send(session: Session) -> Any:
-    return services.attach_file(
-        session,
-        sender=Party.VISITOR,
-        upload=ContentFile(b"Kassiopeia"),
-        original_name="Kassiopeia.txt",
-        content_type="text/plain",
-        size=10,
-    )
+    return send_file(session, b"Kassiopeia", name="Kassiopeia.txt")
 
 
 def note(session: Session) -> Any:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -18,9 +17,9 @@ from django.utils import timezone
 from anonymization import engine, files
 from anonymization.models import Door, Erasure, FileDeletion, StorageMarker
 from sessions_app import services
-from sessions_app.models import Attachment, Party, Session
+from sessions_app.models import Attachment, Session
 from tests.database import media, media_contains
-from tests.factories import make_session
+from tests.factories import make_session, send_file
 
 pytestmark = pytest.mark.django_db
 
@@ -28,10 +27,7 @@ COMMAND = engine.Requester(Door.COMMAND)
 
 
 def send(session: Session) -> Attachment:
-    return services.attach_file(
-        session, sender=Party.VISITOR, upload=ContentFile(b"Kassiopeia"), original_name="a.txt",
-        content_type="text/plain", size=10,
-    )  # fmt: skip
+    return send_file(session, b"Kassiopeia", name="a.txt")
 
 
 def call(command: str, capsys: Any) -> tuple[int, str]:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
-from io import BytesIO, StringIO
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from django.utils import timezone
 
 from anonymization import engine, files, maintenance
 from anonymization.models import Door, Erasure, FileDeletion, Maintenance
+from bench.postgres import data_folders
 from sessions_app import services
 from sessions_app.models import Party, Session
-from tests.factories import make_session, make_webchat
+from tests.factories import make_session, make_webchat, send_file
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,15 +55,10 @@ def bytes_of_the_database() -> bytes:
         path = Path(str(connection.settings_dict["NAME"]))
         return b"".join(p.read_bytes() for p in path.parent.glob(f"{path.name}*"))
     with connection.cursor() as cursor:
-        cursor.execute("CHECKPOINT")
-        cursor.execute(
-            "SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = current_database()"
-        )
-        folder, oid = cursor.fetchone()
-    base = Path(folder) / "base" / str(oid)
-    if not base.is_dir():
+        data, _log = data_folders(cursor)
+    if not data.is_dir():
         pytest.skip("the files of this server are elsewhere")
-    return b"".join(path.read_bytes() for path in base.iterdir() if path.is_file())
+    return b"".join(path.read_bytes() for path in data.iterdir() if path.is_file())
 
 
 @contextmanager
@@ -129,10 +125,7 @@ def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
     monkeypatch: pytest.MonkeyPatch, log_in: Callable[[str], Client]
 ) -> None:
     session = conversation()
-    services.attach_file(
-        session, sender=Party.VISITOR, upload=BytesIO(b"x"), original_name="x.txt",
-        content_type="text/plain", size=1,
-    )  # fmt: skip
+    send_file(session)
     with monkeypatch.context() as patched:
         patched.setattr(default_storage, "delete", lambda name: None)
         record = erase(session)

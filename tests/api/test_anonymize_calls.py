@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -19,14 +18,14 @@ from anonymization.models import Door, Erasure
 from api import services
 from api.models import ApiClient, IdempotencyKey, LimitReached
 from sessions_app.models import Guest, Party, Session
-from sessions_app.services import attach_file, post_message
+from sessions_app.services import post_message
 from tests.api.conftest import Caller
-from tests.bystander import besides, bystander  # noqa: F401  the fixture
+from tests.bystander import besides
 from tests.database import digest, dump
-from tests.factories import make_session, make_webchat
+from tests.factories import make_session, make_webchat, send_file
 from tests.races import at_once
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
 #: The shape that clients know: after an anonymization it stays, without a value that tells who it was.
 EMPTIED = {
@@ -100,9 +99,7 @@ def test_repeating_is_a_success_and_changes_nothing(api: Any) -> None:
 
 def test_files_that_are_still_there_are_told(api: Any, monkeypatch: Any, commits: Any) -> None:
     session = make_session()
-    attach_file(
-        session, sender=Party.VISITOR, upload=ContentFile(b"x"), original_name="x", content_type="text/plain", size=1
-    )  # fmt: skip
+    send_file(session)
     path = f"/api/v1/Sessions/{session.pk}/anonymous"
     with monkeypatch.context() as broken:
         broken.setattr("anonymization.files.default_storage.delete", lambda name: None)

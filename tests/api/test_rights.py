@@ -7,14 +7,13 @@ import re
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
 from django.test import Client
 
 from sessions_app import services
 from sessions_app.models import Guest, Party, Session
 from tests.api.conftest import ALL_RIGHTS
 from tests.database import digest
-from tests.factories import make_session
+from tests.factories import make_session, send_file
 from tests.test_permission_matrix import routes
 
 pytestmark = pytest.mark.django_db
@@ -139,10 +138,7 @@ def test_without_the_right_no_person_is_shown(api: Any, make_user: Any) -> None:
     services.post_message(session, sender=Party.VISITOR, text="kanartext")
     services.accept_session(session, operator=make_user("operator"))
     services.set_note(session, note="kanarnote", result="")
-    services.attach_file(
-        session, sender=Party.VISITOR, upload=ContentFile(b"x"), original_name="kanarfile.txt",
-        content_type="text/plain", size=1,
-    )  # fmt: skip
+    send_file(session, name="kanarfile.txt")
     Session.objects.update(feedback_text="kanarfeedback", feedback_stars=4)
     seeing, blind = api(READ, PERSONAL), api(READ)
     for path in ("/api/v1/Sessions", f"/api/v1/Sessions/{session.pk}"):

@@ -8,13 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from django.core.files.base import ContentFile
 from django.test import Client
 
-from sessions_app.models import Party
-from sessions_app.services import attach_file
 from tests.api.conftest import Caller
-from tests.factories import make_session, make_webchat
+from tests.factories import make_session, make_webchat, send_file
 
 pytestmark = pytest.mark.django_db
 
@@ -66,10 +63,7 @@ class World:
         if status == 200:
             return f"{url}?dry_run=true"
         if status == 202:
-            attach_file(
-                self.one, sender=Party.VISITOR, upload=ContentFile(b"x"), original_name="x",
-                content_type="text/plain", size=1,
-            )  # fmt: skip
+            send_file(self.one)
         elif status == 409:
             options["headers"] = {"Idempotency-Key": "one"}
             client.generic(method.upper(), self.url(path, self.other), **options)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.core.files.base import ContentFile
 from playwright.sync_api import Page, expect
 
 from anonymization import engine
@@ -16,7 +15,7 @@ from api.services import create_client
 from sessions_app import services
 from sessions_app.models import Party, Session
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.factories import make_session, make_webchat, publish
+from tests.factories import make_session, make_webchat, publish, send_file
 from webchat.models import WebChat
 from webchat.services import archive
 
@@ -84,10 +83,7 @@ def ids() -> dict[str, Any]:
     publish(webchat, "Another wording.")
     open_one, erased = make_session(webchat), make_session(webchat, email="petr@example.com")
     services.post_message(open_one, sender=Party.VISITOR, text="Hello")
-    services.attach_file(
-        open_one, sender=Party.VISITOR, upload=ContentFile(b"x"), original_name="x.txt", content_type="text/plain",
-        size=1,
-    )  # fmt: skip
+    send_file(open_one)
     record, _ = engine.erase(erased, requester=engine.Requester(Door.COMMAND))
     client, _secret = create_client("CRM nightly sync", rights=["read_sessions"], created_by=None)
     client.limits_reached.create(refused=3)

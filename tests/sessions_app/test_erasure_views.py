@@ -16,12 +16,12 @@ from anonymization import engine
 from anonymization.models import Door, Erasure
 from sessions_app import services
 from sessions_app.models import Guest, Party, Session
-from tests.bystander import besides, bystander  # noqa: F401  the fixture
+from tests.bystander import besides
 from tests.database import digest
 from tests.factories import make_erasures, make_session, make_webchat
 from tests.sessions_app.staff.rows import make_rows
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
 BAD_IDS = [
     "null",

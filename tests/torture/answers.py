@@ -8,56 +8,34 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
 import sys
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.torture.child import Child
+
 #: Sessions of the fresh database; half of them are anonymized, and ids above are unknown.
 SESSIONS = 12
 
 Request = tuple[str, str, dict[str, str], bytes]
 
 
-class Answers(AbstractContextManager["Answers"]):
+class Answers(Child):
     """Starts such a process and asks it."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        self.said = folder.with_suffix(".log")
-        environment = {
-            "DATABASE_URL": url,
-            "MEDIA_ROOT": str(folder),
-            "DJANGO_SETTINGS_MODULE": "mluvii_gdpr.settings",
-        }
-        with self.said.open("w") as said:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.torture.answers"],
-                cwd=ROOT,
-                env=os.environ | environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                text=True,
-            )
+        super().__init__(
+            "tests.torture.answers",
+            said=folder.with_suffix(".log"),
+            DATABASE_URL=url,
+            MEDIA_ROOT=str(folder),
+        )
 
     def ask(self, request: Request) -> list[Any]:
         method, path, headers, body = request
-        line = json.dumps([method, path, headers, base64.b64encode(body).decode()])
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        try:
-            self.process.stdin.write(line + "\n")
-            self.process.stdin.flush()
-            answer: list[Any] = json.loads(self.process.stdout.readline())
-        except (BrokenPipeError, ValueError):
-            raise RuntimeError(f"The process of the answers died:\n{self.said.read_text()[-2000:]}") from None
+        self.send([method, path, headers, base64.b64encode(body).decode()])
+        answer: list[Any] = self.receive()
         return answer
-
-    def __exit__(self, *_error: object) -> None:
-        self.process.communicate(timeout=60)
 
 
 def prepare() -> str:

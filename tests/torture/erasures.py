@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.models import Model
 
 from anonymization import engine, files, outside, restoration, verification
-from anonymization.ledger import subject_of
+from anonymization.ledger import BrokenChain, subject_of
 from anonymization.models import Door, Erasure, FileDeletion
 from sessions_app import services
 from sessions_app.models import Attachment, Guest, Message, Party, Session
 from tests.database import digest, flush, media
-from tests.factories import make_session, make_webchat
+from tests.factories import make_session, make_webchat, send_file
 from webchat.models import WebChat
 
 COMMAND = engine.Requester(Door.COMMAND)
@@ -78,14 +77,7 @@ def make_somebody(webchat: WebChat, *, sessions: int = 2, files: int = 1, messag
 
 def attach(session: Session, token: str) -> str:
     """Send a file and return its stored name."""
-    name: str = services.attach_file(
-        session,
-        sender=Party.VISITOR,
-        upload=ContentFile(token.encode()),
-        original_name=f"{token}.txt",
-        content_type="text/plain",
-        size=len(token),
-    ).file.name
+    name: str = send_file(session, token.encode(), name=f"{token}.txt").file.name
     return name
 
 
@@ -121,14 +113,21 @@ def state_of(subject: Model, shown: set[str]) -> str:
     return "files queued" if queued else "complete"
 
 
-def ledger_problem() -> str:
-    """Return what is wrong with the ledger and its outside copy at the end; nothing when they hold."""
+def chain_problem() -> str:
+    """Return why the ledger does not hold, or its outside copy lacks a record; nothing when both are right."""
     path = outside.file_of()
     assert path is not None
     try:
         verification.compare(verification.verify_database(), outside.read(path))
-    except Exception as problem:
+    except (BrokenChain, outside.Unreadable) as problem:
         return f"ledger: {problem}"
+    return ""
+
+
+def ledger_problem() -> str:
+    """Return what is wrong with the ledger and its outside copy at the end; nothing when they hold."""
+    if problem := chain_problem():
+        return problem
     standing = restoration.standing()
     return "" if standing is restoration.Standing.EVEN else f"ledger: {standing.value}"
 

@@ -9,60 +9,40 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from bench.postgres import create_database, drop_database, server
+from tests.torture.child import Child
 from tests.torture.progress import Progress
 
-ROOT = Path(__file__).resolve().parents[2]
 Trial = tuple[str, str]
 #: What a run may do to a server that nobody else uses.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-class Work(AbstractContextManager["Work"]):
+class Work(Child):
     """Starts such a process and gives it batches."""
 
     def __init__(self, url: str, folder: Path) -> None:
         for name in ("media", "ledger"):
             (folder / name).mkdir(parents=True)
-        self.said = folder / "said.txt"
-        environment = {
-            "DATABASE_URL": url,
-            "MEDIA_ROOT": str(folder / "media"),
-            "ERASURE_LEDGER_DIR": str(folder / "ledger"),
-            "DJANGO_SETTINGS_MODULE": "mluvii_gdpr.settings",
-        }
-        with self.said.open("w") as said:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.torture.work"],
-                cwd=ROOT,
-                env=os.environ | environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                text=True,
-            )
+        super().__init__(
+            "tests.torture.work",
+            said=folder / "said.txt",
+            DATABASE_URL=url,
+            MEDIA_ROOT=str(folder / "media"),
+            ERASURE_LEDGER_DIR=str(folder / "ledger"),
+        )
 
     def begin(self, run: str, batch: int) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps([run, batch]) + "\n")
-        self.process.stdin.flush()
+        self.send([run, batch])
 
     def end(self) -> list[Trial]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"The process of a run died:\n{self.said.read_text()[-3000:]}")
-        return [(kind, failure) for kind, failure in json.loads(line)]
-
-    def __exit__(self, *_error: object) -> None:
-        self.process.communicate(timeout=60)
+        return [(kind, failure) for kind, failure in self.receive()]
 
 
 @contextmanager

@@ -152,7 +152,7 @@ class PublishView(FormsPage):
             self.webchat,
             texts=form.texts,
             based_on=form.cleaned_data["based_on"],
-            published_by=self.request.user,  # type: ignore[arg-type]
+            published_by=self.staff,
         )
         count = version.texts.count()
         message = ngettext(
