@@ -131,11 +131,20 @@ def erasing() -> Iterator[None]:
     around = _announced.get()
     announced: list[Entry] = []
     token = _announced.set(announced)
+    used = None
     try:
         with transaction.atomic(durable=around is None):
-            yield
+            used = connection.connection
+            try:
+                yield
+            except BaseException:
+                # Still under the lock of the ledger's head: the next erasure finds no open intent.
+                _make_void(announced)
+                announced.clear()
+                raise
     except BaseException:
-        _take_back(announced)
+        if announced and connection.connection is used:
+            _make_void_what_is_gone(announced)
         raise
     finally:
         _announced.reset(token)
@@ -143,19 +152,26 @@ def erasing() -> Iterator[None]:
         around.extend(announced)
 
 
-def _take_back(announced: list[Entry]) -> None:
-    """Make intents void whose records the database is known to lack; of a lost connection nobody knows.
-
-    What failed may have failed after the COMMIT: only the database can tell.
-    """
-    if not announced or connection.connection is None:
-        return
+def _make_void(announced: list[Entry]) -> None:
     try:
-        hashes = [entry.hash for entry in announced]
-        there = set(Erasure.objects.filter(hash__in=hashes).values_list("hash", flat=True))
-        outside.write_voids([entry for entry in announced if entry.hash not in there])
-    except (DatabaseError, OSError):
+        outside.write_voids(announced)
+    except OSError:
         logger.exception("intents of a failed erasure stay open in the outside copy")
+
+
+def _make_void_what_is_gone(announced: list[Entry]) -> None:
+    """Make intents void whose records the database is known to lack.
+
+    The COMMIT failed, or something after it: only the database can tell, and only by the connection that it was sent
+    by. After a lost one it may still be carried out.
+    """
+    try:
+        there = Erasure.objects.filter(hash__in=[entry.hash for entry in announced])
+        kept = set(there.values_list("hash", flat=True))
+    except DatabaseError:
+        logger.exception("nobody knows whether an erasure was committed; its intent stays open")
+    else:
+        _make_void([entry for entry in announced if entry.hash not in kept])
 
 
 def erase(
@@ -185,10 +201,11 @@ def erase(
         return record, True
 
 
-def replay(entry: Entry, subject: Model | None, *, requester: Requester) -> Erasure:
+def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requester) -> Erasure:
     """Carry out an erasure that the outside copy knows and the database does not, and store its very record.
 
-    ``subject`` is whom the entry names, where the database has them; they may be emptied already.
+    ``subject`` is whom the entry names, where the database has them; they may be emptied already. ``sealed`` says that
+    the copy knows it as committed: it is not sealed again, or the copy would seem to end with it.
 
     Raises:
         Overtaken: the entry does not follow the newest record of the database; nothing was changed.
@@ -207,7 +224,7 @@ def replay(entry: Entry, subject: Model | None, *, requester: Requester) -> Eras
             raise Overtaken(_("Another process has added to the ledger meanwhile. Nothing was changed."))
         record.take(entry)
         record.save(force_insert=True)
-        transaction.on_commit(lambda: _after_commit([record]), robust=True)
+        transaction.on_commit(lambda: _after_commit([record], seal=not sealed), robust=True)
         return record
 
 
@@ -357,9 +374,11 @@ def announce(
     if announced is None:
         raise RuntimeError("a record is announced within erasing() only")
     entries = [record.entry for record in records]
+    announced.extend(entries)
     try:
         write(entries)
     except outside.Diverged:
+        del announced[-len(entries) :]  # nothing was written
         raise DatabaseBehind(
             _("The outside copy of the ledger does not end where the database does. Nothing was erased.")
         ) from None
@@ -368,15 +387,15 @@ def announce(
         raise LedgerUnavailable(
             _("The outside copy of the ledger can't be written. Nothing was erased.")
         ) from None
-    announced.extend(entries)
     # No partial: Django logs a failure by the function's name, which a partial lacks.
     transaction.on_commit(lambda: _after_commit(records), robust=True)
 
 
-def _after_commit(records: Sequence[Erasure]) -> None:
+def _after_commit(records: Sequence[Erasure], *, seal: bool = True) -> None:
     """Seal the records outside, then delete the files; a seal that fails leaves the intent, which counts as much."""
     try:
-        outside.write_seals(record.entry for record in records)
+        if seal:
+            outside.write_seal(records[-1].entry)
     except OSError:
         logger.exception(
             "erasures %d to %d were not sealed in the outside copy", records[0].number, records[-1].number

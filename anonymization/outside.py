@@ -1,8 +1,10 @@
 """The outside copy of the ledger: JSON lines in a folder of another volume, appended and never changed.
 
 An erasure writes its *intent* before the database commits and its *seal* after it; when it knows that the database
-rolled back, it writes *void* instead. A process that dies in between leaves an intent alone: whether the database
-committed is then known to the database only, and on the day of a restore such an intent counts as an erasure.
+rolled back, it writes *void* instead. A process that dies in between leaves an intent open: whether the database
+committed is then known to the database only, and on the day of a restore such an intent counts as an erasure. The
+intents of a transaction are one line, so that a disk that fills up loses all of them or none; a seal stands for all
+entries before it.
 
 The file is begun on purpose (``begin_ledger_copy``) and never by the way: a volume that is not mounted is an empty
 folder as well.
@@ -13,7 +15,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +26,12 @@ from django.conf import settings
 from anonymization.ledger import BrokenChain, Entry, Head, verify
 
 FILE = "ledger.jsonl"
-_KINDS = {"intent", "seal", "void"}
-#: Bytes at the end of the file in which the newest seal is looked for. Seals overtake each other by a few lines.
+_KINDS = {"intents", "seal", "void"}
+#: Bytes at the end of the file that are read to begin with, when only the end matters.
 _TAIL = 256 * 1024
+
+#: Kind and fields of one entry of a line; a line of intents has several.
+_Parsed = tuple[str, dict[str, Any]]
 
 
 class Unreadable(Exception):
@@ -97,8 +102,8 @@ def begin(path: Path, *, entries: Iterable[Entry], intents: Iterable[Entry] = ()
     try:
         with written.open("w", encoding="ascii") as file:
             for entry in entries:
-                file.write(_line(_intent(entry)) + _line(_seal(entry)))
-            file.writelines(_line(_intent(entry)) for entry in intents)
+                file.write(_intents([entry]) + _settled("seal", entry))
+            file.write(_intents(list(intents)))
             file.flush()
             os.fsync(file.fileno())
         os.chmod(written, 0o640)
@@ -116,42 +121,39 @@ def write_intents(entries: Sequence[Entry]) -> None:
         Diverged: the copy does not end with the entry before the first one; nothing was written.
         OSError: there is no copy, or the volume is full; the erasure must not go on.
     """
-    _append([_intent(entry) for entry in entries], after=Head(entries[0].sequence - 1, entries[0].previous))
+    _append(_intents(entries), before=lambda descriptor: _require_end(_end_of(descriptor), entries))
 
 
-def write_seals(entries: Iterable[Entry]) -> None:
-    """Append that the database has committed the entries."""
-    _append([_seal(entry) for entry in entries])
+def write_seal(entry: Entry) -> None:
+    """Append that the database has committed the entry, and with it all that it follows."""
+    _append(_settled("seal", entry))
 
 
 def write_voids(entries: Iterable[Entry]) -> None:
     """Append that the database has rolled the entries back."""
-    _append([{"void": {"sequence": entry.sequence, "hash": entry.hash}} for entry in entries])
+    _append("".join(_settled("void", entry) for entry in entries))
 
 
-def _intent(entry: Entry) -> dict[str, Any]:
-    return {"intent": entry.as_fields()}
+def _intents(entries: Sequence[Entry]) -> str:
+    return _line({"intents": [entry.as_fields() for entry in entries]}) if entries else ""
 
 
-def _seal(entry: Entry) -> dict[str, Any]:
-    return {"seal": {"sequence": entry.sequence, "hash": entry.hash}}
+def _settled(kind: str, entry: Entry) -> str:
+    return _line({kind: {"sequence": entry.sequence, "hash": entry.hash}})
 
 
 def _line(fields: dict[str, Any]) -> str:
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True) + "\n"
 
 
-def _append(lines: list[dict[str, Any]], *, after: Head | None = None) -> None:
+def _append(lines: str, *, before: Callable[[int], None] = lambda descriptor: None) -> None:
     path = file_of()
     if path is None or not lines:
         return
     with _locked(path) as descriptor:
-        tail = _tail(descriptor)
-        if after is not None:
-            _require_end(tail, after)
+        before(descriptor)
         # What a full disk cut short stays alone on its line.
-        text = "" if not tail or tail.endswith(b"\n") else "\n"
-        text += "".join(map(_line, lines))
+        text = lines if _tail(descriptor, 1) in {b"", b"\n"} else "\n" + lines
         _write(descriptor, text.encode("ascii"))
 
 
@@ -161,32 +163,65 @@ def _write(descriptor: int, text: bytes) -> None:
     os.fsync(descriptor)
 
 
-def _tail(descriptor: int) -> bytes:
-    size = os.fstat(descriptor).st_size
-    return os.pread(descriptor, _TAIL, max(0, size - _TAIL))
+def _tail(descriptor: int, size: int) -> bytes:
+    return os.pread(descriptor, size, max(0, os.fstat(descriptor).st_size - size))
 
 
-def _lines(tail: bytes) -> list[tuple[str, dict[str, Any]]]:
-    """Return kind and fields of the lines at the end of the file; what is damaged is found by ``read``."""
-    found = []
+@dataclass(frozen=True)
+class End:
+    """Where a copy ends: its newest seal, and the intents after that which are neither sealed nor void."""
+
+    sealed: Head
+    still_open: list[Head]
+
+
+def _end_of(descriptor: int) -> End:
+    """Read back as far as the intent of the newest seal: whatever is open beyond it was written later."""
+    size = _TAIL
+    while True:
+        whole = size >= os.fstat(descriptor).st_size
+        entries = _entries_in(_tail(descriptor, size))
+        heads = {kind: [_head_of(fields) for k, fields in entries if k == kind] for kind in _KINDS}
+        sealed = max(heads["seal"], key=lambda head: head.sequence, default=Head())
+        if whole or (heads["seal"] and sealed in heads["intents"]):
+            settled = {*heads["seal"], *heads["void"]}
+            later = [head for head in heads["intents"] if head.sequence > sealed.sequence]
+            return End(sealed, [head for head in later if head not in settled])
+        size *= 4
+
+
+def _entries_in(tail: bytes) -> list[_Parsed]:
+    """Return the entries of the lines at the end of the file; what is damaged is found by ``read``."""
+    found: list[_Parsed] = []
     for line in tail.decode("ascii", errors="replace").splitlines():
         with suppress(Unreadable):
-            kind, fields = _parsed(0, line)
-            if isinstance(fields.get("sequence"), int) and isinstance(fields.get("hash"), str):
-                found.append((kind, fields))
+            found += [(kind, fields) for kind, fields in _parsed(0, line) if _head_of(fields).sequence]
     return found
 
 
-def _newest_seal(lines: list[tuple[str, dict[str, Any]]]) -> Head:
-    seals = [Head(fields["sequence"], fields["hash"]) for kind, fields in lines if kind == "seal"]
-    return max(seals, key=lambda head: head.sequence, default=Head())
+def _head_of(fields: dict[str, Any]) -> Head:
+    sequence, digest = fields.get("sequence"), fields.get("hash")
+    return Head(sequence, digest) if isinstance(sequence, int) and isinstance(digest, str) else Head()
 
 
-def _require_end(tail: bytes, head: Head) -> None:
-    """Refuse unless the newest seal is at or before the head that the database has."""
-    newest = _newest_seal(_lines(tail))
-    if newest.sequence > head.sequence or (newest.sequence == head.sequence and newest != head):
-        raise Diverged(f"sealed up to record {newest.sequence}, but the database ends with {head.sequence}")
+def _require_end(end: End, entries: Sequence[Entry]) -> None:
+    """Refuse unless the copy ends with the entry before the first one.
+
+    Nobody else is about to commit: who writes holds the ledger's head. So an intent that is open counts as an erasure
+    that this database may lack; only the same entries may be tried again.
+    """
+    first = Head(entries[0].sequence - 1, entries[0].previous)
+    wanted = {entry.sequence: entry.head for entry in entries}
+    newer = end.sealed.sequence > first.sequence
+    other = end.sealed.sequence == first.sequence and end.sealed != first
+    if (
+        newer
+        or other
+        or any(wanted.get(h.sequence, h) != h for h in end.still_open if h.sequence > first.sequence)
+    ):
+        raise Diverged(
+            f"the copy is sealed up to record {end.sealed.sequence}, the database ends with {first.sequence}"
+        )
 
 
 @contextmanager
@@ -218,13 +253,10 @@ def ends_with(path: Path, head: Head) -> bool:
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        lines = _lines(_tail(descriptor))
+        end = _end_of(descriptor)
     finally:
         os.close(descriptor)
-    settled = {fields["hash"] for kind, fields in lines if kind != "intent"}
-    intents = [fields for kind, fields in lines if kind == "intent"]
-    still_open = [i for i in intents if i["sequence"] > head.sequence and i["hash"] not in settled]
-    return _newest_seal(lines) == head and not still_open
+    return end == End(head, [])
 
 
 def read(path: Path) -> Contents:
@@ -242,17 +274,20 @@ def read(path: Path) -> Contents:
         for number, line in enumerate(lines, 1):
             if not _is_whole(line):
                 continue
-            kind, fields = _parsed(number, line)
-            if kind == "intent":
-                entry = _entry(number, fields)
-                # Tried again after a void one on the same day, it is the same entry.
-                intents.pop(entry.hash, None)
-                intents[entry.hash] = entry
-                voids.discard(entry.hash)
-            elif fields.get("hash") not in intents:
-                raise Unreadable(number, "settles what was never written")
-            else:
-                (seals if kind == "seal" else voids).add(fields["hash"])
+            for kind, fields in _parsed(number, line):
+                if kind == "intents":
+                    entry = _entry(number, fields)
+                    # Tried again after a void one on the same day, it is the same entry.
+                    intents.pop(entry.hash, None)
+                    intents[entry.hash] = entry
+                    voids.discard(entry.hash)
+                elif kind == "void":
+                    # Of an intent that a full disk did not let in, nothing is known.
+                    voids.add(_head_of(fields).hash)
+                elif _head_of(fields).hash in intents:
+                    seals.add(_head_of(fields).hash)
+                else:
+                    raise Unreadable(number, "seals what was never written")
     sealed = _chain(intents, seals)
     done = voids.union(entry.hash for entry in sealed)
     return Contents(sealed=sealed, unsealed=[e for e in intents.values() if e.hash not in done])
@@ -279,17 +314,24 @@ def _chain(intents: dict[str, Entry], seals: set[str]) -> list[Entry]:
 
 def _is_whole(line: str) -> bool:
     """Say whether a line was written to its end. A full disk may cut one short; what it was to say did not happen."""
-    return not line.startswith("{") or line.rstrip("\n").endswith("}}")
+    return not line.startswith("{") or line.rstrip("\n").endswith(("}}", "]}"))
 
 
-def _parsed(number: int, line: str) -> tuple[str, dict[str, Any]]:
+def _parsed(number: int, line: str) -> list[_Parsed]:
     try:
-        ((kind, fields),) = json.loads(line).items()
+        ((kind, said),) = json.loads(line).items()
     except (ValueError, AttributeError):
         raise Unreadable(number, "is no line of a ledger") from None
-    if kind not in _KINDS or not isinstance(fields, dict):
+    if kind == "intent":  # as it was once written, one to a line
+        kind, said = "intents", [said]
+    found = said if kind == "intents" else [said]
+    if (
+        kind not in _KINDS
+        or not isinstance(found, list)
+        or not all(isinstance(fields, dict) for fields in found)
+    ):
         raise Unreadable(number, "is no line of a ledger")
-    return kind, fields
+    return [(kind, fields) for fields in found]
 
 
 def _entry(number: int, fields: dict[str, Any]) -> Entry:

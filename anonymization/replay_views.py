@@ -11,9 +11,10 @@ from anonymization import engine, outside, restoration
 from anonymization.ledger import BrokenChain
 from anonymization.models import Door
 from anonymization.pages import StaffPage
+from anonymization.restoration import Standing
 
-#: Records of one request, so that it ends in time; the page then offers to go on.
-AT_ONCE = 200
+#: How many seconds one request works, so that it ends in time; the page then offers to go on.
+WITHIN = 20
 
 
 class ReplayView(StaffPage):
@@ -31,7 +32,7 @@ class ReplayView(StaffPage):
     def post(self, request: HttpRequest) -> HttpResponse:
         requester = engine.Requester(Door.PAGE, self.staff)
         try:
-            done = restoration.carry_out(restoration.plan(), requester=requester, at_most=AT_ONCE)
+            done = restoration.carry_out(restoration.plan(), requester=requester, within=WITHIN)
         except engine.ErasureRefused as refusal:
             return self._show(refusal=str(refusal), status=409)
         except (restoration.NoCopy, BrokenChain, outside.Unreadable, OSError):
@@ -43,16 +44,16 @@ class ReplayView(StaffPage):
     def _show(self, *, refusal: str = "", status: int = 200) -> HttpResponse:
         standing = restoration.standing()
         planned, problem = None, ""
-        try:
-            planned = restoration.plan()
-        except (restoration.NoCopy, BrokenChain, outside.Unreadable, OSError) as found:
-            problem = "" if isinstance(found, OSError) else str(found)
+        if standing in {Standing.BEHIND, Standing.FOREIGN}:
+            try:
+                planned = restoration.plan()
+            except (BrokenChain, outside.Unreadable) as found:
+                standing, problem = Standing.FOREIGN, str(found)
         context = {
             "standing": standing.value,
             "plan": planned,
             "kept": outside.file_of() is not None,
             "problem": problem,
             "refusal": refusal,
-            "at_once": AT_ONCE,
         }
         return render(self.request, "anonymization/replay.html", context, status=status)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -73,6 +74,8 @@ class Plan:
 
     missing: list[Entry]
     unfinished: list[Entry]
+    #: The sequence up to which the outside copy knows its records as committed.
+    sealed: int
     subjects: dict[tuple[str, str], Model] = field(repr=False)
 
     @property
@@ -81,7 +84,7 @@ class Plan:
 
 
 def plan() -> Plan:
-    """Verify both copies and find out what the database lacks. Changes nothing.
+    """Verify both copies and find out what the database lacks. Changes nothing; reads all of both.
 
     Raises:
         NoCopy: none is kept.
@@ -100,7 +103,8 @@ def plan() -> Plan:
     known = {(entry.kind, entry.subject) for entry in [*here, *missing]}
     unfinished = [e for e in contents.unsealed if (e.kind, e.subject) not in known]
     subjects = _subjects_of([*missing, *unfinished])
-    return Plan(missing, [e for e in unfinished if (e.kind, e.subject) in subjects], subjects)
+    unfinished = [e for e in unfinished if (e.kind, e.subject) in subjects]
+    return Plan(missing, unfinished, contents.head.sequence, subjects)
 
 
 def _subjects_of(entries: Iterable[Entry]) -> dict[tuple[str, str], Model]:
@@ -119,27 +123,28 @@ def _subjects_of(entries: Iterable[Entry]) -> dict[tuple[str, str], Model]:
 
 
 def carry_out(
-    planned: Plan, *, requester: Requester, at_most: int | None = None, done: Callable[[], object] = bool
+    planned: Plan, *, requester: Requester, within: float | None = None, done: Callable[[], object] = bool
 ) -> bool:
     """Erase whom the database lacks to have erased, import the records as they are, and note that it was done.
 
-    A transaction a record, in their order: killed, it goes on where it was. ``done`` is called after each. Returns
-    whether everything is done; ``at_most`` entries are worked on.
+    A transaction a record, in their order: killed, it goes on where it was. ``done`` is called after each. ``within``
+    are seconds after which no other is begun; returns whether everything is done.
 
     Raises:
         ErasureRefused: another replay runs, or the outside copy can't be written.
     """
+    until = None if within is None else time.monotonic() + within
     by_replay = Requester(Door.REPLAY, requester.user)
-    entries = planned.entries[:at_most]
-    for position, entry in enumerate(entries):
+    for position, entry in enumerate(planned.entries):
+        if until is not None and time.monotonic() >= until:
+            return False
         subject = planned.subjects.get((entry.kind, entry.subject))
         if position < len(planned.missing):
-            engine.replay(entry, subject, requester=by_replay)
+            sealed = entry.sequence <= planned.sealed
+            engine.replay(entry, subject, sealed=sealed, requester=by_replay)
         elif subject is not None:
             engine.erase(subject, requester=by_replay)
         done()
-    if len(entries) < len(planned.entries):
-        return False
     _note_replay(requester)
     return True
 

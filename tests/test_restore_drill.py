@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
@@ -152,17 +153,74 @@ def test_an_intent_alone_counts_as_an_erasure(
 ) -> None:
     webchat = make_webchat()
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
-    monkeypatch.setattr(outside, "write_seals", lambda entries: None)
-    with backup(tmp_path) as made:
-        sealed_nowhere = erase(anna)
+    with monkeypatch.context() as patched, backup(tmp_path) as made:
+        patched.setattr(outside, "write_seal", lambda entry: None)
+        erase(anna)
         made.restore()
     assert standing() is Standing.BEHIND
-    # Something else took its place in the chain: the intent is still one of an erasure.
+    with pytest.raises(engine.DatabaseBehind):
+        erase(boris)
+    assert "1 records were imported" in run("replay_erasures")
+    assert not holds("anna")
+    assert standing() is Standing.EVEN
     erase(boris)
+    assert "The ledger holds" in run("verify_ledger")
+
+
+def test_an_intent_whose_place_was_taken_counts_as_an_erasure(ledger: Path) -> None:
+    """No such copy is written any more; one that was begun earlier may hold it."""
+    webchat = make_webchat()
+    anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
+    head = engine.head()
+    erase(boris)
+    lines = ledger.read_text().splitlines(keepends=True)
+    lost = Entry(
+        head.sequence + 1, "sessions_app.Session", subject_of(anna.uid), "2026-11-25", "system", head.hash
+    )
+    lines.insert(-2, json.dumps({"intent": lost.as_fields()}, separators=(",", ":")) + "\n")
+    ledger.write_text("".join(lines))
     assert "0 records were imported; 1 erasures" in run("replay_erasures")
     assert not holds("anna")
-    assert Erasure.objects.filter(subject=sealed_nowhere.subject).get().number == 3
     assert "0 erasures" in run("replay_erasures")
+
+
+def test_a_long_replay_never_passes_for_the_end(
+    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However short the end is that is read: what was replayed is not sealed again, and the newest seal is found."""
+    webchat = make_webchat()
+    people = [visit(webchat, f"person{number}") for number in range(6)]
+    with backup(tmp_path) as made:
+        for session in people:
+            erase(session)
+        made.restore()
+    monkeypatch.setattr(outside, "_TAIL", 200)
+    for replayed in range(1, 6):
+        with pytest.raises(KeyboardInterrupt):
+            restoration.carry_out(restoration.plan(), requester=COMMAND, done=killed_after(1))
+        assert engine.head().sequence == 1 + replayed
+        assert standing() is Standing.BEHIND
+        with pytest.raises(engine.DatabaseBehind):
+            erase(visit(webchat, "newcomer"))
+    run("replay_erasures")
+    assert standing() is Standing.EVEN
+    assert "The ledger holds" in run("verify_ledger")
+
+
+def test_the_newest_seal_is_found_however_much_stands_behind_it(
+    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webchat = make_webchat()
+    anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
+    with backup(tmp_path) as made:
+        erase(anna)
+        made.restore()
+    monkeypatch.setattr(outside, "_TAIL", 10)
+    with ledger.open("a") as copy:
+        copy.write('{"void":{"hash":"x","sequence":9}}\n' * 50)
+    assert standing() is Standing.BEHIND
+    with pytest.raises(engine.DatabaseBehind):
+        erase(boris)
 
 
 def test_a_void_intent_is_no_erasure(ledger: Path) -> None:
@@ -217,7 +275,7 @@ def test_an_entry_erases_nobody_but_whom_it_names(ledger: Path, tmp_path: Path) 
     assert entry.subject == subject_of(anna.uid)
     before = digest()
     with pytest.raises(engine.OutsideSubject):
-        engine.replay(entry, boris, requester=COMMAND)
+        engine.replay(entry, boris, sealed=True, requester=COMMAND)
     assert digest() == before
 
 

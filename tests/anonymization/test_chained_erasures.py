@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import json
+import os
 import uuid
 from collections.abc import Callable
 from io import StringIO
@@ -11,10 +14,11 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection, transaction
+from django.db import Error, OperationalError, connection, transaction
 from django.test import Client
 
-from anonymization import engine, outside
+from anonymization import engine, outside, restoration
+from anonymization.batch import erase_batch
 from anonymization.ledger import GENESIS, Head, subject_of
 from anonymization.models import Door, Erasure
 from sessions_app.models import Guest, Session
@@ -118,7 +122,7 @@ def test_an_erasure_that_is_rolled_back_is_void_outside(copy: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         erase_and_fail(first)
     assert not Erasure.objects.exists()
-    assert [*map(kind_of, copy.read_text().splitlines())] == ["intent", "void"]
+    assert [*map(kind_of, copy.read_text().splitlines())] == ["intents", "void"]
     erase(second)
     contents = outside.read(copy)
     assert [entry.subject for entry in contents.sealed] == [subject_of(second.uid)]
@@ -133,7 +137,7 @@ def test_one_of_several_erasures_that_fails_is_void_alone(copy: Path) -> None:
         erase(first)
         with pytest.raises(ZeroDivisionError):
             erase_and_fail(second)
-    assert [*map(kind_of, copy.read_text().splitlines())] == ["intent", "intent", "void", "seal"]
+    assert [*map(kind_of, copy.read_text().splitlines())] == ["intents", "intents", "void", "seal"]
     assert outside.read(copy).sealed == [Erasure.objects.get().entry]
 
 
@@ -143,14 +147,53 @@ def test_an_erasure_that_its_caller_could_roll_back_in_silence_is_refused(copy: 
     assert copy.read_text() == ""
 
 
-def test_an_intent_of_a_lost_connection_stays_open(copy: Path) -> None:
-    session = make_session()
-    with pytest.raises(ZeroDivisionError):
-        erase_and_fail(session, before=connection.close)
+def test_an_intent_of_a_connection_lost_at_the_commit_stays_open(copy: Path, monkeypatch: Any) -> None:
+    def lost() -> None:
+        connection.connection.close()
+        raise OperationalError
+
+    first, second = sessions(2)
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, "_commit", lost)
+        with pytest.raises(Error):
+            erase(first)
+    gc.collect()  # SQLite's lock ends with the last statement, which the exception's frames refer to
     assert not Erasure.objects.exists()
     assert len(outside.read(copy).unsealed) == 1
-    erase(session)
+    with pytest.raises(engine.DatabaseBehind):
+        erase(second)
+    erase(first)
     assert outside.read(copy).unsealed == [], "on the same day it is the same entry"
+    erase(second)
+    assert "The ledger holds: 2 records" in run("verify_ledger")
+
+
+def test_a_full_disk_lets_all_intents_of_a_transaction_in_or_none(copy: Path, monkeypatch: Any) -> None:
+    """What was written of a line counts for nothing, also where the word that it is void finds no room."""
+    made = sessions(20)
+
+    class FullDisk:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(os, name)
+
+        def write(self, descriptor: int, text: bytes) -> int:
+            if copy.stat().st_size >= 2000:
+                raise OSError(errno.ENOSPC, "no space left")
+            return os.write(descriptor, text[: 2000 - copy.stat().st_size])
+
+    def erase_all() -> list[Erasure]:
+        pks = [session.pk for session in made]
+        return erase_batch(pks, among=Session.objects.all(), requester=engine.Requester(Door.RETENTION))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outside, "os", FullDisk())
+        with pytest.raises(engine.LedgerUnavailable):
+            erase_all()
+    assert copy.stat().st_size == 2000
+    assert outside.read(copy).unsealed == []
+    assert restoration.standing() is restoration.Standing.EVEN
+    assert len(erase_all()) == 20
+    assert "The ledger holds: 20 records" in run("verify_ledger")
 
 
 def test_what_fails_after_the_commit_makes_nothing_void(copy: Path, monkeypatch: Any) -> None:
@@ -166,7 +209,7 @@ def test_what_fails_after_the_commit_makes_nothing_void(copy: Path, monkeypatch:
         erase(session)
     monkeypatch.undo()
     assert Session.objects.get(pk=session.pk).anonymized_at is not None
-    assert [*map(kind_of, copy.read_text().splitlines())] == ["intent"]
+    assert [*map(kind_of, copy.read_text().splitlines())] == ["intents"]
     assert "The ledger holds: 1 records" in run("verify_ledger")
 
 
@@ -176,7 +219,7 @@ def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: A
 
     first, second = sessions(2)
     with monkeypatch.context() as patched:
-        patched.setattr(outside, "write_seals", failing)
+        patched.setattr(outside, "write_seal", failing)
         record = erase(first)
     assert Session.objects.get(pk=first.pk).anonymized_at is not None
     assert outside.read(copy).unsealed == [record.entry]

@@ -38,7 +38,7 @@ def ledger(settings: Any, tmp_path: Path) -> Path:
 def write(entries: list[Entry]) -> None:
     for entry in entries:
         outside.write_intents([entry])
-        outside.write_seals([entry])
+        outside.write_seal(entry)
 
 
 def stand_alone(*arguments: Any) -> tuple[int, str]:
@@ -114,7 +114,7 @@ def test_seals_may_overtake_each_other(ledger: Path) -> None:
     for entry in entries:
         outside.write_intents([entry])
     for entry in reversed(entries):
-        outside.write_seals([entry])
+        outside.write_seal(entry)
     assert outside.read(ledger).sealed == entries
     assert stand_alone(ledger)[0] == 0
 
@@ -140,6 +140,25 @@ def test_a_damaged_outside_copy_is_refused_by_both_verifiers(ledger: Path, how: 
     code, said = stand_alone(ledger)
     assert code == 1
     assert "record" in said or "line" in said
+
+
+def test_the_verifier_is_led_in_no_circle(ledger: Path) -> None:
+    write(chain(1))
+    fields = chain(1)[0].as_fields() | {"previous": "ab" * 32, "hash": "ab" * 32}
+    lines = [json.dumps({"intent": fields}), json.dumps({"seal": {"sequence": 1, "hash": "ab" * 32}})]
+    ledger.write_text("\n".join(lines) + "\n")
+    code, said = stand_alone(ledger)
+    assert code == 1
+    assert "record 1: was changed" in said
+
+
+def test_lines_with_one_intent_are_read_as_they_were_once_written(ledger: Path) -> None:
+    entries = chain(2)
+    write(entries)
+    text = ledger.read_text().replace('{"intents":[{', '{"intent":{').replace("}]}", "}}")
+    ledger.write_text(text)
+    assert outside.read(ledger).sealed == entries
+    assert stand_alone(ledger)[0] == 0
 
 
 def test_the_verifier_says_what_it_cannot_read(tmp_path: Path) -> None:
