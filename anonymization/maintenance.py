@@ -44,7 +44,7 @@ def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Maintenance:
         if sqlite:
             _rewrite_sqlite(wait)
         elif rewrite:
-            _rewrite_postgresql(run.started_at, wait)
+            _rewrite_postgresql(wait)
         else:
             _execute(*(f"ANALYZE {connection.ops.quote_name(table)}" for table in tables()))
     except DatabaseError as error:
@@ -89,8 +89,8 @@ def _milliseconds(wait: timedelta) -> int:
     return max(1, int(wait.total_seconds() * 1000))
 
 
-def _rewrite_postgresql(started_at: datetime, wait: timedelta) -> None:
-    _wait_for_older_transactions(started_at, wait)
+def _rewrite_postgresql(wait: timedelta) -> None:
+    _wait_for_older_transactions(wait)
     _execute(f"SET lock_timeout = {_milliseconds(wait)}")
     try:
         _execute(*(f"VACUUM (FULL, ANALYZE) {connection.ops.quote_name(table)}" for table in tables()))
@@ -112,31 +112,45 @@ def _may_rewrite_statistics() -> bool:
     return bool(row and row[0])
 
 
-def _wait_for_older_transactions(started_at: datetime, wait: timedelta) -> None:
-    """Wait for whoever may still see erased rows: VACUUM keeps these for them, without a word.
+def _wait_for_older_transactions(wait: timedelta) -> None:
+    """Wait for whatever makes VACUUM keep erased rows, which it does without a word.
 
-    So does autovacuum, whose ANALYZE may also write down as statistics what it read before.
+    That is each snapshot of this database, autovacuum's too, whose ANALYZE may also write down what it read before;
+    each transaction of *any* database of the server, since a new snapshot reaches back to it; and what is kept for
+    standbys, replication slots and prepared transactions. Only numbers of transactions count, no clock.
 
     Raises:
         Unfinished: one is still there.
     """
+    mark = _own_transaction()
     deadline = time.monotonic() + wait.total_seconds()
-    while _older_transactions(started_at):
+    while _holds_back(mark):
         if time.monotonic() >= deadline:
             raise Unfinished("A transaction that began before is still open, and may see what was erased.")
         time.sleep(0.05)
 
 
-def _older_transactions(started_at: datetime) -> int:
+def _own_transaction() -> int:
+    """Return the number of a transaction of our own, newer than all that has erased anything."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+        return int(cursor.fetchone()[0])
+
+
+def _holds_back(mark: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() AND xact_start < %s) "
-            "+ (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) "
-            "+ (SELECT count(*) FROM pg_replication_slots WHERE xmin IS NOT NULL)",
-            [started_at],
+            "SELECT EXISTS (SELECT FROM ("
+            "SELECT backend_xid FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            "UNION ALL SELECT backend_xmin FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+            "AND coalesce(datname, current_database()) = current_database() "
+            "UNION ALL SELECT transaction FROM pg_prepared_xacts "
+            "UNION ALL SELECT unnest(ARRAY[xmin, catalog_xmin]) FROM pg_replication_slots "
+            "UNION ALL SELECT backend_xmin FROM pg_stat_replication"
+            ") AS held (xid) WHERE age(xid) > age(%s::text::xid8::xid))",
+            [str(mark)],
         )
-        return int(cursor.fetchone()[0])
+        return bool(cursor.fetchone()[0])
 
 
 def finished_runs() -> QuerySet[Maintenance]:

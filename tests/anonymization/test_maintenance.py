@@ -37,6 +37,11 @@ def run(command: str, *arguments: str) -> str:
     return printed.getvalue()
 
 
+def rewrite(*arguments: str) -> str:
+    """Wait as long as a transaction of a test beside this one may take."""
+    return run("maintain", "--rewrite", "--wait", "60", *arguments)
+
+
 def erase(subject: Any) -> Erasure:
     record, _erased = engine.erase(subject, requester=engine.Requester(Door.COMMAND))
     return record
@@ -71,16 +76,17 @@ def somebody_reading() -> Iterator[None]:
             reader.execute("SELECT count(*) FROM sessions_app_message").fetchone()
             yield
         return
-    parameters = connection.get_connection_params() | {"dbname": name}
-    wanted = {
-        key: value
-        for key, value in parameters.items()
-        if key in {"dbname", "user", "password", "host", "port"}
-    }
-    with psycopg.connect(**wanted) as reader:
+    with connected_to(name) as reader:
         reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         reader.execute("SELECT count(*) FROM sessions_app_message")
         yield
+
+
+def connected_to(database: str) -> psycopg.Connection:
+    """Return a connection of its own to a database of the same PostgreSQL server, in a transaction."""
+    parameters = connection.get_connection_params() | {"dbname": database}
+    wanted = {"dbname", "user", "password", "host", "port"}
+    return psycopg.connect(**{key: value for key, value in parameters.items() if key in wanted})
 
 
 def test_what_was_erased_leaves_the_files_with_a_rewrite() -> None:
@@ -91,7 +97,7 @@ def test_what_was_erased_leaves_the_files_with_a_rewrite() -> None:
         run("maintain")
         assert CANARY in bytes_of_the_database(), "no rewrite, no promise"
     assert maintenance.physically_complete_at(record) is None
-    assert "Erasures that are not physically complete: 0" in run("maintain", "--rewrite")
+    assert "Erasures that are not physically complete: 0" in rewrite()
     assert CANARY not in bytes_of_the_database()
     done = maintenance.physically_complete_at(record)
     assert done is not None
@@ -106,14 +112,30 @@ def test_a_run_that_somebody_hinders_says_so_and_counts_for_nothing() -> None:
     assert Maintenance.objects.get().finished_at is None
     assert maintenance.physically_complete_at(record) is None
     assert json.loads(run("erasure_status", "--json"))["not_physically_complete"] == 1
-    run("maintain", "--rewrite")
+    rewrite()
     assert maintenance.physically_complete_at(record) is not None
     assert json.loads(run("erasure_status", "--json"))["not_physically_complete"] == 0
 
 
+def test_a_transaction_of_another_database_hinders_and_a_snapshot_does_not() -> None:
+    """A new snapshot reaches back to the oldest transaction of the server, and VACUUM keeps what it may see."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one database to a file")
+    with connected_to("postgres") as elsewhere:
+        elsewhere.execute("SELECT pg_current_xact_id()")
+        erase(conversation())
+        with pytest.raises(CommandError, match="Pending"):
+            run("maintain", "--rewrite", "--wait", "0.2")
+        elsewhere.rollback()
+        elsewhere.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        elsewhere.execute("SELECT count(*) FROM pg_class")
+        rewrite()
+    assert CANARY not in bytes_of_the_database()
+
+
 def test_a_run_does_not_count_for_what_was_erased_after_it_began() -> None:
     early = erase(conversation())
-    finished = json.loads(run("maintain", "--rewrite", "--json"))
+    finished = json.loads(rewrite("--json"))
     assert finished == {"rewritten": True, "not_physically_complete": 0}
     late = erase(conversation())
     assert maintenance.physically_complete_at(early) is not None
@@ -134,7 +156,7 @@ def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
     assert "1 stored file still has to be deleted" in officer.get(url).content.decode()
     told = officer.get(f"{url}json/").json()
     assert told["logically_complete_at"] is told["physically_complete_at"] is None
-    run("maintain", "--rewrite")
+    rewrite()
     assert list(maintenance.erased_since_last_run()) == [record]
     before = timezone.now()
     assert files.delete_pending_files() == 0
@@ -142,7 +164,7 @@ def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
     assert complete is not None
     assert complete >= before
     assert maintenance.physically_complete_at(Erasure.objects.get()) is None, "the run was before"
-    run("maintain", "--rewrite")
+    rewrite()
     page = officer.get(url).content.decode()
     assert "Complete: rows and stored files are gone" in page
     assert "Complete: the tables were rewritten since" in page
@@ -164,7 +186,7 @@ def test_a_lock_that_is_not_got_in_time_ends_the_run(monkeypatch: pytest.MonkeyP
     if connection.vendor != "postgresql":
         pytest.skip("SQLite locks no tables")
     erase(conversation())
-    monkeypatch.setattr(maintenance, "_older_transactions", lambda started_at: 0)
+    monkeypatch.setattr(maintenance, "_holds_back", lambda mark: False)
     with somebody_reading(), pytest.raises(maintenance.Unfinished, match="lock timeout"):
         maintenance.maintain(rewrite=True, wait=timedelta(milliseconds=100))
     assert Maintenance.objects.get().finished_at is None
@@ -175,4 +197,4 @@ def test_without_the_right_to_pg_statistic_the_run_is_not_finished(monkeypatch: 
         pytest.skip("SQLite has none")
     monkeypatch.setattr(maintenance, "_may_rewrite_statistics", lambda: False)
     with pytest.raises(CommandError, match="pg_statistic"):
-        run("maintain", "--rewrite")
+        rewrite()
