@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -48,12 +48,27 @@ class Chunk:
     held: int
 
 
-def expired(webchat: WebChat) -> SessionQuerySet:
-    """Return the sessions of a WebChat that are due today; none where no period is set."""
+def expired(webchat: WebChat, *, days: int | None, on: date) -> SessionQuerySet:
+    """Return the sessions of a WebChat that a period of so many days has reached on a day; without a period none."""
     sessions = Session.objects.filter(webchat=webchat)
-    if webchat.retention_days is None:
-        return sessions.none()
-    return sessions.expired(days=webchat.retention_days, on=timezone.localdate())
+    return sessions.none() if days is None else sessions.expired(days=days, on=on)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """How many sessions a retention period takes with the next run, and how many more within seven days after it."""
+
+    days: int
+    now: int
+    week: int
+
+
+def preview(webchat: WebChat, *, days: int) -> Preview:
+    """Count what keeping sessions for so many days would take, of the sessions that exist. Changes nothing."""
+    today = timezone.localdate()
+    now = expired(webchat, days=days, on=today).count()
+    week = expired(webchat, days=days, on=today + timedelta(days=7)).count()
+    return Preview(days=days, now=now, week=week - now)
 
 
 def webchats_with_retention() -> list[WebChat]:
@@ -63,7 +78,11 @@ def webchats_with_retention() -> list[WebChat]:
 
 def due() -> dict[int, int]:
     """Return how many sessions are due today, by WebChat, of each that has a period."""
-    return {webchat.pk: expired(webchat).count() for webchat in webchats_with_retention()}
+    today = timezone.localdate()
+    return {
+        webchat.pk: expired(webchat, days=webchat.retention_days, on=today).count()
+        for webchat in webchats_with_retention()
+    }
 
 
 def open_and_old() -> int:
@@ -121,7 +140,8 @@ def _next(webchat: WebChat, after: tuple[datetime, int] | None, limit: int) -> l
 
 
 def _erase(webchat: WebChat, pks: list[int]) -> list[Erasure]:
-    return erase_batch(pks, among=expired(webchat), requester=Requester(Door.RETENTION))
+    due = expired(webchat, days=webchat.retention_days, on=timezone.localdate())
+    return erase_batch(pks, among=due, requester=Requester(Door.RETENTION))
 
 
 def _next_size(size: int, done: int, took: float) -> int:

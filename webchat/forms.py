@@ -166,13 +166,6 @@ class GeneralForm(WebChatForm):
         return changes
 
 
-class RetentionForm(forms.Form):
-    """The answer to the preview of a retention period: ``shown`` is how many sessions it said would go at once."""
-
-    days = RetentionField(widget=forms.HiddenInput)
-    shown = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
-
-
 class MenusForm(forms.ModelForm):
     """The two menus, saved together: which form is shown before a chat, and before the showroom."""
 

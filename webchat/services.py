@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
@@ -170,23 +169,6 @@ def save_settings(webchat: WebChat, *, changes: Mapping[str, object]) -> WebChat
     if old_logo and old_logo != locked.logo.name:
         transaction.on_commit(partial(locked.logo.storage.delete, old_logo))
     return locked
-
-
-@dataclass(frozen=True)
-class RetentionPreview:
-    """How many sessions a retention period takes with the next run, and how many more within seven days after it."""
-
-    days: int
-    now: int
-    week: int
-
-
-def preview_retention(webchat: WebChat, *, days: int) -> RetentionPreview:
-    """Count what keeping sessions for so many days would take, of the sessions that exist. Changes nothing."""
-    today = timezone.localdate()
-    now = webchat.sessions.expired(days=days, on=today).count()
-    week = webchat.sessions.expired(days=days, on=today + timedelta(days=7)).count()
-    return RetentionPreview(days=days, now=now, week=week - now)
 
 
 def takes_more(old: int | None, new: int | None) -> bool:

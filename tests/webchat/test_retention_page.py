@@ -57,8 +57,8 @@ def test_switching_it_on_shows_first_what_it_takes(administrator: Client, webcha
     assert (answer.status_code, answer["Location"]) == (302, f"/settings/webchat/{webchat.pk}/")
     assert stored(webchat) == 30
     general = administrator.get(f"/settings/webchat/{webchat.pk}/")
-    assert general.context["retention"].now == 3
     assert "Sessions older than 30 days are anonymized." in general.content.decode()
+    assert general.context["preview"].now == 3
 
 
 def test_what_else_was_typed_is_saved_at_once(administrator: Client, webchat: WebChat) -> None:
