@@ -32,7 +32,7 @@ class RetentionView(WebChatPage):
         days = form.cleaned_data["days"]
         if retention.preview(self.webchat, days=days).now > form.cleaned_data["shown"]:
             return self._show(form, refused=True, status=409)
-        save_settings(self.webchat, changes={"retention_days": days})
+        save_settings(self.webchat, changes={"retention_days": days}, previewed=True)
         messages.success(request, _("Sessions older than %(days)d days will be anonymized.") % {"days": days})
         return redirect("webchat", self.webchat.pk)
 

@@ -118,6 +118,10 @@ class WebChatForm(forms.ModelForm):
         kwargs["instance"] = copy.copy(kwargs.get("instance"))
         super().__init__(*args, **kwargs)
 
+    def clean_site(self) -> str:
+        # Browsers send lines as mails have them; the same lines are no change.
+        return "\n".join(self.cleaned_data["site"].splitlines())
+
     def clean_languages(self) -> list[str]:
         chosen = self.cleaned_data["languages"]
         return [code for code, _name in settings.LANGUAGES if code in chosen]

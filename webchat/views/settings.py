@@ -68,29 +68,32 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
     def form_valid(self, form: BaseForm) -> HttpResponse:
         assert isinstance(form, GeneralForm)  # noqa: S101
         changes = form.changes
-        asks = services.takes_more(self.webchat.retention_days, changes.get("retention_days"))
-        if asks:
-            del changes["retention_days"]
-        elif not changes:
-            messages.info(self.request, _("Nothing was changed."))
-            return redirect("webchat", self.webchat.pk)
         try:
-            services.save_settings(self.webchat, changes=changes)
+            changed = services.save_settings(self.webchat, changes=changes)
+        except services.TakesMore:
+            return self._save_others_and_ask(form, changes.pop("retention_days"), changes)
         except services.NothingPublished as refusal:
-            form.add_error("languages", str(refusal))
-            return self.form_invalid(form)
-        if asks:
-            return self._ask(form.cleaned_data["retention_days"], saved=bool(changes))
-        messages.success(self.request, _("The settings were saved."))
+            return self._refuse(form, refusal)
+        if changed:
+            messages.success(self.request, _("The settings were saved."))
+        else:
+            messages.info(self.request, _("Nothing was changed."))
         return redirect("webchat", self.webchat.pk)
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
-    def _ask(self, days: int, *, saved: bool) -> HttpResponse:
-        if saved:
-            messages.success(self.request, _("The other settings were saved."))
+    def _save_others_and_ask(self, form: GeneralForm, days: int, others: dict[str, Any]) -> HttpResponse:
+        try:
+            if services.save_settings(self.webchat, changes=others):
+                messages.success(self.request, _("The other settings were saved."))
+        except services.NothingPublished as refusal:
+            return self._refuse(form, refusal)
         return redirect(reverse("webchat_retention", args=[self.webchat.pk]) + f"?days={days}")
+
+    def _refuse(self, form: GeneralForm, refusal: services.NothingPublished) -> HttpResponse:
+        form.add_error("languages", str(refusal))
+        return self.form_invalid(form)
 
 
 class ArchiveView(WebChatPage):
