@@ -12,6 +12,7 @@ _STAFF_MODELS = {
         "id", "password", "last_login", "is_superuser", "username", "first_name", "last_name", "email", "is_staff",
         "is_active", "date_joined",
     ),
+    "mluvii_gdpr.Profile": ("id", "user", "language"),
     "account.EmailAddress": ("id", "user", "email", "verified", "primary"),
     "account.EmailConfirmation": ("id", "email_address", "created", "sent", "key"),
     "mfa.Authenticator": ("id", "user", "type", "data", "created_at", "last_used_at"),

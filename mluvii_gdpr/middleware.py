@@ -9,8 +9,12 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import translation
 
 from mluvii_gdpr.readiness import ledger_problems
+
+#: How the addresses of visitors' pages begin.
+VISITORS = ("/w/", "/r/")
 
 
 class BodyLimits:
@@ -35,6 +39,25 @@ class BodyLimits:
         if limit is not None and announced.isdecimal() and int(announced) > limit:
             return render(request, "413.html", status=413)
         return None
+
+
+class StaffLanguage:
+    """Show the staff pages in the language that their user chose; the log-in keeps it.
+
+    Visitors' pages have a language of their own, and a log-in is not even looked for.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith(VISITORS) or not request.session.get("language"):
+            return self.get_response(request)
+        request.LANGUAGE_CODE = request.session["language"]
+        with translation.override(request.LANGUAGE_CODE):
+            response = self.get_response(request)
+        response.headers["Content-Language"] = request.LANGUAGE_CODE
+        return response
 
 
 class RestoredDatabase:
@@ -80,7 +103,7 @@ def _closed(request: HttpRequest, problems: list[str]) -> HttpResponse:
     if request.path_info.startswith(("/api/", "/login/connect/")):
         detail = "The database is not the one that the outside copy of the ledger of erasures knows."
         return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": "60"})
-    template = "visitor/503.html" if request.path_info[:3] in {"/w/", "/r/"} else "503.html"
+    template = "visitor/503.html" if request.path_info.startswith(VISITORS) else "503.html"
     page = render(request, template, {"problem": problems[0]}, status=503)
     page.headers["Retry-After"] = "60"
     page.headers["Cache-Control"] = "no-store"

@@ -108,6 +108,7 @@ MIDDLEWARE = [
     "mluvii_gdpr.middleware.BodyLimits",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "mluvii_gdpr.middleware.StaffLanguage",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

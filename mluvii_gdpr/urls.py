@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from mluvii_gdpr import views
-from mluvii_gdpr.accounts import EmailAddresses, PasswordReset
+from mluvii_gdpr.accounts import EmailAddresses, PasswordReset, choose_language
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
@@ -23,6 +23,7 @@ urlpatterns = [
     # Stand before the package's own views of these names.
     path("accounts/password/reset/", PasswordReset.as_view(), name="account_reset_password"),
     path("accounts/email/", EmailAddresses.as_view(), name="account_email"),
+    path("accounts/language/", choose_language, name="language"),
     path("accounts/", include("allauth.account.urls")),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("admin/", admin.site.urls),

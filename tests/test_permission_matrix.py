@@ -232,6 +232,7 @@ ACCOUNTS = {
     "accounts/inactive/": (200, 200),
     "accounts/signup/": (200, 302),
     "accounts/reauthenticate/": (302, 200),
+    "accounts/language/": (302, 200),
     "accounts/email/": (302, 200),
     "accounts/confirm-email/": (200, 200),
     "accounts/password/change/": (302, 200),

@@ -17,7 +17,9 @@ from django.test import Client
 from django.utils.translation import override
 
 from mluvii_gdpr.checks import check_mail_is_sent
+from mluvii_gdpr.models import Profile
 from tests.conftest import PASSWORD
+from tests.factories import make_webchat
 
 pytestmark = pytest.mark.django_db
 
@@ -155,3 +157,29 @@ def test_the_second_factor_logs_in(make_user: Callable[..., User]) -> None:
     assert client.get("/").status_code == 200
     html = client.get("/accounts/2fa/").content.decode()
     assert "Unused codes: 9 of 10." in html
+
+
+def test_staff_choose_the_language_of_their_pages(client: Client, make_user: Callable[..., User]) -> None:
+    """It holds for this log-in and the next one, whatever the browser asks for, and on no visitor's page."""
+    user, webchat = make_user("support"), make_webchat()
+    client.force_login(user)
+    german = {"headers": {"Accept-Language": "de"}}
+    assert "Sitzungen" in client.get("/sessions/", **german).content.decode()
+    saved = client.post("/accounts/language/", {"language": "cs"}, follow=True, **german)
+    assert "Jazyk byl uložen." in saved.content.decode()
+    assert 'value="cs" selected>Česky' in saved.content.decode()
+    again = Client()
+    again.force_login(user)
+    for browser in (client, again):
+        page = browser.get("/sessions/", **german)
+        assert (page.headers["Content-Language"], "Relace" in page.content.decode()) == ("cs", True)
+        form = browser.get(f"/w/{webchat.public_id}/", headers={"Accept-Language": "en"})
+        assert form.headers["Content-Language"] == "en"
+    client.post("/accounts/language/", {"language": ""})
+    assert "Sitzungen" in client.get("/sessions/", **german).content.decode()
+
+
+def test_a_language_that_there_is_not_is_refused(log_in: Callable[[str], Client]) -> None:
+    refused = log_in("support").post("/accounts/language/", {"language": "xx"})
+    assert refused.status_code == 422
+    assert not Profile.objects.exists()
