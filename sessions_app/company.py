@@ -26,7 +26,8 @@ from sessions_app.rounding import Band, StartOf, next_start
 #: How many sessions must be alike.
 COMPANY = 5
 
-_ALIKE = ("webchat_id", "period", "channel", "operator_id", "band", "given__text_id")
+#: Whose consent was withdrawn, and in which period, can be seen as well: they are alike among themselves only.
+_ALIKE = ("webchat_id", "period", "channel", "operator_id", "band", "given__text_id", "taken_back__day")
 
 
 #: A WebChat and the start of a period.
@@ -87,6 +88,9 @@ def _with_cell(sessions: QuerySet[Session]) -> QuerySet[Session]:
         period=StartOf(F("created_at")),
         band=Band(F("duration")),
         given=FilteredRelation("consent_events", condition=Q(consent_events__kind=ConsentEvent.Kind.GIVEN)),
+        taken_back=FilteredRelation(
+            "consent_events", condition=Q(consent_events__kind=ConsentEvent.Kind.WITHDRAWN)
+        ),
     )
 
 

@@ -55,6 +55,11 @@ policy.register(
             .order_by()
             .values("text__version")
         ),
+        "withdrawn": Subquery(
+            ConsentEvent.objects.filter(session=OuterRef("pk"), kind=ConsentEvent.Kind.WITHDRAWN)
+            .order_by()
+            .values("day")
+        ),
     },
     erase={
         "guest": None,
@@ -77,6 +82,8 @@ policy.register(
         "result": "",
         "feedback_text": "",
         "room_key": None,
+        "consent_key": None,
+        "withdrawn_at": None,
     },
     keep=dict.fromkeys(
         (

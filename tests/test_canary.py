@@ -213,5 +213,7 @@ def test_every_erased_field_of_a_session_has_a_canary() -> None:
         "operator",
         "duration",
         "room_key",
+        "consent_key",
+        "withdrawn_at",
     }
     assert set(registry.get(Session).erase) == covered | impersonal
