@@ -2,17 +2,13 @@
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.views import EmailView, PasswordResetView
-from django.conf import settings
 from django.contrib.auth import password_validation
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
 
-
-def sends_mail() -> bool:
-    """Say whether mail is configured (EMAIL_URL); without it nobody can reset a password by mail."""
-    return settings.EMAIL_BACKEND != "django.core.mail.backends.dummy.EmailBackend"
+from sessions_app.consent_mail import sends_mail
 
 
 class StaffAccountAdapter(DefaultAccountAdapter):

@@ -80,7 +80,7 @@ def _closed(request: HttpRequest, problems: list[str]) -> HttpResponse:
     if request.path_info.startswith(("/api/", "/login/connect/")):
         detail = "The database is not the one that the outside copy of the ledger of erasures knows."
         return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": "60"})
-    template = "visitor/503.html" if request.path_info[:3] in {"/w/", "/r/"} else "503.html"
+    template = "visitor/503.html" if request.path_info[:3] in {"/w/", "/r/", "/c/"} else "503.html"
     page = render(request, template, {"problem": problems[0]}, status=503)
     page.headers["Retry-After"] = "60"
     page.headers["Cache-Control"] = "no-store"
