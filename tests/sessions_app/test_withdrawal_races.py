@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 
 from anonymization import engine
@@ -15,7 +17,7 @@ from sessions_app.models import ConsentEvent, Message, Party, Session
 from tests.database import dump
 from tests.factories import make_webchat
 from tests.pages import submit
-from tests.races import at_once
+from tests.races import at_once, wait_until_blocked_by_me
 from tests.sessions_app.test_my_consent import consent_url
 from webchat.models import OnWithdrawal
 
@@ -28,6 +30,26 @@ def test_eight_withdrawals_at_once_are_one() -> None:
     assert [answer.status_code for answer in answers] == [200] * 8
     told = [b"You have withdrawn your consent" in answer.content for answer in answers]
     assert sum(told) == 1, "the others read that it was done before"
+    assert ConsentEvent.objects.filter(kind="withdrawn").count() == 1
+
+
+def test_the_second_waits_for_the_first_and_reads_what_it_did() -> None:
+    url = consent_url(submit(Client(), make_webchat()).headers["Location"])
+
+    def withdraw() -> Any:
+        (answer,) = at_once([partial(Client().post, f"{url}withdraw/")])
+        return answer
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            services.record_withdrawal(Session.objects.get())
+            answer = pool.submit(withdraw)
+            if connection.vendor == "postgresql":
+                assert wait_until_blocked_by_me(answer), "it did not wait"
+        second = answer.result(timeout=60)
+
+    assert second.status_code == 200
+    assert b"You have already withdrawn your consent" in second.content
     assert ConsentEvent.objects.filter(kind="withdrawn").count() == 1
 
 
