@@ -43,7 +43,7 @@ def send_link(address: str, *, session: Session, link: str) -> None:
     # Counted by a random identifier, since a key in the cache outlives an erasure by a day.
     _count(f"consent-mail-{session.uid}", PER_LINK, seconds=24 * 3600)
     _count("consent-mail", PER_HOUR, seconds=3600)
-    name = session.webchat.name
+    name = " ".join(session.webchat.name.split())  # a header has one line
     try:
         send_mail(_("Your consent: %(webchat)s") % {"webchat": name}, _body(name, link), None, [address])
     except (OSError, SMTPException) as failure:

@@ -22,7 +22,7 @@ from sessions_app.ticket import consent_token
 from tests.database import digest, dump
 from tests.factories import make_webchat, publish
 from tests.pages import COMPLETE, submit
-from webchat.models import EntryForm, OnWithdrawal
+from webchat.models import EntryForm, OnWithdrawal, WebChat
 
 pytestmark = pytest.mark.django_db
 
@@ -243,12 +243,13 @@ def send(client: Client, mine: str, address: str = ADDRESS) -> Any:
 def test_the_link_goes_to_the_address_and_the_address_nowhere(
     client: Client, mine: str, mailoutbox: list[Any], log: Any
 ) -> None:
+    WebChat.objects.update(name="Shop\nPrague")
     before = digest()
     response = send(client, mine)
     assert response.headers["Location"] == f"{mine}?sent#keep"
     assert "The link was sent." in client.get(f"{mine}?sent").content.decode()
     (mail,) = mailoutbox
-    assert mail.to == [ADDRESS]
+    assert (mail.to, mail.subject) == ([ADDRESS], "Your consent: Shop Prague")
     assert f"http://testserver{mine}\n" in mail.body
     for value in (COMPLETE["name"], COMPLETE["email"], "603", ADDRESS):
         assert value not in mail.subject + mail.body
