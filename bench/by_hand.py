@@ -40,14 +40,17 @@ _START = "date_trunc('month', s.created_at, 'Europe/Prague')"
 #: Which of the sessions are like at least four others in what is left of them; see sessions_app/company.py.
 _IN_COMPANY = (
     "SELECT s.id FROM sessions_app_session s LEFT JOIN sessions_app_consentevent e ON e.session_id = s.id "
-    "AND e.kind = 'given' WHERE s.id = ANY(%s::bigint[]) AND EXISTS (SELECT 1 FROM sessions_app_session o "
+    "AND e.kind = 'given' LEFT JOIN sessions_app_consentevent w ON w.session_id = s.id AND w.kind = 'withdrawn' "
+    "WHERE s.id = ANY(%s::bigint[]) AND EXISTS (SELECT 1 FROM sessions_app_session o "
     "LEFT JOIN sessions_app_consentevent f ON f.session_id = o.id AND f.kind = 'given' "
+    "LEFT JOIN sessions_app_consentevent x ON x.session_id = o.id AND x.kind = 'withdrawn' "
     "WHERE o.webchat_id = s.webchat_id AND o.channel = s.channel AND o.operator_id = s.operator_id "
     f"AND o.created_at >= {_START} "
     f"AND o.created_at < date_trunc('month', {_START} + interval '32 days', 'Europe/Prague') "
     f"AND {_BAND.format('o.duration')} = {_BAND.format('s.duration')} "
     "AND coalesce(f.text_id, 0) = coalesce(e.text_id, 0) "
-    "AND coalesce(f.day, date '0001-01-01') = coalesce(e.day, date '0001-01-01') LIMIT 1 OFFSET 4)"
+    "AND coalesce(f.day, date '0001-01-01') = coalesce(e.day, date '0001-01-01') "
+    "AND coalesce(x.day, date '0001-01-01') = coalesce(w.day, date '0001-01-01') LIMIT 1 OFFSET 4)"
 )
 _SESSIONS = (
     "UPDATE sessions_app_session SET guest_id = NULL, status = 'closed', "
@@ -57,7 +60,7 @@ _SESSIONS = (
     f"duration = CASE WHEN id = ANY(%s::bigint[]) THEN {_BAND.format('duration')} END, "
     "entered_name = '', entered_email = '', entered_phone = '', params = '{}', ip_address = NULL, "
     "user_agent = '', landing_page = '', referrer = '', note = '', result = '', feedback_text = '', "
-    "room_key = NULL, anonymized_at = now(), erasure_id = "
+    "room_key = NULL, consent_key = NULL, withdrawn_at = NULL, anonymized_at = now(), erasure_id = "
 )
 _GUESTS = (
     "UPDATE sessions_app_guest SET name = '', email = '', phone = '', name_key = '', email_key = '', "

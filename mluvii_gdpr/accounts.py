@@ -18,14 +18,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from mluvii_gdpr.models import Profile
+from sessions_app.consent_mail import sends_mail
 
 #: Under which name a log-in keeps the language of its user; empty: none was chosen.
 LANGUAGE = "language"
-
-
-def sends_mail() -> bool:
-    """Say whether mail is configured (EMAIL_URL); without it nobody can reset a password by mail."""
-    return settings.EMAIL_BACKEND != "django.core.mail.backends.dummy.EmailBackend"
 
 
 class StaffAccountAdapter(DefaultAccountAdapter):

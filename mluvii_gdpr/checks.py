@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, Warning, register
 
-from mluvii_gdpr.accounts import sends_mail
+from sessions_app.consent_mail import sends_mail
 
 
 @register(Tags.security, deploy=True)

@@ -65,18 +65,21 @@ class Figures:
     sessions: SessionFigures | None = None
     erasures: ErasureFigures | None = None
     webchats: WebChatFigures | None = None
+    #: Sessions whose consent was withdrawn and that are not anonymized yet.
+    withdrawals: int = 0
     #: API clients that were stopped at their limit, until an administrator has seen it.
     stopped_clients: list[ApiClient] = field(default_factory=list)
 
 
 def figures_for(user: AbstractBaseUser | AnonymousUser) -> Figures:
-    """Return what the member of staff may see, in at most eleven queries."""
+    """Return what the member of staff may see, in at most twelve queries."""
     may = user.has_perm if isinstance(user, PermissionsMixin) else lambda name: False
     settings = may("webchat.manage_settings") or may("webchat.publish_consent")
     return Figures(
         sessions=_sessions() if may("sessions_app.see_sessions") else None,
         erasures=_erasures() if may("anonymization.see_erasures") else None,
         webchats=_webchats() if settings else None,
+        withdrawals=Session.objects.count_withdrawn() if may("sessions_app.anonymize_session") else 0,
         stopped_clients=_stopped_clients() if may("api.manage_api_clients") else [],
     )
 

@@ -14,7 +14,7 @@ from django.utils import translation
 from mluvii_gdpr.readiness import ledger_problems
 
 #: How the addresses of visitors' pages begin.
-VISITORS = ("/w/", "/r/")
+VISITORS = ("/w/", "/r/", "/c/")
 
 
 class BodyLimits:

@@ -316,6 +316,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="dummymail://")
 vars().update(EMAIL_CONFIG)
+# A visitor waits for it.
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="mluvii-gdpr@localhost")
 
 # Logging: ids and routes, never a value that a visitor typed ---------------------------------------------
@@ -376,6 +378,10 @@ ATTACHMENT_EXTENSIONS = env.list(
     ],
 )
 MESSAGE_MAX_LENGTH = at_least("MESSAGE_MAX_LENGTH", 1, default=4000)
+# Who is responsible (GDPR Art. 13(1)(a)): shown to visitors on "my consent" and in its receipt.
+CONTROLLER_NAME = env.str("CONTROLLER_NAME", default="")
+CONTROLLER_ADDRESS = env.str("CONTROLLER_ADDRESS", default="")
+CONTROLLER_CONTACT = env.str("CONTROLLER_CONTACT", default="")
 # Shown on Settings > GDPR.
 DPA_CONTACT = env.str("DPA_CONTACT", default="")
 DPA_SIGNED_ON = day("DPA_SIGNED_ON")

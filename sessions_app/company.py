@@ -25,8 +25,9 @@ from sessions_app.rounding import Band, NextStart, StartOf
 #: How many sessions must be alike.
 COMPANY = 5
 
-#: What sessions are alike in, besides the period.
-_ALIKE = ("webchat", "channel", "operator", "band", "text", "consented_on")
+#: What sessions are alike in, besides the period. Whose consent was withdrawn can be seen as well: they are alike among
+#: themselves only.
+_ALIKE = ("webchat", "channel", "operator", "band", "text", "consented_on", "withdrawn_on")
 
 
 def in_company(keys: Collection[int]) -> list[int]:
@@ -64,6 +65,10 @@ def _comparable(sessions: QuerySet[Session]) -> QuerySet[Session]:
         following=NextStart(F("created_at")),
         band=Band(F("duration")),
         given=FilteredRelation("consent_events", condition=Q(consent_events__kind=ConsentEvent.Kind.GIVEN)),
+        taken_back=FilteredRelation(
+            "consent_events", condition=Q(consent_events__kind=ConsentEvent.Kind.WITHDRAWN)
+        ),
         text=Coalesce("given__text", 0),
         consented_on=Coalesce("given__day", date.min),
+        withdrawn_on=Coalesce("taken_back__day", date.min),
     )

@@ -16,9 +16,8 @@ from sessions_app.rounding import Band, StartOf
 _STATISTICS = _("Statistics; names nobody.")
 
 
-def _given(name: str) -> Subquery:
-    given = ConsentEvent.objects.filter(session=OuterRef("pk"), kind=ConsentEvent.Kind.GIVEN)
-    return Subquery(given.order_by().values(name))
+def _of_event(kind: str, name: str) -> Subquery:
+    return Subquery(ConsentEvent.objects.filter(session=OuterRef("pk"), kind=kind).order_by().values(name))
 
 
 policy.register(
@@ -55,9 +54,10 @@ policy.register(
         "channel": F("channel"),
         "operator": F("operator"),
         "duration": F("duration"),
-        "consent_version": _given("text__version"),
+        "consent_version": _of_event(ConsentEvent.Kind.GIVEN, "text__version"),
         # Of sessions from before the precision was made coarser it is finer than the start.
-        "consented_on": _given("day"),
+        "consented_on": _of_event(ConsentEvent.Kind.GIVEN, "day"),
+        "withdrawn": _of_event(ConsentEvent.Kind.WITHDRAWN, "day"),
     },
     erase={
         "guest": None,
@@ -80,6 +80,8 @@ policy.register(
         "result": "",
         "feedback_text": "",
         "room_key": None,
+        "consent_key": None,
+        "withdrawn_at": None,
     },
     keep=dict.fromkeys(
         (

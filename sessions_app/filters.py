@@ -41,7 +41,7 @@ class NumberFilter(django_filters.Filter):
 
 
 class SessionFilters(Filters):
-    """WebChat, channel, status, period, consent version, anonymized or not, operator; session or guest id."""
+    """WebChat, channel, status, period, consent version and withdrawal, anonymized or not, operator; an id."""
 
     webchat = django_filters.ModelChoiceFilter(
         label="WebChat", queryset=WebChat.objects.all(), empty_label=_("All")
@@ -56,6 +56,12 @@ class SessionFilters(Filters):
     since = DayFilter(label=_("From"), method="filter_since")
     until = DayFilter(label=_("To"), method="filter_until")
     version = NumberFilter(label=_("Consent version"), method="filter_version", max_value=2**31 - 1)
+    withdrawn = django_filters.ChoiceFilter(
+        label=_("Consent withdrawn"),
+        choices=(("yes", _("Yes")), ("no", _("No"))),
+        empty_label=_("All"),
+        method="filter_withdrawn",
+    )
     anonymized = django_filters.ChoiceFilter(
         label=_("Anonymized"),
         choices=(("yes", _("Yes")), ("no", _("No"))),
@@ -78,6 +84,12 @@ class SessionFilters(Filters):
     def filter_anonymized(self, sessions: QuerySet[Session], name: str, value: str) -> QuerySet[Session]:
         return sessions.filter(anonymized_at__isnull=value == "no")
 
+    def filter_withdrawn(self, sessions: QuerySet[Session], name: str, value: str) -> QuerySet[Session]:
+        events = ConsentEvent.objects.order_by().filter(kind=ConsentEvent.Kind.WITHDRAWN)
+        if value == "no":
+            return sessions.exclude(Exists(events.filter(session=OuterRef("pk"))))
+        return _that_have(events, sessions)
+
     def filter_version(self, sessions: QuerySet[Session], name: str, number: int) -> QuerySet[Session]:
         """Keep the sessions that consented to this version.
 
@@ -90,10 +102,14 @@ class SessionFilters(Filters):
         given = ConsentEvent.objects.order_by().filter(
             kind=ConsentEvent.Kind.GIVEN, text__in=list(texts.values_list("pk", flat=True))
         )
-        if given[: _FEW + 1].count() <= _FEW:
-            # The limit keeps PostgreSQL from walking all sessions in their order instead.
-            return sessions.filter(pk__in=given.values("session")[:_FEW])
-        return sessions.filter(Exists(given.filter(session=OuterRef("pk"))))
+        return _that_have(given, sessions)
+
+
+def _that_have(events: QuerySet[ConsentEvent], sessions: QuerySet[Session]) -> QuerySet[Session]:
+    if events[: _FEW + 1].count() <= _FEW:
+        # The limit keeps PostgreSQL from walking all sessions in their order instead.
+        return sessions.filter(pk__in=events.values("session")[:_FEW])
+    return sessions.filter(Exists(events.filter(session=OuterRef("pk"))))
 
 
 def only_filters(query: str) -> str:

@@ -147,6 +147,20 @@ ENTRY_FORMS: dict[str, type[NoEntryForm]] = {
 }
 
 
+class MailLinkForm(forms.Form):
+    """Where a link is sent; the address is used for that and kept nowhere."""
+
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput({"autocomplete": "email", "inputmode": "email"}),
+        error_messages={
+            "required": _("Please enter your e-mail address."),
+            "invalid": _("This is not a complete e-mail address, such as name@example.com."),
+        },
+    )
+
+
 class MessageForm(forms.Form):
     """What one side says."""
 

@@ -128,6 +128,14 @@ class SessionQuerySet(models.QuerySet["Session"]):
         found = sessions.order_by(_END, "pk").values_list(_END, "pk")[:limit]
         return [(end, pk) for end, pk in found if end < before]
 
+    def withdrawn(self) -> SessionQuerySet:
+        """Return the sessions whose consent was withdrawn and that were not anonymized since."""
+        return self.filter(withdrawn_at__isnull=False)
+
+    def count_withdrawn(self) -> int:
+        """Return how many these are, at most 1,000: it stands beside a menu's entry on every page."""
+        return self.withdrawn()[:1000].count()
+
     def _closed(self) -> SessionQuerySet:
         return self.filter(anonymized_at=None, status=Status.CLOSED)
 
@@ -187,6 +195,13 @@ class Session(models.Model):
     room_key = models.CharField(  # noqa: DJ001  unique
         _("digest of the room's secret"), max_length=64, unique=True, null=True, editable=False
     )
+    #: SHA-256 of the secret of the person's page "my consent"; NULL when nothing is left to show. Sessions from before
+    #: there was that page have none: their room's secret opens it.
+    consent_key = models.CharField(  # noqa: DJ001  unique
+        _("digest of the secret of my consent"), max_length=64, unique=True, null=True, editable=False
+    )
+    #: Exact while the session holds personal data: the answer is due within a month. What stays is the event's day.
+    withdrawn_at = models.DateTimeField(_("consent withdrawn at"), null=True, blank=True)
     anonymized_at = models.DateTimeField(_("anonymized at"), null=True, blank=True)
     erasure = models.ForeignKey(
         Erasure,
@@ -240,6 +255,12 @@ class Session(models.Model):
             models.Index(
                 fields=("status", "-created_at", "-id"), name="session_open", condition=~Q(status="closed")
             ),
+            # Withdrawals that wait for somebody: an erasure takes the time away. The oldest first.
+            models.Index(
+                fields=("withdrawn_at", "id"),
+                name="session_withdrawn",
+                condition=Q(withdrawn_at__isnull=False),
+            ),
         )
 
     def __str__(self) -> str:
@@ -273,9 +294,14 @@ class Session(models.Model):
     @property
     def consented_text(self) -> ConsentText | None:
         """Return the text that the visitor agreed to, or None where no consent was asked."""
-        given = self.consent_events.filter(kind=ConsentEvent.Kind.GIVEN)
-        event = given.select_related("text__version__webchat").first()
+        event = self.consent_given
         return event.text if event else None
+
+    @property
+    def consent_given(self) -> ConsentEvent | None:
+        """Return the evidence of consent, with its text, or None where no consent was asked."""
+        given = self.consent_events.filter(kind=ConsentEvent.Kind.GIVEN)
+        return given.select_related("text__version__webchat").first()
 
     @property
     def messages_count(self) -> int:
@@ -380,6 +406,8 @@ class ConsentEvent(models.Model):
         indexes = (
             # The Sessions table filtered by consent version, and the number of sessions that hold one.
             models.Index(fields=("text", "kind", "session"), name="consent_event_text"),
+            # The filter "consent withdrawn": few among all.
+            models.Index(fields=("session",), name="consent_event_withdrawn", condition=Q(kind="withdrawn")),
         )
         constraints = (models.UniqueConstraint(fields=("session", "kind"), name="consent_event_once"),)
 

@@ -22,7 +22,7 @@ from sessions_app import services
 from sessions_app.downloads import file_response
 from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm, focus_first_error
 from sessions_app.models import Channel, Party, Session
-from sessions_app.ticket import room_key
+from sessions_app.ticket import consent_token, room_key
 from sessions_app.transcript import transcript_of
 
 
@@ -65,9 +65,15 @@ class RoomView(View):
             "attachment": attachment or AttachmentForm(auto_id="attachment_%s"),
             "transcript": transcript_of(self.session),
             "consent_text": self.session.consented_text,
+            "consent_link": self._consent_link(),
             "is_showroom": self.session.channel == Channel.AV,
         }
         return render(self.request, "sessions_app/visitor/room.html", context, status=status)
+
+    def _consent_link(self) -> str:
+        """Return the address of "my consent"; a session from before there was that page has no secret of its own."""
+        token = consent_token(self.token) if self.session.consent_key else self.token
+        return self.request.build_absolute_uri(reverse("my_consent", args=[token]))
 
     def _closed(self, **forms: Any) -> HttpResponse:
         """Answer 409 with the state of now: the other side has ended the conversation, or it was erased."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import IO, Any
@@ -11,13 +12,14 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files import File
 from django.core.files.storage import Storage
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from anonymization import engine
 from anonymization.files import queue_upload, settle
-from anonymization.models import FileDeletion
+from anonymization.models import Door, Erasure, FileDeletion
 from sessions_app.matching import match_keys
 from sessions_app.models import (
     Attachment,
@@ -31,8 +33,10 @@ from sessions_app.models import (
     random_file_name,
 )
 from sessions_app.rounding import start_of
-from sessions_app.ticket import Ticket, room_key
-from webchat.models import ConsentText, EntryForm, WebChat
+from sessions_app.ticket import Ticket, consent_key, consent_token, room_key
+from webchat.models import ConsentText, EntryForm, OnWithdrawal, WebChat
+
+logger = logging.getLogger(__name__)
 
 #: How long a used form leads into its conversation again: a double click, a reload. A form without fields holds
 #: nothing by which to tell its sender from the next person at the same device.
@@ -65,6 +69,14 @@ class Unavailable(EntryRefused):
 
 class SessionClosed(Exception):
     """The conversation has ended or was anonymized; nothing was stored."""
+
+
+class ConsentWithdrawn(SessionClosed):
+    """The person has withdrawn their consent; nothing is stored with the session any more."""
+
+
+class NothingToWithdraw(Exception):
+    """No consent was asked in the session."""
 
 
 class AlreadyAccepted(Exception):
@@ -176,16 +188,21 @@ def _create_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Vi
         referrer=visit.referrer[:2000],
         entry_key=ticket.entry_key,
         room_key=room_key(ticket.room_token),
+        consent_key=consent_key(consent_token(ticket.room_token)),
     )
     if text is not None:
-        ConsentEvent.objects.create(
-            session=session,
-            text=text,
-            kind=ConsentEvent.Kind.GIVEN,
-            day=timezone.localdate(start_of(settings.ERASURE_TIME_PRECISION, now, settings.TIME_ZONE)),
-            channel=ticket.channel,
-        )
+        _store_evidence(session, text, ConsentEvent.Kind.GIVEN, at=now)
     return session
+
+
+def _store_evidence(session: Session, text: ConsentText, kind: ConsentEvent.Kind, *, at: datetime) -> None:
+    ConsentEvent.objects.create(
+        session=session,
+        text=text,
+        kind=kind,
+        day=timezone.localdate(start_of(settings.ERASURE_TIME_PRECISION, at, settings.TIME_ZONE)),
+        channel=session.channel,
+    )
 
 
 def _open_now(webchat: WebChat) -> WebChat:
@@ -246,10 +263,13 @@ def lock_writable(session: Session, *, even_ended: bool = False) -> Session:
 
     Raises:
         SessionClosed: it was anonymized, or has ended and ``even_ended`` does not allow for that.
+        ConsentWithdrawn: nothing is added any more, whatever ``even_ended`` says.
     """
     locked = Session.objects.select_for_update().get(pk=session.pk)
     if locked.anonymized_at is not None:
         raise SessionClosed(_("This session was anonymized."))
+    if locked.withdrawn_at is not None:
+        raise ConsentWithdrawn(_("The consent was withdrawn: nothing more is stored with this session."))
     if not (locked.is_open or even_ended):
         raise SessionClosed(_("This conversation has ended."))
     return locked
@@ -383,8 +403,56 @@ def end_session(session: Session, *, by: Party) -> None:
         locked = lock_writable(session)
     except SessionClosed:
         return
+    locked.save(update_fields=_end(locked, by=by))
+
+
+def _end(locked: Session, *, by: Party) -> list[str]:
+    """End an open conversation, not stored yet, and return the fields that changed."""
+    if not locked.is_open:
+        return []
     locked.status = Status.CLOSED
     locked.ended_at = timezone.now()
     locked.ended_by = by
     locked.duration = locked.ended_at - locked.created_at
-    locked.save(update_fields=["status", "ended_at", "ended_by", "duration"])
+    return ["status", "ended_at", "ended_by", "duration"]
+
+
+def withdraw_consent(session: Session) -> Erasure | None:
+    """Take the person's consent back; where the WebChat says so, anonymize the session at once and return the record.
+
+    Two transactions, since the withdrawal holds whatever hinders the erasure (GDPR Art. 7(3)): a session that could
+    not be erased waits for the officer as the others do.
+
+    Raises:
+        As ``record_withdrawal`` says; then nothing was changed.
+    """
+    record_withdrawal(session)
+    if session.webchat.on_withdrawal != OnWithdrawal.ANONYMIZE:
+        return None
+    try:
+        record, _erased = engine.erase(session, requester=engine.Requester(Door.WITHDRAWAL))
+    except (engine.ErasureRefused, DatabaseError):
+        logger.exception(
+            "session %d was not anonymized at its withdrawal and waits for the officer", session.pk
+        )
+        return None
+    return record
+
+
+@transaction.atomic
+def record_withdrawal(session: Session) -> None:
+    """End the conversation and store the evidence that consent was withdrawn. Nothing is added to the session after.
+
+    Raises:
+        ConsentWithdrawn: it was withdrawn before.
+        NothingToWithdraw: no consent was asked.
+        SessionClosed: the session was anonymized.
+    """
+    locked = lock_writable(session, even_ended=True)
+    given = locked.consent_given
+    if given is None:
+        raise NothingToWithdraw
+    locked.withdrawn_at = timezone.now()
+    # In one UPDATE: see _count.
+    locked.save(update_fields=[*_end(locked, by=Party.VISITOR), "withdrawn_at"])
+    _store_evidence(locked, given.text, ConsentEvent.Kind.WITHDRAWN, at=locked.withdrawn_at)

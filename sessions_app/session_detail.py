@@ -70,7 +70,7 @@ class SessionView(SessionPage, View):
             "answer": answers and session.is_open and anyones,
             "accept": answers and session.is_open and session.operator_id is None,
             "end": answers and session.is_open,
-            "note": answers and not anonymized,
+            "note": answers and not anonymized and session.withdrawn_at is None,
             "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,
             "anonymize_guest": has_perm("sessions_app.anonymize_guest") and session.guest_id is not None,
             "see_erasures": has_perm("anonymization.see_erasures"),
@@ -88,6 +88,8 @@ def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
     yield _("Ended"), session.ended
     if session.expires_on:
         yield _("Due for anonymization"), session.expires_on
+    if session.withdrawn_at:
+        yield _("Consent withdrawn"), session.withdrawn_at
     if session.ended_by:
         yield _("Ended by"), session.get_ended_by_display()
     yield _("Waited"), readable_duration(session.waited)

@@ -9,6 +9,7 @@ from sessions_app.retention_views import RetentionView
 from sessions_app.session_detail import SessionFile, SessionTranscript, SessionView
 from sessions_app.session_list import ChooseColumns, SessionList
 from sessions_app.session_work import AcceptSession, AnswerSession, EndSession, SendFile, TakeNote
+from sessions_app.withdrawals import Withdrawals
 
 urlpatterns = [
     path("sessions/", SessionList.as_view(), name="sessions"),
@@ -23,6 +24,7 @@ urlpatterns = [
     path("sessions/<id:pk>/note/", TakeNote.as_view(), name="session_note"),
     path("sessions/<id:pk>/end/", EndSession.as_view(), name="session_end"),
     path("settings/webchat/<int:pk>/retention/", RetentionView.as_view(), name="webchat_retention"),
+    path("withdrawals/", Withdrawals.as_view(), name="withdrawals"),
     path("guests/find/", FindPerson.as_view(), name="guest_find"),
     path("guests/<id:pk>/", GuestView.as_view(), name="guest"),
 ]

@@ -35,6 +35,7 @@ COLUMNS: dict[str, str | Promise] = {
     "operator": gettext_lazy("Operator"),
     "messages": gettext_lazy("Messages"),
     "duration": gettext_lazy("Duration"),
+    "withdrawn": gettext_lazy("Consent withdrawn"),
     "anonymized": gettext_lazy("Anonymized"),
 }
 #: What fits beside each other on a screen of 1360 pixels.
@@ -141,6 +142,7 @@ class SessionTable(tables.Table):
     operator = Cell("operator")
     messages = Cell("messages")
     duration = Cell("duration")
+    withdrawn = Cell("withdrawn")
     anonymized = Cell("anonymized")
 
     class Meta:
@@ -288,6 +290,12 @@ class SessionTable(tables.Table):
         """Return ``1:02:03``, which a spreadsheet reads as a duration."""
         return "{}:{:02}:{:02}".format(*_parts(record.duration)) if record.duration is not None else ""
 
+    def render_withdrawn(self, record: Session) -> SafeString | str:
+        return _moment(_withdrawn(record)) if _withdrawn(record) else "–"
+
+    def value_withdrawn(self, record: Session) -> str:
+        return _iso(_withdrawn(record))
+
     def render_anonymized(self, record: Session) -> SafeString | str:
         if record.anonymized_at is None:
             return "–"
@@ -309,10 +317,14 @@ def consent_label(event: ConsentEvent) -> str:
     return f"v{event.text.version.number} {event.text.language}"
 
 
+def _withdrawn(record: Session) -> datetime | date | None:
+    """Return when consent was withdrawn, as exactly as it is known: of an anonymized session a rounded day is left."""
+    events = (e for e in record.consent_events.all() if e.kind == ConsentEvent.Kind.WITHDRAWN)
+    return record.withdrawn_at or next((event.known_day for event in events), None)
+
+
 def _withdrawn_badge(record: Session) -> SafeString | str:
-    if any(event.kind == ConsentEvent.Kind.WITHDRAWN for event in record.consent_events.all()):
-        return format_html(" {}", _badge("withdrawn", _("withdrawn")))
-    return ""
+    return format_html(" {}", _badge("withdrawn", _("withdrawn"))) if _withdrawn(record) else ""
 
 
 def _iso(value: datetime | date | None) -> str:

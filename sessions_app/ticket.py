@@ -7,6 +7,7 @@ repeated submit answer with the same session and yields the room's secret. It ho
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from dataclasses import asdict, dataclass
 
@@ -87,6 +88,19 @@ def read(signed: str, *, webchat: WebChat, channel: str) -> Ticket:
 
 def room_key(token: str) -> str:
     """Return what a session stores of its room's secret: the SHA-256."""
+    return _digest(token)
+
+
+def consent_token(room_token: str) -> str:
+    """Return the secret of the page "my consent": whoever holds the room's can derive it, and nobody the other way.
+
+    No SECRET_KEY is in it: the link works, and the room shows the same one, for years, whatever key signs by then.
+    """
+    return hmac.new(room_token.encode(), b"sessions_app.consent", hashlib.sha256).hexdigest()
+
+
+def consent_key(token: str) -> str:
+    """Return what a session stores of the secret of "my consent": the SHA-256."""
     return _digest(token)
 
 

@@ -4,14 +4,14 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from anonymization import ids  # noqa: F401  registers the converter "id"
-from sessions_app import room_views
+from sessions_app import consent_views, room_views
 from sessions_app.models import Channel
 from sessions_app.visitor_views import EntryView
 from webchat import converters  # noqa: F401  registers the converter "public_id"
 
 
 class SecretConverter(StringConverter):
-    """A room's secret: 256 bits as hexadecimal digits."""
+    """The secret of a room or of "my consent": 256 bits as hexadecimal digits."""
 
     regex = "[0-9a-f]{64}"
 
@@ -27,4 +27,8 @@ urlpatterns = [
     path("r/<secret:token>/leave/", room_views.RoomLeaveView.as_view(), name="room_leave"),
     path("r/<secret:token>/transcript/", room_views.RoomTranscriptView.as_view(), name="room_transcript"),
     path("r/<secret:token>/files/<id:pk>/", room_views.RoomDownloadView.as_view(), name="room_download"),
+    path("c/<secret:token>/", consent_views.ConsentView.as_view(), name="my_consent"),
+    path("c/<secret:token>/receipt.json", consent_views.ReceiptView.as_view(), name="consent_receipt"),
+    path("c/<secret:token>/withdraw/", consent_views.WithdrawView.as_view(), name="withdraw_consent"),
+    path("c/<secret:token>/mail/", consent_views.MailLinkView.as_view(), name="mail_consent_link"),
 ]

@@ -16,10 +16,11 @@ from anonymization.canary.run import search
 from anonymization.canary.values import Canary
 from sessions_app import services
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session
+from sessions_app.ticket import consent_token
 from tests.database import media
 from tests.factories import make_session, make_webchat, send_file
 from tests.pages import entry_url, ticket_in
-from webchat.models import WebChat
+from webchat.models import OnWithdrawal, WebChat
 
 pytestmark = pytest.mark.django_db
 
@@ -174,6 +175,27 @@ def test_nothing_of_a_person_is_left(
     assert room.split("/")[2] not in lines
 
 
+def test_nothing_is_left_where_a_withdrawal_anonymizes_at_once(
+    log: io.StringIO, log_in: Callable[[str], Client], django_capture_on_commit_callbacks: Any
+) -> None:
+    webchat = make_webchat(on_withdrawal=OnWithdrawal.ANONYMIZE)
+    session, room = enter(webchat)
+    work(session, log_in("operator"))
+    assert found() == set(STORED), "the positive control"
+
+    mine = consent_token(room.split("/")[2])
+    with django_capture_on_commit_callbacks(execute=True):
+        assert Client().post(f"/c/{mine}/withdraw/").status_code == 200
+
+    assert found() == set()
+    assert media() == {}
+    assert Client().post(f"{room}message/", {"text": PASSING["late message"]}).status_code == 404
+    lines = log.getvalue()
+    assert "404" in lines
+    assert found(logged=lines) == set()
+    assert mine not in lines
+
+
 def test_an_exception_is_logged_without_its_text(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     from sessions_app import services
 
@@ -213,5 +235,7 @@ def test_every_erased_field_of_a_session_has_a_canary() -> None:
         "operator",
         "duration",
         "room_key",
+        "consent_key",
+        "withdrawn_at",
     }
     assert set(registry.get(Session).erase) == covered | impersonal

@@ -109,9 +109,9 @@ def test_times_are_in_order_and_durations_equal_them(output: str) -> None:
 def test_each_gdpr_session_has_one_consent_to_the_version_of_its_day(output: str) -> None:
     sessions = Session.objects.select_related("webchat").prefetch_related("consent_events__text__version")
     gdpr = [s for s in sessions if chosen_form(s.webchat, s.channel) == EntryForm.GDPR]
-    assert ConsentEvent.objects.count() == len(gdpr) > 0
+    assert ConsentEvent.objects.filter(kind="given").count() == len(gdpr) > 0
     for session in gdpr:
-        (event,) = session.consent_events.all()
+        event = next(event for event in session.consent_events.all() if event.kind == "given")
         version = event.text.version
         rounded = start_of(settings.ERASURE_TIME_PRECISION, session.created_at, settings.TIME_ZONE)
         assert event.day == timezone.localdate(rounded)
@@ -122,6 +122,12 @@ def test_each_gdpr_session_has_one_consent_to_the_version_of_its_day(output: str
             assert session.entered_name
             assert session.entered_email
             assert session.entered_phone
+
+
+def test_a_withdrawal_waits_for_the_officer(output: str) -> None:
+    (event,) = ConsentEvent.objects.filter(kind="withdrawn")
+    assert list(Session.objects.withdrawn()) == [event.session]
+    assert event.session.ended_at < event.session.withdrawn_at <= timezone.now()
 
 
 def current_on(webchat: WebChat, day: date) -> ConsentVersion:

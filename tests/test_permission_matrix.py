@@ -20,6 +20,7 @@ from anonymization import engine
 from anonymization.models import Door
 from api import services
 from sessions_app.models import Session
+from sessions_app.ticket import consent_token
 from tests.factories import make_session, make_webchat
 from tests.pages import close_files, submit
 
@@ -77,6 +78,10 @@ TABLE: dict[str, Row] = {
     "r/<secret:token>/leave/": Row("{room}leave/", PUBLIC, {"POST": 302}),
     "r/<secret:token>/transcript/": Row("{room}transcript/", PUBLIC, read()),
     "r/<secret:token>/files/<id:pk>/": Row("{room}files/{file}/", PUBLIC, read()),
+    "c/<secret:token>/": Row("{consent}", PUBLIC, read()),
+    "c/<secret:token>/receipt.json": Row("{consent}receipt.json", PUBLIC, read()),
+    "c/<secret:token>/withdraw/": Row("{consent}withdraw/", PUBLIC, read() | {"POST": 200}),
+    "c/<secret:token>/mail/": Row("{consent}mail/", PUBLIC, {"POST": 422}),
     # Staff.
     "": Row("/", STAFF, read()),
     "sessions/": Row("/sessions/", SEE, read()),
@@ -94,6 +99,7 @@ TABLE: dict[str, Row] = {
     "sessions/<id:pk>/anonymize/": Row(
         "/sessions/{session}/anonymize/", "sessions_app.anonymize_session", {"GET": 200, "POST": 409}
     ),
+    "withdrawals/": Row("/withdrawals/", (SEE, "sessions_app.anonymize_session"), read()),
     "guests/find/": Row("/guests/find/", PERSONAL, read() | {"POST": 422}),
     "guests/<id:pk>/": Row("/guests/{guest}/", SEE, read()),
     "guests/<id:pk>/anonymize/": Row(
@@ -175,6 +181,7 @@ def ids() -> dict[str, Any]:
         "session": session.pk,
         "guest": session.guest_id,
         "room": room,
+        "consent": f"/c/{consent_token(room.split('/')[2])}/",
         "file": session.attachments.get().pk,
         "erasure": erasure.pk,
         "client": services.create_client("x", rights=["read_sessions"], created_by=None)[0].pk,
@@ -196,13 +203,17 @@ def expected(person: str, row: Row, method: str) -> int:
     return row.answers.get(method, 405)
 
 
+def _what_ends_something_last(item: tuple[str, Row]) -> bool:
+    return item[0].endswith(("leave/", "end/", "withdraw/"))
+
+
 @pytest.mark.parametrize("person", PEOPLE)
 def test_matrix(person: str, ids: dict[str, Any], log_in: Callable[[str], Client]) -> None:
     client = Client() if person in ANONYMOUS else log_in(person)
     if person == "visitor":
         client.get(ids["room"])
     wrong = []
-    for route, row in sorted(TABLE.items(), key=lambda item: "leave" in item[0] or "end/" in item[0]):
+    for route, row in sorted(TABLE.items(), key=_what_ends_something_last):
         for method in METHODS:
             response = client.generic(method, row.url.format(**ids))
             close_files(response)

@@ -369,5 +369,6 @@ def test_a_closed_installation_tells_each_side_in_its_words(ledger: Path) -> Non
     api = Client().get("/api/v1/Sessions")
     assert (api.status_code, api.headers["Content-Type"]) == (503, "application/json")
     assert api.headers.get("Retry-After") == "60"
-    assert "Nothing that you entered was stored" in Client().get(entry_url(webchat)).content.decode()
+    for address in (entry_url(webchat), f"/c/{'0' * 64}/"):
+        assert "Nothing that you entered was stored" in Client().get(address).content.decode()
     assert "outside copy" in Client().get("/accounts/password/reset/").content.decode()

@@ -206,6 +206,7 @@ WRITERS: dict[str, Callable[[Session, User], Any]] = {
     ),
     "accept_session": lambda session, operator: services.accept_session(session, operator=operator),
     "set_note": lambda session, operator: services.set_note(session, note="Kassiopeia", result="Kassiopeia"),
+    "record_withdrawal": lambda session, operator: services.record_withdrawal(session),
     "end_session": lambda session, operator: services.end_session(session, by=Party.OPERATOR),
 }  # fmt: skip
 
@@ -271,16 +272,18 @@ def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str,
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", WRITERS)
-def test_an_ended_conversation_takes_a_note_and_nothing_else(name: str, make_user: Any) -> None:
+def test_an_ended_conversation_takes_a_note_and_a_withdrawal_and_nothing_else(
+    name: str, make_user: Any
+) -> None:
     session, operator = make_session(), make_user("operator")
     services.end_session(Session.objects.get(pk=session.pk), by=Party.VISITOR)
     before = digest()
-    if name in {"set_note", "end_session"}:
+    if name in {"set_note", "record_withdrawal", "end_session"}:
         WRITERS[name](session, operator)
     else:
         with pytest.raises(services.SessionClosed):
             WRITERS[name](session, operator)
-    assert (digest() == before) == (name != "set_note")
+    assert (digest() == before) == (name not in {"set_note", "record_withdrawal"})
     assert media() == {}
 
 

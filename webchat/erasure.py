@@ -24,6 +24,7 @@ policy.register(
             "colour",
             "logo",
             "retention_days",
+            "on_withdrawal",
             "created_at",
             "archived_at",
         ),

@@ -21,7 +21,7 @@ from PIL import Image
 
 from webchat.consent_html import MAX_LABEL, DraftText
 from webchat.default_texts import DEFAULT_TEXTS
-from webchat.models import MAX_RETENTION_DAYS, EntryForm, WebChat
+from webchat.models import MAX_RETENTION_DAYS, EntryForm, OnWithdrawal, WebChat
 from webchat.regions import regions_by_name
 from webchat.services import texts_of
 from webchat.widgets import ConsentBodyField, ConsentEditor
@@ -153,9 +153,19 @@ class GeneralForm(WebChatForm):
     )
     remove_logo = forms.BooleanField(label=_("Remove the logo"), required=False)
     retention_days = RetentionField(required=False)
+    on_withdrawal = forms.ChoiceField(
+        label=_("When a person withdraws their consent"),
+        choices=OnWithdrawal.choices,
+        # A page that was opened before the field was there lacks it; then it stays as it is.
+        required=False,
+        help_text=_(
+            "The conversation ends in any case, and nothing more is stored. The officer judges whether something must"
+            " be kept for another reason (GDPR Art. 17(3)); at once, everything of the session is gone for good."
+        ),
+    )
 
     class Meta(WebChatForm.Meta):
-        fields = (*WebChatForm.Meta.fields, "colour", "logo", "retention_days")
+        fields = (*WebChatForm.Meta.fields, "colour", "logo", "retention_days", "on_withdrawal")
         widgets = {"colour": forms.TextInput({"type": "color", "class": "form-control-color"})}
         help_texts = {"colour": _("The words on it become black or white, whichever is easier to read.")}
 
@@ -167,6 +177,8 @@ class GeneralForm(WebChatForm):
         if "retention_days" not in self.data:
             # Not emptied: sent by a page that was opened before the field was there.
             changes.pop("retention_days", None)
+        if not self.cleaned_data["on_withdrawal"]:
+            changes.pop("on_withdrawal", None)
         return changes
 
 

@@ -25,6 +25,15 @@ class EntryForm(models.TextChoices):
     GDPR = "gdpr", _("GDPR")
 
 
+class OnWithdrawal(models.TextChoices):
+    """What becomes of a session when the person withdraws their consent."""
+
+    #: The default: whether another lawful basis or a duty to keep something remains (GDPR Art. 17(1)(b), 17(3)) is
+    #: for a person to judge, and nothing brings back what was erased.
+    REVIEW = "review", _("Put the session before the data protection officer")
+    ANONYMIZE = "anonymize", _("Anonymize the session at once")
+
+
 def new_public_id() -> str:
     """Return 96 random bits, safe in a URL."""
     return secrets.token_urlsafe(12)
@@ -117,6 +126,14 @@ class WebChat(models.Model):
     )
     logo = models.ImageField(_("logo"), upload_to="logos/", blank=True)
     retention_days = models.PositiveIntegerField(_("retention in days"), null=True, blank=True)
+    on_withdrawal = models.CharField(
+        _("on withdrawal of consent"),
+        max_length=10,
+        choices=OnWithdrawal,
+        default=OnWithdrawal.REVIEW,
+        # Servers of the release before go on adding WebChats while the database is migrated.
+        db_default=OnWithdrawal.REVIEW,
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     archived_at = models.DateTimeField(_("archived at"), null=True, blank=True)
 

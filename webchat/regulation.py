@@ -40,9 +40,13 @@ DUTIES = [
         _("Withdrawal"),
         _("Withdrawing consent must be as easy as giving it, and people must be told so beforehand."),
         _(
-            "The default consent text says how to withdraw. Your staff find the person by name, e-mail or "
-            "phone and anonymize everything about them in one step."
+            "From the conversation, and by a link to keep, people see what they agreed to and withdraw it with two "
+            "clicks, without a log-in. The conversation ends, and by the WebChat's setting the session is anonymized "
+            "at once or put before your data protection officer. The default consent text says so."
         ),
+        "withdrawals",
+        _("Withdrawals"),
+        "sessions_app.anonymize_session",
     ),
     Duty(
         "Art. 13",

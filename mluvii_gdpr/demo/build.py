@@ -34,7 +34,7 @@ from mluvii_gdpr.demo.staff import make_staff
 from sessions_app.matching import match_keys
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session, Status
 from sessions_app.rounding import start_of
-from sessions_app.services import Entry, chosen_form
+from sessions_app.services import Entry, chosen_form, record_withdrawal
 from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat
 from webchat.services import clean_texts, text_of
 
@@ -81,6 +81,7 @@ class Builder:
             self._plan_session(start, open_rank=rank if rank < still_open else -1)
         self._write()
         self._erase()
+        self._withdraw()
 
     # WebChats and consent --------------------------------------------------------------------------------
 
@@ -348,6 +349,15 @@ class Builder:
             # The engine takes the time from the clock and from nobody else; here it is the clock that is set back.
             with patch.object(timezone, "now", return_value=times[pk]):
                 engine.erase(subjects[pk], requester=self._requester())
+
+    def _withdraw(self) -> None:
+        """Let a few people withdraw their consent within the last days; their sessions wait for the officer."""
+        since = self.now - timedelta(days=20)
+        ended = Session.objects.filter(anonymized_at=None, status=Status.CLOSED, ended_at__gte=since)
+        consented = list(ended.filter(consent_events__isnull=False).order_by("pk"))
+        for session in self.rng.sample(consented, min(len(consented), max(1, self.count // 100))):
+            with patch.object(timezone, "now", return_value=self._after([session])):
+                record_withdrawal(session)
 
     def _after(self, sessions: list[Session]) -> datetime:
         """Return a moment between the end of the last of these sessions and now."""

@@ -17,6 +17,7 @@ Components to include (``only`` keeps them fast and predictable):
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,8 @@ from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+
+from sessions_app.models import Session
 
 register = template.Library()
 
@@ -216,6 +219,8 @@ class Entry(NamedTuple):
     url_name: str
     prefix: str
     permissions: tuple[str, ...] = ()
+    #: How many things wait behind it; one query for each page.
+    waiting: Callable[[], int] | None = None
 
 
 MENU = {
@@ -228,6 +233,14 @@ MENU = {
             "guest_find",
             "/guests/",
             ("sessions_app.see_personal_data",),
+        ),
+        Entry(
+            gettext_lazy("Withdrawals"),
+            "user-off",
+            "withdrawals",
+            "/withdrawals/",
+            ("sessions_app.anonymize_session",),
+            Session.objects.count_withdrawn,
         ),
         Entry(gettext_lazy("Erasures"), "eraser", "erasures", "/erasures/", ("anonymization.see_erasures",)),
     ],
@@ -275,4 +288,5 @@ def _line(entry: Entry, path: str) -> dict[str, Any] | None:
     except NoReverseMatch:  # a page that this installation does not route
         return None
     current = path.startswith(entry.prefix) if entry.prefix else path == url
-    return {"label": entry.label, "icon": entry.icon, "url": url, "current": current}
+    waiting = entry.waiting() if entry.waiting else 0
+    return {"label": entry.label, "icon": entry.icon, "url": url, "current": current, "waiting": waiting}

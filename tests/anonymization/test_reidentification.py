@@ -63,6 +63,7 @@ def test_a_hundred_sessions_a_day_leave_no_shell_alone() -> None:
         "duration",
         "consent_version",
         "consented_on",
+        "withdrawn",
     ]
     assert (known["rows"], known["alone"]) == (len(pks), 0)
     # It does not reach this by emptying everything.
@@ -143,6 +144,23 @@ def ended_and_erased(webchat: Any, operator: Any) -> Session:
         return session
     finally:
         connection.close()
+
+
+def test_a_withdrawal_singles_nobody_out(make_user: Any) -> None:
+    """Who withdrew can be seen on a shell; so operator and duration stay only among those who did."""
+    webchat, operator = make_webchat(), make_user("operator")
+    sessions = [ended(webchat, operator) for _ in range(2 * company.COMPANY)]
+    one, *several = sessions[: company.COMPANY + 1]
+    services.record_withdrawal(one)
+    engine.erase(one, requester=engine.Requester(Door.PAGE))
+    assert left(one) == (None, None), "as many others are alike, but did not withdraw"
+    for session in several:
+        services.record_withdrawal(session)
+    anonymize([session.pk for session in sessions[1:]])
+    assert {left(session) for session in several} == {(operator.pk, timedelta(minutes=5))}
+    assert {left(session) for session in sessions[company.COMPANY + 1 :]} == {(None, None)}, "they are four"
+    known, _all_of_it = of_sessions()
+    assert known["alone"] == 1, "the report says that the first one withdrew alone"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ STAFF_PAGES = [
     "/guests/find/",
     "/sessions/{open}/anonymize/",
     "/guests/{guest}/anonymize/",
+    "/withdrawals/",
     "/erasures/",
     "/erasures/?door=command&since=2026-01-01",
     "/erasures/?door=x",

@@ -20,7 +20,7 @@ def test_odd_addresses_are_not_found(client: Client, odd: str) -> None:
     for path in (
         f"/w/{odd}/", f"/w/{odd}/showroom/", f"/w/{odd}/theme.css", f"/w/{odd}/logo/", f"/w/{known}/consent/1/{odd}/",
         f"/w/{known}/consent/{odd}/en/", f"/w/{odd}/consent/1/en/", f"/r/{odd}/", f"/r/{odd}/message/",
-        f"/r/{'0' * 64}/files/{odd}/",
+        f"/r/{'0' * 64}/files/{odd}/", f"/c/{odd}/", f"/c/{odd}/withdraw/",
     ):  # fmt: skip
         assert client.get(path).status_code in {404, 405}, path
         assert client.post(path, {"text": "x"}).status_code in {404, 405}, path
@@ -33,7 +33,12 @@ def test_numbers_beyond_the_database_are_not_found(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/r/unknown/", f"/r/{'0' * 64}/", f"/r/{'0' * 64}/files/1/", "/w/unknown/", "/w/é/"]
+    "path",
+    [
+        *("/r/unknown/", f"/r/{'0' * 64}/", f"/r/{'0' * 64}/files/1/"),
+        *("/c/unknown/", f"/c/{'0' * 64}/", f"/c/{'0' * 64}/receipt.json"),
+        *("/w/unknown/", "/w/é/"),
+    ],
 )
 def test_what_is_not_found_leads_no_visitor_to_staff_pages(client: Client, path: str) -> None:
     response = client.get(path, headers={"Accept-Language": "en"})

@@ -43,6 +43,7 @@ WRITERS: dict[str, Writer] = {
     "note": lambda s, o: services.set_note(s, note=TOKEN, result=TOKEN),
     "accept": lambda s, o: services.accept_session(s, operator=o),
     "end": lambda s, o: services.end_session(s, by=Party.VISITOR),
+    "withdraw": lambda s, o: services.withdraw_consent(s),
     "visit": _visit_again,
 }
 _REFUSALS = (services.SessionClosed, services.AlreadyAccepted)

@@ -40,20 +40,24 @@ def test_it_says_how_to_set_the_contact_when_there_is_none(log_in, settings):
 
     for variable in ("DPA_CONTACT", "DPA_SIGNED_ON", "DPA_COUNTERPARTY"):
         assert variable in page
-    assert page.count("to do</span>") == 2
+    assert page.count("to do</span>") == 3, "the controller too"
     assert page.count("Your system administrator") == page.count("your system administrator") == 1
 
 
 def test_it_shows_the_contact_and_the_signed_agreement(log_in, settings):
     settings.DPA_CONTACT = "privacy@example.com"
     settings.DPA_SIGNED_ON, settings.DPA_COUNTERPARTY = dt.date(2026, 1, 31), "<Hosting> s.r.o."
+    settings.CONTROLLER_NAME, settings.CONTROLLER_CONTACT = "<Example> a.s.", "officer@example.com"
 
     page = log_in("officer").get("/settings/gdpr/").content.decode()
 
     assert "privacy@example.com" in page
     assert "Signed on Jan. 31, 2026" in page
     assert "&lt;Hosting&gt; s.r.o." in page
-    assert "DPA_CONTACT" not in page
+    assert "&lt;Example&gt; a.s." in page
+    assert 'href="mailto:officer@example.com"' in page
+    for variable in ("DPA_CONTACT", "CONTROLLER_NAME"):
+        assert variable not in page
 
 
 def test_the_map_names_every_field_of_every_model_once(log_in):

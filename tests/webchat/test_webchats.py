@@ -108,6 +108,19 @@ def test_general_saves_every_field(administrator):
     assert webchat.origins == ["https://www.example.com", "https://shop.example.com:8443"]
 
 
+def test_a_withdrawal_is_judged_by_a_person_unless_the_webchat_says_otherwise(administrator):
+    webchat = make_webchat()
+    url = f"/settings/webchat/{webchat.pk}/"
+    assert webchat.on_withdrawal == "review"
+    assert '<option value="review" selected>' in administrator.get(url).content.decode()
+
+    for sent, stored in (({"on_withdrawal": "anonymize"}, "anonymize"), ({}, "anonymize")):
+        assert administrator.post(url, GOOD | sent).status_code == 302
+        webchat.refresh_from_db()
+        assert webchat.on_withdrawal == stored, "a page without the field leaves it as it is"
+    assert administrator.post(url, GOOD | {"on_withdrawal": "x"}).status_code == 422
+
+
 ORIGINS = {
     "https://www.example.com": "https://www.example.com",
     "HTTP://Shop.Example.com/": "http://shop.example.com",

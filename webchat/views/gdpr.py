@@ -19,6 +19,15 @@ class GdprView(SettingsPage):
     def get(self, request: HttpRequest) -> HttpResponse:
         context = self.get_context_data(
             duties=[(duty, self._link(duty)) for duty in DUTIES],
+            controller=[
+                value
+                for value in (
+                    settings.CONTROLLER_NAME,
+                    settings.CONTROLLER_ADDRESS,
+                    settings.CONTROLLER_CONTACT,
+                )
+                if value
+            ],
             contact=settings.DPA_CONTACT,
             signed_on=settings.DPA_SIGNED_ON,
             counterparty=settings.DPA_COUNTERPARTY,

@@ -1,0 +1,72 @@
+"""The link to "my consent" by mail: to the address that is entered, which is kept nowhere."""
+
+from __future__ import annotations
+
+import logging
+from smtplib import SMTPException
+
+from django.conf import settings
+from django.core.cache import cache
+from django.core.mail import send_mail
+from django.utils.translation import gettext as _
+
+from sessions_app.models import Session
+
+#: Mails of one link within a day, and of all within an hour: nobody's letter box is filled from here.
+PER_LINK, PER_HOUR = 3, 200
+
+logger = logging.getLogger(__name__)
+
+
+class MailRefused(Exception):
+    """Nothing was sent. The message is fit for the person who asked."""
+
+    status = 503
+
+
+class TooManyMails(MailRefused):
+    status = 429
+
+
+def sends_mail() -> bool:
+    """Say whether mail is configured (EMAIL_URL)."""
+    return settings.EMAIL_BACKEND != "django.core.mail.backends.dummy.EmailBackend"
+
+
+def send_link(address: str, *, session: Session, link: str) -> None:
+    """Send the link and nothing else that tells who somebody is. The address is not stored and not logged.
+
+    Raises:
+        TooManyMails: this link, or too many altogether, were sent of late.
+        MailRefused: the mail server did not take it.
+    """
+    # Counted by a random identifier, since a key in the cache outlives an erasure by a day.
+    _count(f"consent-mail-{session.uid}", PER_LINK, seconds=24 * 3600)
+    _count("consent-mail", PER_HOUR, seconds=3600)
+    name = " ".join(session.webchat.name.split())  # a header has one line
+    try:
+        send_mail(_("Your consent: %(webchat)s") % {"webchat": name}, _body(name, link), None, [address])
+    except (OSError, SMTPException) as failure:
+        # Not its text: it names the address.
+        logger.warning("a link to my consent was not sent: %s", type(failure).__name__)
+        raise MailRefused(
+            _("The mail could not be sent now. Please copy the link, or try again later.")
+        ) from None
+
+
+def _count(key: str, limit: int, *, seconds: int) -> None:
+    sent = cache.get(key, 0)
+    if sent >= limit:
+        raise TooManyMails(_("The link was sent too often of late. Please copy it, or try again tomorrow."))
+    cache.set(key, sent + 1, seconds)
+
+
+def _body(name: str, link: str) -> str:
+    paragraphs = (
+        _("By this link you see what you agreed to in %(webchat)s, and can withdraw it at any time:")
+        % {"webchat": name},
+        link,
+        _("Whoever has the link can do the same. Keep it to yourself."),
+        _("If you did not ask for this mail, you need not do anything: somebody mistyped their address."),
+    )
+    return "\n\n".join(paragraphs) + "\n"

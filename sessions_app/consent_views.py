@@ -1,0 +1,159 @@
+"""My consent: what a person agreed to, a receipt of it, and the way back (GDPR Art. 7(3), 15), without a log-in.
+
+Behind a secret URL that works until the session is anonymized; it is protected by that secret alone, reads and sets
+no cookie, and can't be framed by anybody. What is unknown, and what was erased, is answered the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import translation
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+
+from sessions_app import services
+from sessions_app.consent_mail import MailRefused, send_link, sends_mail
+from sessions_app.forms import MailLinkForm, focus_first_error
+from sessions_app.models import ConsentEvent, Session
+from sessions_app.receipt import Controller, receipt_of
+from sessions_app.ticket import consent_key, room_key
+from webchat.models import OnWithdrawal
+
+
+def session_behind(token: str) -> Session | None:
+    """Return the session whose secret this is. A room from before there was this page opens it by its own secret."""
+    behind = Q(consent_key=consent_key(token)) | Q(consent_key=None, room_key=room_key(token))
+    return Session.objects.select_related("webchat").filter(behind, anonymized_at=None).first()
+
+
+@method_decorator([csrf_exempt, never_cache], name="dispatch")
+class ConsentView(View):
+    """The page itself. 200, or 404 with "nothing about you is stored here"."""
+
+    http_method_names = ["get", "head"]
+    token: str
+    session: Session
+    given: ConsentEvent | None
+
+    def dispatch(self, request: HttpRequest, token: str, **kwargs: Any) -> HttpResponseBase:
+        session = session_behind(token)
+        if session is None:
+            return _secret(self._nothing_stored())
+        self.token, self.session, self.given = token, session, session.consent_given
+        with translation.override(session.language):
+            response = _secret(super().dispatch(request, **kwargs))
+        response.headers["Content-Language"] = session.language
+        return response
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        return self._show()
+
+    def _show(
+        self, *, mail: MailLinkForm | None = None, problem: str = "", status: int = 200
+    ) -> HttpResponse:
+        sent = "sent" in self.request.GET and not problem
+        context = {
+            "mail": mail or MailLinkForm(),
+            "sends_mail": sends_mail(),
+            "sent": sent,
+            "problem": problem,
+        }
+        return self._render("my_consent.html", context, status=status)
+
+    def _render(self, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+        context |= {
+            "session": self.session,
+            "webchat": self.session.webchat,
+            "given": self.given,
+            "token": self.token,
+            "link": self._address("my_consent"),
+            "controller": Controller.of(self.session.webchat),
+            "at_once": self.session.webchat.on_withdrawal == OnWithdrawal.ANONYMIZE,
+        }
+        return render(self.request, f"sessions_app/visitor/{template}", context, status=status)
+
+    def _address(self, name: str) -> str:
+        return self.request.build_absolute_uri(reverse(name, args=[self.token]))
+
+    def _nothing_stored(self) -> HttpResponse:
+        return render(self.request, "sessions_app/visitor/nothing_stored.html", status=404)
+
+
+class ReceiptView(ConsentView):
+    """The receipt as a JSON file; 404 where no consent was asked."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        if self.given is None:
+            raise Http404
+        receipt = receipt_of(
+            self.session,
+            self.given,
+            notice=request.build_absolute_uri(self.given.text.get_absolute_url()),
+            withdrawal=self._address("withdraw_consent"),
+        )
+        response = JsonResponse(receipt, json_dumps_params={"indent": 2, "ensure_ascii": False})
+        response.headers["Content-Disposition"] = 'attachment; filename="consent-receipt.json"'
+        return response
+
+
+class WithdrawView(ConsentView):
+    """What a withdrawal does, and by POST the withdrawal. 200 also the second time; 409 where no consent was asked."""
+
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        if self.given is None:
+            return self._show(status=409)
+        if self.session.withdrawn_at is not None:
+            return self._withdrawn(already=True)
+        return self._render("withdraw.html", {})
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            record = services.withdraw_consent(self.session)
+        except services.NothingToWithdraw:
+            return self._show(status=409)
+        except services.ConsentWithdrawn:
+            self.session.refresh_from_db(fields=["withdrawn_at"])
+            return self._withdrawn(already=True)
+        except services.SessionClosed:  # anonymized since it was read
+            return self._nothing_stored()
+        self.session.refresh_from_db(fields=["withdrawn_at"])
+        return self._withdrawn(record=record)
+
+    def _withdrawn(self, **context: Any) -> HttpResponse:
+        return self._render("withdrawn.html", context)
+
+
+class MailLinkView(ConsentView):
+    """Send the link to an address. 302 sent, 404 no mail is configured, 422 no address, 429 too often, 503 failed."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        if not sends_mail():
+            raise Http404
+        form = MailLinkForm(request.POST)
+        if not form.is_valid():
+            focus_first_error(form)
+            return self._show(mail=form, status=422)
+        try:
+            send_link(form.cleaned_data["email"], session=self.session, link=self._address("my_consent"))
+        except MailRefused as refused:
+            return self._show(mail=form, problem=str(refused), status=refused.status)
+        return HttpResponseRedirect(reverse("my_consent", args=[self.token]) + "?sent#keep")
+
+
+def _secret(response: HttpResponseBase) -> HttpResponseBase:
+    """Let no other site learn the address from a link, and no search engine keep it."""
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response

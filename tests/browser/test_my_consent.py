@@ -1,0 +1,85 @@
+"""The person's way back, as a browser without JavaScript walks it, and its pages for everybody's eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from sessions_app.models import ConsentEvent, Session
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.test_accessibility import violations
+from tests.browser.test_main_path import fill_in
+from tests.factories import make_webchat
+from webchat.models import WebChat
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+NARROW = {"width": 320, "height": 640}
+
+
+def enter(page: Page, webchat: WebChat) -> None:
+    page.goto(f"/w/{webchat.public_id}/")
+    fill_in(page)
+    page.locator("#entry button[type=submit]").click()
+    page.wait_for_url("**/r/**")
+
+
+def overflow(page: Page) -> int:
+    """Return by how many pixels the page scrolls sideways."""
+    width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return width
+
+
+def test_withdrawing_needs_no_javascript(open_browser: Callable[..., Page]) -> None:
+    page = open_browser(java_script_enabled=False, viewport=NARROW)
+    enter(page, make_webchat())
+    room = page.url
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="My consent").click()
+    mine = opened.value
+    expect(mine.get_by_text("Your consent holds.")).to_be_visible()
+    assert overflow(mine) <= 0
+    mine.get_by_role("link", name="Withdraw my consent").click()
+    assert overflow(mine) <= 0
+    mine.get_by_role("button", name="Withdraw my consent").click()
+    expect(mine.get_by_role("heading", name="You have withdrawn your consent")).to_be_visible()
+    assert overflow(mine) <= 0
+    mine.reload()  # sends it once more
+    expect(mine.get_by_role("heading", name="You have already withdrawn your consent")).to_be_visible()
+    page.goto(room)
+    expect(page.get_by_text("The conversation has ended.")).to_be_visible()
+    assert Session.objects.get().status == "closed"
+    assert ConsentEvent.objects.count() == 2
+    assert page.context.cookies() == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"viewport": DESKTOP}, {"viewport": PHONE, "color_scheme": "dark"}],
+    ids=["desktop", "dark phone"],
+)
+def test_its_pages_are_for_everybody(options: dict[str, Any], open_browser: Callable[..., Page]) -> None:
+    page = open_browser(**options, permissions=["clipboard-read", "clipboard-write"])
+    enter(page, make_webchat())
+    link = page.get_by_role("link", name="My consent").get_attribute("href")
+    assert link
+    page.get_by_role("button", name="Copy this link").click()
+    page.get_by_text("Copied").wait_for(state="attached")
+    assert page.evaluate("navigator.clipboard.readText()") == link
+    found = violations(page, "room")
+    page.goto(link)
+    page.get_by_role("button", name="Send the link").click()
+    page.locator(".errorlist").wait_for()
+    found += violations(page, "my consent, no address")
+    page.goto(f"{link}withdraw/")
+    found += violations(page, "confirm")
+    page.get_by_role("button", name="Withdraw my consent").click()
+    found += violations(page, "withdrawn")
+    page.goto(link)
+    found += violations(page, "my consent, withdrawn")
+    page.goto("/c/unknown/")
+    found += violations(page, "nothing stored")
+    assert "\n".join(found) == ""

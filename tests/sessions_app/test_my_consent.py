@@ -1,0 +1,308 @@
+"""The page "my consent": whoever holds its link, and nobody else, sees the evidence and takes the consent back."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from smtplib import SMTPRecipientsRefused
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from anonymization import engine
+from anonymization.ledger import subject_of
+from anonymization.models import Door, Erasure
+from sessions_app import consent_mail, services
+from sessions_app.models import ConsentEvent, Message, Session
+from sessions_app.ticket import consent_token
+from tests.database import digest, dump
+from tests.factories import make_webchat, publish
+from tests.pages import COMPLETE, submit
+from webchat.models import EntryForm, OnWithdrawal, WebChat
+
+pytestmark = pytest.mark.django_db
+
+
+def consent_url(room: str) -> str:
+    """Return the address of "my consent" that the room shows."""
+    page = Client().get(room).content.decode()
+    match = re.search(r'href="http://testserver(/c/[0-9a-f]{64}/)"', page)
+    assert match, "the room shows no link"
+    return match[1]
+
+
+@pytest.fixture
+def room(client: Client) -> str:
+    return submit(client, make_webchat()).headers["Location"]
+
+
+@pytest.fixture
+def mine(room: str) -> str:
+    return consent_url(room)
+
+
+def test_it_shows_the_text_that_was_shown(client: Client) -> None:
+    webchat = make_webchat(name="Shop Prague")
+    czech = Client(headers={"Accept-Language": "cs"})
+    mine = consent_url(submit(czech, webchat).headers["Location"])
+    publish(webchat, "Another wording.")
+    response = client.get(mine)
+    page = response.content.decode()
+    assert response.headers["Content-Language"] == "cs"
+    assert 'lang="cs">I agree (cs)' in page
+    assert "<p>We process your data to answer you. (cs)</p>" in page
+    assert "Another wording" not in page
+    assert f'href="/w/{webchat.public_id}/consent/1/cs/"' in page
+    given = ConsentEvent.objects.get()
+    for value in (given.text.sha256, "Shop Prague", f"{Session.objects.get().created_at:%Y}"):
+        assert value in page
+
+
+def test_it_names_nobody_and_leaves_no_trace(client: Client, mine: str) -> None:
+    for path in ("", "receipt.json", "withdraw/"):
+        response = client.get(f"{mine}{path}")
+        text = response.content.decode()
+        assert response.status_code == 200
+        for value in (COMPLETE["name"], COMPLETE["email"], "603"):
+            assert value not in text
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["X-Robots-Tag"] == "noindex"
+        assert response.headers["X-Frame-Options"] == "DENY"
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+        assert "no-store" in response.headers["Cache-Control"]
+        assert not response.cookies
+        assert client.head(f"{mine}{path}").status_code == 200
+
+
+def test_rendering_it_changes_nothing(client: Client, mine: str) -> None:
+    before = digest()
+    for path in ("", "receipt.json", "withdraw/"):
+        client.get(f"{mine}{path}")
+    assert digest() == before
+
+
+def test_its_secret_is_stored_nowhere_and_opens_no_room(client: Client, room: str, mine: str) -> None:
+    secret = mine.split("/")[2]
+    assert secret not in dump()
+    assert Session.objects.get().consent_key in dump(), "the control"
+    assert client.get(f"/r/{secret}/").status_code == 404
+    assert client.get(f"/c/{room.split('/')[2]}/").status_code == 404
+
+
+def test_the_link_outlives_the_key_and_the_room(client: Client, room: str, mine: str, settings: Any) -> None:
+    settings.SECRET_KEY = "another key, of fifty characters and more than that, as required"
+    assert consent_url(room) == mine
+    Session.objects.update(room_key=None)
+    assert client.get(room).status_code == 404
+    assert client.get(mine).status_code == 200
+
+
+def test_a_room_from_before_opens_it_by_its_own_secret(client: Client, room: str) -> None:
+    Session.objects.update(consent_key=None)
+    mine = consent_url(room)
+    assert mine.split("/")[2] == room.split("/")[2]
+    assert client.post(f"{mine}withdraw/").status_code == 200
+    assert client.get(f"/c/{consent_token(room.split('/')[2])}/").status_code == 404
+
+
+def test_the_receipt_has_the_sections_of_the_standard(client: Client, mine: str, settings: Any) -> None:
+    settings.CONTROLLER_NAME, settings.CONTROLLER_ADDRESS = "Example s.r.o.", "Dlouhá 1, Praha"
+    settings.CONTROLLER_CONTACT = "privacy@example.com"
+    session, given = Session.objects.get(), ConsentEvent.objects.get()
+    response = client.get(f"{mine}receipt.json")
+    assert response.headers["Content-Disposition"] == 'attachment; filename="consent-receipt.json"'
+    receipt = json.loads(response.content)
+    assert list(receipt) == ["record", "processing", "party", "event"]
+    assert receipt["record"] == {
+        "schema_version": "ISO/IEC TS 27560:2023; mluvii-gdpr/1",
+        "record_id": f"urn:uuid:{session.uid}",
+        "pii_principal_id": subject_of(session.uid),
+    }
+    processing, (purpose,) = receipt["processing"], receipt["processing"]["purposes"]
+    assert processing["privacy_notice"] == f"http://testserver{given.text.get_absolute_url()}"
+    assert (processing["privacy_notice_sha256"], processing["language"]) == (given.text.sha256, "en")
+    # What the standard makes mandatory of a purpose.
+    assert {
+        "purpose", "pii_information", "pii_controllers", "storage_locations", "retention_period", "jurisdiction",
+        "recipient_third_parties", "withdrawal_method",
+    } <= purpose.keys()  # fmt: skip
+    assert purpose["purpose"] == "I agree (en)"
+    assert purpose["withdrawal_method"] == f"http://testserver{mine}withdraw/"
+    (party,) = receipt["party"]
+    assert purpose["pii_controllers"] == [party["party_id"]]
+    assert (party["party_name"], party["party_address"], party["party_contact"]) == (
+        "Example s.r.o.", "Dlouhá 1, Praha", "privacy@example.com",
+    )  # fmt: skip
+    (event,) = receipt["event"]
+    assert event.keys() == {"event_time", "validity_duration", "entity_id", "event_type", "event_state"}
+    assert event["event_state"].endswith("#ConsentGiven")
+    assert event["entity_id"] == receipt["record"]["pii_principal_id"]
+
+
+def test_withdrawing_is_one_click_and_a_confirmation(client: Client, room: str, mine: str) -> None:
+    assert f'href="{mine}withdraw/"' in client.get(mine).content.decode()
+    confirm = client.get(f"{mine}withdraw/").content.decode()
+    assert "Your conversation ends now." in confirm
+    assert "The data protection officer is told" in confirm
+    assert ConsentEvent.objects.count() == 1
+    done = client.post(f"{mine}withdraw/")
+    assert (done.status_code, ConsentEvent.objects.count()) == (200, 2)
+    assert "You have withdrawn your consent" in done.content.decode()
+    # The other tab.
+    assert "The conversation has ended." in client.get(room).content.decode()
+    assert client.post(f"{room}message/", {"text": "late"}).status_code == 409
+    assert not Message.objects.exists()
+    # Once more, by either way.
+    for again in (client.post(f"{mine}withdraw/"), client.get(f"{mine}withdraw/")):
+        assert again.status_code == 200
+        assert "You have already withdrawn your consent" in again.content.decode()
+    assert ConsentEvent.objects.count() == 2
+    page = client.get(mine).content.decode()
+    assert "You withdrew your consent on" in page
+    assert f'href="{mine}withdraw/"' not in page
+    given, withdrawn = json.loads(client.get(f"{mine}receipt.json").content)["event"]
+    assert withdrawn["event_state"].endswith("#ConsentWithdrawn")
+    assert given["event_time"] <= withdrawn["event_time"]
+
+
+def test_no_login_protects_it_and_no_token_is_asked(room: str, mine: str) -> None:
+    """In a frame no cookie arrives: the secret URL is what protects it."""
+    assert Client(enforce_csrf_checks=True).post(f"{mine}withdraw/").status_code == 200
+
+
+def test_at_once_nothing_is_left_and_the_answer_is_that_of_an_unknown_secret(client: Client) -> None:
+    webchat = make_webchat(on_withdrawal=OnWithdrawal.ANONYMIZE)
+    room = submit(client, webchat, name="Kassiopeia").headers["Location"]
+    mine = consent_url(room)
+    assert "erased at once" in client.get(f"{mine}withdraw/").content.decode()
+    done = client.post(f"{mine}withdraw/").content.decode()
+    assert f"record {Erasure.objects.get().number} of the ledger" in done
+    assert "Kassiopeia" not in dump()
+    assert client.get(room).status_code == 404
+    unknown = "/c/" + "0" * 64 + "/"
+    for method, path in (
+        ("GET", ""), ("GET", "receipt.json"), ("GET", "withdraw/"), ("POST", "withdraw/"), ("POST", "mail/"),
+    ):  # fmt: skip
+        gone, never = (client.generic(method, f"{url}{path}") for url in (mine, unknown))
+        assert gone.status_code == never.status_code == 404
+        assert "Nothing about you is stored here" in gone.content.decode()
+        assert _without_nonce(gone) == _without_nonce(never)
+    assert client.get("/c/x/").status_code == 404
+    assert "Nothing about you is stored here" in client.get("/c/x/").content.decode()
+
+
+def _without_nonce(response: Any) -> Any:
+    headers = {n: re.sub("nonce-[^']+", "", v) for n, v in response.headers.items() if n != "Expires"}
+    return response.content, headers.items() - {("Last-Modified", headers.get("Last-Modified"))}
+
+
+def test_an_erasure_by_staff_closes_it(client: Client, mine: str) -> None:
+    assert client.get(mine).status_code == 200
+    engine.erase(Session.objects.get(), requester=engine.Requester(Door.PAGE))
+    assert client.get(mine).status_code == 404
+
+
+def test_without_consent_the_page_says_whom_to_ask(client: Client, settings: Any) -> None:
+    settings.CONTROLLER_CONTACT = "privacy@example.com"
+    webchat = make_webchat(entry_form=EntryForm.STANDARD)
+    mine = consent_url(submit(client, webchat, consent=None).headers["Location"])
+    page = client.get(mine).content.decode()
+    assert "No consent was asked for this conversation" in page
+    assert 'href="mailto:privacy@example.com"' in page
+    assert "withdraw/" not in page
+    assert client.get(f"{mine}receipt.json").status_code == 404
+    for response in (client.get(f"{mine}withdraw/"), client.post(f"{mine}withdraw/")):
+        assert response.status_code == 409
+        assert "No consent was asked for this conversation" in response.content.decode()
+    assert Session.objects.get().is_open
+
+
+# The link by mail ---------------------------------------------------------------------------------------
+
+ADDRESS = "kanar@mail.example.com"
+
+
+@pytest.fixture
+def log() -> Any:
+    """Catch what the configured handler writes."""
+    (handler,) = (h for h in logging.getLogger("sessions_app").handlers if type(h) is logging.StreamHandler)
+    stream = io.StringIO()
+    before = handler.setStream(stream)
+    yield stream
+    handler.setStream(before)
+
+
+def send(client: Client, mine: str, address: str = ADDRESS) -> Any:
+    return client.post(f"{mine}mail/", {"email": address})
+
+
+def test_the_link_goes_to_the_address_and_the_address_nowhere(
+    client: Client, mine: str, mailoutbox: list[Any], log: Any
+) -> None:
+    WebChat.objects.update(name="Shop\nPrague")
+    before = digest()
+    response = send(client, mine)
+    assert response.headers["Location"] == f"{mine}?sent#keep"
+    assert "The link was sent." in client.get(f"{mine}?sent").content.decode()
+    (mail,) = mailoutbox
+    assert (mail.to, mail.subject) == ([ADDRESS], "Your consent: Shop Prague")
+    assert f"http://testserver{mine}\n" in mail.body
+    for value in (COMPLETE["name"], COMPLETE["email"], "603", ADDRESS):
+        assert value not in mail.subject + mail.body
+    assert digest() == before
+    assert ADDRESS not in log.getvalue()
+
+
+@pytest.mark.parametrize("address", ["", "x", "a@example.com\nBcc: b@example.com", "a@b, c@d.example"])
+def test_what_is_no_address_is_sent_nothing(
+    client: Client, mine: str, mailoutbox: list[Any], address: str
+) -> None:
+    assert send(client, mine, address).status_code == 422
+    assert mailoutbox == []
+
+
+def test_a_link_is_sent_three_times_a_day(client: Client, mine: str, mailoutbox: list[Any]) -> None:
+    assert [send(client, mine).status_code for _ in range(5)] == [302, 302, 302, 429, 429]
+    assert len(mailoutbox) == 3
+
+
+def test_all_links_together_have_a_limit(client: Client, mine: str, mailoutbox: list[Any]) -> None:
+    cache.set("consent-mail", consent_mail.PER_HOUR, 60)
+    assert send(client, mine).status_code == 429
+    cache.delete("consent-mail")
+    assert send(client, mine).status_code == 302
+
+
+def test_a_mail_server_that_refuses_is_told_and_not_quoted(
+    client: Client, mine: str, monkeypatch: pytest.MonkeyPatch, log: Any
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise SMTPRecipientsRefused({ADDRESS: (550, b"no such box")})
+
+    monkeypatch.setattr(consent_mail, "send_mail", refuse)
+    response = send(client, mine)
+    assert response.status_code == 503
+    assert "could not be sent now" in response.content.decode()
+    assert "SMTPRecipientsRefused" in log.getvalue()
+    assert ADDRESS not in log.getvalue()
+
+
+def test_without_mail_it_is_not_offered(client: Client, mine: str, settings: Any) -> None:
+    assert f'action="{mine}mail/"' in client.get(mine).content.decode()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    assert f'action="{mine}mail/"' not in client.get(mine).content.decode()
+    assert send(client, mine).status_code == 404
+
+
+def test_a_session_that_goes_while_the_page_is_open_is_nothing_stored(
+    client: Client, mine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(session: Session) -> None:
+        raise services.SessionClosed
+
+    monkeypatch.setattr(services, "withdraw_consent", gone)
+    assert client.post(f"{mine}withdraw/").status_code == 404

@@ -1,0 +1,140 @@
+"""Withdrawing consent: what it changes, that it is done once, and what becomes of the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
+
+from anonymization import engine
+from anonymization.models import Asked, Door, Erasure
+from sessions_app import services
+from sessions_app.models import Guest, Party, Session
+from tests.database import digest, dump, media
+from tests.factories import make_session, make_webchat, send_file
+from webchat.models import EntryForm, OnWithdrawal
+
+pytestmark = pytest.mark.django_db
+
+
+def kinds(session: Session) -> list[str]:
+    return list(session.consent_events.values_list("kind", flat=True))
+
+
+def test_it_ends_the_conversation_and_appends_the_evidence(settings: Any) -> None:
+    settings.ERASURE_TIME_PRECISION = "month"
+    session = make_session(language="cs")
+    given = session.consent_events.get()
+    assert services.withdraw_consent(session) is None
+    session.refresh_from_db()
+    assert (session.status, session.ended_by) == ("closed", "visitor")
+    assert session.withdrawn_at is not None
+    assert session.duration is not None
+    before, event = session.consent_events.all()
+    assert before == given
+    assert (event.kind, event.text, event.channel) == ("withdrawn", given.text, "chat")
+    assert event.day == date(session.withdrawn_at.year, session.withdrawn_at.month, 1), "rounded as the other"
+    assert session.anonymized_at is None, "by default the officer judges"
+    assert list(Session.objects.withdrawn()) == [session]
+
+
+def test_an_ended_conversation_keeps_its_end() -> None:
+    session = make_session()
+    services.end_session(session, by=Party.OPERATOR)
+    session.refresh_from_db()
+    end = session.ended_at
+    services.withdraw_consent(session)
+    session.refresh_from_db()
+    assert (session.ended_at, session.ended_by) == (end, "operator")
+
+
+def test_the_second_time_changes_nothing() -> None:
+    session = make_session()
+    services.withdraw_consent(session)
+    before = digest()
+    with pytest.raises(services.ConsentWithdrawn):
+        services.withdraw_consent(session)
+    assert digest() == before
+
+
+def test_where_no_consent_was_asked_there_is_none_to_withdraw() -> None:
+    session = make_session(make_webchat(entry_form=EntryForm.STANDARD))
+    before = digest()
+    with pytest.raises(services.NothingToWithdraw):
+        services.withdraw_consent(session)
+    assert digest() == before
+
+
+WRITERS: dict[str, Callable[[Session, User], Any]] = {
+    "message": lambda s, o: services.post_message(s, sender=Party.VISITOR, text="Kassiopeia"),
+    "file": lambda s, o: send_file(s, b"Kassiopeia", name="Kassiopeia.txt"),
+    "answered file": lambda s, o: services.attach_file(
+        s, sender=Party.OPERATOR, upload=ContentFile(b"Kassiopeia"), original_name="Kassiopeia.txt",
+        content_type="text/plain", size=10, author=o,
+    ),
+    "note": lambda s, o: services.set_note(s, note="Kassiopeia", result="Kassiopeia"),
+    "accept": lambda s, o: services.accept_session(s, operator=o),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_nothing_is_stored_with_it_any_more(name: str, make_user: Callable[..., User]) -> None:
+    session, operator = make_session(), make_user("operator")
+    services.withdraw_consent(session)
+    before = digest()
+    with pytest.raises(services.ConsentWithdrawn):
+        WRITERS[name](session, operator)
+    services.end_session(session, by=Party.OPERATOR)
+    assert digest() == before
+    assert media() == {}
+
+
+def test_a_webchat_may_anonymize_at_once() -> None:
+    webchat = make_webchat(on_withdrawal=OnWithdrawal.ANONYMIZE)
+    session = make_session(webchat, name="Kassiopeia")
+    assert "Kassiopeia" in dump()
+    record = services.withdraw_consent(session)
+    session.refresh_from_db()
+    assert (record, session.withdrawn_at, session.consent_key) == (session.erasure, None, None)
+    assert record is not None
+    assert (record.door, record.requester, record.requested_by) == (Door.WITHDRAWAL, Asked.PERSON, None)
+    assert "Kassiopeia" not in dump()
+    assert Guest.objects.get().anonymized_at is not None
+    assert kinds(session) == ["given", "withdrawn"], "the evidence of both stays"
+    assert not Session.objects.withdrawn().exists(), "nothing waits"
+
+
+@pytest.mark.parametrize("failure", [engine.LedgerUnavailable("full"), engine.DatabaseError("gone")])
+def test_a_withdrawal_holds_where_the_erasure_is_refused(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise failure
+
+    session = make_session(make_webchat(on_withdrawal=OnWithdrawal.ANONYMIZE))
+    monkeypatch.setattr(engine, "erase", refuse)
+    assert services.withdraw_consent(session) is None
+    assert kinds(session) == ["given", "withdrawn"]
+    assert list(Session.objects.withdrawn()) == [session], "it waits for the officer"
+
+
+def test_an_anonymized_session_has_nothing_to_withdraw() -> None:
+    session = make_session()
+    engine.erase(session, requester=engine.Requester(Door.PAGE))
+    with pytest.raises(services.SessionClosed):
+        services.withdraw_consent(session)
+    assert kinds(session) == ["given"]
+
+
+def test_an_erasure_takes_the_exact_time_and_leaves_the_evidence() -> None:
+    session = make_session()
+    services.withdraw_consent(session)
+    engine.erase(session, requester=engine.Requester(Door.PAGE))
+    session.refresh_from_db()
+    assert (session.withdrawn_at, session.consent_key) == (None, None)
+    assert kinds(session) == ["given", "withdrawn"]
+    assert Erasure.objects.get().door == Door.PAGE
