@@ -46,6 +46,7 @@ STAFF_PAGES = [
     "/settings/webchat/{webchat}/archive/",
     "/settings/webchat/{webchat}/forms/",
     "/settings/webchat/{webchat}/forms/versions/2/",
+    "/settings/webchat/{webchat}/install/",
     "/settings/api/",
     "/settings/api/add/",
     "/settings/api/{client}/",
