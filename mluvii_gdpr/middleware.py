@@ -17,6 +17,11 @@ from mluvii_gdpr.readiness import ledger_problems
 VISITORS = ("/w/", "/r/", "/c/")
 
 
+def _of_the_side(request: HttpRequest, template: str) -> str:
+    """Return the template for the side that was asked; a visitor's page reads no cookie and leads to no staff page."""
+    return f"visitor/{template}" if request.path_info.startswith(VISITORS) else template
+
+
 class BodyLimits:
     """Read forms as UTF-8, whatever a request declares, and refuse a body that is announced as too large.
 
@@ -37,7 +42,7 @@ class BodyLimits:
         limit = getattr(view_class, "max_body", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         announced = request.META.get("CONTENT_LENGTH") or "0"
         if limit is not None and announced.isdecimal() and int(announced) > limit:
-            return render(request, "413.html", status=413)
+            return render(request, _of_the_side(request, "413.html"), status=413)
         return None
 
 
@@ -103,8 +108,7 @@ def _closed(request: HttpRequest, problems: list[str]) -> HttpResponse:
     if request.path_info.startswith(("/api/", "/login/connect/")):
         detail = "The database is not the one that the outside copy of the ledger of erasures knows."
         return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": "60"})
-    template = "visitor/503.html" if request.path_info.startswith(VISITORS) else "503.html"
-    page = render(request, template, {"problem": problems[0]}, status=503)
+    page = render(request, _of_the_side(request, "503.html"), {"problem": problems[0]}, status=503)
     page.headers["Retry-After"] = "60"
     page.headers["Cache-Control"] = "no-store"
     return page
@@ -125,6 +129,6 @@ class MethodPages:
             return response
         if "text/html" not in request.headers.get("Accept", ""):
             return response
-        page = render(request, "405.html", status=405)
+        page = render(request, _of_the_side(request, "405.html"), status=405)
         page.headers["Allow"] = response.headers.get("Allow", "")
         return page

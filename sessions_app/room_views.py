@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from csp.constants import SELF
-from csp.decorators import csp_replace, csp_update
+from csp.decorators import csp_update
 from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -15,7 +15,6 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.cache import never_cache
-from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.csrf import csrf_exempt
 
 from sessions_app import services
@@ -24,6 +23,8 @@ from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm, focus
 from sessions_app.models import Channel, Party, Session
 from sessions_app.ticket import consent_token, room_key
 from sessions_app.transcript import transcript_of
+from webchat.framing import let_frame
+from webchat.models import WebChat
 
 
 @method_decorator([csrf_exempt, never_cache, csp_update({"frame-src": [SELF]})], name="dispatch")
@@ -45,7 +46,13 @@ class RoomView(View):
         response.headers["Content-Language"] = session.language
         # The URL is a secret: no other site learns it from a link.
         response.headers["Referrer-Policy"] = "no-referrer"
+        let_frame(response, self.ancestors)
         return response
+
+    @property
+    def ancestors(self) -> list[str]:
+        """Return the origins that may show this address in a frame."""
+        return self.session.webchat.origins
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self._show()
@@ -87,7 +94,11 @@ class RoomView(View):
 
     @staticmethod
     def _gone(request: HttpRequest) -> HttpResponse:
-        return render(request, "sessions_app/visitor/gone.html", status=404)
+        # Whose room it was is erased. The page says nothing of anybody, and a frame that showed the room shows it.
+        sites = WebChat.objects.open().origins()
+        response = render(request, "sessions_app/visitor/gone.html", {"sites": sites}, status=404)
+        let_frame(response, sites)
+        return response
 
 
 class RoomMessageView(RoomView):
@@ -148,9 +159,13 @@ class RoomLeaveView(RoomView):
         return self._back()
 
 
-@method_decorator([xframe_options_sameorigin, csp_replace({"frame-ancestors": [SELF]})], name="dispatch")
 class RoomTranscriptView(RoomView):
     """The transcript alone: a frame that reloads itself without JavaScript, a fragment to fetch with it."""
+
+    @property
+    def ancestors(self) -> list[str]:
+        """Return our own origin too: the room shows the frame."""
+        return [SELF, *super().ancestors]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         context = {
@@ -164,6 +179,8 @@ class RoomTranscriptView(RoomView):
 
 class RoomDownloadView(RoomView):
     """A file of the conversation, also after its end: whoever reads the transcript reads what was sent."""
+
+    ancestors = []  # it is saved, not shown
 
     def get(self, request: HttpRequest, pk: int = 0) -> FileResponse:  # type: ignore[override]
         return file_response(get_object_or_404(self.session.attachments, pk=pk))

@@ -59,7 +59,7 @@ def language_of(request: HttpRequest, webchat: WebChat) -> str:
     for code in [*filter(None, chosen), *preferred, *(code.partition("-")[0] for code in preferred)]:
         if code in webchat.languages:
             return code
-    return webchat.default_language if webchat.default_language in webchat.languages else webchat.languages[0]
+    return webchat.first_language
 
 
 def language_choices(webchat: WebChat) -> list[tuple[str, str]]:

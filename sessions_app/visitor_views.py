@@ -20,6 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 from sessions_app import services, ticket, visit
 from sessions_app.forms import ENTRY_FORMS, NoEntryForm, focus_first_error
 from sessions_app.models import Channel
+from webchat.framing import let_frame
 from webchat.models import WebChat
 
 
@@ -40,6 +41,7 @@ class EntryView(View):
         with translation.override(self.language):
             response = super().dispatch(request) if self.webchat.archived_at is None else self._not_offered()
         response.headers["Content-Language"] = self.language
+        let_frame(response, self.webchat.origins)
         return response
 
     def get(self, request: HttpRequest) -> HttpResponse:

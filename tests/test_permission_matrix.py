@@ -68,6 +68,7 @@ TABLE: dict[str, Row] = {
     "w/<public_id:public_id>/": Row("/w/{public_id}/", PUBLIC, read() | {"POST": 403}),
     "w/<public_id:public_id>/showroom/": Row("/w/{public_id}/showroom/", PUBLIC, read() | {"POST": 403}),
     "w/<public_id:public_id>/theme.css": Row("/w/{public_id}/theme.css", PUBLIC, read()),
+    "w/<public_id:public_id>/widget.js": Row("/w/{public_id}/widget.js", PUBLIC, read()),
     "w/<public_id:public_id>/logo/": Row("/w/{public_id}/logo/", PUBLIC, read(404)),
     "w/<public_id:public_id>/consent/<int:number>/<language:lang>/": Row(
         "/w/{public_id}/consent/1/en/", PUBLIC, read()
@@ -120,6 +121,9 @@ TABLE: dict[str, Row] = {
     ),
     "settings/webchat/<int:pk>/restore/": Row(
         "/settings/webchat/{webchat}/restore/", SETTINGS, read() | {"POST": 302}
+    ),
+    "settings/webchat/<int:pk>/install/": Row(
+        "/settings/webchat/{webchat}/install/", SETTINGS, read() | {"POST": 422}
     ),
     "settings/webchat/<int:pk>/forms/": Row(
         "/settings/webchat/{webchat}/forms/", SETTINGS, read() | {"POST": 422}

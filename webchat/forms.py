@@ -21,9 +21,18 @@ from PIL import Image
 
 from webchat.consent_html import MAX_LABEL, DraftText
 from webchat.default_texts import DEFAULT_TEXTS
-from webchat.models import MAX_RETENTION_DAYS, EntryForm, OnWithdrawal, WebChat
+from webchat.framing import MAX_LENGTH
+from webchat.models import (
+    MAX_RETENTION_DAYS,
+    ButtonPosition,
+    EntryForm,
+    OnWithdrawal,
+    WebChat,
+    validate_origins,
+)
 from webchat.regions import regions_by_name
 from webchat.services import texts_of
+from webchat.widget import default_words
 from webchat.widgets import ConsentBodyField, ConsentEditor
 
 LOGO_MAX_BYTES = 200_000
@@ -65,6 +74,27 @@ class LogoField(forms.FileField):
         return picture_format
 
 
+class SiteField(forms.CharField):
+    """The origins that may embed a WebChat, one a line; as many as fit into a header (see webchat/framing.py)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=_("Addresses of the site"),
+            max_length=MAX_LENGTH // 2,  # a name outside of ASCII grows in a header
+            required=False,
+            validators=[validate_origins],
+            widget=forms.Textarea({"rows": 3}),
+            help_text=_(
+                "Only these may show the WebChat on their pages."
+                " One address a line, such as https://www.example.com."
+            ),
+        )
+
+    def to_python(self, value: Any) -> str:
+        # Browsers send lines as mails have them; the same lines are no change.
+        return "\n".join(super().to_python(value).splitlines())
+
+
 class RetentionField(forms.IntegerField):
     """For how many days sessions are kept."""
 
@@ -87,13 +117,7 @@ def region_choices() -> list[tuple[str, str]]:
 class WebChatForm(forms.ModelForm):
     """What a new WebChat needs: its name, its site, its languages and the region of its visitors' phones."""
 
-    site = forms.CharField(
-        label=_("Addresses of the site"),
-        max_length=5000,
-        required=False,
-        widget=forms.Textarea({"rows": 3}),
-        help_text=_("One address a line, such as https://www.example.com."),
-    )
+    site = SiteField()
     languages = forms.MultipleChoiceField(
         label=_("Languages"),
         choices=settings.LANGUAGES,
@@ -118,10 +142,6 @@ class WebChatForm(forms.ModelForm):
         kwargs["instance"] = copy.copy(kwargs.get("instance"))
         super().__init__(*args, **kwargs)
 
-    def clean_site(self) -> str:
-        # Browsers send lines as mails have them; the same lines are no change.
-        return "\n".join(self.cleaned_data["site"].splitlines())
-
     def clean_languages(self) -> list[str]:
         chosen = self.cleaned_data["languages"]
         return [code for code, _name in settings.LANGUAGES if code in chosen]
@@ -145,6 +165,7 @@ class WebChatForm(forms.ModelForm):
 class GeneralForm(WebChatForm):
     """The General page: also how the visitor's pages look."""
 
+    site = None  # type: ignore[assignment]  # on the page Install
     logo = LogoField(
         label=_("Logo"),
         required=False,
@@ -165,7 +186,9 @@ class GeneralForm(WebChatForm):
     )
 
     class Meta(WebChatForm.Meta):
-        fields = (*WebChatForm.Meta.fields, "colour", "logo", "retention_days", "on_withdrawal")
+        fields = (
+            "name", "languages", "default_language", "phone_region", "colour", "logo", "retention_days", "on_withdrawal",
+        )  # fmt: skip
         widgets = {"colour": forms.TextInput({"type": "color", "class": "form-control-color"})}
         help_texts = {"colour": _("The words on it become black or white, whichever is easier to read.")}
 
@@ -180,6 +203,66 @@ class GeneralForm(WebChatForm):
         if not self.cleaned_data["on_withdrawal"]:
             changes.pop("on_withdrawal", None)
         return changes
+
+
+class ButtonTexts(NamedTuple):
+    """The fields of one language: the text of the button before the chat, and before the showroom."""
+
+    language: str
+    name: str | Promise
+    chat: BoundField
+    showroom: BoundField
+
+
+class InstallForm(forms.Form):
+    """The page Install: which sites may embed the WebChat, and the button on them."""
+
+    site = SiteField()
+    button_position = forms.ChoiceField(
+        label=_("Position"),
+        choices=ButtonPosition.choices,
+        widget=forms.RadioSelect({"data-preview-position": True}),
+    )
+
+    def __init__(self, data: Any = None, *, webchat: WebChat) -> None:
+        self.webchat = webchat
+        super().__init__(data, initial={"site": webchat.site, "button_position": webchat.button_position})
+        for code, name in settings.LANGUAGES:
+            if code in webchat.languages:
+                self._add_text("chat_button", code, format_lazy(_("Chat ({language})"), language=name))
+                self._add_text(
+                    "showroom_button", code, format_lazy(_("Showroom ({language})"), language=name)
+                )
+
+    def _add_text(self, setting: str, code: str, label: Any) -> None:
+        default = default_words(code)[setting.removesuffix("_button")]
+        attrs = {"lang": code, "placeholder": default, "data-preview-text": default}
+        self.fields[f"{setting}_{code}"] = forms.CharField(
+            label=label,
+            max_length=30,
+            required=False,
+            initial=getattr(self.webchat, setting).get(code, ""),
+            widget=forms.TextInput(attrs),
+        )
+
+    @property
+    def texts(self) -> list[ButtonTexts]:
+        """Return the fields of the texts, language by language."""
+        return [
+            ButtonTexts(code, name, self[f"chat_button_{code}"], self[f"showroom_button_{code}"])
+            for code, name in settings.LANGUAGES
+            if code in self.webchat.languages
+        ]
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Return what a valid form changes. The texts of a language that is not offered now stay."""
+        wished = {name: self.cleaned_data[name] for name in ("site", "button_position")}
+        for setting in ("chat_button", "showroom_button"):
+            stored = getattr(self.webchat, setting)
+            typed = {code: self.cleaned_data[f"{setting}_{code}"] for code in self.webchat.languages}
+            wished[setting] = {code: text for code, text in (stored | typed).items() if text}
+        return {name: value for name, value in wished.items() if value != getattr(self.webchat, name)}
 
 
 class MenusForm(forms.ModelForm):
@@ -298,8 +381,7 @@ class ConsentForm(forms.Form):
     @property
     def sections(self) -> list[Section]:
         """Return all languages, in the order in which every page shows them; the one met by default is open."""
-        default, languages = self.webchat.default_language, self.webchat.languages
-        first = default if default in languages else languages[0]
+        first = self.webchat.first_language
         return [self._section(code, name, is_open=code == first) for code, name in settings.LANGUAGES]
 
     def _section(self, code: str, name: str | Promise, *, is_open: bool) -> Section:

@@ -34,6 +34,13 @@ class OnWithdrawal(models.TextChoices):
     ANONYMIZE = "anonymize", _("Anonymize the session at once")
 
 
+class ButtonPosition(models.TextChoices):
+    """Where the button stands on the pages of a site."""
+
+    RIGHT = "right", _("Bottom right")
+    LEFT = "left", _("Bottom left")
+
+
 def new_public_id() -> str:
     """Return 96 random bits, safe in a URL."""
     return secrets.token_urlsafe(12)
@@ -89,6 +96,10 @@ class WebChatQuerySet(models.QuerySet["WebChat"]):
         """Return the WebChats that visitors can reach."""
         return self.filter(archived_at=None)
 
+    def origins(self) -> list[str]:
+        """Return the origins of all their sites, each once."""
+        return sorted({origin for webchat in self.only("site") for origin in webchat.origins})
+
 
 class WebChat(models.Model):
     """One chat on a customer's site: its look, its languages, its entry forms."""
@@ -125,6 +136,12 @@ class WebChat(models.Model):
         validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", _("A colour such as #1d5fa8."))],
     )
     logo = models.ImageField(_("logo"), upload_to="logos/", blank=True)
+    #: By language; a language that is not in it has the product's own words.
+    chat_button = models.JSONField(_("text of the button"), default=dict, blank=True)
+    showroom_button = models.JSONField(_("text of the button of the showroom"), default=dict, blank=True)
+    button_position = models.CharField(
+        _("position of the button"), max_length=5, choices=ButtonPosition, default=ButtonPosition.RIGHT
+    )
     retention_days = models.PositiveIntegerField(_("retention in days"), null=True, blank=True)
     on_withdrawal = models.CharField(
         _("on withdrawal of consent"),
@@ -159,6 +176,11 @@ class WebChat(models.Model):
     def origins(self) -> list[str]:
         """Return the addresses of the site as headers spell them."""
         return [origin for line in self.site.split() if (origin := _origin_of(line))]
+
+    @property
+    def first_language(self) -> str:
+        """Return the language for whoever asks for none that is offered."""
+        return self.default_language if self.default_language in self.languages else self.languages[0]
 
     def current_version(self) -> ConsentVersion | None:
         """Return the newest published version, or None when nothing was published."""

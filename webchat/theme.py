@@ -9,21 +9,23 @@ DARK_SURFACE = "#1d222b"
 PART_CONTRAST = 3
 
 _CSS = """\
-:root {{ --accent: {light}; --on-accent: {on_light}; }}
+{root} {{ --accent: {light}; --on-accent: {on_light}; }}
 @media (prefers-color-scheme: dark) {{
-  :root {{ --accent: {dark}; --on-accent: {on_dark}; }}
+  {root} {{ --accent: {dark}; --on-accent: {on_dark}; }}
 }}
 """
 
 
-def theme_css(colour: str) -> str:
+def theme_css(colour: str, *, root: str = ":root") -> str:
     """Return the rules that set the accent and the colour of words on it, for light and dark.
 
     Words are black or white, whichever contrasts more: at least 4.58 to 1 on any colour. In the dark the accent
     is made lighter until it stands out from the page.
     """
     dark = stand_out(colour, DARK_SURFACE)
-    return _CSS.format(light=colour, on_light=readable_on(colour), dark=dark, on_dark=readable_on(dark))
+    return _CSS.format(
+        root=root, light=colour, on_light=readable_on(colour), dark=dark, on_dark=readable_on(dark)
+    )
 
 
 def readable_on(colour: str) -> str:

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from webchat import converters  # noqa: F401  registers the converters
-from webchat.views import consent, gdpr, public, settings
+from webchat.views import consent, gdpr, install, public, settings
 
 urlpatterns = [
     path("settings/webchat/", settings.WebChatsView.as_view(), name="webchats"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("settings/webchat/<int:pk>/", settings.GeneralView.as_view(), name="webchat"),
     path("settings/webchat/<int:pk>/archive/", settings.ArchiveView.as_view(), name="webchat_archive"),
     path("settings/webchat/<int:pk>/restore/", settings.RestoreView.as_view(), name="webchat_restore"),
+    path("settings/webchat/<int:pk>/install/", install.InstallView.as_view(), name="webchat_install"),
     path("settings/webchat/<int:pk>/forms/", consent.FormsView.as_view(), name="webchat_forms"),
     path("settings/webchat/<int:pk>/forms/publish/", consent.PublishView.as_view(), name="webchat_publish"),
     path(
@@ -25,5 +26,6 @@ urlpatterns = [
         name="consent_document",
     ),
     path("w/<public_id:public_id>/theme.css", public.theme_css, name="theme_css"),
+    path("w/<public_id:public_id>/widget.js", public.widget_js, name="widget_js"),
     path("w/<public_id:public_id>/logo/", public.logo, name="logo"),
 ]

@@ -14,6 +14,7 @@
   // It is over: load what the room says now, unless something typed would be lost; then say it in place.
   const end = (...said) => {
     if (!isTyped()) return location.replace(box.dataset.room);
+    document.body.dataset.state = "ended"; // for frame.js
     box.querySelector("#lines").replaceChildren(...said);
     return toEnd();
   };

@@ -47,6 +47,7 @@ STAFF_PAGES = [
     "/settings/webchat/{webchat}/archive/",
     "/settings/webchat/{webchat}/forms/",
     "/settings/webchat/{webchat}/forms/versions/2/",
+    "/settings/webchat/{webchat}/install/",
     "/settings/api/",
     "/settings/api/add/",
     "/settings/api/{client}/",
@@ -95,7 +96,9 @@ def ids() -> dict[str, Any]:
 
 
 def violations(page: Page, path: str) -> list[str]:
-    found = Axe().run(page).response["violations"]
+    # axe copies the stylesheets of a shadow into elements, which our policy forbids and reports.
+    has_shadow = page.locator("#button-preview").count() > 0
+    found = Axe().run(page, options={"preload": not has_shadow}).response["violations"]
     overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return [f"{path}: {v['id']}: {v['nodes'][0]['html'][:120]}" for v in found] + (
         [f"{path}: scrolls sideways by {overflow}"] if overflow > 0 else []

@@ -18,7 +18,8 @@ ODD = ["%00", "a%00b", "%ED%A0%80", "..", "%2e%2e", "x" * 5000, "'", "é", "%F0%
 def test_odd_addresses_are_not_found(client: Client, odd: str) -> None:
     known = make_webchat().public_id
     for path in (
-        f"/w/{odd}/", f"/w/{odd}/showroom/", f"/w/{odd}/theme.css", f"/w/{odd}/logo/", f"/w/{known}/consent/1/{odd}/",
+        f"/w/{odd}/", f"/w/{odd}/showroom/", f"/w/{odd}/theme.css", f"/w/{odd}/widget.js", f"/w/{odd}/logo/",
+        f"/w/{known}/consent/1/{odd}/",
         f"/w/{known}/consent/{odd}/en/", f"/w/{odd}/consent/1/en/", f"/r/{odd}/", f"/r/{odd}/message/",
         f"/r/{'0' * 64}/files/{odd}/", f"/c/{odd}/", f"/c/{odd}/withdraw/",
     ):  # fmt: skip

@@ -1,4 +1,4 @@
-"""What of a WebChat is public: permanent consent texts, colours, logo. No cookie is read or set.
+"""What of a WebChat is public: permanent consent texts, colours, logo, the script for sites. No cookie is read or set.
 
 An archived WebChat keeps them: the texts are evidence for ever, and a conversation may still be open.
 """
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from webchat.consent_html import sha256_hex
 from webchat.models import ConsentText, WebChat
 from webchat.theme import theme_css as css_of
+from webchat.widget import script_of
 
 FOR_EVER = "public, max-age=31536000, immutable"
 SHORTLY = "public, max-age=300"
@@ -41,6 +42,16 @@ def theme_css(request: HttpRequest, public_id: str) -> HttpResponse:
     css = css_of(webchat.colour)
     response = HttpResponse(css, content_type="text/css; charset=utf-8")
     return _cached(request, response, etag=sha256_hex(css)[:32], policy=SHORTLY)
+
+
+@require_safe
+def widget_js(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Serve the script that a site embeds, to any site: who may show the frame is said by the frame's page."""
+    webchat = get_object_or_404(WebChat, public_id=public_id)
+    script = script_of(webchat, base=request.build_absolute_uri("./"))
+    response = HttpResponse(script, content_type="text/javascript; charset=utf-8")
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return _cached(request, response, etag=sha256_hex(script)[:32], policy=SHORTLY)
 
 
 @require_safe

@@ -1,0 +1,252 @@
+"""The script on somebody else's site: under a strict policy, with third-party cookies blocked, and where not listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Frame, Page, Request, expect
+
+from anonymization import engine
+from anonymization.models import Door
+from sessions_app import services
+from sessions_app.models import Party, Session
+from tests.browser.conftest import PHONE
+from tests.browser.sites import Site, somebodys_site
+from tests.factories import make_webchat
+from webchat.models import WebChat
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+TYPED = {"Name": "Zdislava Testová", "E-mail": "zdislava@example.com", "Phone": "603 123 456"}
+#: What a visitor leaves behind in one origin.
+STORED = """async () => ({
+  cookie: document.cookie, local: length(() => localStorage), session: length(() => sessionStorage),
+  databases: (await indexedDB.databases().catch(() => [])).length,
+})""".replace("length(", "((storage) => { try { return storage().length; } catch { return 0; } })(")
+NOTHING = {"cookie": "", "local": 0, "session": 0, "databases": 0}
+
+
+@pytest.fixture(scope="module")
+def browser(
+    launch_browser: Callable[..., Browser], browser_type_launch_args: dict[str, Any]
+) -> Iterator[Browser]:
+    """Start a Chromium that blocks third-party cookies."""
+    args = [*browser_type_launch_args["args"], "--test-third-party-cookie-phaseout"]
+    browser = launch_browser(**browser_type_launch_args | {"args": args})
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with somebodys_site() as site:
+        yield site
+
+
+def script(live_server: Any, webchat: WebChat, attributes: str = "") -> str:
+    return f'<script src="{live_server.url}/w/{webchat.public_id}/widget.js" {attributes} async></script>'
+
+
+def listen(page: Page) -> None:
+    page.wait_for_function("window.mluviiGdpr")
+    page.evaluate(
+        "window.heard = [];"
+        "for (const name of ['ready', 'open', 'close', 'started', 'ended'])"
+        "  mluviiGdpr.on(name, (event) => heard.push(event))"
+    )
+
+
+def heard(page: Page, *events: str) -> None:
+    page.wait_for_function("(n) => heard.length >= n", arg=len(events))
+    assert page.evaluate("heard") == list(events)
+
+
+def chat_in(page: Page) -> Frame:
+    frame = page.locator("iframe").element_handle().content_frame()
+    assert frame is not None
+    return frame
+
+
+def enter(frame: Frame) -> None:
+    for label, value in TYPED.items():
+        frame.get_by_label(label).fill(value)
+    frame.locator("[name=consent]").check()
+    frame.locator("#entry button[type=submit]").click()
+    frame.wait_for_url("**/r/**")
+
+
+def said_by(request: Request) -> str:
+    return f"{request.url} {request.post_data} {request.headers}"
+
+
+def test_third_party_cookies_are_blocked_here(
+    site: Site, browser: Browser, browser_type_launch_args: dict[str, Any], tmp_path: Path
+) -> None:
+    """The control of the other tests; and its own: a profile that is told to keep such a cookie keeps it."""
+    preferences = tmp_path / "Default" / "Preferences"
+    preferences.parent.mkdir()
+    preferences.write_text('{"profile": {"cookie_controls_mode": 0}}')
+    url = site.page("/", f'<iframe src="{site.probe}"></iframe>')
+    lenient = browser.browser_type.launch_persistent_context(tmp_path, **browser_type_launch_args)
+    for context, kept in ((browser.new_context(), []), (lenient, ["probe"])):
+        context.new_page().goto(url)
+        assert [cookie["name"] for cookie in context.cookies()] == kept
+        context.close()
+
+
+def test_a_visitor_passes_the_gate_in_the_frame(
+    site: Site, live_server: Any, open_browser: Callable[..., Page]
+) -> None:
+    webchat = make_webchat(site=f"https://www.example.com {site.origin}")
+    ours = live_server.url
+    site.policy = (
+        f"default-src 'none'; script-src {ours}; frame-src {ours}; require-trusted-types-for 'script'"
+    )
+    bare, twice = site.page("/bare", ""), site.page("/help/lamps", 2 * script(live_server, webchat))
+    page = open_browser()
+    requests: list[Request] = []
+    page.goto(bare)
+    globals_before = set(page.evaluate("Object.keys(window)"))
+    page.on("request", lambda request: requests.append(request))
+    page.goto(twice)
+    page.wait_for_load_state("networkidle")
+
+    # Loaded twice: one button, one global, and nothing but the page and the script were asked for.
+    button = page.get_by_role("button")
+    expect(button).to_have_count(1)
+    expect(button).to_have_text("Chat with us")
+    expect(button).to_have_attribute("aria-expanded", "false")
+    assert set(page.evaluate("Object.keys(window)")) - globals_before == {"mluviiGdpr"}
+    assert {request.url for request in requests} == {twice, f"{ours}/w/{webchat.public_id}/widget.js"}
+    assert page.locator("iframe").count() == 0
+    listen(page)
+    assert button.evaluate("(button) => getComputedStyle(button).position") == "fixed", (
+        "styled under that policy"
+    )
+
+    # Opened by the keyboard; no value leaves before it is sent.
+    button.focus()
+    page.keyboard.press("Enter")
+    frame = chat_in(page)
+    expect(frame.get_by_label("Name")).to_be_visible()
+    expect(button.filter(has_text="Chat with us")).to_have_attribute("aria-expanded", "true")
+    for shown in (page, frame):
+        assert [(v["id"], v["nodes"][0]["html"]) for v in Axe().run(shown).response["violations"]] == []
+    assert frame.evaluate("document.referrer") == f"{site.origin}/"
+    frame.locator("#entry button[type=submit]").click()
+    expect(frame.get_by_label("Name")).to_be_focused()
+    for label, value in TYPED.items():
+        frame.get_by_label(label).press_sequentially(value)
+    page.wait_for_load_state("networkidle")
+    assert [r.url for r in requests if any(value in said_by(r) for value in TYPED.values())] == []
+    assert not Session.objects.exists()
+    # What anybody else says is not heard: neither the page itself nor another frame.
+    page.evaluate("postMessage({ mluviiGdpr: 'ended' }, '*')")
+    enter(frame)
+    heard(page, "ready", "open", "started")
+
+    # They talk; the site hears no word of it. Escape closes, and what was open stays.
+    services.post_message(Session.objects.get(), sender=Party.OPERATOR, text="Good day")
+    frame.get_by_label("Your message").fill("Hello from a frame")
+    frame.get_by_label("Your message").press("Enter")
+    expect(frame.get_by_text("Good day")).to_be_visible()
+    assert frame.evaluate("(document.documentElement.scrollWidth - innerWidth)") <= 0
+    frame.get_by_label("Your message").press("Escape")
+    expect(page.locator("iframe")).to_be_hidden()
+    expect(button).to_be_focused()
+    button.click()
+    expect(frame.get_by_text("Hello from a frame")).to_be_visible()
+    link = frame.get_by_role("link", name="Open the conversation in a window of its own")
+    assert link.get_attribute("href") in frame.url
+    frame.get_by_text("End the conversation").click()
+    frame.get_by_role("button", name="End it now").click()
+    heard(page, "ready", "open", "started", "close", "open", "ended")
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("iframe")).to_be_hidden()
+
+    # Nothing is left on the device, of neither origin.
+    assert page.evaluate(STORED) == NOTHING
+    assert frame.evaluate(STORED) == NOTHING
+    assert page.context.cookies() == []
+
+
+def test_the_showroom_is_opened_by_the_site_with_what_it_knows_until_an_erasure_ends_it(
+    site: Site, live_server: Any, open_browser: Callable[..., Page]
+) -> None:
+    webchat = make_webchat(site=site.origin, languages=["en", "cs"], button_position="left")
+    page = open_browser(viewport=PHONE)
+    # A style of the site that would hide everything.
+    site.pages["/site.css"] = "body * { display: none !important } main, .own { display: block !important }"
+    attributes = 'data-channel="showroom" data-lang="cs-CZ" data-param-order-id="A 17"'
+    style = '<link rel="stylesheet" href="/site.css"><a class="own" href="#">Call us</a>'
+    page.goto(site.page("/", style + script(live_server, webchat, attributes)))
+    listen(page)
+    button = page.get_by_role("button", name="Videohovor")
+    expect(button).to_be_visible()
+    box = button.bounding_box()
+    assert box is not None
+    assert (box["x"], round(box["y"] + box["height"])) == (20, PHONE["height"] - 20)
+
+    page.get_by_role("link").focus()
+    page.evaluate("mluviiGdpr.open()")
+    frame = chat_in(page)
+    frame.wait_for_url(f"**/w/{webchat.public_id}/showroom/?lang=cs")
+    expect(frame.locator("html")).to_have_attribute("lang", "cs")
+    expect(button).to_be_hidden()
+    panel = page.get_by_role("dialog").bounding_box()
+    assert panel == {"x": 0, "y": 0, **PHONE}
+    allowed = page.locator("iframe").get_attribute("allow")
+    assert allowed == "; ".join(f"{name} {live_server.url}" for name in ("camera", "microphone", "autoplay"))
+    expect(frame.locator("[name='param.order-id']")).to_have_value("A 17")
+    frame.locator("[name=name]").fill("Zdislava")
+    frame.locator("[name=email]").fill("zdislava@example.com")
+    frame.locator("[name=phone]").fill("603 123 456")
+    frame.locator("[name=consent]").check()
+    frame.locator("#entry button[type=submit]").click()
+    heard(page, "ready", "open", "started")
+    session = Session.objects.get()
+    assert (session.params, session.landing_page) == ({"order-id": "A 17"}, f"{site.origin}/")
+
+    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    frame.goto(frame.url)
+    heard(page, "ready", "open", "started", "ended")
+    expect(frame.get_by_role("heading")).to_be_visible()
+    page.evaluate("mluviiGdpr.close()")
+    expect(page.get_by_role("link")).to_be_focused()
+
+
+def test_a_site_that_is_not_listed_shows_nothing(site: Site, live_server: Any, browser: Browser) -> None:
+    webchat = make_webchat(site="https://www.example.com")
+    page = browser.new_context().new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(site.page("/", script(live_server, webchat)))
+    page.get_by_role("button", name="Chat with us").click()
+    page.wait_for_function("() => true")
+    expect(page.locator("iframe")).to_be_visible()
+    frame = chat_in(page)
+    frame.wait_for_url("chrome-error://**")
+    assert frame.locator("form").count() == 0
+    assert any("frame-ancestors https://www.example.com" in line for line in said), said
+    page.context.close()
+
+
+def test_the_preview_follows_what_is_typed(log_in_browser: Callable[..., Page]) -> None:
+    webchat = make_webchat(site="https://www.example.com")
+    page = log_in_browser("administrator")
+    page.goto(f"/settings/webchat/{webchat.pk}/install/")
+    preview = page.locator("#button-preview button")
+    box, button = page.locator(".site-preview").bounding_box(), preview.bounding_box()
+    assert box is not None
+    assert button is not None
+    assert box["x"] < button["x"] < button["x"] + button["width"] < box["x"] + box["width"]
+    page.get_by_label("Showroom (Czech)").fill("Ukažte mi to")
+    expect(preview).to_have_text("Ukažte mi to")
+    page.get_by_label("Showroom (Czech)").fill("")
+    expect(preview).to_have_text("Videohovor")
+    page.get_by_label("Bottom left").check()
+    assert preview.evaluate("(button) => button.parentElement.className") == "left"

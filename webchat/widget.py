@@ -1,0 +1,74 @@
+"""The script that a customer's site embeds, from static/webchat/widget.js and widget.css and a WebChat's settings."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+
+from webchat.models import WebChat
+from webchat.theme import theme_css
+
+#: What the script says where the WebChat has no words of its own.
+_WORDS = {
+    "chat": _("Chat with us"),
+    "showroom": _("Video call"),
+    "close": _("Close"),
+}
+#: Served for an archived WebChat: a site that calls the functions goes on.
+ARCHIVED = "window.mluviiGdpr=window.mluviiGdpr||{open(){},close(){},on(){}};\n"
+
+
+def default_words(language: str) -> dict[str, str]:
+    """Return the product's own words in a language."""
+    with translation.override(language):
+        return {name: str(text) for name, text in _WORDS.items()}
+
+
+def words_of(webchat: WebChat, language: str) -> dict[str, str]:
+    """Return what the script says in a language: the two buttons' texts, and how to close."""
+    own = {"chat": webchat.chat_button.get(language), "showroom": webchat.showroom_button.get(language)}
+    return default_words(language) | {name: text for name, text in own.items() if text}
+
+
+def script_of(webchat: WebChat, *, base: str) -> str:
+    """Return the script of a WebChat; ``base`` is the address of its entry form. Archived: one that shows nothing."""
+    if webchat.archived_at is not None:
+        return ARCHIVED
+    config = {
+        "base": base,
+        "words": {language: words_of(webchat, language) for language in webchat.languages},
+        "language": webchat.first_language,
+        "position": webchat.button_position,
+        "css": _compact_css(theme_css(webchat.colour, root=":host")) + _source_of_styles(),
+    }
+    literal = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
+    # Line ends to a script, and not to JSON, before ES2019.
+    literal = literal.replace("\u2028", r"\u2028").replace("\u2029", r"\u2029")
+    return f"{_source_of_script()}({literal});\n"
+
+
+@cache
+def _source_of_script() -> str:
+    lines = (line.strip() for line in _read("widget.js").splitlines())
+    script = "\n".join(line for line in lines if line and not line.startswith("//"))
+    return re.sub(r" ?([={}(),:?|&>]+) ?", r"\1", script)
+
+
+@cache
+def _source_of_styles() -> str:
+    return _compact_css(_read("widget.css"))
+
+
+def _compact_css(css: str) -> str:
+    """Return a stylesheet without comments and without the spaces that say nothing."""
+    css = " ".join(re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL).split())
+    return re.sub(r" ?([{};,]) ?", r"\1", css).replace(": ", ":").replace(";}", "}")
+
+
+def _read(name: str) -> str:
+    return (settings.BASE_DIR / "static" / "webchat" / name).read_text(encoding="utf-8")
