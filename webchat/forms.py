@@ -92,7 +92,7 @@ class SiteField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         # Browsers send lines as mails have them; the same lines are no change.
-        return "\n".join(super().to_python(value).splitlines())
+        return "\n".join((super().to_python(value) or "").splitlines())
 
 
 class RetentionField(forms.IntegerField):
@@ -187,7 +187,8 @@ class GeneralForm(WebChatForm):
 
     class Meta(WebChatForm.Meta):
         fields = (
-            "name", "languages", "default_language", "phone_region", "colour", "logo", "retention_days", "on_withdrawal",
+            "name", "languages", "default_language", "phone_region", "colour", "logo", "retention_days",
+            "on_withdrawal",
         )  # fmt: skip
         widgets = {"colour": forms.TextInput({"type": "color", "class": "form-control-color"})}
         help_texts = {"colour": _("The words on it become black or white, whichever is easier to read.")}
