@@ -16,7 +16,7 @@ from sessions_app import services
 from sessions_app.models import Party, Session
 from tests.browser.conftest import PHONE
 from tests.browser.sites import Site, somebodys_site
-from tests.factories import make_webchat
+from tests.factories import make_webchat, send_file
 from webchat.models import WebChat
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -151,9 +151,13 @@ def test_a_visitor_passes_the_gate_in_the_frame(
 
     # They talk; the site hears no word of it. Escape closes, and what was open stays.
     services.post_message(Session.objects.get(), sender=Party.OPERATOR, text="Good day")
+    send_file(Session.objects.get(), b"parcel 7", name="parcel.txt")
     frame.get_by_label("Your message").fill("Hello from a frame")
     frame.get_by_label("Your message").press("Enter")
     expect(frame.get_by_text("Good day")).to_be_visible()
+    with page.expect_download() as download:
+        frame.get_by_role("link", name="parcel.txt").click()
+    assert Path(download.value.path()).read_bytes() == b"parcel 7"
     assert frame.evaluate("(document.documentElement.scrollWidth - innerWidth)") <= 0
     frame.get_by_label("Your message").press("Escape")
     expect(page.locator("iframe")).to_be_hidden()
