@@ -36,8 +36,9 @@ from django.http.request import split_domain_port, validate_host
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mluvii_gdpr.settings")
 django.setup(set_prefix=False)
 
-from django.contrib.auth import get_user  # noqa: E402  needs the apps
-from django.http import HttpRequest  # noqa: E402
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY  # noqa: E402  needs the apps
+from django.contrib.auth.models import User  # noqa: E402
+from django.utils.crypto import constant_time_compare  # noqa: E402
 
 from mluvii_gdpr.hub import Hub, Stream, in_database  # noqa: E402
 from mluvii_gdpr.readiness import ledger_problems  # noqa: E402
@@ -225,13 +226,20 @@ def _room_watch(token: str, asked: Asked) -> Watch:
 
 
 def _is_staff(session_key: str, permissions: tuple[str, ...]) -> bool:
-    """Say whether a log-in stands now, of an active user with these permissions and an unchanged password."""
+    """Say whether a log-in stands now, of an active user with these permissions and an unchanged password.
+
+    Changes nothing: Django's own ``get_user`` gives a log-in of before a change of SECRET_KEY another key, of which
+    the browser would not learn here.
+    """
     if not session_key:
         return False
-    request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    user = get_user(request)
-    return user.is_active and user.has_perms(permissions)
+    log_in = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    user = User.objects.filter(pk=log_in.get(SESSION_KEY), is_active=True).first()
+    if user is None:
+        return False
+    hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    known = str(log_in.get(HASH_SESSION_KEY, ""))
+    return any(constant_time_compare(known, one) for one in hashes) and user.has_perms(permissions)
 
 
 async def _end_when_gone(stream: Stream, receive: Receive) -> None:

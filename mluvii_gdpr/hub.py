@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 #: Seconds: between looks at SQLite's file; what is woken meanwhile is read together; between two reads of everything.
 LOOK, GATHER, BEAT = 0.3, 0.02, 10
 #: The Live view is told of changes at most so often, in seconds.
-LIVE_PAUSE = 1.0
+LIVE_PAUSE = 0.5
 #: How many events may wait for a browser that does not read; then its stream ends, and it comes back for the rest.
 BACKLOG = 100
 
@@ -38,13 +38,14 @@ class Stream:
         self.waiting: asyncio.Queue[Event | None] = asyncio.Queue()
 
     def put(self, events: Iterable[Event]) -> None:
+        """Let events be sent; with too many of them waiting, end the stream instead."""
         for event in events:
             if self.waiting.qsize() >= BACKLOG:
-                return self.end()
+                self.end()
+                break
             self.waiting.put_nowait(event)
             if event.last:
-                self.waiting.put_nowait(None)
-        return None
+                self.end()
 
     def end(self) -> None:
         self.waiting.put_nowait(None)
@@ -104,11 +105,11 @@ class Hub:
         return len(self._of_session.get(session, ()))
 
     def wake(self, session: int) -> None:
-        """Read the streams of a session, and the Live view unless it was read a moment ago."""
+        """Read the streams of a session at once, and those of the Live view soon."""
         self._wake_up(self._of_session.get(session, set()))
         if self._live and not self._live_waits:
             self._live_waits = True
-            asyncio.get_running_loop().call_later(LIVE_PAUSE / 2, self._wake_live)
+            asyncio.get_running_loop().call_later(LIVE_PAUSE, self._wake_live)
 
     def wake_all(self) -> None:
         self._wake_up(self.streams)

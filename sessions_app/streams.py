@@ -6,7 +6,8 @@ holds no database connection. An event's id is a ``Cursor`` over primary keys: w
 of commits, since every writer locks the session's row first (``services.lock_writable``).
 
 To the visitor a ``line`` carries the line as the page renders it; to staff it is only a hint, upon which the page
-fetches what its reader may see. A conversation that was anonymized says ``erased`` and nothing more.
+fetches what its reader may see. ``joined``, ``left`` and ``ended`` tell of the operator and of the end. A conversation
+that was anonymized says ``erased`` and nothing more.
 
 **Another kind of event**, such as signals of a call, is two things:
 
@@ -209,14 +210,12 @@ def _events(watch: Watch, session: Session | None, rows: list[tuple[int, Any]]) 
     if not session.is_open:
         yield Event("ended", _notice("ended", watch, session), id=str(watch.cursor), last=True)
     elif session.status != before:
-        left = (before, session.status) == (Status.ACTIVE, Status.WAITING)
-        yield Event(
-            "state", _notice("left" if left else session.status, watch, session), id=str(watch.cursor)
-        )
+        name = "joined" if session.status == Status.ACTIVE else "left"
+        yield Event(name, _notice(name, watch, session), id=str(watch.cursor))
 
 
 def _notice(state: str, watch: Watch, session: Session | None) -> str:
-    """Return what the room says of the conversation now; to staff the bare word."""
+    """Return what the room says of it; to staff the bare word."""
     if watch.side != Party.VISITOR:
         return state
     context = {"state": state, "session": session}

@@ -71,6 +71,17 @@ def test_who_comes_back_gets_what_came_since_and_nothing_twice(told: int) -> Non
     assert [*events[:told], *news(room(session, after=events[told - 1].id if told else ""))] == events
 
 
+def test_two_tabs_that_know_different_things_are_told_what_each_lacks() -> None:
+    session, other = make_session(), make_session(email="petr@example.com")
+    say(other, "somebody else's")
+    for number in range(3):
+        say(session, f"text {number}")
+    first, second, third = (event.id for event in news(room(session)))
+    told = streams.read([room(session, first), room(session, second), room(session, third), room(other)])
+    lines = [[event.data.split("<p>")[1].split("<")[0] for event in events] for _watch, events in told]
+    assert lines == [["text 1", "text 2"], ["text 2"], ["somebody else&#x27;s"]]
+
+
 def test_a_page_and_the_stream_behind_it_show_everything_once() -> None:
     session = make_session()
     say(session, "on the page")
@@ -124,9 +135,12 @@ def test_joined_ended_and_by_whom(make_user: Callable[..., User]) -> None:
     assert news(visitor) == []
     services.accept_session(session, operator=make_user("operator"))
     (joined,) = news(visitor)
-    assert (joined.name, joined.last) == ("state", False)
+    assert (joined.name, joined.last) == ("joined", False)
     assert "An operator has joined" in joined.data
-    assert [(e.name, e.data) for e in news(operator)] == [("state", "active")]
+    assert [(e.name, e.data) for e in news(operator)] == [("joined", "joined")]
+    services.release_session(session, operator=User.objects.get())
+    assert "Another one will join you" in news(visitor)[0].data
+    assert names(news(operator)) == ["left"]
     say(session, "last words", Party.OPERATOR)
     services.end_session(session, by=Party.OPERATOR)
     events = news(visitor)
