@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
-from django.db.models import Case, Count, QuerySet, When
+from django.db.models import Count
 from django.utils import timezone
 
 from anonymization import engine
@@ -14,11 +14,10 @@ from anonymization.days import start_of_day
 from anonymization.ledger import Head
 from anonymization.models import Erasure, FileDeletion
 from api.models import ApiClient
-from sessions_app.models import Session, Status
+from sessions_app.models import Session, SessionQuerySet, Status
 from webchat.models import ConsentText, WebChat
 
 _OPEN_SHOWN = 10
-_WAITING_FIRST = Case(When(status=Status.WAITING, then=0), default=1)
 
 
 @dataclass(frozen=True)
@@ -101,10 +100,9 @@ def _sessions() -> SessionFigures:
     )
 
 
-def _longest_waiting(open_ones: QuerySet[Session]) -> list[Session]:
+def _longest_waiting(open_ones: SessionQuerySet) -> list[Session]:
     """Return the oldest open conversations, those that wait for an operator first."""
-    rows = open_ones.select_related("webchat", "operator").order_by(_WAITING_FIRST, "created_at", "id")
-    return list(rows[:_OPEN_SHOWN])
+    return list(open_ones.select_related("webchat", "operator").waiting_first()[:_OPEN_SHOWN])
 
 
 def _erasures() -> ErasureFigures:

@@ -29,7 +29,13 @@ class WithoutRequest(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        for start in ("Invalid request", "Error handling request", "Error processing"):
+        starts = (
+            "Invalid request",
+            "Error handling request",
+            "Error handling connection",
+            "Error processing",
+        )
+        for start in starts:
             if text.startswith(start):
                 record.msg, record.args = start, ()
         return True

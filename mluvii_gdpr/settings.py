@@ -5,6 +5,7 @@ unsafe when missing stops the start with a sentence that says what to set.
 """
 
 import datetime as dt
+import re
 from pathlib import Path
 
 import environ
@@ -267,6 +268,24 @@ TRUSTED_PROXIES = at_least("TRUSTED_PROXIES", 0, default=0)
 # The throttling of log-ins counts by the same address.
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 
+# Event streams --------------------------------------------------------------------------------------------
+
+
+def at_each_host(address: str) -> list[str]:
+    """Return an address with ``{host}`` as one for each of our host names that an address can hold."""
+    hosts = [f"*{host}" if host.startswith(".") else host for host in ALLOWED_HOSTS if "[" not in host]
+    return [address.replace("{host}", host) for host in hosts] if "{host}" in address else [address]
+
+
+# Where the streams are: below the pages' own address, or at another one of the same host.
+EVENTS_URL = env.str("EVENTS_URL", default="") or "/events/"
+_events = re.fullmatch(r"(https?://[^/?#\s]+)?/events/", EVENTS_URL)
+if _events is None:
+    raise ImproperlyConfigured("EVENTS_URL must be empty, or such as https://chat.example.com:8001/events/")
+# The pages' own origins, where EVENTS_URL is another one than theirs.
+EVENTS_ORIGINS = [o for given in env.list("EVENTS_ORIGINS", default=[]) for o in at_each_host(given)]
+EVENTS_MAX_STREAMS = at_least("EVENTS_MAX_STREAMS", 1, default=5000)
+
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -274,7 +293,7 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
-        "connect-src": [SELF],
+        "connect-src": [SELF, *(at_each_host(_events[1]) if _events[1] else [])],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],

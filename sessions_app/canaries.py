@@ -39,6 +39,7 @@ def let_in(canaries: Canaries) -> Guest:
     session = _enter(webchat, canaries)
     _talk(session, canaries)
     services.end_session(session, by=Party.SYSTEM)
+    services.give_feedback(session, stars=5, text=canaries.text("feedback"))
     archive(webchat)
     guest = session.guest
     assert guest is not None  # noqa: S101  the form was filled in

@@ -172,6 +172,30 @@ class MessageForm(forms.Form):
     )
 
 
+class FeedbackForm(forms.Form):
+    """What the visitor thinks of the conversation, after its end."""
+
+    stars = forms.TypedChoiceField(
+        label=_("How was it?"),
+        choices=[
+            (1, _("1 star: bad")),
+            (2, _("2 stars")),
+            (3, _("3 stars")),
+            (4, _("4 stars")),
+            (5, _("5 stars: very good")),
+        ],
+        coerce=int,
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Please choose how many stars.")},
+    )
+    text = forms.CharField(
+        label=_("What was good, what was not?"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea({"rows": 3}),
+    )
+
+
 class AttachmentForm(forms.Form):
     """A file that one side sends: size and kinds by settings; the type is told by the name, never by the browser."""
 

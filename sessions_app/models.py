@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, LessThan
 from django.urls import reverse
@@ -135,6 +135,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def count_withdrawn(self) -> int:
         """Return how many these are, at most 1,000: it stands beside a menu's entry on every page."""
         return self.withdrawn()[:1000].count()
+
+    def waiting_first(self) -> SessionQuerySet:
+        """Order by who waits longest, then by who talks longest."""
+        return self.order_by(Case(When(status=Status.WAITING, then=0), default=1), "created_at", "pk")
 
     def _closed(self) -> SessionQuerySet:
         return self.filter(anonymized_at=None, status=Status.CLOSED)

@@ -7,7 +7,7 @@ from typing import Any
 from csp.constants import SELF
 from csp.decorators import csp_update
 from django.conf import settings
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import translation
@@ -18,9 +18,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from sessions_app import services
+from sessions_app.addresses import stream_address
 from sessions_app.downloads import file_response
-from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm, focus_first_error
+from sessions_app.fetched import is_fetched
+from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, FeedbackForm, MessageForm, focus_first_error
 from sessions_app.models import Channel, Party, Session
+from sessions_app.streams import Cursor
 from sessions_app.ticket import consent_token, room_key
 from sessions_app.transcript import transcript_of
 from webchat.framing import let_frame
@@ -62,15 +65,20 @@ class RoomView(View):
         *,
         message: MessageForm | None = None,
         attachment: AttachmentForm | None = None,
+        feedback: FeedbackForm | None = None,
         status: int = 200,
     ) -> HttpResponse:
+        lines = transcript_of(self.session)
         context = {
             "session": self.session,
             "webchat": self.session.webchat,
             "token": self.token,
             "message": message or MessageForm(auto_id="message_%s"),
             "attachment": attachment or AttachmentForm(auto_id="attachment_%s"),
-            "transcript": transcript_of(self.session),
+            "feedback": feedback or self._feedback_form(),
+            "transcript": lines,
+            "stream": stream_address(self.request, f"room/{self.token}/"),
+            "cursor": Cursor.of(self.session, lines),
             "consent_text": self.session.consented_text,
             "consent_link": self._consent_link(),
             "is_showroom": self.session.channel == Channel.AV,
@@ -82,6 +90,10 @@ class RoomView(View):
         token = consent_token(self.token) if self.session.consent_key else self.token
         return self.request.build_absolute_uri(reverse("my_consent", args=[token]))
 
+    def _feedback_form(self, data: QueryDict | None = None) -> FeedbackForm:
+        given = {"stars": self.session.feedback_stars, "text": self.session.feedback_text}
+        return FeedbackForm(data, initial=given, auto_id="feedback_%s")
+
     def _closed(self, **forms: Any) -> HttpResponse:
         """Answer 409 with the state of now: the other side has ended the conversation, or it was erased."""
         self.session = Session.objects.select_related("webchat").get(pk=self.session.pk)
@@ -90,6 +102,9 @@ class RoomView(View):
         return self._show(status=409, **forms)
 
     def _back(self, *, place: str = "") -> HttpResponse:
+        """Lead back to the room; a script that sent the form learns the rest from its stream."""
+        if is_fetched(self.request):
+            return HttpResponse(status=204)
         return HttpResponseRedirect(reverse("room", args=[self.token]) + place)
 
     @staticmethod
@@ -157,6 +172,24 @@ class RoomLeaveView(RoomView):
     def post(self, request: HttpRequest) -> HttpResponse:
         services.end_session(self.session, by=Party.VISITOR)
         return self._back()
+
+
+class RoomFeedbackView(RoomView):
+    """Store stars and words about an ended conversation. 302 back to the room, 409 not ended, 422 without stars."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = self._feedback_form(request.POST)
+        if not form.is_valid():
+            return self._show(feedback=form, status=422)
+        try:
+            services.give_feedback(self.session, **form.cleaned_data)
+        except services.StillOpen:
+            return self._show(status=409)
+        except services.SessionClosed:
+            return self._gone(request)
+        return self._back(place="#feedback")
 
 
 class RoomTranscriptView(RoomView):

@@ -83,6 +83,14 @@ class AlreadyAccepted(Exception):
     """Another operator took the conversation first."""
 
 
+class NotTheirs(Exception):
+    """The conversation is not this operator's."""
+
+
+class StillOpen(Exception):
+    """The conversation has not ended yet."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """What the visitor entered, as typed; ``consent`` is the one affirmative act."""
@@ -381,6 +389,38 @@ def _acceptance(locked: Session, operator: User) -> dict[str, Any]:
         "accepted_at": now,
         "waited": now - locked.created_at,
     }
+
+
+@transaction.atomic
+def release_session(session: Session, *, operator: User) -> Session:
+    """Let the operator who took a conversation hand it back: it waits again, for anybody.
+
+    Raises:
+        SessionClosed, NotTheirs
+    """
+    locked = lock_writable(session)
+    if locked.operator_id != operator.pk:
+        raise NotTheirs(_("This conversation is not yours."))
+    locked.operator, locked.status = None, Status.WAITING
+    locked.accepted_at, locked.waited = None, None
+    locked.save(update_fields=["operator", "status", "accepted_at", "waited"])
+    return locked
+
+
+@transaction.atomic
+def give_feedback(session: Session, *, stars: int, text: str) -> Session:
+    """Store what the visitor thinks of an ended conversation; it can be changed until an anonymization.
+
+    Raises:
+        SessionClosed: the session was anonymized.
+        StillOpen
+    """
+    locked = lock_writable(session, even_ended=True)
+    if locked.is_open:
+        raise StillOpen(_("The conversation has not ended yet."))
+    locked.feedback_stars, locked.feedback_text = stars, text
+    locked.save(update_fields=["feedback_stars", "feedback_text"])
+    return locked
 
 
 @transaction.atomic

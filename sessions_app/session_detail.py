@@ -11,12 +11,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views import View
 
+from sessions_app.addresses import stream_address
 from sessions_app.downloads import file_response
 from sessions_app.forms import AttachmentForm, MessageForm
 from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Session
 from sessions_app.staff_forms import NoteForm
 from sessions_app.staff_views import SessionPage
+from sessions_app.streams import Cursor
 from sessions_app.tables import readable_duration
 from sessions_app.transcript import transcript_of
 
@@ -41,11 +43,14 @@ class SessionView(SessionPage, View):
     def show(self, *, status: int = 200, **forms: Any) -> HttpResponse:
         """Render the page; ``forms`` are those that come back with errors or with what was not stored."""
         session, may = self.session, self._rights()
+        lines = transcript_of(session) if self.sees_people and not session.anonymized_at else []
         context = {
             "session": session,
             "sees_people": self.sees_people,
             "may": may,
-            "lines": transcript_of(session) if self.sees_people and not session.anonymized_at else [],
+            "lines": lines,
+            "stream": stream_address(self.request, f"session/{session.pk}/"),
+            "cursor": Cursor.of(session, lines),
             "state": conversation_state(session),
             "general": list(general_facts(session)),
             "personal": [] if session.anonymized_at else list(personal_facts(session)),
@@ -69,6 +74,7 @@ class SessionView(SessionPage, View):
         return {
             "answer": answers and session.is_open and anyones,
             "accept": answers and session.is_open and session.operator_id is None,
+            "release": answers and session.is_open and session.operator_id == self.staff.pk,
             "end": answers and session.is_open,
             "note": answers and not anonymized and session.withdrawn_at is None,
             "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,

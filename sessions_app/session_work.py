@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from sessions_app import services
+from sessions_app.fetched import is_fetched
 from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm
 from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Party
@@ -30,10 +31,12 @@ class OperatorAct(SessionView):
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         raise NotImplementedError
 
-    def back(self, message: str = "") -> HttpResponse:
+    def back(self, message: str = "", *, place: str = "") -> HttpResponse:
+        if is_fetched(self.request):
+            return HttpResponse(status=204)
         if message:
             messages.success(self.request, message)
-        return HttpResponseRedirect(self.session.get_absolute_url())
+        return HttpResponseRedirect(self.session.get_absolute_url() + place)
 
     def refused(self, reason: Exception, **forms: Any) -> HttpResponse:
         """Answer 409 with the page as it is now; what was typed is still there."""
@@ -60,6 +63,17 @@ class AcceptSession(OperatorAct):
         return self.show(**begun)
 
 
+class ReleaseSession(OperatorAct):
+    """Hand one's conversation back: it waits for another operator."""
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        try:
+            services.release_session(self.session, operator=self.staff)
+        except (services.NotTheirs, services.SessionClosed) as reason:
+            return self.refused(reason)
+        return self.back(_("The conversation waits for another operator now."))
+
+
 class AnswerSession(OperatorAct):
     """Say something to the visitor; the first answer takes the conversation."""
 
@@ -73,7 +87,7 @@ class AnswerSession(OperatorAct):
             )
         except (services.AlreadyAccepted, services.SessionClosed) as reason:
             return self.refused(reason, message_form=form)
-        return HttpResponseRedirect(f"{self.session.get_absolute_url()}#message_text")
+        return self.back(place="#message_text")
 
 
 class SendFile(OperatorAct):

@@ -5,19 +5,29 @@ from django.urls import path
 from anonymization import ids  # noqa: F401  registers the converter "id"
 from sessions_app.export import SessionExport
 from sessions_app.guest_views import FindPerson, GuestView
+from sessions_app.live_views import LiveSessions
 from sessions_app.retention_views import RetentionView
 from sessions_app.session_detail import SessionFile, SessionTranscript, SessionView
 from sessions_app.session_list import ChooseColumns, SessionList
-from sessions_app.session_work import AcceptSession, AnswerSession, EndSession, SendFile, TakeNote
+from sessions_app.session_work import (
+    AcceptSession,
+    AnswerSession,
+    EndSession,
+    ReleaseSession,
+    SendFile,
+    TakeNote,
+)
 from sessions_app.withdrawals import Withdrawals
 
 urlpatterns = [
     path("sessions/", SessionList.as_view(), name="sessions"),
+    path("sessions/live/", LiveSessions.as_view(), name="sessions_live"),
     path("sessions/columns/", ChooseColumns.as_view(), name="sessions_columns"),
     path("sessions/export/", SessionExport.as_view(), name="sessions_export"),
     path("sessions/<id:pk>/", SessionView.as_view(), name="session"),
     path("sessions/<id:pk>/transcript/", SessionTranscript.as_view(), name="session_transcript"),
     path("sessions/<id:pk>/accept/", AcceptSession.as_view(), name="session_accept"),
+    path("sessions/<id:pk>/release/", ReleaseSession.as_view(), name="session_release"),
     path("sessions/<id:pk>/answer/", AnswerSession.as_view(), name="session_answer"),
     path("sessions/<id:pk>/files/", SendFile.as_view(), name="session_send_file"),
     path("sessions/<id:pk>/files/<id:file>/", SessionFile.as_view(), name="session_file"),

@@ -18,15 +18,26 @@ class Line:
     message: Message | None = None
     attachment: Attachment | None = None
 
+    @property
+    def id(self) -> str:
+        """Return the id of its element on a page, by which a line that is there already is known."""
+        return (
+            f"message-{self.message.pk}"
+            if self.message
+            else f"file-{self.attachment.pk if self.attachment else 0}"
+        )
+
+
+def line_of(row: Message | Attachment) -> Line:
+    """Return the line of a row that was read with its author."""
+    author = row.author.username if row.author else ""
+    if isinstance(row, Message):
+        return Line(row.at, row.sender, author, message=row)
+    return Line(row.at, row.sender, author, attachment=row)
+
 
 def transcript_of(session: Session) -> list[Line]:
     """Return the lines of a session, the oldest first, in two queries."""
-    messages = [
-        Line(m.at, m.sender, m.author.username if m.author else "", message=m)
-        for m in session.messages.select_related("author")
-    ]
-    files = [
-        Line(a.at, a.sender, a.author.username if a.author else "", attachment=a)
-        for a in session.attachments.select_related("author")
-    ]
-    return sorted([*messages, *files], key=lambda line: line.at)
+    lines = [line_of(row) for row in session.messages.select_related("author")]
+    lines += [line_of(row) for row in session.attachments.select_related("author")]
+    return sorted(lines, key=lambda line: line.at)

@@ -24,6 +24,7 @@ urlpatterns = [
     path("r/<secret:token>/", room_views.RoomView.as_view(), name="room"),
     path("r/<secret:token>/message/", room_views.RoomMessageView.as_view(), name="room_message"),
     path("r/<secret:token>/file/", room_views.RoomFileView.as_view(), name="room_file"),
+    path("r/<secret:token>/feedback/", room_views.RoomFeedbackView.as_view(), name="room_feedback"),
     path("r/<secret:token>/leave/", room_views.RoomLeaveView.as_view(), name="room_leave"),
     path("r/<secret:token>/transcript/", room_views.RoomTranscriptView.as_view(), name="room_transcript"),
     path("r/<secret:token>/files/<id:pk>/", room_views.RoomDownloadView.as_view(), name="room_download"),

@@ -18,6 +18,8 @@ from django.db import connection
 from bench.postgres import with_database
 
 ROOT = Path(__file__).resolve().parent.parent
+#: The configuration of the event streams.
+EVENTS = "gunicorn.events.py"
 
 
 class Server(NamedTuple):
@@ -31,24 +33,27 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def served(folder: Path, **environment: str) -> Iterator[Server]:
-    """Start gunicorn with our configuration on a free port, and stop it at the end."""
+def served(folder: Path, *, config: str = "gunicorn.conf.py", **environment: str) -> Iterator[Server]:
+    """Start gunicorn with one of our configurations on a free port, and stop it at the end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        server = Server(free.getsockname()[1], folder / "said.txt")
-    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "mluvii_gdpr.wsgi"]
-    variables = os.environ | {"PORT": str(server.port), "WEB_WORKERS": "1"} | environment
+        server = Server(free.getsockname()[1], folder / f"said-{free.getsockname()[1]}.txt")
+    command = [sys.executable, "-m", "gunicorn", "--config", config]
+    port = str(server.port)
+    variables = os.environ | {"PORT": port, "EVENTS_PORT": port, "WEB_WORKERS": "1"} | environment
+    alive = b"/events/livez" if config == EVENTS else b"/livez"
     with (
         server.said.open("wb") as output,
         subprocess.Popen(command, cwd=ROOT, env=variables, stderr=output) as process,
     ):
-        deadline = time.monotonic() + 60
-        while (
-            ask(server, b"GET /livez HTTP/1.0\r\nHost: localhost\r\n\r\n") == b"" and process.poll() is None
-        ):
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
         try:
+            deadline = time.monotonic() + 60
+            while (
+                ask(server, b"GET %b HTTP/1.0\r\nHost: localhost\r\n\r\n" % alive) == b""
+                and process.poll() is None
+            ):
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
             yield server
         finally:
             process.terminate()
@@ -58,7 +63,7 @@ def served(folder: Path, **environment: str) -> Iterator[Server]:
 
 
 def ask(server: Server, request: bytes) -> bytes:
-    """Send bytes and return what came first, nothing when nobody listens."""
+    """Send bytes and return what came first, nothing when nobody listens or answers."""
     try:
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connected:
             connected.sendall(request)

@@ -53,6 +53,7 @@ PASSING = {
     "unknown path": "kanarunknownpath",
     "query": "kanarquery",
     "late message": "kanarlatemessage",
+    "late feedback": "kanarlatefeedback",
 }
 
 
@@ -95,7 +96,12 @@ def work(session: Session, operator: Client) -> None:
     assert (
         operator.post(f"{page}note/", {"note": STORED["note"], "result": STORED["result"]}).status_code == 302
     )
-    Session.objects.filter(pk=session.pk).update(feedback_text=STORED["feedback"])
+    assert operator.post(f"{page}end/").status_code == 302
+
+
+def rate(room: str) -> None:
+    feedback = {"stars": "2", "text": STORED["feedback"]}
+    assert Client().post(f"{room}feedback/", feedback).status_code == 302
 
 
 def pass_through(webchat: WebChat, support: Client, superuser: Client) -> None:
@@ -151,6 +157,7 @@ def test_nothing_of_a_person_is_left(
     operator, support, superuser = log_in("operator"), log_in("support"), log_in("superuser")
     session, room = enter(webchat)
     work(session, operator)
+    rate(room)
     pass_through(webchat, support, superuser)
     assert found() == set(STORED), "the positive control"
     before, files_before = rows_of(bystander), media()
@@ -167,6 +174,8 @@ def test_nothing_of_a_person_is_left(
     assert media().items() <= files_before.items(), "and so are their files"
     assert Client().get(room).status_code == 404
     assert Client().post(f"{room}message/", {"text": PASSING["late message"]}).status_code == 404
+    late = {"stars": "1", "text": PASSING["late feedback"]}
+    assert Client().post(f"{room}feedback/", late).status_code == 404
 
     lines = log.getvalue()
     assert "403" in lines, "the failed requests were logged"

@@ -42,7 +42,7 @@ def names_in_tables(document: str) -> set[str]:
 
 
 def settings_read() -> set[str]:
-    sources = [ROOT / "mluvii_gdpr" / "settings.py", ROOT / "gunicorn.conf.py"]
+    sources = [ROOT / "mluvii_gdpr" / "settings.py", ROOT / "gunicorn.conf.py", ROOT / "gunicorn.events.py"]
     return {name for source in sources for name in READ.findall(source.read_text())}
 
 

@@ -76,6 +76,7 @@ TABLE: dict[str, Row] = {
     "r/<secret:token>/": Row("{room}", PUBLIC, read()),
     "r/<secret:token>/message/": Row("{room}message/", PUBLIC, {"POST": 422}),
     "r/<secret:token>/file/": Row("{room}file/", PUBLIC, {"POST": 422}),
+    "r/<secret:token>/feedback/": Row("{room}feedback/", PUBLIC, {"POST": 422}),
     "r/<secret:token>/leave/": Row("{room}leave/", PUBLIC, {"POST": 302}),
     "r/<secret:token>/transcript/": Row("{room}transcript/", PUBLIC, read()),
     "r/<secret:token>/files/<id:pk>/": Row("{room}files/{file}/", PUBLIC, read()),
@@ -86,11 +87,14 @@ TABLE: dict[str, Row] = {
     # Staff.
     "": Row("/", STAFF, read()),
     "sessions/": Row("/sessions/", SEE, read()),
+    "sessions/live/": Row("/sessions/live/", SEE, read()),
     "sessions/columns/": Row("/sessions/columns/", SEE, {"POST": 302}),
     "sessions/export/": Row("/sessions/export/", (SEE, "sessions_app.export_sessions"), {"GET": 200}),
     "sessions/<id:pk>/": Row("/sessions/{session}/", SEE, read()),
     "sessions/<id:pk>/transcript/": Row("/sessions/{session}/transcript/", (SEE, PERSONAL), read()),
     "sessions/<id:pk>/accept/": Row("/sessions/{session}/accept/", ANSWER, {"POST": 302}),
+    # Theirs since "accept".
+    "sessions/<id:pk>/release/": Row("/sessions/{session}/release/", ANSWER, {"POST": 302}),
     "sessions/<id:pk>/answer/": Row("/sessions/{session}/answer/", ANSWER, {"POST": 422}),
     "sessions/<id:pk>/files/": Row("/sessions/{session}/files/", ANSWER, {"POST": 422}),
     "sessions/<id:pk>/files/<id:file>/": Row("/sessions/{session}/files/{file}/", (SEE, PERSONAL), read()),

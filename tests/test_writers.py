@@ -205,6 +205,8 @@ WRITERS: dict[str, Callable[[Session, User], Any]] = {
         content_type="text/plain", size=10, author=operator,
     ),
     "accept_session": lambda session, operator: services.accept_session(session, operator=operator),
+    "release_session": lambda session, operator: services.release_session(session, operator=operator),
+    "give_feedback": lambda session, operator: services.give_feedback(session, stars=2, text="Kassiopeia"),
     "set_note": lambda session, operator: services.set_note(session, note="Kassiopeia", result="Kassiopeia"),
     "record_withdrawal": lambda session, operator: services.record_withdrawal(session),
     "end_session": lambda session, operator: services.end_session(session, by=Party.OPERATOR),
@@ -232,10 +234,19 @@ def transactions(statements: list[str]) -> list[list[str]]:
     return [part for part in opened if part]
 
 
+def ready_for(name: str, session: Session, operator: User) -> tuple[Session, User]:
+    """Bring a session to where the writer has something to write."""
+    if name == "release_session":
+        services.accept_session(session, operator=operator)
+    if name == "give_feedback":
+        services.end_session(session, by=Party.VISITOR)
+    return session, operator
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_writer_locks_the_session_before_anything_else(name: str, make_user: Any) -> None:
-    session, operator = make_session(), make_user("operator")
+    session, operator = ready_for(name, make_session(), make_user("operator"))
     with CaptureQueriesContext(connection) as queries:
         WRITERS[name](session, operator)
     parts = transactions([query["sql"] for query in queries])
@@ -253,7 +264,7 @@ def test_a_writer_locks_the_session_before_anything_else(name: str, make_user: A
 @pytest.mark.parametrize("kind", ["session", "guest"])
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str, make_user: Any) -> None:
-    session, operator = make_session(), make_user("operator")
+    session, operator = ready_for(name, make_session(), make_user("operator"))
     subject: Any = session if kind == "session" else session.guest
     engine.erase(subject, requester=engine.Requester(Door.COMMAND))
     assert session.anonymized_at is None, "the writer's copy is older"
@@ -272,18 +283,18 @@ def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str,
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", WRITERS)
-def test_an_ended_conversation_takes_a_note_and_a_withdrawal_and_nothing_else(
+def test_an_ended_conversation_takes_a_note_feedback_and_a_withdrawal_and_nothing_else(
     name: str, make_user: Any
 ) -> None:
     session, operator = make_session(), make_user("operator")
     services.end_session(Session.objects.get(pk=session.pk), by=Party.VISITOR)
     before = digest()
-    if name in {"set_note", "record_withdrawal", "end_session"}:
+    if name in {"set_note", "give_feedback", "record_withdrawal", "end_session"}:
         WRITERS[name](session, operator)
     else:
         with pytest.raises(services.SessionClosed):
             WRITERS[name](session, operator)
-    assert (digest() == before) == (name not in {"set_note", "record_withdrawal"})
+    assert (digest() == before) == (name not in {"set_note", "give_feedback", "record_withdrawal"})
     assert media() == {}
 
 

@@ -226,6 +226,13 @@ class Entry(NamedTuple):
 MENU = {
     "": [
         Entry(gettext_lazy("Home"), "home", "home", ""),
+        Entry(
+            gettext_lazy("Live"),
+            "inbox",
+            "sessions_live",
+            "/sessions/live/",
+            ("sessions_app.see_sessions",),
+        ),
         Entry(gettext_lazy("Sessions"), "messages", "sessions", "/sessions/", ("sessions_app.see_sessions",)),
         Entry(
             gettext_lazy("Find a person"),
@@ -287,6 +294,12 @@ def _line(entry: Entry, path: str) -> dict[str, Any] | None:
         url = reverse(entry.url_name)
     except NoReverseMatch:  # a page that this installation does not route
         return None
-    current = path.startswith(entry.prefix) if entry.prefix else path == url
+    current = entry is _current(path) if entry.prefix else path == url
     waiting = entry.waiting() if entry.waiting else 0
     return {"label": entry.label, "icon": entry.icon, "url": url, "current": current, "waiting": waiting}
+
+
+def _current(path: str) -> Entry | None:
+    """Return the entry whose prefix fits the path most closely."""
+    fitting = [e for entries in MENU.values() for e in entries if e.prefix and path.startswith(e.prefix)]
+    return max(fitting, key=lambda entry: len(entry.prefix), default=None)

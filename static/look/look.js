@@ -37,6 +37,7 @@
     }
     place.textContent = text;
   }
+  window.announce = announce;
 
   async function copy(button) {
     await navigator.clipboard.writeText(button.dataset.copy);

@@ -2,47 +2,82 @@
 (() => {
   const box = document.getElementById("conversation");
   if (!box) return;
-  box.hidden = false;
+  const lostNotice = document.querySelector("[data-lost]");
+  const lines = () => box.querySelector("#lines");
+  const fragment = (html) => document.createRange().createContextualFragment(html);
   const toEnd = () => { box.scrollTop = box.scrollHeight; };
+  box.hidden = false;
   toEnd();
 
-  const OFTEN = 3000, SELDOM = 60000;
-  let pause = OFTEN;
+  // Whoever reads further above is not pulled away; whoever reads the newest line goes on reading it.
+  const add = (html) => {
+    const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+    const line = fragment(html).firstElementChild;
+    if (line.id && document.getElementById(line.id)) return;
+    box.querySelector("[data-empty]")?.remove();
+    box.querySelector(".transcript").append(line);
+    if (isAtEnd || line.matches(".visitor")) toEnd();
+  };
+  const waits = (isWaiting) => { box.querySelector("[data-waiting]").hidden = !isWaiting; };
 
-  const isTyped = () => [...document.querySelectorAll(".composer :is(textarea, input)")].some((field) => field.value.trim());
+  const isTyped = () => [...document.querySelectorAll("#write :is(textarea, input)")].some((field) => field.value.trim());
 
   // It is over: load what the room says now, unless something typed would be lost; then say it in place.
   const end = (...said) => {
+    stop();
     if (!isTyped()) return location.replace(box.dataset.room);
     document.body.dataset.state = "ended"; // for frame.js
-    box.querySelector("#lines").replaceChildren(...said);
+    lostNotice.hidden = true;
+    lines().append(...said);
     return toEnd();
   };
+  // Nothing of an anonymized conversation stays on the page, but what its reader was about to say.
+  const erase = (notice) => {
+    stop();
+    lostNotice.hidden = true;
+    lines().replaceChildren(notice);
+    document.querySelector(".leave")?.remove();
+    document.querySelector("#write details").remove();
+    const text = document.querySelector("#write textarea");
+    text.readOnly = true;
+    if (text.value.trim()) document.querySelectorAll("#write :is(button, .hint)").forEach((part) => part.remove());
+    else document.getElementById("write").remove();
+  };
 
-  // Returns whether the conversation goes on.
-  const refresh = async () => {
+  // Asks the page, while the stream is away.
+  const look = async () => {
     const response = await fetch(box.dataset.poll, { cache: "no-store", credentials: "omit" });
     if (!response.ok && response.status !== 404) throw new Error(response.statusText);
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (response.status === 404) return end(page.querySelector("h1"));
-    const lines = page.getElementById("lines");
-    const old = box.querySelector("#lines");
-    if (lines.dataset.state === "closed") return end(...lines.childNodes);
-    if (lines.innerHTML.trim() !== old.innerHTML.trim()) {
-      old.replaceWith(document.adoptNode(lines));
+    if (response.status === 404) return erase(page.querySelector("h1"));
+    const fetched = page.getElementById("lines");
+    if (fetched.dataset.state === "closed") return end(fetched.querySelector(".notice"));
+    if (fetched.innerHTML.trim() !== lines().innerHTML.trim()) {
+      lines().replaceWith(document.adoptNode(fetched));
       toEnd();
     }
-    return true;
   };
 
-  const again = () => setTimeout(async () => {
-    try {
-      if (!await refresh()) return;
-      pause = OFTEN;
-    } catch {
-      pause = Math.min(pause * 2, SELDOM);
-    }
-    again();
-  }, pause);
-  again();
+  const stop = window.follow(box.dataset.stream, {
+    after: box.dataset.after,
+    look,
+    lost: (isLost) => { lostNotice.hidden = !isLost; },
+    on: {
+      line: add,
+      joined: (html) => { waits(false); add(html); },
+      left: (html) => { add(html); waits(true); },
+      ended: (html) => end(fragment(html)),
+      erased: (html) => erase(fragment(html)),
+    },
+  });
+
+  // The stream brings what was sent here too; without it nobody wants to wait for the next look.
+  document.addEventListener("composer:sent", () => { if (!stop.isOpen()) look().catch(() => {}); });
+  // The room no longer takes anything: show the page that said so.
+  document.addEventListener("composer:refused", ({ detail: page }) => {
+    if (!page.querySelector(".room")) return erase(page.querySelector("h1"));
+    stop();
+    document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
+    document.querySelector(".leave")?.remove();
+  });
 })();

@@ -6,18 +6,42 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from csp.constants import SELF
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 from tests.conftest import PASSWORD
+from tests.server import EVENTS, Server, on_this_database, served
 
 DESKTOP, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
-#: What Chromium and htmx say of what a page does on purpose: to answer 403, 404, 409, 422; to focus within a frame.
+#: What Chromium and htmx say of what a page does on purpose: to answer 403, 404, 409, 422; to focus within a frame; and
+#: of no network.
 MEANT = (
     "Failed to load resource: the server responded with a status of 4",
+    "Failed to load resource: net::ERR_INTERNET_DISCONNECTED",
     "Response Status Error Code 4",
     "Blocked autofocusing on a",
 )
+
+
+@pytest.fixture(scope="session")
+def event_server(
+    live_server: Any, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """Serve the event streams of the test's database, at another origin than the pages."""
+    folder = tmp_path_factory.mktemp("events")
+    with served(folder, config=EVENTS, **on_this_database(), EVENTS_ORIGINS=live_server.url) as server:
+        yield server
+
+
+@pytest.fixture
+def streams(event_server: Server, settings: Any, live_server: Any) -> None:
+    """Let pages follow the event streams; without it they look by themselves."""
+    host = live_server.url.rpartition(":")[0]
+    origin = f"{host}:{event_server.port}"
+    settings.EVENTS_URL = f"{origin}/events/"
+    policy = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": policy | {"connect-src": [SELF, origin]}}
 
 
 @pytest.fixture

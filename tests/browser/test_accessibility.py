@@ -30,6 +30,7 @@ STAFF_PAGES = [
     "/",
     "/sessions/",
     "/sessions/?status=waiting",
+    "/sessions/live/",
     "/sessions/{open}/",
     "/sessions/{erased}/",
     "/guests/{guest}/",
@@ -212,7 +213,10 @@ def test_room(options: dict[str, Any], ids: dict[str, Any], open_browser: Callab
     page.get_by_text("End the conversation").click()
     found += violations(page, "room, about to end")
     page.get_by_role("button", name="End it now").click()
-    page.get_by_text("The conversation has ended.").wait_for()
+    page.get_by_text("You have ended the conversation.").wait_for()
     expect(page.get_by_text("Good day")).to_be_visible()
     found += violations(page, "ended room")
+    page.get_by_role("button", name="Send the feedback").click()
+    page.get_by_text("Please choose how many stars.").wait_for()
+    found += violations(page, "no stars")
     assert "\n".join(found) == ""

@@ -49,3 +49,33 @@ def test_the_day_of_the_agreement(monkeypatch: pytest.MonkeyPatch, value: str, d
 def test_what_is_no_day_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^DPA_SIGNED_ON must be a date such as 2026-03-01"):
         load(monkeypatch, DPA_SIGNED_ON=value)
+
+
+@pytest.mark.parametrize(
+    ("url", "sources"),
+    [
+        ("", ["'self'"]),
+        ("https://chat.example.com:8001/events/", ["'self'", "https://chat.example.com:8001"]),
+        ("http://{host}:8001/events/", ["'self'", "http://localhost:8001", "http://*.example.com:8001"]),
+    ],
+)
+def test_pages_may_connect_to_the_event_streams(
+    monkeypatch: pytest.MonkeyPatch, url: str, sources: list[str]
+) -> None:
+    loaded = load(
+        monkeypatch,
+        EVENTS_URL=url,
+        EVENTS_ORIGINS="http://{host}:8000",
+        ALLOWED_HOSTS="localhost,[::1],.example.com",
+    )
+    assert loaded["EVENTS_URL"] == (url or "/events/")
+    assert loaded["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]["connect-src"] == sources
+    assert loaded["EVENTS_ORIGINS"] == ["http://localhost:8000", "http://*.example.com:8000"]
+
+
+@pytest.mark.parametrize(
+    "url", ["events/", "/stream/", "https://chat.example.com/", "javascript:x/events/", "//x/events/"]
+)
+def test_what_is_no_address_of_event_streams_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^EVENTS_URL must be empty, or such as"):
+        load(monkeypatch, EVENTS_URL=url)

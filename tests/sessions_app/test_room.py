@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -124,8 +125,8 @@ def test_leaving_ends_the_conversation(client: Client, room: str) -> None:
     session = Session.objects.get()
     assert (session.status, session.ended_by) == ("closed", "visitor")
     html = client.get(room).content.decode()
-    assert "The conversation has ended" in html
-    assert "<form" not in html
+    assert "You have ended the conversation." in html
+    assert re.findall(r'<form[^>]+action="([^"]+)"', html) == [f"{room}feedback/"]
     before = digest()
     late = client.post(f"{room}message/", {"text": "one more thing"})
     assert late.status_code == 409
@@ -134,6 +135,59 @@ def test_leaving_ends_the_conversation(client: Client, room: str) -> None:
     assert client.post(f"{room}leave/").status_code == 302
     assert digest() == before
     assert len(media()) == 1
+
+
+def test_feedback_is_given_after_the_end_and_can_be_changed(
+    client: Client, room: str, log_in: Callable[[str], Client]
+) -> None:
+    before = digest()
+    assert client.post(f"{room}feedback/", {"stars": "4", "text": "too early"}).status_code == 409
+    assert digest() == before
+    client.post(f"{room}leave/")
+    given = client.post(f"{room}feedback/", {"stars": "4", "text": "Kassiopeia"})
+    assert given.headers["Location"] == f"{room}#feedback"
+    html = client.get(room).content.decode()
+    assert "Thank you for your feedback" in html
+    assert 'value="4" checked' in html
+    assert "Kassiopeia" in html
+    staff = log_in("support").get(f"/sessions/{Session.objects.get().pk}/").content.decode()
+    assert "Kassiopeia" in staff
+    assert re.search(r"<dt>Stars</dt>\s*<dd>4</dd>", staff)
+    client.post(f"{room}feedback/", {"stars": "1", "text": ""})
+    session = Session.objects.get()
+    assert (session.feedback_stars, session.feedback_text) == (1, "")
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"stars": "0"}, {"stars": "6"}, {"stars": "x"}, {"stars": "1", "text": "a\0b"}]
+)
+def test_wrong_feedback_is_shown_again(client: Client, room: str, data: dict[str, str]) -> None:
+    client.post(f"{room}leave/")
+    before = digest()
+    response = client.post(f"{room}feedback/", data)
+    assert response.status_code == 422
+    assert "errorlist" in response.content.decode()
+    assert digest() == before
+
+
+def test_a_form_that_a_script_sends_is_answered_without_a_page(client: Client, room: str) -> None:
+    script = {"X-Fetched": "1"}
+    sent = client.post(f"{room}message/", {"text": "Hello"}, headers=script)
+    assert (sent.status_code, sent.content) == (204, b"")
+    assert client.post(f"{room}message/", {"text": ""}, headers=script).status_code == 422
+    assert Message.objects.get().text == "Hello"
+    client.post(f"{room}leave/")
+    assert client.post(f"{room}message/", {"text": "late"}, headers=script).status_code == 409
+
+
+def test_the_page_says_where_its_stream_is_and_begins_it_behind_what_it_shows(
+    client: Client, room: str
+) -> None:
+    client.post(f"{room}message/", {"text": "Hello"})
+    html = client.get(room).content.decode()
+    key = Message.objects.get().pk
+    assert f'data-stream="/events/room/{room.split("/")[2]}/" data-after="{key}-0-waiting"' in html
+    assert f'id="message-{key}"' in html
 
 
 def test_ended_conversation_can_be_read_until_it_is_erased(client: Client, room: str) -> None:

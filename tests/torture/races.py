@@ -42,9 +42,16 @@ WRITERS: dict[str, Writer] = {
     "upload": lambda s, o: attach(s, TOKEN),
     "note": lambda s, o: services.set_note(s, note=TOKEN, result=TOKEN),
     "accept": lambda s, o: services.accept_session(s, operator=o),
+    "release": lambda s, o: services.release_session(s, operator=o),
     "end": lambda s, o: services.end_session(s, by=Party.VISITOR),
     "withdraw": lambda s, o: services.withdraw_consent(s),
+    "feedback": lambda s, o: services.give_feedback(s, stars=1, text=TOKEN),
     "visit": _visit_again,
+}
+#: What a writer needs before.
+_BEFORE: dict[str, Writer] = {
+    "release": lambda s, o: services.accept_session(s, operator=o),
+    "feedback": lambda s, o: services.end_session(s, by=Party.OPERATOR),
 }
 _REFUSALS = (services.SessionClosed, services.AlreadyAccepted)
 
@@ -55,15 +62,17 @@ def trials(batch: int) -> Iterator[Trial]:
     webchat = begin_anew()
     operator = User.objects.create_user("operator")
     for number in range(ROUNDS):
-        for name, writer in WRITERS.items():
+        for name in WRITERS:
             email = f"{name}.{number}@example.com"
-            yield f"{connection.vendor} {name}", _race(webchat, operator, writer, email, chance)
+            yield f"{connection.vendor} {name}", _race(webchat, operator, name, email, chance)
         yield f"{connection.vendor} erasures", _erasures(webchat, f"{number}@example.com", chance)
     yield f"{connection.vendor} the end", _left()
 
 
-def _race(webchat: WebChat, operator: User, writer: Writer, email: str, chance: random.Random) -> str:
-    session = make_session(webchat, name=TOKEN, email=email)
+def _race(webchat: WebChat, operator: User, name: str, email: str, chance: random.Random) -> str:
+    session, writer = make_session(webchat, name=TOKEN, email=email), WRITERS[name]
+    if name in _BEFORE:
+        _BEFORE[name](session, operator)
     subject = session.guest if chance.random() < 0.5 else session
     actors: list[Callable[[], Any]] = [partial(writer, session, operator), partial(_erase, subject)]
     chance.shuffle(actors)

@@ -1,0 +1,23 @@
+"""gunicorn for the event streams: one process whose event loop holds thousands of them. As gunicorn.conf.py else."""
+
+import os
+import resource
+from pathlib import Path
+from runpy import run_path
+
+globals().update(run_path(str(Path(__file__).with_name("gunicorn.conf.py"))))
+
+wsgi_app = "mluvii_gdpr.events"
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('EVENTS_PORT', '8001')}"
+worker_class = "asgi"
+workers = int(os.environ.get("EVENTS_WORKERS", "1"))
+threads = 1
+asgi_lifespan = "on"
+# One thread asks the database for all streams; pages may need more.
+os.environ["DATABASE_POOL"] = "2"
+# Streams never end by themselves; a browser that loses one comes back to the next process.
+graceful_timeout = 1
+
+# Each stream is an open file; a shell allows for 1024.
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, min(_hard, 65536)) if _hard > 0 else _soft, _hard))

@@ -1,0 +1,183 @@
+"""Wakes the event streams of one process, and reads for all of them together.
+
+On PostgreSQL one connection LISTENs; on SQLite one statement every 0.3 seconds asks whether the file has changed. What
+was woken is read by one call in one thread, which gives its database connection back: a stream holds none while it
+waits, whatever their number. Every 10 seconds all are read, so that nothing depends on a notification that was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import psycopg
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections, connection
+
+from sessions_app import streams
+from sessions_app.streams import Event, LiveWatch, Watch
+from sessions_app.telling import CHANNEL
+
+logger = logging.getLogger(__name__)
+
+#: Seconds: between looks at SQLite's file; what is woken meanwhile is read together; between two reads of everything.
+LOOK, GATHER, BEAT = 0.3, 0.02, 10
+#: The Live view is told of changes at most so often, in seconds.
+LIVE_PAUSE = 0.5
+#: How many events may wait for a browser that does not read; then its stream ends, and it comes back for the rest.
+BACKLOG = 100
+
+
+class Stream:
+    """An open stream: what it watches, and the events that wait to be sent. None after the last one."""
+
+    def __init__(self, watch: Watch | LiveWatch) -> None:
+        self.watch = watch
+        self.waiting: asyncio.Queue[Event | None] = asyncio.Queue()
+
+    def put(self, events: Iterable[Event]) -> None:
+        """Let events be sent; with too many of them waiting, end the stream instead."""
+        for event in events:
+            if self.waiting.qsize() >= BACKLOG:
+                self.end()
+                break
+            self.waiting.put_nowait(event)
+            if event.last:
+                self.end()
+
+    def end(self) -> None:
+        self.waiting.put_nowait(None)
+
+
+async def in_database(work: Callable[..., Any], *args: Any) -> Any:
+    """Run work that asks the database in the one thread that may, and give the connection back."""
+
+    def run() -> Any:
+        try:
+            return work(*args)
+        finally:
+            close_old_connections()
+
+    return await sync_to_async(run)()
+
+
+class Hub:
+    """The open streams of this process, in one event loop."""
+
+    def __init__(self) -> None:
+        self.streams: set[Stream] = set()
+        self._of_session: dict[int, set[Stream]] = {}
+        self._live: set[Stream] = set()
+        self._woken: set[Stream] = set()
+        self._wake = asyncio.Event()
+        self._live_waits = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        listen = self._listen if connection.vendor == "postgresql" else self._look
+        for step in (self.deliver, self._beat, listen):
+            self._tasks.append(asyncio.create_task(self._keep_on(step)))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for stream in list(self.streams):
+            stream.end()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def add(self, stream: Stream) -> None:
+        """Let a stream be woken from now on, and read it at once: what came since its cursor is news."""
+        self.streams.add(stream)
+        self._peers(stream).add(stream)
+        self._wake_up({stream})
+
+    def remove(self, stream: Stream) -> None:
+        self.streams.discard(stream)
+        self._woken.discard(stream)
+        peers = self._peers(stream)
+        peers.discard(stream)
+        if not peers and isinstance(stream.watch, Watch):
+            self._of_session.pop(stream.watch.session, None)
+
+    def count(self, session: int) -> int:
+        return len(self._of_session.get(session, ()))
+
+    def wake(self, session: int) -> None:
+        """Read the streams of a session at once, and those of the Live view soon."""
+        self._wake_up(self._of_session.get(session, set()))
+        if self._live and not self._live_waits:
+            self._live_waits = True
+            asyncio.get_running_loop().call_later(LIVE_PAUSE, self._wake_live)
+
+    def wake_all(self) -> None:
+        self._wake_up(self.streams)
+
+    def _wake_live(self) -> None:
+        self._live_waits = False
+        self._wake_up(self._live)
+
+    def _wake_up(self, streams_: set[Stream]) -> None:
+        self._woken |= streams_
+        if self._woken:
+            self._wake.set()
+
+    def _peers(self, stream: Stream) -> set[Stream]:
+        if isinstance(stream.watch, LiveWatch):
+            return self._live
+        return self._of_session.setdefault(stream.watch.session, set())
+
+    async def _keep_on(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Repeat a step for ever, also over a database that is away: a step that ended would be silence for good."""
+        while True:
+            try:
+                await step()
+            except Exception:
+                logger.exception("event streams wait and try again")
+                await asyncio.sleep(1)
+                self.wake_all()
+
+    async def deliver(self) -> None:
+        """Wait until a stream is woken, and hand out what is new to all that are."""
+        await self._wake.wait()
+        await asyncio.sleep(GATHER)
+        woken, self._woken = self._woken, set()
+        self._wake.clear()
+        by_watch = {stream.watch: stream for stream in woken}
+        for watch, events in await in_database(streams.read, list(by_watch)):
+            by_watch[watch].put(events)
+
+    async def _beat(self) -> None:
+        await asyncio.sleep(BEAT)
+        self.wake_all()
+
+    async def _look(self) -> None:
+        """On SQLite: wake everybody when the file has changed. The number is of the connection that asks."""
+        known = None
+        while True:
+            if self.streams:
+                found = await in_database(_file_version)
+                if found != known:
+                    self.wake_all()
+                known = found
+            await asyncio.sleep(LOOK)
+
+    async def _listen(self) -> None:
+        """On PostgreSQL: wake whom a notification concerns; after a lost connection everybody."""
+        parameters = connection.get_connection_params()
+        wanted = ("dbname", "user", "password", "host", "port", "service", "passfile")
+        kept = {name: value for name, value in parameters.items() if name in wanted or name.startswith("ssl")}
+        connecting = psycopg.AsyncConnection.connect(**kept, autocommit=True, keepalives_idle=30)
+        async with await connecting as listening:
+            await listening.execute(f"LISTEN {CHANNEL}")
+            self.wake_all()
+            async for notification in listening.notifies():
+                if notification.payload.isdecimal():
+                    self.wake(int(notification.payload))
+
+
+def _file_version() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA data_version")
+        return int(cursor.fetchone()[0])

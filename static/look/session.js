@@ -1,0 +1,32 @@
+// Keeps an open conversation up to date on its page: events only say that something has changed, htmx fetches it.
+(() => {
+  const transcript = document.getElementById("transcript");
+  if (!transcript?.dataset.stream) return;
+  const lostNotice = document.querySelector("[data-lost]");
+  const look = window.fetchAnew(transcript);
+  const refresh = () => { look().catch(() => {}); };
+  const fields = () => [...document.querySelectorAll("#content :is(textarea, input:not([type=hidden]))")];
+  // What came back in the answer's field is the field's default, and not sent either.
+  const isTyped = () => fields().some((field) => field.value !== field.defaultValue || (field.name === "text" && field.value));
+
+  // Buttons and facts have changed: load the page, unless something typed would be lost; then say it in place.
+  const changed = () => {
+    if (isTyped()) refresh();
+    else location.replace(transcript.dataset.page);
+  };
+  const over = () => { stop(); changed(); };
+
+  const stop = window.follow(transcript.dataset.stream, {
+    after: transcript.dataset.after,
+    credentials: true,
+    look,
+    lost: (isLost) => { lostNotice.hidden = !isLost; },
+    on: { line: refresh, joined: changed, left: changed, ended: over, erased: over, denied: over },
+  });
+  document.addEventListener("composer:sent", () => { if (!stop.isOpen()) refresh(); });
+  // Somebody else took it, or it is over: show the page that said so, with what was not sent.
+  document.addEventListener("composer:refused", ({ detail: page }) => {
+    stop();
+    document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
+  });
+})();

@@ -1,0 +1,77 @@
+"""PostgreSQL tells the processes of the event streams what changes, whoever changes it; a primary key and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from anonymization import engine
+from anonymization.models import Door
+from sessions_app import services
+from sessions_app.models import Party, Session
+from sessions_app.telling import CHANNEL
+from tests.factories import make_session, make_webchat
+from tests.server import on_this_database
+from tests.test_writers import WRITERS, ready_for
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
+
+
+@pytest.fixture
+def told() -> Iterator[Callable[[], set[str]]]:
+    """Return a function that gives what was told since its last call."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite tells nothing; its file is looked at.")
+    with psycopg.connect(on_this_database()["DATABASE_URL"], autocommit=True) as listening:
+        listening.execute(f"LISTEN {CHANNEL}")
+
+        def new() -> set[str]:
+            # What was committed before this round trip has arrived with its answer.
+            listening.execute("SELECT 1")
+            return {notification.payload for notification in listening.notifies(timeout=0)}
+
+        yield new
+
+
+def test_every_change_of_an_open_conversation_is_told(told: Callable[[], set[str]], make_user: Any) -> None:
+    webchat, operator = make_webchat(), make_user("operator")
+    for number, (name, write) in enumerate(WRITERS.items()):
+        session = make_session(webchat, email=f"{number}@example.com")
+        assert told() == {str(session.pk)}, "the gate"
+        ready_for(name, session, operator)
+        told()
+        write(session, operator)
+        assert told() == ({str(session.pk)} if name != "give_feedback" else set()), name
+    for erased in ("session", "guest"):
+        session = make_session(webchat, email=f"{erased}@example.com")
+        told()
+        engine.erase(
+            session if erased == "session" else session.guest,  # type: ignore[arg-type]
+            requester=engine.Requester(Door.COMMAND),
+        )
+        assert str(session.pk) in told(), erased
+
+
+def test_hand_written_sql_is_told_and_what_was_rolled_back_is_not(told: Callable[[], set[str]]) -> None:
+    session = make_session()
+    told()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE sessions_app_session SET messages_operator = 7 WHERE id = %s", [session.pk])
+    assert told() == {str(session.pk)}
+    with transaction.atomic():
+        services.post_message(session, sender=Party.VISITOR, text="x")
+        transaction.set_rollback(True)
+    assert told() == set()
+
+
+def test_of_what_is_closed_nothing_is_told(told: Callable[[], set[str]]) -> None:
+    session = make_session()
+    services.end_session(session, by=Party.VISITOR)
+    told()
+    services.set_note(session, note="x", result="")
+    engine.erase(Session.objects.get(), requester=engine.Requester(Door.COMMAND))
+    assert told() == set()

@@ -1,0 +1,69 @@
+"""Event streams as they are served: processes of their own on one database tell each other what changes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from anonymization import engine
+from anonymization.models import Door
+from sessions_app import services
+from sessions_app.models import Party, Session
+from tests.events import listening
+from tests.factories import make_webchat
+from tests.pages import submit
+from tests.server import EVENTS, Server, on_this_database, served
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_processes_on_one_database_tell_what_a_third_does_and_hold_no_connection(
+    tmp_path: Path, client: Client
+) -> None:
+    room = submit(client, make_webchat()).headers["Location"]
+    session, path = Session.objects.get(), f"/events/room/{room.split('/')[2]}/"
+    environment = on_this_database()
+    with (
+        served(tmp_path, config=EVENTS, **environment) as one,
+        served(tmp_path, config=EVENTS, **environment) as other,
+        listening(one, path) as first,
+        listening(other, path) as second,
+    ):
+        services.post_message(session, sender=Party.OPERATOR, text="Good day")
+        for heard in (first, second):
+            assert "Good day" in heard(1)[0].data
+        with listening(one, path, Last_Event_ID=first(1)[0].id) as again:
+            services.post_message(session, sender=Party.VISITOR, text="and to you")
+            assert ["and to you" in event.data for event in again(1)] == [True]
+        engine.erase(session, requester=engine.Requester(Door.COMMAND))
+        for heard in (first, second):
+            assert heard(3)[-1].name == "erased"
+        if connection.vendor == "postgresql":
+            _expect_few_connections(one, client)
+        for server in (one, other):
+            assert room.split("/")[2] not in server.said.read_text()
+
+
+def _expect_few_connections(server: Server, client: Client) -> None:
+    """Let 48 streams wait: the two processes hold one connection that listens, and at most two that read, each."""
+    with ExitStack() as waiting:
+        webchat = make_webchat()
+        for number in range(6):
+            room = submit(client, webchat, email=f"{number}@example.com").headers["Location"]
+            for _ in range(8):
+                waiting.enter_context(listening(server, f"/events{room.replace('/r/', '/room/')}"))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> ALL(%s)",
+                [own_connections()],
+            )
+            assert cursor.fetchone()[0] <= 2 * 3
+
+
+def own_connections() -> list[int]:
+    """Return the backends of this process's own pool."""
+    pool = connection.pool  # type: ignore[attr-defined]
+    return [connection.connection.info.backend_pid, *(c.info.backend_pid for c in pool._pool)]
