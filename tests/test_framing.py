@@ -34,6 +34,7 @@ FRAMED = {
     "r/<secret:token>/": LISTED,
     "r/<secret:token>/message/": LISTED,
     "r/<secret:token>/file/": LISTED,
+    "r/<secret:token>/feedback/": LISTED,
     "r/<secret:token>/leave/": LISTED,
     "r/<secret:token>/transcript/": f"{OURS} {LISTED}",
 }
