@@ -22,6 +22,20 @@ def _of_the_side(request: HttpRequest, template: str) -> str:
     return f"visitor/{template}" if request.path_info.startswith(VISITORS) else template
 
 
+class Devices:
+    """Let no page use camera, microphone, place or screen; that of an open call says otherwise by itself."""
+
+    NONE = "camera=(), display-capture=(), geolocation=(), microphone=()"
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Permissions-Policy", self.NONE)
+        return response
+
+
 class BodyLimits:
     """Read forms as UTF-8, whatever a request declares, and refuse a body that is announced as too large.
 

@@ -106,6 +106,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "mluvii_gdpr.middleware.Devices",
     "mluvii_gdpr.middleware.BodyLimits",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -285,6 +286,18 @@ if _events is None:
 # The pages' own origins, where EVENTS_URL is another one than theirs.
 EVENTS_ORIGINS = [o for given in env.list("EVENTS_ORIGINS", default=[]) for o in at_each_host(given)]
 EVENTS_MAX_STREAMS = at_least("EVENTS_MAX_STREAMS", 1, default=5000)
+
+# Calls ---------------------------------------------------------------------------------------------------
+
+# STUN and TURN servers of calls; by default none, so that no third party learns a visitor's address.
+ICE_SERVERS = env.list("ICE_SERVERS", default=[])
+if not all(re.fullmatch(r"(stuns?|turns?):[^\s/?#]+(\?transport=(udp|tcp))?", url) for url in ICE_SERVERS):
+    raise ImproperlyConfigured("ICE_SERVERS must be empty, or such as turn:turn.example.com:3478,stun:…")
+# What the TURN servers share with us (coturn: static-auth-secret), and how many seconds a credential holds.
+TURN_SECRET = env.str("TURN_SECRET", default="")
+if bool(TURN_SECRET) != any(url.startswith("turn") for url in ICE_SERVERS):
+    raise ImproperlyConfigured("TURN_SECRET must be set exactly when ICE_SERVERS names a TURN server.")
+TURN_TTL = at_least("TURN_TTL", 60, default=3600)
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

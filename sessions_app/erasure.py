@@ -10,7 +10,16 @@ from django.utils.translation import gettext_noop as _
 from anonymization import policy
 from anonymization.policy import InCompany
 from sessions_app.company import in_company
-from sessions_app.models import Attachment, ConsentEvent, Guest, Message, RetentionRun, Session, Status
+from sessions_app.models import (
+    Attachment,
+    ConsentEvent,
+    Guest,
+    Message,
+    RetentionRun,
+    Session,
+    Signal,
+    Status,
+)
 from sessions_app.rounding import Band, StartOf
 
 _STATISTICS = _("Statistics; names nobody.")
@@ -105,6 +114,8 @@ policy.register(
 
 policy.register(Message, subject="session__guest", delete=True)
 policy.register(Attachment, subject="session__guest", delete=True)
+# SDP and ICE candidates hold IP addresses.
+policy.register(Signal, subject="session__guest", delete=True)
 
 
 def _texts_consented_to(events: QuerySet[ConsentEvent]) -> Iterator[str]:

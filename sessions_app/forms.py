@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mimetypes
 import unicodedata
 from pathlib import PurePath
@@ -14,6 +15,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from sessions_app.matching import example_numbers, parse_phone
+from sessions_app.models import Signal
 from sessions_app.services import Entry
 from webchat.models import EntryForm
 
@@ -252,3 +254,31 @@ class AttachmentForm(forms.Form):
     def status(self) -> int:
         """Return the HTTP status of an invalid form: 413 when the file is too large, else 422."""
         return 413 if self.has_error("file", "too_large") else 422
+
+
+class SignalForm(forms.Form):
+    """What static/look/call.js sends: a signal for the other side, or that it is connected and which it has read."""
+
+    #: Never stored: what the other side has sent up to ``seen`` is needed no longer.
+    CONNECTED = "connected"
+
+    kind = forms.ChoiceField(choices=[*Signal.Kind.choices, (CONNECTED, CONNECTED)])
+    #: A description of a connection with many codecs has some 8,000 characters.
+    body = forms.CharField(max_length=20_000, required=False, strip=False)
+    seen = forms.IntegerField(min_value=0, max_value=10**18 - 1, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("kind") == self.CONNECTED:
+            if cleaned.get("seen") is None:
+                raise ValidationError("seen is missing")
+        elif "body" in cleaned and not _is_json_object(cleaned["body"]):
+            raise ValidationError("no JSON object")
+        return cleaned
+
+
+def _is_json_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

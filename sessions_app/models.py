@@ -381,6 +381,41 @@ class Attachment(models.Model):
         return f"Attachment {self.pk}"
 
 
+class Signal(models.Model):
+    """What one side's browser tells the other's, so that a call connects: on its way, not kept.
+
+    A description of the connection (SDP) or a way to reach the sender (an ICE candidate) holds IP addresses. It is
+    deleted once the other side is connected, at the end, and anyway within ten minutes: see ``services.post_signal``.
+    """
+
+    class Kind(models.TextChoices):
+        READY = "ready"
+        OFFER = "offer"
+        ANSWER = "answer"
+        CANDIDATE = "candidate"
+        BYE = "bye"
+
+    session = models.ForeignKey(Session, models.PROTECT, related_name="signals", verbose_name=_("session"))
+    at = models.DateTimeField(_("sent at"), default=timezone.now)
+    sender = models.CharField(_("sender"), max_length=10, choices=Party)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    #: JSON, as static/look/call.js wrote it for itself on the other side.
+    body = models.TextField(_("content"))
+
+    class Meta:
+        verbose_name = _("signal of a call")
+        verbose_name_plural = _("signals of calls")
+        ordering = ("pk",)
+        default_permissions = ()
+        indexes = (
+            # What is too old, of all sessions.
+            models.Index(fields=("at",), name="signal_at"),
+        )
+
+    def __str__(self) -> str:
+        return f"Signal {self.pk}"
+
+
 class ConsentEvent(models.Model):
     """Consent to exactly one text was given or withdrawn in a session. Append-only, in the database itself.
 

@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from sessions_app import services
 from sessions_app.addresses import stream_address
+from sessions_app.calls import has_call, let_use_devices, newest_signal
 from sessions_app.downloads import file_response
 from sessions_app.fetched import is_fetched
 from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, FeedbackForm, MessageForm, focus_first_error
@@ -68,7 +69,7 @@ class RoomView(View):
         feedback: FeedbackForm | None = None,
         status: int = 200,
     ) -> HttpResponse:
-        lines = transcript_of(self.session)
+        lines, newest = transcript_of(self.session), newest_signal(self.session)
         context = {
             "session": self.session,
             "webchat": self.session.webchat,
@@ -78,12 +79,17 @@ class RoomView(View):
             "feedback": feedback or self._feedback_form(),
             "transcript": lines,
             "stream": stream_address(self.request, f"room/{self.token}/"),
-            "cursor": Cursor.of(self.session, lines),
+            "cursor": Cursor.of(self.session, lines, newest),
             "consent_text": self.session.consented_text,
             "consent_link": self._consent_link(),
             "is_showroom": self.session.channel == Channel.AV,
+            "call": has_call(self.session),
+            "newest_signal": newest,
         }
-        return render(self.request, "sessions_app/visitor/room.html", context, status=status)
+        response = render(self.request, "sessions_app/visitor/room.html", context, status=status)
+        if has_call(self.session):
+            let_use_devices(response)
+        return response
 
     def _consent_link(self) -> str:
         """Return the address of "my consent"; a session from before there was that page has no secret of its own."""

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core.files import File
 from django.core.files.storage import Storage
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -29,6 +29,7 @@ from sessions_app.models import (
     Message,
     Party,
     Session,
+    Signal,
     Status,
     random_file_name,
 )
@@ -41,6 +42,11 @@ logger = logging.getLogger(__name__)
 #: How long a used form leads into its conversation again: a double click, a reload. A form without fields holds
 #: nothing by which to tell its sender from the next person at the same device.
 REPEATED_WITHIN = timedelta(minutes=2)
+
+#: When a signal of a call is old. ``delete_old_signals`` runs every five minutes, so that none lives longer than ten.
+SIGNAL_MAX_AGE = timedelta(minutes=5)
+#: How many signals a session holds; a newer one takes the oldest one's place. A call needs some thirty to connect.
+MAX_SIGNALS = 100
 
 
 class EntryRefused(Exception):
@@ -85,6 +91,10 @@ class AlreadyAccepted(Exception):
 
 class NotTheirs(Exception):
     """The conversation is not this operator's."""
+
+
+class NoCall(Exception):
+    """The session is no video call."""
 
 
 class StillOpen(Exception):
@@ -404,7 +414,64 @@ def release_session(session: Session, *, operator: User) -> Session:
     locked.operator, locked.status = None, Status.WAITING
     locked.accepted_at, locked.waited = None, None
     locked.save(update_fields=["operator", "status", "accepted_at", "waited"])
+    locked.signals.all().delete()
     return locked
+
+
+@transaction.atomic
+def post_signal(
+    session: Session, *, sender: Party, kind: str, body: str, author: User | None = None
+) -> Signal:
+    """Store what one side's browser tells the other's. What is too old, or too much, goes with it.
+
+    Raises:
+        SessionClosed, NoCall
+        NotTheirs: the operator has not taken the call.
+    """
+    locked = lock_writable(session)
+    require_call(locked, operator=author)
+    _too_many_or_old(locked).delete()
+    return Signal.objects.create(session=locked, sender=sender, kind=kind, body=body)
+
+
+@transaction.atomic
+def forget_signals(session: Session, *, sender: Party, up_to: int, reader: User | None = None) -> None:
+    """Delete what one side sent up to a key: the other side is connected, and needs it no longer.
+
+    Not what came since, such as the offer of somebody who has just switched their camera off.
+
+    Raises:
+        SessionClosed, NoCall, NotTheirs
+    """
+    locked = lock_writable(session)
+    require_call(locked, operator=reader)
+    locked.signals.filter(sender=sender, pk__lte=up_to).delete()
+
+
+def require_call(session: Session, *, operator: User | None = None) -> None:
+    """Refuse what belongs to an open call in another session, and to an operator who has not taken it.
+
+    Raises:
+        NoCall, SessionClosed, NotTheirs
+    """
+    if session.channel != Channel.AV:
+        raise NoCall
+    if not session.is_open or session.withdrawn_at is not None:
+        raise SessionClosed(_("This conversation has ended."))
+    if operator is not None and session.operator_id != operator.pk:
+        raise NotTheirs(_("This conversation is not yours."))
+
+
+def old_signals() -> QuerySet[Signal]:
+    """Return the signals that nobody waits for any more, of all sessions."""
+    return Signal.objects.filter(at__lt=timezone.now() - SIGNAL_MAX_AGE)
+
+
+def _too_many_or_old(locked: Session) -> QuerySet[Signal]:
+    """Return the signals of a session that make room for a new one."""
+    newest = locked.signals.order_by("-pk").values("pk")
+    last_kept = newest[MAX_SIGNALS - 1 : MAX_SIGNALS]
+    return locked.signals.filter(Q(pk__lte=last_kept) | Q(at__lt=timezone.now() - SIGNAL_MAX_AGE))
 
 
 @transaction.atomic
@@ -447,9 +514,10 @@ def end_session(session: Session, *, by: Party) -> None:
 
 
 def _end(locked: Session, *, by: Party) -> list[str]:
-    """End an open conversation, not stored yet, and return the fields that changed."""
+    """End an open conversation, not stored yet, and return the fields that changed. Signals of its call go at once."""
     if not locked.is_open:
         return []
+    locked.signals.all().delete()
     locked.status = Status.CLOSED
     locked.ended_at = timezone.now()
     locked.ended_by = by

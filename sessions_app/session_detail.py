@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views import View
 
 from sessions_app.addresses import stream_address
+from sessions_app.calls import has_call, let_use_devices, newest_signal
 from sessions_app.downloads import file_response
 from sessions_app.forms import AttachmentForm, MessageForm
 from sessions_app.masking import SEE_PERSONAL_DATA
@@ -44,13 +45,15 @@ class SessionView(SessionPage, View):
         """Render the page; ``forms`` are those that come back with errors or with what was not stored."""
         session, may = self.session, self._rights()
         lines = transcript_of(session) if self.sees_people and not session.anonymized_at else []
+        newest = newest_signal(session)
         context = {
             "session": session,
             "sees_people": self.sees_people,
             "may": may,
             "lines": lines,
             "stream": stream_address(self.request, f"session/{session.pk}/"),
-            "cursor": Cursor.of(session, lines),
+            "cursor": Cursor.of(session, lines, newest),
+            "newest_signal": newest,
             "state": conversation_state(session),
             "general": list(general_facts(session)),
             "personal": [] if session.anonymized_at else list(personal_facts(session)),
@@ -63,7 +66,10 @@ class SessionView(SessionPage, View):
             ),
             "refused": status == 409,
         }
-        return render(self.request, "sessions_app/staff/session_detail.html", context | forms, status=status)
+        page = render(self.request, "sessions_app/staff/session_detail.html", context | forms, status=status)
+        if may["call"]:
+            let_use_devices(page)
+        return page
 
     def _rights(self) -> dict[str, bool]:
         """Return which acts the page offers: permitted to this member of staff, and possible now."""
@@ -75,6 +81,7 @@ class SessionView(SessionPage, View):
             "answer": answers and session.is_open and anyones,
             "accept": answers and session.is_open and session.operator_id is None,
             "release": answers and session.is_open and session.operator_id == self.staff.pk,
+            "call": answers and has_call(session) and session.operator_id == self.staff.pk,
             "end": answers and session.is_open,
             "note": answers and not anonymized and session.withdrawn_at is None,
             "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from anonymization import ids  # noqa: F401  registers the converter "id"
+from sessions_app.call_views import SessionIceServers, SessionSignals
 from sessions_app.export import SessionExport
 from sessions_app.guest_views import FindPerson, GuestView
 from sessions_app.live_views import LiveSessions
@@ -32,6 +33,8 @@ urlpatterns = [
     path("sessions/<id:pk>/files/", SendFile.as_view(), name="session_send_file"),
     path("sessions/<id:pk>/files/<id:file>/", SessionFile.as_view(), name="session_file"),
     path("sessions/<id:pk>/note/", TakeNote.as_view(), name="session_note"),
+    path("sessions/<id:pk>/signal/", SessionSignals.as_view(), name="session_signals"),
+    path("sessions/<id:pk>/ice/", SessionIceServers.as_view(), name="session_ice"),
     path("sessions/<id:pk>/end/", EndSession.as_view(), name="session_end"),
     path("settings/webchat/<int:pk>/retention/", RetentionView.as_view(), name="webchat_retention"),
     path("withdrawals/", Withdrawals.as_view(), name="withdrawals"),

@@ -9,11 +9,14 @@ To the visitor a ``line`` carries the line as the page renders it; to staff it i
 fetches what its reader may see. ``joined``, ``left`` and ``ended`` tell of the operator and of the end. A conversation
 that was anonymized says ``erased`` and nothing more.
 
-**Another kind of event**, such as signals of a call, is two things:
+``signal`` says that the other side's browser has something to tell for a call, to both sides without what it is.
+
+**Another kind of event** is two things:
 
 1. a ``Source`` in ``SOURCES``: rows of a model with a foreign key ``session`` and a key that counts up, and ``render``,
    which returns what one watch is told of a row (never an empty text, which browsers drop), or None if nothing.
-   ``watch.side`` tells the visitor from the operator. At the end of the tuple: ids have one place for each;
+   ``watch.side`` tells the visitor from the operator. At the end of the tuple: ids have one place for each,
+   and so has ``Cursor.of``;
 2. a migration with ``tell_streams("<table>", "session_id")``, so that PostgreSQL wakes the streams at each new row.
    SQLite needs nothing: there every commit wakes.
 
@@ -32,7 +35,7 @@ from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.utils import translation
 
-from sessions_app.models import Attachment, Message, Party, Session, Status
+from sessions_app.models import Attachment, Message, Party, Session, Signal, Status
 from sessions_app.transcript import Line, line_of
 
 #: What SQLite and a forged id can't exceed.
@@ -72,14 +75,19 @@ class Cursor:
         return cls((0,) * len(SOURCES), Status.WAITING)
 
     @classmethod
-    def of(cls, session: Session, lines: Iterable[Line]) -> Cursor:
-        """Return where a stream begins behind a page that shows the session with these lines.
+    def of(cls, session: Session, lines: Iterable[Line], signal: int = 0) -> Cursor:
+        """Return where a stream begins behind a page that shows the session with these lines, after this signal.
 
         The page reads the session before its lines: what comes between is on the page and told again, and a line
         that is there already is not put there twice (each has an id).
         """
         shown = list(lines)
-        return cls(tuple(source.shown(shown) for source in SOURCES), session.status)
+        keys = (
+            max((line.message.pk for line in shown if line.message), default=0),
+            max((line.attachment.pk for line in shown if line.attachment), default=0),
+            signal,
+        )
+        return cls(keys, session.status)
 
     def after(self, place: int, key: int) -> Cursor:
         return replace(self, keys=(*self.keys[:place], max(key, self.keys[place]), *self.keys[place + 1 :]))
@@ -116,8 +124,6 @@ class Source:
     event: str
     rows: Callable[[], QuerySet[Any]]
     render: Callable[[Any, Watch], str | None]
-    #: The newest key that a page has shown with these lines; by default it has shown none.
-    shown: Callable[[list[Line]], int] = lambda lines: 0
 
 
 def _line(row: Message | Attachment, watch: Watch) -> str:
@@ -128,19 +134,16 @@ def _line(row: Message | Attachment, watch: Watch) -> str:
     return render_to_string("sessions_app/visitor/line.html", context)
 
 
+def _signal(row: Signal, watch: Watch) -> str | None:
+    """Return its key, upon which the other side fetches it: what it holds goes to nobody else who watches."""
+    concerns = row.sender != watch.side or row.kind == Signal.Kind.READY
+    return str(row.pk) if concerns else None
+
+
 SOURCES = (
-    Source(
-        "line",
-        lambda: Message.objects.select_related("author"),
-        _line,
-        lambda lines: max((line.message.pk for line in lines if line.message), default=0),
-    ),
-    Source(
-        "line",
-        lambda: Attachment.objects.select_related("author"),
-        _line,
-        lambda lines: max((line.attachment.pk for line in lines if line.attachment), default=0),
-    ),
+    Source("line", lambda: Message.objects.select_related("author"), _line),
+    Source("line", lambda: Attachment.objects.select_related("author"), _line),
+    Source("signal", lambda: Signal.objects.defer("body"), _signal),
 )
 
 

@@ -4,7 +4,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
 from anonymization import ids  # noqa: F401  registers the converter "id"
-from sessions_app import consent_views, room_views
+from sessions_app import call_views, consent_views, room_views
 from sessions_app.models import Channel
 from sessions_app.visitor_views import EntryView
 from webchat import converters  # noqa: F401  registers the converter "public_id"
@@ -27,6 +27,8 @@ urlpatterns = [
     path("r/<secret:token>/feedback/", room_views.RoomFeedbackView.as_view(), name="room_feedback"),
     path("r/<secret:token>/leave/", room_views.RoomLeaveView.as_view(), name="room_leave"),
     path("r/<secret:token>/transcript/", room_views.RoomTranscriptView.as_view(), name="room_transcript"),
+    path("r/<secret:token>/signal/", call_views.RoomSignals.as_view(), name="room_signals"),
+    path("r/<secret:token>/ice/", call_views.RoomIceServers.as_view(), name="room_ice"),
     path("r/<secret:token>/files/<id:pk>/", room_views.RoomDownloadView.as_view(), name="room_download"),
     path("c/<secret:token>/", consent_views.ConsentView.as_view(), name="my_consent"),
     path("c/<secret:token>/receipt.json", consent_views.ReceiptView.as_view(), name="consent_receipt"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from django.utils import timezone
 from anonymization.canary.run import search
 from anonymization.canary.values import Canary
 from sessions_app import services
-from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session
+from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session, Signal
 from sessions_app.ticket import consent_token
 from tests.database import media
 from tests.factories import make_session, make_webchat, send_file
@@ -43,6 +44,7 @@ STORED = {
     "note": "kanarnote",
     "result": "kanarresult",
     "feedback": "kanarfeedback",
+    "signal": "kanarsignal",
 }
 #: What passes through and is never stored: it must be nowhere at any time.
 PASSING = {
@@ -54,6 +56,7 @@ PASSING = {
     "query": "kanarquery",
     "late message": "kanarlatemessage",
     "late feedback": "kanarlatefeedback",
+    "late signal": "kanarlatesignal",
 }
 
 
@@ -68,11 +71,12 @@ def log() -> Iterator[io.StringIO]:
     handler.setStream(before)
 
 
-def enter(webchat: WebChat) -> tuple[Session, str]:
+def enter(webchat: WebChat, *, showroom: bool = False) -> tuple[Session, str]:
     """Pass the gate with canaries in every field; return the session and the room's URL."""
+    url = entry_url(webchat, showroom=showroom)
     visitor = Client(headers={"User-Agent": STORED["browser"]}, REMOTE_ADDR=STORED["address"])
     fields = {
-        "ticket": ticket_in(visitor.get(entry_url(webchat))),
+        "ticket": ticket_in(visitor.get(url)),
         "name": STORED["name"],
         "email": STORED["email"],
         "phone": STORED["phone"],
@@ -81,10 +85,15 @@ def enter(webchat: WebChat) -> tuple[Session, str]:
         "referrer": STORED["referrer"],
         "param.order": STORED["parameter"],
     }
-    room = visitor.post(entry_url(webchat), fields).headers["Location"]
+    room = visitor.post(url, fields).headers["Location"]
     visitor.post(f"{room}message/", {"text": STORED["message"]})
     visitor.post(f"{room}file/", {"file": SimpleUploadedFile(STORED["file name"], STORED["file"].encode())})
     return Session.objects.latest("pk"), room
+
+
+def signal(room: str, what: str) -> int:
+    """Say something for a call, as the visitor's browser does; return the status."""
+    return Client().post(f"{room}signal/", {"kind": "offer", "body": json.dumps({"sdp": what})}).status_code
 
 
 def work(session: Session, operator: Client) -> None:
@@ -132,7 +141,10 @@ def make_bystander(webchat: WebChat) -> Session:
     visit = services.Visit(
         ip_address="203.0.113.8", params={"order": "8"}, landing_page="https://www.example.com/8"
     )
-    session = make_session(webchat, name="Petr Malý", email="petr@example.com", visit=visit)
+    session = make_session(
+        webchat, name="Petr Malý", email="petr@example.com", visit=visit, channel=Channel.AV
+    )
+    services.post_signal(session, sender=Party.VISITOR, kind="offer", body='{"sdp": "Petr\'s"}')
     services.post_message(session, sender=Party.VISITOR, text="Petr's message")
     send_file(session, b"Petr's file", name="petr.txt")
     services.set_note(session, note="Petr's note", result="sold")
@@ -143,7 +155,7 @@ def rows_of(session: Session) -> list[list[dict[str, Any]]]:
     """Return every row that belongs to a session's person, whole."""
     tables = (Guest.objects.filter(pk=session.guest_id), Session.objects.filter(pk=session.pk),
               Message.objects.filter(session=session), Attachment.objects.filter(session=session),
-              ConsentEvent.objects.filter(session=session))  # fmt: skip
+              Signal.objects.filter(session=session), ConsentEvent.objects.filter(session=session))  # fmt: skip
     rows = [list(table.values()) for table in tables]
     assert all(rows)
     return rows
@@ -158,6 +170,9 @@ def test_nothing_of_a_person_is_left(
     session, room = enter(webchat)
     work(session, operator)
     rate(room)
+    # The same person calls, and the call goes on: its signals go with its end.
+    _call, calling = enter(webchat, showroom=True)
+    assert signal(calling, STORED["signal"]) == 204
     pass_through(webchat, support, superuser)
     assert found() == set(STORED), "the positive control"
     before, files_before = rows_of(bystander), media()
@@ -170,12 +185,13 @@ def test_nothing_of_a_person_is_left(
 
     assert found() == set()
     assert rows_of(bystander) == before, "a second guest's rows are identical"
-    assert (len(files_before), len(media())) == (3, 1)
+    assert (len(files_before), len(media())) == (4, 1)
     assert media().items() <= files_before.items(), "and so are their files"
     assert Client().get(room).status_code == 404
     assert Client().post(f"{room}message/", {"text": PASSING["late message"]}).status_code == 404
     late = {"stars": "1", "text": PASSING["late feedback"]}
     assert Client().post(f"{room}feedback/", late).status_code == 404
+    assert signal(calling, PASSING["late signal"]) == 404
 
     lines = log.getvalue()
     assert "403" in lines, "the failed requests were logged"
@@ -188,9 +204,12 @@ def test_nothing_is_left_where_a_withdrawal_anonymizes_at_once(
     log: io.StringIO, log_in: Callable[[str], Client], django_capture_on_commit_callbacks: Any
 ) -> None:
     webchat = make_webchat(on_withdrawal=OnWithdrawal.ANONYMIZE)
-    session, room = enter(webchat)
+    session, room = enter(webchat, showroom=True)
+    assert signal(room, STORED["signal"]) == 204
+    assert "signal" in found()
     work(session, log_in("operator"))
-    assert found() == set(STORED), "the positive control"
+    rate(room)
+    assert found() == set(STORED) - {"signal"}, "the positive control; the end took the signal"
 
     mine = consent_token(room.split("/")[2])
     with django_capture_on_commit_callbacks(execute=True):

@@ -79,6 +79,8 @@ TABLE: dict[str, Row] = {
     "r/<secret:token>/feedback/": Row("{room}feedback/", PUBLIC, {"POST": 422}),
     "r/<secret:token>/leave/": Row("{room}leave/", PUBLIC, {"POST": 302}),
     "r/<secret:token>/transcript/": Row("{room}transcript/", PUBLIC, read()),
+    "r/<secret:token>/signal/": Row("{call}signal/", PUBLIC, read() | {"POST": 422}),
+    "r/<secret:token>/ice/": Row("{call}ice/", PUBLIC, read()),
     "r/<secret:token>/files/<id:pk>/": Row("{room}files/{file}/", PUBLIC, read()),
     "c/<secret:token>/": Row("{consent}", PUBLIC, read()),
     "c/<secret:token>/receipt.json": Row("{consent}receipt.json", PUBLIC, read()),
@@ -99,6 +101,9 @@ TABLE: dict[str, Row] = {
     "sessions/<id:pk>/files/": Row("/sessions/{session}/files/", ANSWER, {"POST": 422}),
     "sessions/<id:pk>/files/<id:file>/": Row("/sessions/{session}/files/{file}/", (SEE, PERSONAL), read()),
     "sessions/<id:pk>/note/": Row("/sessions/{session}/note/", ANSWER, {"POST": 302}),
+    # Of a call that nobody has taken yet.
+    "sessions/<id:pk>/signal/": Row("/sessions/{called}/signal/", ANSWER, read(409) | {"POST": 409}),
+    "sessions/<id:pk>/ice/": Row("/sessions/{called}/ice/", ANSWER, read(409)),
     "sessions/<id:pk>/end/": Row("/sessions/{session}/end/", ANSWER, {"POST": 302}),
     "sessions/anonymize/": Row("/sessions/anonymize/", "sessions_app.anonymize_session", {"POST": 422}),
     "sessions/<id:pk>/anonymize/": Row(
@@ -183,12 +188,15 @@ def ids() -> dict[str, Any]:
     Client().post(f"{room}file/", {"file": SimpleUploadedFile("a.txt", b"a")})
     other = make_session(webchat, email="petr@example.com")
     erasure, _ = engine.erase(other, requester=engine.Requester(Door.COMMAND))
+    call = submit(Client(), webchat, showroom=True, email="petr@example.com").headers["Location"]
     return {
         "public_id": webchat.public_id,
         "webchat": webchat.pk,
         "session": session.pk,
         "guest": session.guest_id,
         "room": room,
+        "call": call,
+        "called": Session.objects.latest("pk").pk,
         "consent": f"/c/{consent_token(room.split('/')[2])}/",
         "file": session.attachments.get().pk,
         "erasure": erasure.pk,

@@ -21,7 +21,7 @@ from anonymization import engine
 from anonymization.models import Door
 from anonymization.policy import Policy, registry
 from sessions_app import services
-from sessions_app.models import Attachment, Message, Party, Session
+from sessions_app.models import Attachment, Channel, Message, Party, Session
 from tests.database import digest, media
 from tests.factories import make_session
 from tests.writers import GUARD, Names, Write, personal, writes_in
@@ -41,7 +41,9 @@ EXCEPTIONS = {
     "anonymization/batch.py _erase part.rows().update()": "the engine, for many at once",
     "anonymization/batch.py _insert SQL on {}": "records of erasures",
     "anonymization/canary/planting.py plant *.update()": "the verifier's own guest",
+    "sessions_app/canaries.py _signal Signal.objects.create()": "the verifier's own guest",
     "api/services.py _claim_key keys.get_or_create()": "keys of a client; `defaults` only the run knows",
+    "webchat/consent_html.py _led_by_paragraph first.kind =": "a part of a text, no signal",
     "webchat/forms.py LogoField.to_python upload.name =": "a picture of the company",
     "webchat/services.py save_settings setattr()": "settings of a WebChat",
     "webchat/services.py save_settings locked.save()": "settings of a WebChat",
@@ -206,6 +208,12 @@ WRITERS: dict[str, Callable[[Session, User], Any]] = {
     ),
     "accept_session": lambda session, operator: services.accept_session(session, operator=operator),
     "release_session": lambda session, operator: services.release_session(session, operator=operator),
+    "post_signal": lambda session, operator: services.post_signal(
+        session, sender=Party.OPERATOR, kind="offer", body='{"sdp": "Kassiopeia"}', author=operator
+    ),
+    "forget_signals": lambda session, operator: services.forget_signals(
+        session, sender=Party.VISITOR, up_to=10**9, reader=operator
+    ),
     "give_feedback": lambda session, operator: services.give_feedback(session, stars=2, text="Kassiopeia"),
     "set_note": lambda session, operator: services.set_note(session, note="Kassiopeia", result="Kassiopeia"),
     "record_withdrawal": lambda session, operator: services.record_withdrawal(session),
@@ -236,7 +244,9 @@ def transactions(statements: list[str]) -> list[list[str]]:
 
 def ready_for(name: str, session: Session, operator: User) -> tuple[Session, User]:
     """Bring a session to where the writer has something to write."""
-    if name == "release_session":
+    if name.endswith(("_signal", "_signals")):
+        Session.objects.filter(pk=session.pk).update(channel=Channel.AV)
+    if name.endswith(("_signal", "_signals")) or name == "release_session":
         services.accept_session(session, operator=operator)
     if name == "give_feedback":
         services.end_session(session, by=Party.VISITOR)

@@ -14,19 +14,23 @@
     if (isTyped()) refresh();
     else location.replace(transcript.dataset.page);
   };
-  const over = () => { stop(); changed(); };
+  const tell = (name) => { document.dispatchEvent(new Event(name)); }; // for call.js
+  const over = () => { stop(); tell("call:over"); changed(); };
 
   const stop = window.follow(transcript.dataset.stream, {
     after: transcript.dataset.after,
     credentials: true,
-    look,
+    look: () => { tell("call:signal"); return look(); },
     lost: (isLost) => { lostNotice.hidden = !isLost; },
-    on: { line: refresh, joined: changed, left: changed, ended: over, erased: over, denied: over },
+    on: {
+      line: refresh, signal: () => tell("call:signal"), joined: changed, left: changed, ended: over, erased: over, denied: over,
+    },
   });
   document.addEventListener("composer:sent", () => { if (!stop.isOpen()) refresh(); });
   // Somebody else took it, or it is over: show the page that said so, with what was not sent.
   document.addEventListener("composer:refused", ({ detail: page }) => {
     stop();
+    tell("call:over");
     document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
   });
 })();

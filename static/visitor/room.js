@@ -18,6 +18,7 @@
     box.querySelector(".transcript").append(line);
     if (isAtEnd || line.matches(".visitor")) toEnd();
   };
+  const tell = (name) => { document.dispatchEvent(new Event(name)); }; // for call.js
   const waits = (isWaiting) => { box.querySelector("[data-waiting]").hidden = !isWaiting; };
 
   const isTyped = () => [...document.querySelectorAll("#write :is(textarea, input)")].some((field) => field.value.trim());
@@ -25,6 +26,7 @@
   // It is over: load what the room says now, unless something typed would be lost; then say it in place.
   const end = (...said) => {
     stop();
+    tell("call:over");
     if (!isTyped()) return location.replace(box.dataset.room);
     document.body.dataset.state = "ended"; // for frame.js
     lostNotice.hidden = true;
@@ -34,6 +36,7 @@
   // Nothing of an anonymized conversation stays on the page, but what its reader was about to say.
   const erase = (notice) => {
     stop();
+    tell("call:over");
     lostNotice.hidden = true;
     lines().replaceChildren(notice);
     document.querySelector(".leave")?.remove();
@@ -50,6 +53,7 @@
     if (!response.ok && response.status !== 404) throw new Error(response.statusText);
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     if (response.status === 404) return erase(page.querySelector("h1"));
+    tell("call:signal");
     const fetched = page.getElementById("lines");
     if (fetched.dataset.state === "closed") return end(fetched.querySelector(".notice"));
     if (fetched.innerHTML.trim() !== lines().innerHTML.trim()) {
@@ -65,7 +69,8 @@
     on: {
       line: add,
       joined: (html) => { waits(false); add(html); },
-      left: (html) => { add(html); waits(true); },
+      left: (html) => { add(html); waits(true); tell("call:left"); },
+      signal: () => tell("call:signal"),
       ended: (html) => end(fragment(html)),
       erased: (html) => erase(fragment(html)),
     },
@@ -77,6 +82,7 @@
   document.addEventListener("composer:refused", ({ detail: page }) => {
     if (!page.querySelector(".room")) return erase(page.querySelector("h1"));
     stop();
+    tell("call:over");
     document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
     document.querySelector(".leave")?.remove();
   });

@@ -108,6 +108,7 @@ def _canaries_of(policy: Policy) -> Iterator[str]:
     texts = {
         "sessions_app.Message": ["text"],
         "sessions_app.Attachment": ["original_name", "content_type", "file"],
+        "sessions_app.Signal": ["body"],
     }
     yield from (f"{policy.label}.{name}" for name in texts[policy.label])
 

@@ -79,3 +79,33 @@ def test_pages_may_connect_to_the_event_streams(
 def test_what_is_no_address_of_event_streams_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^EVENTS_URL must be empty, or such as"):
         load(monkeypatch, EVENTS_URL=url)
+
+
+@pytest.mark.parametrize(
+    ("servers", "secret"),
+    [
+        ("", ""),
+        ("stun:stun.example.com", ""),
+        ("stuns:stun.example.com,turn:203.0.113.9:3478?transport=udp,turns:turn.example.com:443", "x"),
+    ],
+)
+def test_servers_of_calls(monkeypatch: pytest.MonkeyPatch, servers: str, secret: str) -> None:
+    loaded = load(monkeypatch, ICE_SERVERS=servers, TURN_SECRET=secret)
+    assert loaded["ICE_SERVERS"] == [url for url in servers.split(",") if url]
+
+
+@pytest.mark.parametrize(
+    ("servers", "secret", "named"),
+    [
+        ("https://turn.example.com", "x", "ICE_SERVERS"),
+        ("turn:", "x", "ICE_SERVERS"),
+        ("turn:turn.example.com", "", "TURN_SECRET"),
+        ("stun:stun.example.com", "x", "TURN_SECRET"),
+        ("", "x", "TURN_SECRET"),
+    ],
+)
+def test_a_turn_server_has_a_secret_and_nothing_else_has(
+    monkeypatch: pytest.MonkeyPatch, servers: str, secret: str, named: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=rf"^{named} must be"):
+        load(monkeypatch, ICE_SERVERS=servers, TURN_SECRET=secret)

@@ -186,7 +186,7 @@ def test_the_page_says_where_its_stream_is_and_begins_it_behind_what_it_shows(
     client.post(f"{room}message/", {"text": "Hello"})
     html = client.get(room).content.decode()
     key = Message.objects.get().pk
-    assert f'data-stream="/events/room/{room.split("/")[2]}/" data-after="{key}-0-waiting"' in html
+    assert f'data-stream="/events/room/{room.split("/")[2]}/" data-after="{key}-0-0-waiting"' in html
     assert f'id="message-{key}"' in html
 
 

@@ -99,11 +99,12 @@ def test_a_page_and_the_stream_behind_it_show_everything_once() -> None:
         "",
         "x",
         "1-waiting",
-        "1-2-3-waiting",
-        "1-2-gone",
-        "-1-2-waiting",
-        "9" * 30 + "-1-waiting",
-        "٣-1-waiting",
+        "1-2-waiting",
+        "1-2-3-4-waiting",
+        "1-2-3-gone",
+        "-1-2-3-waiting",
+        "9" * 30 + "-1-1-waiting",
+        "٣-1-1-waiting",
     ],
 )
 def test_what_is_no_id_counts_as_the_beginning(odd: str) -> None:

@@ -17,7 +17,7 @@ from anonymization import engine, files
 from anonymization.ledger import subject_of
 from anonymization.models import Erasure
 from sessions_app import services
-from sessions_app.models import Attachment, Guest, Message, Party, Session
+from sessions_app.models import Attachment, Channel, Guest, Message, Party, Session, Signal
 from tests.database import dump, media
 from tests.factories import make_session
 from tests.races import at_once
@@ -45,12 +45,15 @@ WRITERS: dict[str, Writer] = {
     "release": lambda s, o: services.release_session(s, operator=o),
     "end": lambda s, o: services.end_session(s, by=Party.VISITOR),
     "withdraw": lambda s, o: services.withdraw_consent(s),
+    "signal": lambda s, o: services.post_signal(s, sender=Party.VISITOR, kind="offer", body=TOKEN),
+    "connected": lambda s, o: services.forget_signals(s, sender=Party.VISITOR, up_to=10**9),
     "feedback": lambda s, o: services.give_feedback(s, stars=1, text=TOKEN),
     "visit": _visit_again,
 }
 #: What a writer needs before.
 _BEFORE: dict[str, Writer] = {
     "release": lambda s, o: services.accept_session(s, operator=o),
+    "connected": lambda s, o: services.post_signal(s, sender=Party.VISITOR, kind="offer", body=TOKEN),
     "feedback": lambda s, o: services.end_session(s, by=Party.OPERATOR),
 }
 _REFUSALS = (services.SessionClosed, services.AlreadyAccepted)
@@ -70,7 +73,8 @@ def trials(batch: int) -> Iterator[Trial]:
 
 
 def _race(webchat: WebChat, operator: User, name: str, email: str, chance: random.Random) -> str:
-    session, writer = make_session(webchat, name=TOKEN, email=email), WRITERS[name]
+    channel = Channel.AV if name in {"signal", "connected"} else Channel.CHAT
+    session, writer = make_session(webchat, name=TOKEN, email=email, channel=channel), WRITERS[name]
     if name in _BEFORE:
         _BEFORE[name](session, operator)
     subject = session.guest if chance.random() < 0.5 else session
@@ -86,9 +90,7 @@ def _race(webchat: WebChat, operator: User, name: str, email: str, chance: rando
     now = Session.objects.get(pk=session.pk)
     if now.anonymized_at is None or Guest.objects.get(pk=session.guest_id).anonymized_at is None:
         return "the erasure is not complete"
-    left = (
-        Message.objects.filter(session=session).count() + Attachment.objects.filter(session=session).count()
-    )
+    left = sum(model.objects.filter(session=session).count() for model in (Message, Attachment, Signal))
     return f"{left} rows are left" if left else ""
 
 

@@ -1,0 +1,212 @@
+"""A video call between two browsers with made-up devices: pictures both ways, off and on, hung up, erased, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from anonymization import engine
+from anonymization.models import Door
+from sessions_app.models import Session, Signal
+from tests.browser.conftest import PHONE
+from tests.browser.sites import somebodys_site
+from tests.browser.test_accessibility import violations
+from tests.browser.test_main_path import fill_in
+from tests.factories import make_webchat
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("streams"),
+]
+
+DEVICES = ["camera", "microphone"]
+#: Pictures that have arrived from the other side, as the connection itself counts them.
+GROWS = """async () => {
+  const video = document.querySelector("[data-remote]");
+  const before = video.currentTime, frames = video.getVideoPlaybackQuality().totalVideoFrames;
+  if (!video.videoWidth) return false;
+  await new Promise((wait) => setTimeout(wait, 100));
+  return video.currentTime > before && video.getVideoPlaybackQuality().totalVideoFrames > frames;
+}"""
+TRACKS = "() => document.querySelector('[data-remote]').srcObject.getTracks().map((t) => [t.kind, t.muted])"
+
+
+@pytest.fixture(scope="module")
+def browser(
+    launch_browser: Callable[..., Browser], browser_type_launch_args: dict[str, Any]
+) -> Iterator[Browser]:
+    """Start a browser whose camera and microphone are made up, and which gives away the addresses of this machine:
+    their disguise needs multicast, which containers lack."""
+    flags = [
+        "--use-fake-device-for-media-stream=device-count=2",
+        "--disable-features=WebRtcHideLocalIpsWithMdns",
+    ]
+    started = launch_browser(args=[*browser_type_launch_args["args"], *flags])
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def call(
+    open_browser: Callable[..., Page], log_in_browser: Callable[..., Page]
+) -> Callable[..., tuple[Page, Page]]:
+    """Return a function that lets a visitor through the gate and an operator take the call."""
+
+    def begin(**visitors: Any) -> tuple[Page, Page]:
+        visitor = open_browser(**{"permissions": DEVICES, "viewport": PHONE} | visitors)
+        visitor.goto(f"/w/{make_webchat().public_id}/showroom/")
+        fill_in(visitor)
+        visitor.get_by_role("button", name="Connect").click()
+        visitor.wait_for_url("**/r/**")
+        operator = log_in_browser("operator", permissions=DEVICES)
+        operator.goto(f"/sessions/{Session.objects.get().pk}/")
+        operator.get_by_role("button", name="Take the conversation").click()
+        expect(operator.get_by_role("button", name="Start camera")).to_be_visible()
+        return visitor, operator
+
+    return begin
+
+
+def start(*pages: Page) -> None:
+    for page in pages:
+        page.get_by_role("button", name="Start camera").click()
+
+
+def is_seen(page: Page) -> None:
+    expect(page.locator(".call")).to_have_attribute("data-state", "connected")
+    page.wait_for_function(GROWS)
+
+
+def hang_up(*pages: Page) -> None:
+    """Leave in order: a browser that is closed says "bye" when nobody listens any more."""
+    for page in pages:
+        page.get_by_role("button", name="Hang up").click()
+        expect(page.get_by_role("button", name="Start camera")).to_be_focused()
+
+
+def at_once(name: str, *pages: Page) -> None:
+    """Let both press a button before either hears of the other: two offers cross."""
+    for page in pages:
+        page.evaluate(f"setTimeout(() => document.querySelector('[data-{name}]').click(), 50)")
+
+
+def are_forgotten(page: Page) -> None:
+    """Expect that signals go soon after both sides have read them."""
+    for _ in range(50):
+        if not Signal.objects.exists():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError
+
+
+def test_both_see_each_other_switch_off_and_hang_up(call: Callable[..., tuple[Page, Page]]) -> None:
+    visitor, operator = call()
+    start(visitor, operator)
+    for page in (visitor, operator):
+        is_seen(page)
+        expect(page.get_by_role("button", name="Microphone off")).to_be_focused()
+        page.get_by_text("Choose camera and microphone").click()
+        assert violations(page, "call") == []
+    are_forgotten(visitor)
+
+    at_once("off-video", visitor, operator)
+    for page in (visitor, operator):
+        expect(page.get_by_text("The other side's camera is off.")).to_be_visible()
+        expect(page.locator("[data-self]")).not_to_be_visible()
+        assert page.evaluate(TRACKS) == [["audio", False], ["video", True]]
+    at_once("off-video", visitor, operator)
+    for page in (visitor, operator):
+        expect(page.get_by_text("The other side's camera is off.")).not_to_be_visible()
+        is_seen(page)
+    operator.get_by_role("button", name="Microphone off").click()
+    expect(visitor.get_by_text("The other side's microphone is off.")).to_be_visible()
+    visitor.get_by_label("Camera", exact=True).select_option(index=1)
+    is_seen(operator)
+    are_forgotten(visitor)
+
+    hang_up(operator)
+    expect(visitor.locator(".call")).to_have_attribute("data-state", "left")
+    assert visitor.evaluate(TRACKS) == []
+    start(operator)
+    other_tab = visitor.context.new_page()
+    other_tab.goto(visitor.url)
+    start(other_tab)
+    expect(visitor.locator(".call")).to_have_attribute("data-state", "elsewhere")
+    for page in (other_tab, operator):
+        is_seen(page)
+    hang_up(other_tab, operator)
+
+
+def test_an_erasure_ends_the_call_on_both_sides(call: Callable[..., tuple[Page, Page]]) -> None:
+    visitor, operator = call()
+    start(operator, visitor)
+    for page in (visitor, operator):
+        is_seen(page)
+    visitor.evaluate("window.used = document.querySelector('[data-self]').srcObject.getTracks()")
+    room, session = visitor.url, Session.objects.get()
+    assert visitor.request.get(f"{room}ice/").status == 200, "the control"
+    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    expect(visitor.get_by_text("This conversation was anonymized")).to_be_visible()
+    expect(visitor.get_by_text("The call has ended.")).to_be_visible()
+    assert visitor.evaluate("used.map((track) => track.readyState)") == ["ended", "ended"]
+    expect(operator.get_by_text("Erased. There were 0 messages")).to_be_visible()
+    for page in (visitor, operator):
+        expect(page.locator("video")).to_have_count(0)
+    late = {"kind": "candidate", "body": "{}"}
+    assert visitor.request.post(f"{room}signal/", form=late).status == 404
+    assert visitor.request.get(f"{room}ice/").status == 404
+    token = operator.locator("[name=csrfmiddlewaretoken]").first.input_value()
+    answer = operator.request.post(
+        f"/sessions/{session.pk}/signal/", form=late | {"csrfmiddlewaretoken": token}
+    )
+    assert answer.status == 409
+    assert not Signal.objects.exists()
+
+
+def test_without_devices_one_writes_and_is_told_why(call: Callable[..., tuple[Page, Page]]) -> None:
+    visitor, operator = call(permissions=[], color_scheme="dark", viewport={"width": 320, "height": 640})
+    assert violations(visitor, "before the call") == []
+    start(operator)
+    expect(visitor.get_by_text("The operator is calling.")).to_be_visible()
+    start(visitor)
+    expect(visitor.get_by_role("alert").get_by_text("not allowed. Allow them for this page")).to_be_visible()
+    expect(visitor.get_by_text("Without camera and microphone: please write.")).to_be_visible()
+    expect(operator.get_by_text("The visitor can't join the call: please write.")).to_be_visible()
+    assert violations(visitor, "no devices") == []
+    visitor.get_by_label("Your message").fill("I can only write")
+    visitor.get_by_label("Your message").press("Enter")
+    expect(operator.locator(".bubble").get_by_text("I can only write")).to_be_visible()
+    # A microphone alone: they hear, and do not see.
+    visitor.context.grant_permissions(["microphone"])
+    start(visitor)
+    expect(visitor.get_by_role("alert").get_by_text("You take part with sound only")).to_be_visible()
+    expect(visitor.get_by_role("button", name="Camera off")).to_have_attribute("aria-pressed", "true")
+    expect(operator.get_by_text("The other side's camera is off.")).to_be_visible()
+    is_seen(visitor)
+    hang_up(visitor, operator)
+
+
+def test_a_site_s_frame_may_use_the_camera(live_server: Any, open_browser: Callable[..., Page]) -> None:
+    """By the widget's ``allow``, our own Permissions-Policy, and the person's consent; in this order."""
+    with somebodys_site() as site:
+        webchat = make_webchat(site=site.origin)
+        address = f"{live_server.url}/w/{webchat.public_id}/widget.js"
+        page = open_browser(permissions=DEVICES)
+        page.goto(site.page("/", f'<script src="{address}" data-channel="showroom" async></script>'))
+        page.get_by_role("button", name="Video call").click()
+        frame = page.frame_locator("iframe")
+        for label, value in (("Name", "Eva"), ("E-mail", "eva@example.com"), ("Phone", "603123457")):
+            frame.get_by_label(label).fill(value)
+        frame.locator("[name=consent]").check()
+        allowed = "document.featurePolicy.allowsFeature('camera')"
+        assert not page.frames[1].evaluate(allowed), "not before the gate"
+        frame.get_by_role("button", name="Connect").click()
+        frame.get_by_role("button", name="Start camera").click()
+        expect(frame.get_by_text("An operator will join you here.")).to_be_visible()
+        expect(frame.locator("[data-self]")).to_be_visible()
+        assert page.frames[1].evaluate(allowed)
+        frame.get_by_role("button", name="Hang up").click()

@@ -1,0 +1,260 @@
+"""Signals of a call: behind the gate alone, of an open call alone, to the other side alone, and for minutes."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from anonymization import engine
+from anonymization.models import Door
+from sessions_app import services, streams
+from sessions_app.calls import ice_servers
+from sessions_app.models import Channel, Party, Session, Signal
+from sessions_app.streams import Cursor, Watch
+from tests.factories import make_session, make_webchat
+from tests.pages import entry_url, submit
+
+pytestmark = pytest.mark.django_db
+
+DENIED = "camera=(), display-capture=(), geolocation=(), microphone=()"
+ALLOWED = "camera=(self), display-capture=(), geolocation=(), microphone=(self)"
+#: Addresses as a browser writes them.
+CANDIDATE = json.dumps({"candidate": {"candidate": "candidate:1 1 udp 1 203.0.113.199 9 typ host"}})
+
+
+@pytest.fixture
+def turn(settings: Any) -> None:
+    settings.ICE_SERVERS = ["stun:stun.example.com", "turn:turn.example.com:3478"]
+    settings.TURN_SECRET = "Kassiopeia"
+
+
+@pytest.fixture
+def room(client: Client) -> str:
+    return submit(client, make_webchat(), showroom=True).headers["Location"]
+
+
+def send(client: Client, room: str, kind: str = "candidate", body: str = CANDIDATE, **fields: Any) -> int:
+    return client.post(f"{room}signal/", {"kind": kind, "body": body, **fields}).status_code
+
+
+def taken(operator: User) -> Session:
+    session = Session.objects.get(channel=Channel.AV)
+    services.accept_session(session, operator=operator)
+    return session
+
+
+def signal(session: Session, *, sender: Party = Party.VISITOR, kind: str = "candidate") -> Signal:
+    return services.post_signal(session, sender=sender, kind=kind, body=CANDIDATE)
+
+
+# The gate -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("turn")
+def test_before_the_gate_there_is_nothing_of_a_call(client: Client) -> None:
+    """No signalling, no server, no credential, no camera: in no answer, not even to a form that is not complete."""
+    webchat = make_webchat()
+    base = entry_url(webchat, showroom=True)
+    answers = [client.get(base), submit(client, webchat, showroom=True, consent=None)]
+    answers += [client.get(f"{base}{name}/") for name in ("signal", "ice")]
+    assert [answer.status_code for answer in answers] == [200, 422, 404, 404]
+    for answer in answers:
+        page = answer.content.decode()
+        for trace in ("turn.example.com", "/signal/", "/ice/", "data-call", "call.js"):
+            assert trace not in page
+        assert answer.headers["Permissions-Policy"] == DENIED
+    assert "showroom-self" in answers[0].content.decode(), "the place of one's own picture"
+
+    room = submit(client, webchat, showroom=True).headers["Location"]
+    page = client.get(room)
+    assert f'data-signals="{room}signal/"' in page.content.decode(), "the control"
+    assert "turn.example.com" not in page.content.decode(), "not even then in a page"
+    assert page.headers["Permissions-Policy"] == ALLOWED
+    assert "turn.example.com" in client.get(f"{room}ice/").content.decode()
+
+
+def test_devices_are_for_pages_of_calls(client: Client, log_in: Callable[[str], Client], room: str) -> None:
+    call, chat = Session.objects.get(), make_session(email="petr@example.com")
+    operator = log_in("operator")
+    page = operator.get(f"/sessions/{call.pk}/")
+    assert page.headers["Permissions-Policy"] == DENIED
+    assert b"data-call" not in page.content, "nobody has taken it yet"
+    operator.post(f"/sessions/{call.pk}/accept/")
+    page = operator.get(f"/sessions/{call.pk}/")
+    assert page.headers["Permissions-Policy"] == ALLOWED
+    assert b"data-call" in page.content
+    others = [
+        operator.get(f"/sessions/{chat.pk}/"),
+        log_in("superuser").get(f"/sessions/{call.pk}/"),
+        client.get(f"{room}transcript/"),
+        client.get("/livez"),
+        client.get("/nothing/"),
+    ]
+    services.end_session(call, by=Party.VISITOR)
+    others += [client.get(room), operator.get(f"/sessions/{call.pk}/")]
+    assert {answer.headers["Permissions-Policy"] for answer in others} == {DENIED}
+    assert not any(b"data-call" in answer.content for answer in others)
+
+
+def test_a_credential_is_what_coturn_computes_and_names_nobody(settings: Any, turn: None) -> None:
+    stun, turn_ = ice_servers(1_000_000)
+    assert stun == {"urls": ["stun:stun.example.com"]}
+    assert (turn_["urls"], turn_["username"]) == (["turn:turn.example.com:3478"], "1003600")
+    expected = hmac.new(b"Kassiopeia", b"1003600", "sha1").digest()
+    assert base64.b64decode(turn_["credential"]) == expected
+    settings.ICE_SERVERS = []
+    assert ice_servers(0) == []
+
+
+# Signals --------------------------------------------------------------------------------------------------
+
+
+def test_each_side_reads_what_the_other_has_sent(
+    client: Client, log_in: Callable[[str], Client], room: str
+) -> None:
+    operator = log_in("operator")
+    session = Session.objects.get()
+    page = f"/sessions/{session.pk}/"
+    assert send(operator, page) == operator.get(f"{page}ice/").status_code == 409, "not taken yet"
+    operator.post(f"{page}accept/")
+    assert send(client, room, "ready") == send(operator, page, "offer") == send(client, room, "answer") == 204
+
+    def read(who: Client, where: str, after: Any = 0) -> list[str]:
+        answer = who.get(f"{where}signal/", {"after": after})
+        assert "no-store" in answer.headers["Cache-Control"]
+        return [found["kind"] for found in answer.json()["signals"]]
+
+    assert read(operator, page) == ["ready", "answer"]
+    # That one's own side was ready too: another tab has the call now.
+    assert read(client, room) == ["ready", "offer"]
+    first = Signal.objects.earliest("pk").pk
+    assert read(client, room, first) == ["offer"]
+    assert read(client, room, "x") == read(client, room, "9" * 30) == ["ready", "offer"]
+    assert client.get(f"{room}signal/").json()["signals"][1]["body"] == CANDIDATE
+
+
+def test_a_stream_tells_of_a_signal_and_not_what_it_is(room: str, make_user: Any) -> None:
+    operator = make_user("operator")
+    session = taken(operator)
+    key = session.room_key or ""
+    sides = {
+        side: Watch(side, session.pk, Cursor.of(session, []), token="a" * 64, room_key=key)
+        for side in (Party.VISITOR, Party.OPERATOR)
+    }
+    streams.read(sides.values())
+    sent = signal(session)
+    told = {watch.side: events for watch, events in streams.read(sides.values())}  # type: ignore[union-attr]
+    assert [(event.name, event.data) for event in told.pop(Party.OPERATOR)] == [("signal", str(sent.pk))]
+    assert told == {}
+
+
+def test_a_page_that_is_loaded_again_begins_behind_what_was_sent(client: Client, room: str) -> None:
+    session = Session.objects.get()
+    sent = signal(session, sender=Party.OPERATOR)
+    page = client.get(room)
+    assert f'data-seen="{sent.pk}"' in page.content.decode()
+    assert client.get(f"{room}signal/", {"after": sent.pk}).json() == {"signals": []}
+    cursor = page.context["cursor"]
+    assert streams.read([Watch(Party.VISITOR, session.pk, cursor)]) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"kind": "offer", "body": "{}"}, 204),
+        ({"kind": "offer", "body": json.dumps({"sdp": "x" * 19_000})}, 204),
+        ({"kind": "offer", "body": json.dumps({"sdp": "x" * 20_000})}, 422),
+        ({"kind": "offer", "body": "x" * 200_000}, 413),
+        ({"kind": "offer", "body": "[" * 20_000}, 422),
+        ({"kind": "offer", "body": "{"}, 422),
+        ({"kind": "offer", "body": "[]"}, 422),
+        ({"kind": "offer", "body": '{"a": "\0"}'}, 422),
+        ({"kind": "offer", "body": '{"a": "\\u0000 \\ud800"}'}, 204),
+        ({"kind": "offer"}, 422),
+        ({"kind": "gossip", "body": "{}"}, 422),
+        ({"body": "{}"}, 422),
+        ({"kind": "connected"}, 422),
+        ({"kind": "connected", "seen": "-1"}, 422),
+        ({"kind": "connected", "seen": "9" * 30}, 422),
+        ({"kind": "connected", "seen": "0"}, 204),
+    ],
+)
+def test_what_is_no_signal_is_refused(client: Client, room: str, fields: dict[str, str], status: int) -> None:
+    assert client.post(f"{room}signal/", fields).status_code == status
+    assert Signal.objects.count() == (status == 204 and fields["kind"] != "connected")
+
+
+def test_only_an_open_call_has_signals(client: Client, room: str) -> None:
+    chat = submit(client, make_webchat(), email="petr@example.com").headers["Location"]
+    assert send(client, chat) == client.get(f"{chat}ice/").status_code == 404
+    assert client.get(f"{chat}signal/").status_code == 404
+    client.post(f"{room}leave/")
+    assert send(client, room) == client.get(f"{room}ice/").status_code == 409
+    assert client.get(f"{room}signal/").status_code == 409
+    assert not Signal.objects.exists()
+
+
+# How long they live ---------------------------------------------------------------------------------------
+
+
+def test_who_is_connected_lets_go_of_what_they_have_read(client: Client, room: str) -> None:
+    session = Session.objects.get()
+    read, mine = signal(session, sender=Party.OPERATOR), signal(session)
+    later = signal(session, sender=Party.OPERATOR, kind="offer")
+    assert send(client, room, "connected", seen=read.pk) == 204
+    assert set(Signal.objects.all()) == {mine, later}
+
+
+@pytest.mark.parametrize("end", ["end", "withdrawal", "handed back", "session", "guest"])
+def test_nothing_of_a_call_outlives_it(room: str, make_user: Any, end: str) -> None:
+    operator = make_user("operator")
+    session = taken(operator)
+    bystander = signal(make_session(email="petr@example.com", channel=Channel.AV))
+    signal(session)
+    assert Signal.objects.count() == 2
+    if end == "end":
+        services.end_session(session, by=Party.VISITOR)
+    elif end == "withdrawal":
+        services.withdraw_consent(session)
+    elif end == "handed back":
+        services.release_session(session, operator=operator)
+    else:
+        subject = session.guest if end == "guest" else session
+        record, _erased = engine.erase(subject, requester=engine.Requester(Door.COMMAND))
+        assert record.counts["sessions_app.Signal"] == 1
+    assert list(Signal.objects.all()) == [bystander]
+
+
+def age(row: Signal, minutes: int) -> None:
+    Signal.objects.filter(pk=row.pk).update(at=timezone.now() - timedelta(minutes=minutes))
+
+
+def test_what_is_old_goes_with_the_next_signal_or_by_cron(room: str, capsys: Any) -> None:
+    session, other = Session.objects.get(), make_session(email="petr@example.com", channel=Channel.AV)
+    old, young, others = signal(session), signal(session), signal(other)
+    for row, minutes in ((old, 6), (young, 4), (others, 6)):
+        age(row, minutes)
+    newest = signal(session)
+    assert set(Signal.objects.all()) == {young, newest, others}
+    call_command("delete_old_signals", dry_run=True)
+    assert Signal.objects.count() == 3
+    call_command("delete_old_signals")
+    assert set(Signal.objects.all()) == {young, newest}
+    assert capsys.readouterr().out == "Would delete: 1.\nDeleted: 1.\n"
+
+
+def test_a_session_holds_a_hundred(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "MAX_SIGNALS", 3)
+    session = Session.objects.get()
+    sent = [signal(session) for _ in range(5)]
+    assert list(Signal.objects.all()) == sent[2:]
