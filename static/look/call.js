@@ -92,7 +92,7 @@
         if (!response.ok) throw new Error(response.statusText);
         for (const signal of (await response.json()).signals) {
           seen = signal.id;
-          if (!isOver) await take(signal);
+          if (!isOver) await take(signal).catch(beginAgain);
         }
         forget();
       } catch {
@@ -124,6 +124,17 @@
     }
   };
 
+  // What a browser could not make sense of: let both begin from the start, but not for ever.
+  let failures = 0;
+  const beginAgain = () => {
+    if (!isIn) return;
+    close();
+    failures += 1;
+    if (failures > 3) return say("lost");
+    say("connecting");
+    send("ready");
+  };
+
   // The connection -----------------------------------------------------------------------------------------------
 
   const meet = async (other) => {
@@ -143,8 +154,12 @@
   const line = (kind) => connection?.getTransceivers().find((one) => one.receiver.track.kind === kind);
   const direction = (kind) => (isOn[kind] ? "sendrecv" : "recvonly");
   const servers = async () => {
-    const response = await fetch(panel.dataset.ice, { cache: "no-store", credentials });
-    return (await response.json()).iceServers;
+    try {
+      const response = await fetch(panel.dataset.ice, { cache: "no-store", credentials });
+      return (await response.json()).iceServers;
+    } catch {
+      return []; // a direct way may lead there
+    }
   };
 
   const close = () => {
@@ -183,12 +198,12 @@
     own.addEventListener("connectionstatechange", async () => {
       if (own !== connection) return;
       showRemote();
-      if (own.connectionState === "connected") { say("connected"); forget(); }
+      if (own.connectionState === "connected") { failures = 0; say("connected"); forget(); }
       if (own.connectionState === "disconnected") say("lost");
       if (own.connectionState === "failed") {
         say("lost");
         // A credential may have ended meanwhile.
-        own.setConfiguration({ iceServers: await servers().catch(() => []) });
+        own.setConfiguration({ iceServers: await servers() });
         own.restartIce();
       }
     });
@@ -291,6 +306,7 @@
       say("alone");
       complain(reason);
       send("bye", { why: "chat" });
+      part("join").focus();
       return;
     }
     if (reason) complain(isOn.audio ? "sound" : "silent");

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from anonymization import engine
 from anonymization.models import Door
@@ -141,11 +141,30 @@ def test_both_see_each_other_switch_off_and_hang_up(call: Callable[..., tuple[Pa
     hang_up(other_tab, operator)
 
 
+def spoil_first_offer(page: Page) -> list[str]:
+    """Let a page's first offer arrive as nonsense, and return what was spoilt."""
+    spoilt: list[str] = []
+
+    def pass_on(route: Route) -> None:
+        sent = route.request.post_data or ""
+        if "kind=offer" in sent and not spoilt:
+            spoilt.append(sent)
+            sent = sent.replace("v%3D0", "nonsense")
+        route.continue_(post_data=sent or None)
+
+    page.route("**/signal/", pass_on)
+    return spoilt
+
+
 def test_an_erasure_ends_the_call_on_both_sides(call: Callable[..., tuple[Page, Page]]) -> None:
     visitor, operator = call()
-    start(operator, visitor)
+    spoilt = spoil_first_offer(operator)
+    start(operator)
+    expect(visitor.get_by_text("The operator is calling.")).to_be_visible()
+    start(visitor)
     for page in (visitor, operator):
         is_seen(page)
+    assert len(spoilt) == 1, "they began again"
     visitor.evaluate("window.used = document.querySelector('[data-self]').srcObject.getTracks()")
     room, session = visitor.url, Session.objects.get()
     assert visitor.request.get(f"{room}ice/").status == 200, "the control"

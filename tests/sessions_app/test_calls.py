@@ -80,7 +80,9 @@ def test_before_the_gate_there_is_nothing_of_a_call(client: Client) -> None:
     assert f'data-signals="{room}signal/"' in page.content.decode(), "the control"
     assert "turn.example.com" not in page.content.decode(), "not even then in a page"
     assert page.headers["Permissions-Policy"] == ALLOWED
-    assert "turn.example.com" in client.get(f"{room}ice/").content.decode()
+    servers = client.get(f"{room}ice/")
+    assert "turn.example.com" in servers.content.decode()
+    assert "no-store" in servers.headers["Cache-Control"]
 
 
 def test_devices_are_for_pages_of_calls(client: Client, log_in: Callable[[str], Client], room: str) -> None:
@@ -250,7 +252,9 @@ def test_what_is_old_goes_with_the_next_signal_or_by_cron(room: str, capsys: Any
     assert Signal.objects.count() == 3
     call_command("delete_old_signals")
     assert set(Signal.objects.all()) == {young, newest}
-    assert capsys.readouterr().out == "Would delete: 1.\nDeleted: 1.\n"
+    call_command("delete_old_signals", json=True)
+    said = 'Would delete: 1.\nDeleted: 1.\n{"result": "deleted", "signals": 0}\n'
+    assert capsys.readouterr().out == said
 
 
 def test_a_session_holds_a_hundred(room: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ Safe to repeat and to run twice at once. Exit code 0.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -21,10 +22,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="Say how many; delete nothing.")
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         old = services.old_signals()
-        if options["dry_run"]:
-            self.stdout.write(f"Would delete: {old.count()}.")
-        else:
-            self.stdout.write(f"Deleted: {old.delete()[0]}.")
+        result = "would delete" if options["dry_run"] else "deleted"
+        count = old.count() if options["dry_run"] else old.delete()[0]
+        answer = json.dumps({"result": result, "signals": count})
+        self.stdout.write(answer if options["json"] else f"{result.capitalize()}: {count}.")
