@@ -16,7 +16,7 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from anonymization.policy import registry
-from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session
+from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session, Signal
 from tests.database import digest, media
 from tests.factories import make_webchat
 
@@ -26,7 +26,7 @@ WORDS = b"of a bystander"
 
 @pytest.fixture
 def bystander(db: None, settings: Any, _own_media_folder: None) -> Iterator[None]:
-    """Plant a guest with session, evidence, message and file; after the test every row and file is byte for byte there.
+    """Plant a guest with session, evidence, message, signal and file; after the test each is byte for byte there.
 
     Also the rows that were there before, of every table, whether a model declares it or not.
     """
@@ -55,6 +55,7 @@ def _plant() -> None:
         day=timezone.localdate(), channel=Channel.CHAT,
     )  # fmt: skip
     Message.objects.create(session=session, sender=Party.VISITOR, text=text)
+    Signal.objects.create(session=session, sender=Party.VISITOR, kind=Signal.Kind.OFFER, body=text)
     attachment = Attachment(session=session, sender=Party.VISITOR, original_name="b.txt", size=len(WORDS))
     attachment.file.save("b.txt", ContentFile(WORDS))
 

@@ -167,7 +167,8 @@ WouldGo = inline_serializer(
     {
         "dryRun": serializers.BooleanField(),
         "counts": serializers.DictField(
-            child=serializers.IntegerField(), help_text="How many sessions, guests, messages, attachments."
+            child=serializers.IntegerField(),
+            help_text="How many sessions, guests, messages, attachments, signals of calls.",
         ),
     },
 )

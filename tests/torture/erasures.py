@@ -17,7 +17,7 @@ from anonymization import engine, files, outside, restoration, verification
 from anonymization.ledger import BrokenChain, subject_of
 from anonymization.models import Door, Erasure, FileDeletion
 from sessions_app import services
-from sessions_app.models import Attachment, Guest, Message, Party, Session
+from sessions_app.models import Attachment, Channel, Guest, Message, Party, Session, Signal
 from tests.database import digest, flush, media
 from tests.factories import make_session, make_webchat, send_file
 from webchat.models import WebChat
@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Somebody:
-    """A guest with sessions, messages and files; ``token`` stands in everything that they left."""
+    """A guest with calls, messages, files and signals; ``token`` stands in everything that they left."""
 
     sessions: list[Session]
     token: str
@@ -64,13 +64,13 @@ def begin_anew() -> WebChat:
 def make_somebody(webchat: WebChat, *, sessions: int = 2, files: int = 1, messages: int = 2) -> Somebody:
     """Return a stored person with so many sessions, each with so many messages and files."""
     token = f"torture{next(_numbers):08d}"
-    made = [
-        make_session(webchat, name=f"Jana {token}", email=f"{token}@example.com") for _ in range(sessions)
-    ]
+    person: dict[str, Any] = {"name": f"Jana {token}", "email": f"{token}@example.com"}
+    made = [make_session(webchat, **person, channel=Channel.AV) for _ in range(sessions)]
     somebody = Somebody(made, token)
     for session in made:
         for _ in range(messages):
             services.post_message(session, sender=Party.VISITOR, text=f"I am {token}")
+        services.post_signal(session, sender=Party.VISITOR, kind="offer", body=token)
         somebody.files.update(attach(session, token) for _ in range(files))
     return somebody
 
@@ -98,14 +98,14 @@ def state_of(subject: Model, shown: set[str]) -> str:
     current: Any = type(subject)._base_manager.get(pk=subject.pk)
     records = Erasure.objects.filter(subject=subject_of(current.uid))
     rows = {"session__guest": current.pk} if isinstance(current, Guest) else {"session": current.pk}
-    messages, attachments = Message.objects.filter(**rows).count(), Attachment.objects.filter(**rows).count()
+    messages, attachments, signals = (m.objects.filter(**rows).count() for m in (Message, Attachment, Signal))
     there = {name for name in shown if default_storage.exists(name)}
     if current.anonymized_at is None:
-        whole = there == shown and not records.exists() and attachments == len(shown)
+        whole = there == shown and not records.exists() and attachments == len(shown) and signals
         return "untouched" if whole else "half done: no mark, but something is gone"
     if records.count() != 1 or current.erasure != records.get():
         return f"half done: {records.count()} records"
-    if messages or attachments:
+    if messages or attachments or signals:
         return "half done: marked, but rows are left"
     queued = set(FileDeletion.objects.filter(erasure=records.get()).values_list("name", flat=True))
     if there - queued:
@@ -154,6 +154,7 @@ def rows_changed(before: dict[str, set[str]], somebody: Somebody, kind: str) -> 
         "sessions_app_session": sessions,
         "sessions_app_guest": 1 if kind == "guest" or len(somebody.sessions) == 1 else 0,
         "sessions_app_message": sessions * 2,
+        "sessions_app_signal": sessions,
         "sessions_app_attachment": len(somebody.files) // len(somebody.sessions) * sessions,
     }
     for table, rows in before.items():
