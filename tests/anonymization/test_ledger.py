@@ -65,21 +65,45 @@ def test_a_chain_holds_and_its_head_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tampered", "sequence"),
+    ("tampered", "said"),
     [
-        (lambda e: [e[0], replace(e[1], day="2026-01-01"), *e[2:]], 3),
-        (lambda e: [e[0], *e[2:]], 2),
-        (lambda e: [e[1], *e[1:]], 1),
-        (lambda e: [e[0], e[2], e[1], *e[3:]], 2),
-        (lambda e: [*e[:3], e[2], *e[3:]], 4),
-        (lambda e: [e[0], replace(e[1], previous="f" * 64), *e[2:]], 2),
+        (
+            lambda e: [e[0], replace(e[1], day="2026-01-01"), *e[2:]],
+            "record 3: does not follow the record before it",
+        ),
+        (lambda e: [e[0], *e[2:]], "record 2: is missing; 3 stands in its place"),
+        (lambda e: [e[1], *e[1:]], "record 1: is missing; 2 stands in its place"),
+        (lambda e: [e[0], e[2], e[1], *e[3:]], "record 2: is missing; 3 stands in its place"),
+        (lambda e: [*e[:3], e[2], *e[3:]], "record 4: is missing; 3 stands in its place"),
+        (
+            lambda e: [e[0], replace(e[1], previous="f" * 64), *e[2:]],
+            "record 2: does not follow the record before it",
+        ),
     ],
     ids=["edited", "deleted", "first deleted", "swapped", "inserted", "unhinged"],
 )
-def test_tampering_is_found_at_its_place(tampered: Any, sequence: int) -> None:
+def test_tampering_is_found_at_its_place(tampered: Any, said: str) -> None:
     with pytest.raises(BrokenChain) as broken:
         verify(tampered(chain(5)))
-    assert broken.value.sequence == sequence
+    assert str(broken.value) == said == f"record {broken.value.sequence}: {broken.value.reason}"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"hash": ...}, "is no record of a ledger"),
+        ({"day": ...}, "is no record of a ledger"),
+        ({"note": ""}, "is no record of a ledger"),
+        ({"version": 2}, "is of an unknown version"),
+        ({"sequence": "1"}, "is of an unknown version"),
+        ({"sequence": True}, "is of an unknown version"),
+        ({"day": "2026-11-26"}, "was changed: its hash is another"),
+    ],
+)
+def test_what_is_no_entry_is_refused_with_the_reason(change: dict[str, Any], said: str) -> None:
+    fields = {name: value for name, value in (chain(1)[0].as_fields() | change).items() if value is not ...}
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        Entry.read(fields)
 
 
 def test_a_cut_tail_and_a_new_history_are_found_by_a_head(ledger: Path) -> None:
