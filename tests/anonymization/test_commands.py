@@ -39,10 +39,17 @@ BAD_ARGUMENTS = [[bad] for bad in BAD_IDS] + [[], ["1", "2"], ["1 2"]]
 def test_bad_id_is_refused_and_changes_nothing(command: str, given: list[str]) -> None:
     make_session()
     before = digest()
-    with pytest.raises(CommandError) as refused:
+    with pytest.raises(
+        CommandError, match=r"^(Give exactly one id: a positive number without sign|There is no)"
+    ):
         call_command(command, *given)
-    assert refused.value.returncode == 1
     assert digest() == before
+
+
+def test_unknown_number_is_named() -> None:
+    with pytest.raises(CommandError, match=r"^There is no Guest 7\.$") as refused:
+        call_command("anonymize_guest", "7")
+    assert refused.value.returncode == 1
 
 
 @pytest.mark.parametrize("command", ["anonymize_session", "anonymize_guest"])
@@ -51,12 +58,21 @@ def test_it_erases_and_a_second_call_says_so(command: str, capsys: Any) -> None:
     subject = session.pk if command == "anonymize_session" else session.guest_id
     call_command(command, str(subject), "--json")
     first = json.loads(capsys.readouterr().out)
-    assert first["result"] == "anonymized"
-    assert first["record"] == Erasure.objects.get().number
+    record = Erasure.objects.get()
+    assert first == {
+        "result": "anonymized", "id": subject, "record": record.number, "counts": record.counts, "pending_files": 0,
+    }  # fmt: skip
     call_command(command, str(subject))
     output = capsys.readouterr().out
-    assert output.startswith("already anonymized")
-    assert "Jana" not in output
+    counts = ", ".join(f"{label.partition('.')[2]}: {n}" for label, n in record.counts.items())
+    assert output == f"already anonymized ({counts})\n"
+    assert "Session: 1" in counts
+    call_command(command, str(subject), "--dry-run", "--json")
+    assert json.loads(capsys.readouterr().out) == {
+        "result": "already anonymized",
+        "id": subject,
+        "counts": {},
+    }
     assert Session.objects.get().anonymized_at is not None
     assert Guest.objects.get().anonymized_at is not None
 
@@ -64,17 +80,14 @@ def test_it_erases_and_a_second_call_says_so(command: str, capsys: Any) -> None:
 @pytest.mark.parametrize("command", ["anonymize_session", "anonymize_guest"])
 def test_dry_run_changes_nothing(command: str, capsys: Any) -> None:
     session = make_session()
+    subject = session.pk if command == "anonymize_session" else session.guest_id
     before = digest()
-    call_command(
-        command,
-        str(session.pk if command == "anonymize_session" else session.guest_id),
-        "--dry-run",
-        "--json",
-    )
+    call_command(command, str(subject), "--dry-run", "--json")
     shown = json.loads(capsys.readouterr().out)
-    assert shown["result"] == "would anonymize"
-    assert shown["counts"]["sessions_app.Session"] == 1
     assert digest() == before
+    call_command(command, str(subject), "--json")
+    erased = json.loads(capsys.readouterr().out)
+    assert shown == {"result": "would anonymize", "id": subject, "counts": erased["counts"]}
 
 
 def test_status_counts(capsys: Any) -> None:
