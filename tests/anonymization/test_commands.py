@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from anonymization.models import Erasure
+from anonymization import outside
+from anonymization.files import mark_storage
+from anonymization.models import Erasure, FileDeletion, Maintenance
 from sessions_app.models import Guest, Session
 from tests.database import digest
 from tests.factories import make_session
@@ -90,18 +94,70 @@ def test_dry_run_changes_nothing(command: str, capsys: Any) -> None:
     assert shown == {"result": "would anonymize", "id": subject, "counts": erased["counts"]}
 
 
-def test_status_counts(capsys: Any) -> None:
+def test_status_counts(capsys: Any, settings: Any) -> None:
+    settings.ERASURE_LEDGER_DIR = None
     session = make_session()
     make_session(session.webchat, email="petr@example.com")
     call_command("anonymize_session", str(session.pk))
+    mark_storage()
     capsys.readouterr()
     call_command("erasure_status", "--json")
-    status = json.loads(capsys.readouterr().out)
-    assert status["erasures"] == 1
-    assert status["anonymized"] == {"sessions_app.Guest": 1, "sessions_app.Session": 1}
-    assert status["identified"] == {"sessions_app.Guest": 1, "sessions_app.Session": 1}
+    assert json.loads(capsys.readouterr().out) == {
+        "erasures": 1,
+        "pending_files": 0,
+        "unfinished_uploads": 0,
+        "not_physically_complete": 1,
+        "storage": "It is the one that the files were written to.",
+        "outside_copy": "none is kept",
+        "anonymized": {"sessions_app.Guest": 1, "sessions_app.Session": 1},
+        "identified": {"sessions_app.Guest": 1, "sessions_app.Session": 1},
+    }
     call_command("erasure_status")
-    assert "pending_files: 0" in capsys.readouterr().out
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["erasures: 1", "pending_files: 0"]
+    assert "anonymized sessions_app.Session: 1" in said
+    assert len(said) == 10
+
+
+def test_status_fails_while_the_copy_is_not_even_or_files_are_left(
+    settings: Any, tmp_path: Path, capsys: Any
+) -> None:
+    settings.ERASURE_LEDGER_DIR = tmp_path
+    said = r"^The outside copy of the ledger is missing: see docs/ledger\.md\.$"
+    with pytest.raises(CommandError, match=said):
+        call_command("erasure_status", "--json")
+    assert json.loads(capsys.readouterr().out)["outside_copy"] == "missing"
+    outside.begin(tmp_path / outside.FILE, entries=[])
+    call_command("erasure_status", "--json")
+    assert json.loads(capsys.readouterr().out)["outside_copy"] == "even"
+    settings.ERASURE_LEDGER_DIR = None
+    call_command("anonymize_session", str(make_session().pk))
+    FileDeletion.objects.create(erasure=Erasure.objects.get(), name="a")
+    with pytest.raises(CommandError, match=r"^1 files of erasures are not deleted yet\.$"):
+        call_command("erasure_status")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ([], {"rewrite": False, "wait": timedelta(seconds=5)}),
+        (["--rewrite", "--wait", "0.2"], {"rewrite": True, "wait": timedelta(seconds=0.2)}),
+        (["--wait", "-1"], {"rewrite": False, "wait": timedelta(0)}),
+    ],
+)
+def test_maintain_waits_as_long_as_asked(
+    arguments: list[str], asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    ran: list[dict[str, Any]] = []
+
+    def maintain(**options: Any) -> Maintenance:
+        ran.append(options)
+        return Maintenance(rewritten=True)
+
+    monkeypatch.setattr("anonymization.management.commands.maintain.maintain", maintain)
+    call_command("maintain", *arguments)
+    assert ran == [asked]
+    assert capsys.readouterr().out == "Done. Erasures that are not physically complete: 0.\n"
 
 
 def test_left_over_files_fail_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,5 +165,5 @@ def test_left_over_files_fail_the_command(monkeypatch: pytest.MonkeyPatch) -> No
 
     call_command("delete_erased_files")
     monkeypatch.setattr(delete_erased_files, "delete_pending_files", lambda: 2)
-    with pytest.raises(CommandError, match="2 files"):
+    with pytest.raises(CommandError, match=r"^2 files could not be deleted yet\."):
         call_command("delete_erased_files")
