@@ -33,9 +33,9 @@ from django.core.mail import EmailMessage
 from django.db import connection
 from django.utils import timezone
 
-from anonymization.canary import database, places, run
+from anonymization.canary import database, doors, places, run
 from anonymization.canary.spellings import Search, encoded, letters
-from anonymization.canary.values import Canaries, Canary
+from anonymization.canary.values import LENGTH, Canaries, Canary
 from sessions_app.matching import match_keys
 from sessions_app.models import Guest
 
@@ -121,6 +121,31 @@ def test_canaries_are_the_same_for_the_same_label_only() -> None:
     assert Search(canaries).find(key.encode()) == {("phone", "plain")}
     address = canaries.address("address").encode()
     assert Search(canaries).find(address) == {("address", "plain")}
+
+
+def test_canaries_have_the_form_of_what_they_stand_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    canaries = Canaries()
+    assert len(canaries.text("text")) == LENGTH == 20
+    assert canaries.email("email").partition("@")[1:] == ("@", "example.com")
+    assert len(canaries.email("email")) == LENGTH + len("@example.com")
+    assert canaries.email("email")[:8] == canaries.text("text")[:8], "a search looks for few beginnings"
+    monkeypatch.setattr("anonymization.canary.values.secrets.randbelow", lambda end: end - 1)
+    assert canaries.phone("phone") == "+43 1 2999 99999999"
+    (phone,) = (canary for canary in canaries if canary.label == "phone")
+    assert phone.values == ("+43 1 2999 99999999", "+431299999999999", "431299999999999")
+    monkeypatch.setattr("anonymization.canary.values.secrets.randbelow", lambda end: 0)
+    assert canaries.phone("least") == "+43 1 2000 00000000"
+    assert len(canaries) == 4
+
+
+def test_a_model_has_one_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "_planters", {})
+    monkeypatch.setattr(doors, "_discover", lambda: None)
+    assert doors.door(Guest)(letters) is letters
+    assert doors.planters() == {Guest: letters}
+    with pytest.raises(ValueError, match=r"^sessions_app\.Guest has a door already\.$"):
+        doors.door(Guest)(encoded)
+    assert doors.planters() == {Guest: letters}
 
 
 PLACES: dict[str, Callable[[str], Any]] = {

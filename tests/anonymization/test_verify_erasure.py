@@ -276,6 +276,9 @@ def test_what_is_kept_may_stay_in_its_own_column_only(run: Run, monkeypatch: pyt
     own = "database: sessions_app_session.entry_key"
     assert {(hit.place, hit.label) for hit in found.allowed} == {(own, "sessions_app.Session.entry_key")}
     assert all(hit.reason for hit in found.allowed)
+    for name in ("guest", "status", "created_at"):
+        hit = Hit("database: sessions_app_session", f"sessions_app.Session.{name}", "unchanged")
+        assert hit in found.hits, "nothing was erased yet"
     Session.objects.update(note=key)
     hit = Hit("database: sessions_app_session.note", "sessions_app.Session.entry_key", "plain")
     assert hit in run.report([]).hits
