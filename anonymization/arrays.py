@@ -14,14 +14,23 @@ from django.db import connection
 from django.db.models.expressions import RawSQL
 
 
-def one_of(keys: Collection[int] | Collection[uuid.UUID]) -> RawSQL:
-    """Return the right side of an ``__in`` lookup."""
+def one_of(keys: Collection[Any], kind: str = "bigint") -> RawSQL:
+    """Return the right side of an ``__in`` lookup; ``kind`` is bigint or uuid."""
+    return one_of_parameter(as_parameter(keys), kind)
+
+
+def one_of_parameter(parameter: Any, kind: str = "bigint") -> RawSQL:
+    """Return it for keys that ``as_parameter`` made, or for something that these are put in place of later."""
+    if connection.vendor != "postgresql":
+        return RawSQL("SELECT value FROM json_each(%s)", (parameter,))
+    if kind == "uuid":
+        return RawSQL("SELECT unnest(%s::uuid[])", (parameter,))
+    return RawSQL("SELECT unnest(%s::bigint[])", (parameter,))
+
+
+def as_parameter(keys: Collection[Any]) -> str:
     values = [_plain(key) for key in keys]
-    if connection.vendor == "postgresql":
-        kind = "uuid" if values and isinstance(values[0], str) else "bigint"
-        array = "{" + ",".join(map(str, values)) + "}"
-        return RawSQL(f"SELECT unnest(%s::{kind}[])", (array,))  # noqa: S611
-    return RawSQL("SELECT value FROM json_each(%s)", (json.dumps(values),))
+    return "{" + ",".join(map(str, values)) + "}" if connection.vendor == "postgresql" else json.dumps(values)
 
 
 def as_rows(name: str, rows: Iterable[tuple[Any, ...]], *, columns: dict[str, str]) -> tuple[str, str]:

@@ -8,13 +8,12 @@ has a record of its own in the ledger, with its own counts.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet, sql
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, sql
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -25,32 +24,25 @@ from anonymization.engine import (
     OutsideSubject,
     Requester,
     announce,
+    chain,
     erasing,
-    head,
-    lock_head,
+    new_record,
 )
 from anonymization.ledger import subject_of
-from anonymization.models import ASKED_BY_DOOR, Erasure, FileDeletion
+from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import Policy, registry
 
-
-@dataclass
-class _Taken:
-    """One subject of the batch: its record to be, and what was counted for it."""
-
-    record: uuid.UUID
-    uid: uuid.UUID
-    counts: dict[str, int] = field(default_factory=dict)
-    shells: dict[str, list[int]] = field(default_factory=dict)
+#: Primary key → the record to be of the subject that the row goes with.
+_Owners = Mapping[int, Erasure]
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The rows of one policy: ``path`` leads from them to ``owners``, primary key → the subject it goes with."""
+    """The rows of one policy; ``path`` leads from them to their owners."""
 
     policy: Policy
     path: str
-    owners: Mapping[int, _Taken]
+    owners: _Owners
 
     def rows(self) -> QuerySet:
         return self.policy.rows_of_all(one_of(self.owners), self.path)
@@ -63,56 +55,66 @@ def erase_batch(pks: Sequence[int], *, among: QuerySet, requester: Requester) ->
     transaction holds. A person whose last rows are in the batch goes with the last one of them.
 
     Raises:
-        NotErasable: the model is no data subject.
+        NotErasable: the model is no data subject, or rows that are locked one by one hang on its own.
         OutsideSubject: a row outside the batch was touched; nothing changed.
         LedgerUnavailable: the outside copy of the ledger can't be written; nothing changed.
     """
     policy = registry.get(among.model)
-    if not policy.mark:
+    if [part for _path, part in registry.reaching(policy.model) if part.mark] != [policy]:
         raise NotErasable(_("This is not a stored data subject."))
     with erasing():
         return _erase_locked(policy, pks, among.filter(**{policy.mark: None}), requester)
 
 
 def _erase_locked(policy: Policy, pks: Sequence[int], among: QuerySet, requester: Requester) -> list[Erasure]:
-    taken, parents = _lock(policy, pks, among)
-    if not taken:
+    uids, taken, parents = _lock(policy, pks, among, requester)
+    records = list(taken.values())
+    if not records:
         return []
-    now = timezone.now()
     counted = [(part, _count(part)) for part in _parts(policy, taken, parents)]
-    records = [_record(policy, subject, requester, now) for subject in taken.values()]
     if connection.vendor == "sqlite":
         # Else it looks for rows that wait for a record through whole tables, once for each record. Nobody waits for
         # the ledger's head: the transaction excludes others anyway.
-        _chain(records)
+        _store(records)
+    _adopt_uploads({uids[pk]: record for pk, record in taken.items()})
     for part, expected in counted:
-        _queue_files(part)
-        if expected and _erase(part, now) != expected:
+        if expected and _erase(part) != expected:
             raise OutsideSubject(_("The erasure touched rows outside its subject and was rolled back."))
-    _adopt_uploads(taken.values())
     if connection.vendor != "sqlite":
-        _chain(records)
+        _store(records)
     announce(records)
     return records
 
 
-def _lock(policy: Policy, pks: Sequence[int], among: QuerySet) -> tuple[dict[int, _Taken], dict[int, _Taken]]:
-    """Lock the persons, then the subjects, each in the order of keys, and return both with what they go with."""
+def _lock(
+    policy: Policy, pks: Sequence[int], among: QuerySet, requester: Requester
+) -> tuple[dict[int, uuid.UUID], dict[int, Erasure], dict[int, Erasure]]:
+    """Lock the persons, then the subjects, each in the order of keys.
+
+    Returns the random identifiers of the subjects, their records, and the records with which persons go.
+    """
     step = policy.subject or "pk"
     rows = among.filter(pk__in=one_of(pks))
     persons: dict[int, bool] = {}
     if step != "pk":
-        parent = registry.get(policy.fields[step].related_model)  # type: ignore[arg-type]
+        parent = registry.get(_person(policy))
         named = set(rows.exclude(**{step: None}).values_list(step, flat=True))
-        found = _unlocked(parent.model._base_manager.filter(pk__in=one_of(named))).values_list(
-            "pk", parent.mark
-        )
-        persons = {pk: mark is None and parent.erased_with_last == policy.label for pk, mark in found}
+        found = _unlocked(parent.model._base_manager.filter(pk__in=one_of(named)))
+        persons = {
+            pk: mark is None and parent.erased_with_last == policy.label
+            for pk, mark in found.values_list("pk", parent.mark)
+        }
         rows = rows.filter(Q(**{step: None}) | Q(**{f"{step}__in": one_of(persons)}))
     locked = list(_unlocked(rows).values_list("pk", "uid", step))
-    taken = {pk: _Taken(uuid.uuid4(), uid) for pk, uid, _person in locked}
+    uids = {pk: uid for pk, uid, _named in locked}
+    now = timezone.now()
+    taken = {pk: new_record(policy.label, subject_of(uid), requester, now=now) for pk, uid in uids.items()}
     last = {person: taken[pk] for pk, _uid, person in locked if persons.get(person)}
-    return taken, _without_others(policy, step, last, taken)
+    return uids, taken, _without_others(policy, step, last, taken)
+
+
+def _person(policy: Policy) -> Any:
+    return policy.fields[policy.subject or ""].related_model
 
 
 def _unlocked(rows: QuerySet) -> QuerySet:
@@ -121,24 +123,23 @@ def _unlocked(rows: QuerySet) -> QuerySet:
 
 
 def _without_others(
-    policy: Policy, step: str, last: dict[int, _Taken], taken: Collection[int]
-) -> dict[int, _Taken]:
+    policy: Policy, step: str, last: dict[int, Erasure], taken: _Owners
+) -> dict[int, Erasure]:
     """Return the persons whom no row outside the batch names."""
     if not last:
         return {}
-    naming = policy.model._base_manager.filter(**{f"{step}__in": one_of(last)})
-    others = {person for pk, person in naming.values_list("pk", step) if pk not in taken}
-    return {person: subject for person, subject in last.items() if person not in others}
+    others = policy.model._base_manager.filter(**{step: OuterRef("pk")}).exclude(pk__in=one_of(taken))
+    going = _person(policy)._base_manager.filter(~Exists(others), pk__in=one_of(last))
+    return {person: last[person] for person in going.values_list("pk", flat=True)}
 
 
-def _parts(policy: Policy, taken: Mapping[int, _Taken], parents: Mapping[int, _Taken]) -> Iterator[_Part]:
+def _parts(policy: Policy, taken: _Owners, parents: _Owners) -> Iterator[_Part]:
     """Yield what goes, the farthest first: the rows of the subjects, then those that only hang on the persons."""
     for path, part in registry.reaching(policy.model):
         if part.delete or part.erase:
             yield _Part(part, path, taken)
     if parents:
-        parent: Any = policy.fields[policy.subject or ""].related_model
-        for path, part in registry.reaching(parent):
+        for path, part in registry.reaching(_person(policy)):
             if (part.delete or part.erase) and part.path_to(policy.model) is None:
                 yield _Part(part, path, parents)
 
@@ -149,7 +150,7 @@ def _count(part: _Part) -> int:
     if part.policy.mark:
         for pk, owner in _with_owner(part, "pk"):
             part.owners[owner].shells.setdefault(label, []).append(pk)
-        counts = {owner: len(subject.shells.get(label, [])) for owner, subject in part.owners.items()}
+        counts = {owner: len(record.shells.get(label, [])) for owner, record in part.owners.items()}
     else:
         by_owner = part.rows().order_by().values_list(path).annotate(Count("pk"))
         counts = dict.fromkeys(part.owners, 0) | dict(by_owner)
@@ -165,74 +166,56 @@ def _with_owner(part: _Part, name: str) -> list[tuple[Any, int]]:
     return list(part.rows().order_by("pk").values_list(name, part.path or "pk"))
 
 
+def _erase(part: _Part) -> int:
+    """Queue the stored files of the rows, delete or empty these in one statement and return how many it touched."""
+    _queue_files(part)
+    policy = part.policy
+    if policy.delete:
+        _total, by_model = part.rows().delete()
+        return sum(by_model.values())
+    if not policy.mark:
+        return part.rows().update(**policy.erased_values())
+    return _empty(policy, {pk: part.owners[owner] for pk, owner in _with_owner(part, "pk")})
+
+
 def _queue_files(part: _Part) -> None:
     for name in part.policy.file_fields:
         queued = [
-            FileDeletion(erasure_id=part.owners[owner].record, name=stored)
+            FileDeletion(erasure_id=part.owners[owner].pk, name=stored)
             for stored, owner in _with_owner(part, name)
             if stored
         ]
         FileDeletion.objects.bulk_create(queued)
 
 
-def _erase(part: _Part, now: datetime) -> int:
-    """Delete or empty the rows in one statement and return how many it touched."""
-    policy = part.policy
-    if policy.delete:
-        _total, by_model = part.rows().delete()
-        return sum(by_model.values())
-    if not policy.mark:
-        return part.rows().update(**policy.erased_values(part.rows()))
-    return _empty(part, {pk: part.owners[owner].record for pk, owner in _with_owner(part, "pk")}, now)
-
-
-def _empty(part: _Part, records: Mapping[int, uuid.UUID], now: datetime) -> int:
+def _empty(policy: Policy, records: Mapping[int, Erasure]) -> int:
     """Empty and mark the rows, each with its own record, by one UPDATE … FROM, which Django has no words for."""
-    policy = part.policy
-    query = policy.model._base_manager.all().query.chain(sql.UpdateQuery)
-    values = {policy.mark: now, f"{policy.record}_id": RawSQL("batch.record", ())}
-    query.add_update_values(policy.erased_values(part.rows()) | values)  # type: ignore[attr-defined]
+    query: Any = policy.model._base_manager.all().query.chain(sql.UpdateQuery)
+    own = {
+        policy.mark: next(iter(records.values())).created_at,
+        f"{policy.record}_id": RawSQL("batch.record", ()),
+    }
+    company = one_of(policy.in_company(records)) if policy.in_company else None
+    query.add_update_values(policy.erased_values(company) | own)
     statement, params = query.get_compiler(connection=connection).as_sql()
-    source, rows = as_rows("batch", records.items(), columns={"pk": "bigint", "record": "uuid"})
+    pairs = ((pk, record.pk) for pk, record in records.items())
+    source, rows = as_rows("batch", pairs, columns={"pk": "bigint", "record": "uuid"})
     key = f'"{policy.model._meta.db_table}"."{policy.model._meta.pk.column}"'
     with connection.cursor() as cursor:
         cursor.execute(f"{statement} FROM {source} WHERE {key} = batch.pk", [*params, rows])
         return int(cursor.rowcount)
 
 
-def _adopt_uploads(taken: Collection[_Taken]) -> None:
+def _adopt_uploads(records: Mapping[uuid.UUID, Erasure]) -> None:
     """Take over the uploads that have begun and not ended, as the engine does for one subject."""
-    records = {subject.uid: subject.record for subject in taken}
-    uploads = list(FileDeletion.objects.filter(erasure=None, subject__in=one_of(records)))
+    uploads: list[Any] = list(FileDeletion.objects.filter(erasure=None, subject__in=one_of(records, "uuid")))
     for upload in uploads:
-        upload.erasure_id = records[upload.subject]  # type: ignore[index]
+        upload.erasure_id = records[upload.subject].pk
     FileDeletion.objects.bulk_update(uploads, ["erasure"])
 
 
-def _record(policy: Policy, subject: _Taken, requester: Requester, now: datetime) -> Erasure:
-    return Erasure(
-        id=subject.record,
-        kind=policy.label,
-        subject=subject_of(subject.uid),
-        day=timezone.localdate(now),
-        requester=ASKED_BY_DOOR[requester.door],
-        created_at=now,
-        door=requester.door,
-        requested_by_id=requester.user.pk if requester.user else None,
-        client_id=requester.client.pk if requester.client else None,
-        counts=subject.counts,
-        shells=subject.shells,
-    )
-
-
-def _chain(records: list[Erasure]) -> None:
-    """Chain the records to the newest one and each other, and store them by one INSERT."""
-    lock_head()
-    last = head()
-    for record in records:
-        record.number, record.previous = last.sequence + 1, last.hash
-        last = record.entry.head
-        record.hash = last.hash
+def _store(records: list[Erasure]) -> None:
+    chain(records)
     _insert(records)
 
 

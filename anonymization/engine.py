@@ -17,14 +17,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F, Model, QuerySet, UUIDField, Value
+from django.db.models import F, Model, Q, QuerySet, UUIDField, Value
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
+from django.db.models.sql import UpdateQuery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from anonymization import outside
+from anonymization.arrays import as_parameter, one_of_parameter
 from anonymization.files import delete_files_of
 from anonymization.ledger import Entry, Head, subject_of
 from anonymization.models import ASKED_BY_DOOR, Door, Erasure, FileDeletion, Note
@@ -86,14 +90,20 @@ class Preview:
 
 @dataclass(frozen=True)
 class _Scope:
-    """The rows of one erasure: the subject, and each policy with the path from its rows to the subject."""
+    """The rows of one erasure: its root, and each policy with the path from its rows to the root.
+
+    ``locked`` are, by label, the keys of rows that are locked already and alone of their model.
+    """
 
     root: Model
     parts: list[tuple[str, Policy]]
+    locked: Mapping[str, list[int]]
 
     @classmethod
-    def of(cls, root: Model) -> _Scope:
-        return cls(root, [(path, p) for path, p in registry.reaching(type(root)) if p.delete or p.erase])
+    def of(cls, root: Model, subject: Model) -> _Scope:
+        """Return that of the subject, or of its person where the subject is their last row."""
+        parts = [(path, p) for path, p in registry.reaching(type(root)) if p.delete or p.erase]
+        return cls(root, parts, {registry.get(type(row)).label: [row.pk] for row in (root, subject)})
 
     def rows(self) -> list[tuple[Policy, QuerySet]]:
         return [(policy, policy.rows_of(self.root, path)) for path, policy in self.parts]
@@ -102,7 +112,7 @@ class _Scope:
 def preview(subject: Model) -> Preview:
     """Count what an erasure of the subject would take now. Changes nothing, locks nothing."""
     _require_subject(subject)
-    scope = _Scope.of(_with_parent(subject, lock=False))
+    scope = _Scope.of(_with_parent(subject, lock=False), subject)
     keys = {p.label: _keys(rows) for p, rows in scope.rows() if p.mark}
     lines = [(p, len(keys[p.label]) if p.mark else rows.count()) for p, rows in scope.rows()]
     return Preview(
@@ -195,8 +205,9 @@ def erase(
         if getattr(current, policy.mark) is not None:
             return getattr(current, policy.record), False
         record = new_record(policy.label, subject_of(current.uid), requester)
-        _empty(_Scope.of(root), record, expected=expected)
-        chain(record)
+        _empty(_Scope.of(root, subject), record, expected=expected)
+        chain([record])
+        record.save(force_insert=True)
         announce([record])
         return record, True
 
@@ -218,7 +229,7 @@ def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requ
             if subject_of(current.uid) != entry.subject:
                 raise OutsideSubject(_("This is not whom the record names. Nothing was erased."))
             if getattr(current, policy.mark) is None:
-                _empty(_Scope.of(root), record)
+                _empty(_Scope.of(root, subject), record)
         lock_head()
         if head() != Head(entry.sequence - 1, entry.previous):
             raise Overtaken(_("Another process has added to the ledger meanwhile. Nothing was changed."))
@@ -232,14 +243,15 @@ def note(kind: Note, subject: str, *, requester: Requester) -> Erasure:
     """Append a record that erases nobody, about the ledger itself."""
     with erasing():
         record = new_record(kind, subject, requester)
-        chain(record)
+        chain([record])
+        record.save(force_insert=True)
         announce([record])
         return record
 
 
-def new_record(kind: str, subject: str, requester: Requester) -> Erasure:
+def new_record(kind: str, subject: str, requester: Requester, *, now: datetime | None = None) -> Erasure:
     """Return a record of now that is neither chained nor stored yet."""
-    now = timezone.now()
+    now = now or timezone.now()
     return Erasure(
         kind=kind,
         subject=subject,
@@ -259,17 +271,27 @@ def _lock_subject(policy: Policy, subject: Model) -> tuple[Model, Any]:
 
 
 def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None = None) -> None:
-    """Delete and empty the rows, and write down on the record which and how many."""
-    shells = {p.label: _lock_all(rows) for p, rows in scope.rows() if p.mark}
-    counts = {p.label: len(shells[p.label]) if p.mark else rows.count() for p, rows in scope.rows()}
+    """Delete and empty the rows, and write down on the record which and how many.
+
+    What there is none of costs no statement: under the locks nothing can come into being.
+    """
+    shells = {
+        p.label: scope.locked.get(p.label) or _lock_all(p, path, scope.root)
+        for path, p in scope.parts
+        if p.mark
+    }
     if expected is not None and expected != {label: fingerprint(keys) for label, keys in shells.items()}:
         raise SubjectChanged(
             _("What would be erased has changed since it was shown to you. Nothing was erased.")
         )
-    for policy, rows in scope.rows():
-        _queue_files(policy, rows, record.pk)
-        _adopt_uploads(policy, rows, record.pk)
-        if _apply(policy, rows, record.pk, record.created_at) != counts[policy.label]:
+    counts, uploads_begun = _count(scope, shells)
+    if uploads_begun:
+        _adopt_uploads(scope, record.pk)
+    for path, policy in scope.parts:
+        if not counts[policy.label]:
+            continue
+        _queue_files(policy, path, scope.root, record.pk)
+        if _apply(policy, path, scope.root, record, shells.get(policy.label, [])) != counts[policy.label]:
             raise OutsideSubject(_("The erasure touched rows outside its subject and was rolled back."))
     record.counts, record.shells = counts, shells
 
@@ -295,37 +317,57 @@ def _with_parent(subject: Model, *, lock: bool) -> Model:
         return subject
     parent_model: Any = policy.model._meta.get_field(step).related_model
     parent_policy = registry.get(parent_model)
-    # Read again: the loaded object may be older than another erasure.
-    parent_pk = policy.model._base_manager.filter(pk=subject.pk).values_list(step, flat=True).first()
-    if parent_pk is None or parent_policy.erased_with_last != policy.label:
+    if parent_policy.erased_with_last != policy.label:
         return subject
-    parents = parent_model._base_manager.filter(pk=parent_pk)
-    parent = (_lock(parents) if lock else parents).get()
-    if getattr(parent, parent_policy.mark) is not None:
-        return subject  # hung past the triggers on a person who was erased before
-    others = policy.model._base_manager.filter(**{step: parent_pk}).exclude(pk=subject.pk)
-    still_named = policy.model._base_manager.filter(**{step: parent_pk}, pk=subject.pk).exists()
-    return parent if still_named and not others.exists() else subject
+    # Asked of the database: the loaded object may be older than another erasure.
+    rows = policy.model._base_manager
+    parents = parent_model._base_manager.filter(pk__in=rows.filter(pk=subject.pk).values(step))
+    parent = next(iter(_lock(parents) if lock else parents), None)
+    if parent is None or getattr(parent, parent_policy.mark) is not None:
+        return subject  # nobody, or hung past the triggers on a person who was erased before
+    naming = rows.filter(**{step: parent.pk}).order_by().values_list("pk", flat=True)
+    return parent if list(naming[:2]) == [subject.pk] else subject
 
 
 def _lock(rows: QuerySet) -> QuerySet:
     return rows.select_for_update()
 
 
-def _lock_all(rows: QuerySet) -> list[int]:
-    return _keys(_lock(rows))
+def _lock_all(policy: Policy, path: str, root: Model) -> list[int]:
+    """Lock the rows in the order of their keys, which are returned."""
+    table, pk = policy.model._meta.db_table, policy.model._meta.pk.column
+    locking = f" {connection.ops.for_update_sql()}" if connection.features.has_select_for_update else ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'SELECT "{pk}" FROM "{table}" WHERE {policy.where(path)} ORDER BY "{pk}"{locking}', [root.pk]
+        )
+        return [key for (key,) in cursor.fetchall()]
+
+
+def _count(scope: _Scope, shells: Mapping[str, list[int]]) -> tuple[dict[str, int], bool]:
+    """Count the rows of each policy, and say whether anybody's upload has begun and not ended: in one statement."""
+    counts = {p.label: len(shells.get(p.label, ())) for _path, p in scope.parts}
+    counted = [(path, p) for path, p in scope.parts if not p.mark]
+    columns = [
+        f'(SELECT COUNT(*) FROM "{p.model._meta.db_table}" WHERE {p.where(path)})' for path, p in counted
+    ]
+    columns.append(f'EXISTS (SELECT 1 FROM "{FileDeletion._meta.db_table}" WHERE "erasure_id" IS NULL)')
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(columns)}", [scope.root.pk] * len(counted))
+        *numbers, uploads_begun = cursor.fetchone()
+    counts |= {p.label: number for (_path, p), number in zip(counted, numbers, strict=True)}
+    return counts, bool(uploads_begun)
 
 
 def _keys(rows: QuerySet) -> list[int]:
     return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
-def _queue_files(policy: Policy, rows: QuerySet, erasure_id: uuid.UUID) -> None:
+def _queue_files(policy: Policy, path: str, root: Model, erasure_id: uuid.UUID) -> None:
     """Queue the stored files of the rows by one INSERT … SELECT for each file field."""
     for name in policy.file_fields:
-        selected = rows.exclude(**{name: ""}).values_list(
-            Cast(Value(erasure_id), UUIDField()), F(name), Value(0)
-        )
+        rows = policy.rows_of(root, path).exclude(**{name: ""})
+        selected = rows.values_list(Cast(Value(erasure_id), UUIDField()), F(name), Value(0))
         sql, params = selected.query.sql_with_params()
         quote = connection.ops.quote_name
         columns = ", ".join(quote(c) for c in ("erasure_id", "name", "attempts"))
@@ -333,31 +375,60 @@ def _queue_files(policy: Policy, rows: QuerySet, erasure_id: uuid.UUID) -> None:
             cursor.execute(f"INSERT INTO {quote(FileDeletion._meta.db_table)} ({columns}) {sql}", params)
 
 
-def _adopt_uploads(policy: Policy, rows: QuerySet, erasure_id: uuid.UUID) -> None:
+def _adopt_uploads(scope: _Scope, erasure_id: uuid.UUID) -> None:
     """Take over the uploads that have begun and not ended: the erasure is complete when their files are gone too."""
-    if policy.mark:
-        uploads = FileDeletion.objects.filter(erasure=None, subject__in=rows.values("uid"))
-        uploads.update(erasure_id=erasure_id)
+    of_shells = Q()
+    for policy, rows in scope.rows():
+        if policy.mark:
+            of_shells |= Q(subject__in=rows.values("uid"))
+    FileDeletion.objects.filter(of_shells, erasure=None).update(erasure_id=erasure_id)
 
 
-def _apply(policy: Policy, rows: QuerySet, erasure_id: uuid.UUID, now: datetime) -> int:
-    """Delete or empty the rows in one statement and return how many it touched."""
-    if policy.delete:
-        _total, by_model = rows.delete()
-        return by_model.pop(policy.model._meta.label, 0) + sum(by_model.values())
-    values = policy.erased_values(rows)
-    if policy.mark:
-        values |= {policy.mark: now, f"{policy.record}_id": erasure_id}
-    return rows.update(**values)
+def _apply(policy: Policy, path: str, root: Model, record: Erasure, keys: Sequence[int]) -> int:
+    """Delete or empty the rows, which have these keys, in one statement and return how many it touched."""
+    # What else may hang on a deleted row refers to it in the database, which then refuses the commit.
+    deletion: tuple[str, list[Any]] = f'DELETE FROM "{policy.model._meta.db_table}"', []
+    statement, params = deletion if policy.delete else _emptying(policy, record, keys)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{statement} WHERE {policy.where(path)}", [*params, root.pk])
+        return int(cursor.rowcount)
 
 
-def chain(record: Erasure) -> None:
-    """Chain the record to the newest one and store it. The ledger's head is locked from here to the commit."""
+#: Stand for parameters of a compiled statement.
+_NOW, _RECORD, _COMPANY = object(), object(), object()
+
+
+def _emptying(policy: Policy, record: Erasure, keys: Sequence[int]) -> tuple[str, list[Any]]:
+    """Return ``UPDATE … SET …`` without its condition, and its parameters.
+
+    Compiled once for the settings that expressions over a row depend on: that would take longer than to carry it out.
+    """
+    depends_on = (connection.vendor, settings.ERASURE_TIME_PRECISION, settings.TIME_ZONE)
+    if depends_on not in policy.compiled:
+        values = policy.erased_values(one_of_parameter(_COMPANY))
+        if policy.mark:
+            values |= {policy.mark: RawSQL("%s", (_NOW,)), policy.record: RawSQL("%s", (_RECORD,))}
+        query: Any = policy.model._base_manager.all().query.chain(UpdateQuery)
+        query.add_update_values(values)
+        policy.compiled[depends_on] = query.get_compiler(connection=connection).as_sql()
+    statement, params = policy.compiled[depends_on]
+    field_of: Any = Erasure._meta.get_field
+    given = {
+        _NOW: field_of("created_at").get_db_prep_save(record.created_at, connection),
+        _RECORD: field_of("id").get_db_prep_save(record.pk, connection),
+        _COMPANY: as_parameter(policy.in_company(keys) if policy.in_company else ()),
+    }
+    return statement, [given[value] if type(value) is object else value for value in params]
+
+
+def chain(records: Sequence[Erasure]) -> None:
+    """Chain the records to the newest one and each other; the ledger's head is locked from here to the commit."""
     lock_head()
     last = head()
-    record.number, record.previous = last.sequence + 1, last.hash
-    record.hash = record.entry.hash
-    record.save(force_insert=True)
+    for record in records:
+        record.number, record.previous = last.sequence + 1, last.hash
+        last = record.entry.head
+        record.hash = last.hash
 
 
 def announce(
@@ -412,5 +483,9 @@ def lock_head() -> None:
 
 def head() -> Head:
     """Return the newest record of the ledger."""
-    last = Erasure.objects.order_by("-number").values_list("number", "hash").first()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f'SELECT "number", "hash" FROM "{Erasure._meta.db_table}" ORDER BY "number" DESC LIMIT 1'
+        )
+        last = cursor.fetchone()
     return Head(*last) if last else Head()

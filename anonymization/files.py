@@ -18,21 +18,24 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from anonymization.arrays import one_of
-from anonymization.models import FileDeletion, FilesDeleted, StorageMarker
+from anonymization.models import Erasure, FileDeletion, FilesDeleted, StorageMarker
 
 UPLOAD_MAY_TAKE = timedelta(hours=1)
 TEMPORARY_FOR = timedelta(days=1)
+#: Files after whose deletion the database is told.
+BATCH = 500
 
 logger = logging.getLogger(__name__)
 
 
 def delete_files_of(erasures: Collection[uuid.UUID]) -> int:
     """Delete the files that erasures queued; return how many are left."""
-    return _delete(FileDeletion.objects.filter(erasure__in=one_of(erasures)))
+    return _delete(FileDeletion.objects.filter(erasure__in=one_of(erasures, "uuid")))
 
 
 def delete_pending_files() -> int:
@@ -94,13 +97,17 @@ def delete_stale_uploads() -> int:
     return deleted
 
 
+@transaction.atomic
 def settle(queued: QuerySet[FileDeletion]) -> None:
     """Forget queued files that are gone, and note when the last one of an erasure was."""
-    erasures = set(queued.exclude(erasure=None).values_list("erasure_id", flat=True))
+    # Locked: an erasure may be about to take an upload over, and whoever settles another file of the same erasure has
+    # to see this one gone.
+    rows = queued.select_for_update().order_by("pk").values_list("erasure_id", flat=True)
+    erasures = {erasure for erasure in rows if erasure}
+    list(Erasure.objects.select_for_update().filter(pk__in=erasures).order_by("pk").values_list("pk"))
     queued.delete()
-    for erasure_id in erasures - set(
-        FileDeletion.objects.filter(erasure__in=erasures).values_list("erasure_id", flat=True)
-    ):
+    left = FileDeletion.objects.filter(erasure__in=erasures).values_list("erasure_id", flat=True)
+    for erasure_id in erasures.difference(left):
         FilesDeleted.objects.update_or_create(erasure_id=erasure_id, defaults={"at": timezone.now()})
 
 
@@ -110,19 +117,29 @@ def _may_finish() -> Q:
 
 
 def _delete(queued: QuerySet[FileDeletion]) -> int:
-    left = 0
-    for deletion in queued.exclude(_may_finish()).order_by("pk").iterator():
-        try:
-            gone = _delete_stored(deletion.name)
-        except Exception:  # a storage fails in its own ways; the queue keeps the file until a retry works
-            logger.exception("file deletion %s failed", deletion.pk)
-            gone = False
-        if gone:
-            settle(FileDeletion.objects.filter(pk=deletion.pk))
-        else:
-            left += 1
-            FileDeletion.objects.filter(pk=deletion.pk).update(attempts=F("attempts") + 1)
+    """Try the files in the order of the queue and return how many are left.
+
+    The number of statements grows by batches only. Who dies within one leaves files in the queue that are gone, which
+    the next one finds out.
+    """
+    left = last = 0
+    pending = queued.exclude(_may_finish()).order_by("pk")
+    while batch := list(pending.filter(pk__gt=last)[:BATCH]):
+        gone = [deletion.pk for deletion in batch if _try(deletion)]
+        settle(FileDeletion.objects.filter(pk__in=gone))
+        failed = {deletion.pk for deletion in batch}.difference(gone)
+        FileDeletion.objects.filter(pk__in=failed).update(attempts=F("attempts") + 1)
+        left += len(failed)
+        last = batch[-1].pk
     return left
+
+
+def _try(deletion: FileDeletion) -> bool:
+    try:
+        return _delete_stored(deletion.name)
+    except Exception:  # a storage fails in its own ways; the queue keeps the file until a retry works
+        logger.exception("file deletion %s failed", deletion.pk)
+        return False
 
 
 def _delete_stored(name: str) -> bool:

@@ -43,7 +43,8 @@ class Policy:
 
     ``subject`` is the path of lookups from a row to the person: ``""`` is the person itself, ``"session__guest"``
     leads there, ``None`` says that the rows name nobody. ``erase`` maps a field to the value it takes, to a callable
-    that returns it (``dict``), to an expression over the row (a rounded time), or to ``InCompany`` of one.
+    that returns it (``dict``; always the same one), to an expression over the row (a rounded time), or to
+    ``InCompany`` of one.
     """
 
     label: str
@@ -61,8 +62,8 @@ class Policy:
     erased_with_last: str = ""
     #: What of an emptied row may be known from elsewhere, by name and as an expression; ``day`` is when it was.
     known: Mapping[str, Any] = field(default_factory=dict)
-    #: Returns the primary keys of those of the rows that enough others are like, so that they may keep more.
-    in_company: Callable[[QuerySet], Collection[int]] | None = None
+    #: Returns those of the primary keys whose rows enough others are like, so that they may keep more.
+    in_company: Callable[[Collection[int]], Collection[int]] | None = None
     #: Rows are never changed or deleted, not even by SQL.
     append_only: bool = False
     #: Says in words what rows that stay prove, for the record of an erasure.
@@ -80,10 +81,17 @@ class Policy:
     def file_fields(self) -> list[str]:
         return [name for name, f in self.fields.items() if isinstance(f, FileField)]
 
-    def erased_values(self, rows: QuerySet | None = None) -> dict[str, Any]:
-        """Return field → value or expression, fresh for each use, for these rows."""
-        company = self.in_company(rows) if self.in_company and rows is not None else ()
+    def erased_values(self, company: Any = None) -> dict[str, Any]:
+        """Return field → value or expression, fresh for each use.
+
+        ``company`` are the keys of the rows that have company, as an ``__in`` lookup takes them; None has none.
+        """
         return {name: _erased_value(value, company) for name, value in self.erase.items()}
+
+    @cached_property
+    def compiled(self) -> dict[Any, Any]:
+        """What the engine has compiled of this policy."""
+        return {}
 
     @property
     def remaining(self) -> list[str]:
@@ -121,10 +129,17 @@ class Policy:
         """Return the rows that ``path`` joins to any of the subjects, given by key as an ``__in`` lookup takes them."""
         return self.model._base_manager.filter(**_condition(self.model, path, subjects))
 
+    def where(self, path: str) -> str:
+        """Return the condition of ``rows_of`` as SQL, with a placeholder for the key of the subject.
 
-def _erased_value(value: Any, company: Collection[int]) -> Any:
+        It is made at once, while making and compiling a QuerySet may take longer than the statement does.
+        """
+        return _sql_condition(self.model, path)
+
+
+def _erased_value(value: Any, company: Any) -> Any:
     if isinstance(value, InCompany):
-        return Case(When(pk__in=one_of(company), then=value.value), default=None)
+        return Case(When(pk__in=one_of(()) if company is None else company, then=value.value), default=None)
     return value() if callable(value) and not isinstance(value, Expression) else value
 
 
@@ -134,6 +149,17 @@ def _condition(model: type[Model], path: str, pks: Any) -> dict[str, Any]:
         return {f"{first or 'pk'}__in": pks}
     related: Any = model._meta.get_field(first).related_model
     return {f"{first}__in": related._base_manager.filter(**_condition(related, rest, pks)).values("pk")}
+
+
+def _sql_condition(model: type[Model], path: str) -> str:
+    first, _, rest = path.partition("__")
+    step: Any = model._meta.get_field(first) if first else model._meta.pk
+    if not rest:
+        return f'"{step.column}" = %s'
+    table, pk = step.related_model._meta.db_table, step.related_model._meta.pk.column
+    return (
+        f'"{step.column}" IN (SELECT "{pk}" FROM "{table}" WHERE {_sql_condition(step.related_model, rest)})'
+    )
 
 
 class Registry:

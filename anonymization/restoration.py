@@ -178,7 +178,8 @@ def begin_copy(*, requester: Requester) -> Erasure:
         engine.lock_head()
         here = verification.verify_database()
         record = engine.new_record(Note.COPY_BEGUN, _digest(uuid.uuid4().hex), requester)
-        engine.chain(record)
+        engine.chain([record])
+        record.save(force_insert=True)
         engine.announce([record], write=lambda intents: outside.begin(path, entries=here, intents=intents))
         return record
 

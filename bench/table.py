@@ -45,9 +45,9 @@ SERVER_SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "synchronou
 class Worker:
     """A process that holds one database and measures a page when it is asked."""
 
-    def __init__(self, url: str, sessions: int, *, module: str = "bench.worker") -> None:
+    def __init__(self, url: str, *arguments: object, module: str = "bench.worker") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, str(sessions)],
+            [sys.executable, "-m", module, *map(str, arguments)],
             cwd=ROOT,
             env=os.environ | _production(url),
             stdin=subprocess.PIPE,

@@ -11,91 +11,59 @@ alike; who changes one changes both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from datetime import datetime
-from typing import Any
+from collections.abc import Collection
+from datetime import date
 
-from django.conf import settings
-from django.db.models import Count, F, FilteredRelation, Q, QuerySet
+from django.db import connection
+from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
+from anonymization.arrays import one_of
 from sessions_app.models import ConsentEvent, Session
-from sessions_app.rounding import Band, StartOf, next_start
+from sessions_app.rounding import Band, NextStart, StartOf
 
 #: How many sessions must be alike.
 COMPANY = 5
 
-_ALIKE = ("webchat_id", "period", "channel", "operator_id", "band", "given__text_id")
+#: What sessions are alike in, besides the period.
+_ALIKE = ("webchat", "channel", "operator", "band", "text", "consented_on")
 
 
-#: A WebChat and the start of a period.
-Period = tuple[int, datetime]
-#: What sessions that have company look alike in, by period.
-Shared = dict[Period, set[tuple[Any, ...]]]
+def in_company(keys: Collection[int]) -> list[int]:
+    """Return those of the primary keys of locked sessions that have company.
 
-_remembered: ContextVar[Shared | None] = ContextVar("remembered", default=None)
-
-
-@contextmanager
-def remembering(memory: Shared) -> Iterator[None]:
-    """Within it, take from ``memory`` what was counted of a period before, for the next chunk of its sessions.
-
-    What has company has it for good. What had none is counted as alone although others may have come since: then it
-    keeps less than it might.
+    For each of them the database looks for the others of the period until it has met enough, so that this costs the
+    same however many there are. A session that nobody answered or that has no duration has no company: there is
+    nothing of it to keep.
     """
-    token = _remembered.set(memory)
-    try:
-        yield
-    finally:
-        _remembered.reset(token)
+    _take_turns()
+    others = _comparable(Session.objects.all()).filter(
+        created_at__gte=OuterRef("period"),
+        created_at__lt=OuterRef("following"),
+        **{name: OuterRef(name) for name in _ALIKE},
+    )
+    enough = Exists(others.order_by()[COMPANY - 1 : COMPANY])
+    sessions = _comparable(Session.objects.filter(pk__in=one_of(keys)))
+    return list(sessions.filter(enough).order_by().values_list("pk", flat=True))
 
 
-def in_company(sessions: QuerySet[Session]) -> list[int]:
-    """Return the primary keys of those sessions that have company. Two statements, whatever their number.
+def _take_turns() -> None:
+    """Let erasures count one after the other, each until its commit; on SQLite the transaction excludes others.
 
-    A session that nobody answered or that has no duration has none: there is nothing of it to keep.
+    Else one could count as company what another is about to clear.
     """
-    cells = {pk: tuple(cell) for pk, *cell in _with_cell(sessions).values_list("pk", *_ALIKE)}
-    shared = _shared_in({cell[:2] for cell in cells.values()})
-    return [pk for pk, cell in cells.items() if cell in shared[cell[:2]]]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('sessions_app.company'))")
 
 
-def _shared_in(periods: set[Period]) -> Shared:
-    known = _remembered.get()
-    shared: Shared = {period: known[period] for period in periods if known and period in known}
-    shared |= _counted(periods - shared.keys())
-    if known is not None:
-        # Sessions come in the order of time: earlier periods are done with.
-        known.clear()
-        known.update(shared)
-    return shared
-
-
-def _counted(periods: set[Period]) -> Shared:
-    shared: Shared = {period: set() for period in periods}
-    if periods:
-        company = _with_cell(Session.objects.filter(_in_periods(periods))).values_list(*_ALIKE)
-        for *cell, _alike in company.annotate(alike=Count("pk")).filter(alike__gte=COMPANY).order_by():
-            shared[cell[0], cell[1]].add(tuple(cell))
-    return shared
-
-
-def _with_cell(sessions: QuerySet[Session]) -> QuerySet[Session]:
+def _comparable(sessions: QuerySet[Session]) -> QuerySet[Session]:
     """Return those sessions that have an operator and a duration, with what will be left of them."""
     return sessions.filter(operator__isnull=False, duration__isnull=False).annotate(
         period=StartOf(F("created_at")),
+        following=NextStart(F("created_at")),
         band=Band(F("duration")),
         given=FilteredRelation("consent_events", condition=Q(consent_events__kind=ConsentEvent.Kind.GIVEN)),
+        text=Coalesce("given__text", 0),
+        consented_on=Coalesce("given__day", date.min),
     )
-
-
-def _in_periods(periods: Iterable[Period]) -> Q:
-    """Return the condition for the sessions of these WebChats in the periods that begin at these times."""
-    precision, zone = settings.ERASURE_TIME_PRECISION, settings.TIME_ZONE
-    condition = Q()
-    for webchat, start in sorted(periods):
-        condition |= Q(
-            webchat=webchat, created_at__gte=start, created_at__lt=next_start(precision, start, zone)
-        )
-    return condition

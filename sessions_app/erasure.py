@@ -16,6 +16,11 @@ from sessions_app.rounding import Band, StartOf
 _STATISTICS = _("Statistics; names nobody.")
 
 
+def _given(name: str) -> Subquery:
+    given = ConsentEvent.objects.filter(session=OuterRef("pk"), kind=ConsentEvent.Kind.GIVEN)
+    return Subquery(given.order_by().values(name))
+
+
 policy.register(
     Guest,
     subject="",
@@ -50,11 +55,9 @@ policy.register(
         "channel": F("channel"),
         "operator": F("operator"),
         "duration": F("duration"),
-        "consent_version": Subquery(
-            ConsentEvent.objects.filter(session=OuterRef("pk"), kind=ConsentEvent.Kind.GIVEN)
-            .order_by()
-            .values("text__version")
-        ),
+        "consent_version": _given("text__version"),
+        # Of sessions from before the precision was made coarser it is finer than the start.
+        "consented_on": _given("day"),
     },
     erase={
         "guest": None,

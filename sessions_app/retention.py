@@ -22,7 +22,6 @@ from django.utils.formats import date_format
 from anonymization.batch import erase_batch
 from anonymization.engine import Requester
 from anonymization.models import Door, Erasure
-from sessions_app.company import Shared, remembering
 from sessions_app.models import Session, SessionQuerySet, Status, oldest_kept
 from webchat.models import ConsentVersion, WebChat
 
@@ -94,7 +93,7 @@ def anonymize_expired(*, limit: int | None = None) -> Iterator[Chunk]:
 
 
 def _anonymize(webchat: WebChat, left: int | None) -> Iterator[Chunk]:
-    size, after, memory = FIRST_CHUNK, None, Shared()
+    size, after = FIRST_CHUNK, None
     while left is None or left > 0:
         # Asked anew for each chunk: an administrator may lengthen the period meanwhile.
         webchat.refresh_from_db(fields=["retention_days"])
@@ -102,8 +101,7 @@ def _anonymize(webchat: WebChat, left: int | None) -> Iterator[Chunk]:
         if not found:
             return
         began = time.monotonic()
-        with remembering(memory):
-            done = len(_erase(webchat, [pk for _end, pk in found]))
+        done = len(_erase(webchat, [pk for _end, pk in found]))
         size = _next_size(size, done, time.monotonic() - began)
         left = None if left is None else left - done
         after = found[-1]

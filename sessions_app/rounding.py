@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import DateTimeField, DurationField, Func
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, Func
 
 #: What remains of a duration, in minutes: a conversation of 7 minutes and one of 14 are then alike.
 BANDS = (0, 5, 15, 30, 60)
@@ -28,6 +28,16 @@ class StartOf(Func):
         function = _SQLITE_FUNCTION if connection.vendor == "sqlite" else "date_trunc"
         template = f"{function}('{settings.ERASURE_TIME_PRECISION}', %(expressions)s, '{settings.TIME_ZONE}')"
         return super().as_sql(compiler, connection, template=template, **extra)
+
+
+class NextStart(StartOf):
+    """The moment at which the next day, week or month begins after the time."""
+
+    def __init__(self, expression: Any, **extra: Any) -> None:
+        # Lands within the next one, whatever the clocks and the calendar do.
+        within = {"day": timedelta(hours=36), "week": timedelta(days=8), "month": timedelta(days=32)}
+        start = ExpressionWrapper(StartOf(expression), output_field=DateTimeField())
+        super().__init__(start + within[settings.ERASURE_TIME_PRECISION], **extra)
 
 
 class Band(Func):
@@ -70,13 +80,6 @@ def start_of(precision: str, moment: datetime, zone: str) -> datetime:
     elif precision == "month":
         local = local.replace(day=1)
     return local.astimezone(UTC)
-
-
-def next_start(precision: str, start: datetime, zone: str) -> datetime:
-    """Return when the next day, week or month begins after one that began at ``start``."""
-    # Lands within the next one, whatever the clocks and the calendar do.
-    within = {"day": timedelta(hours=36), "week": timedelta(days=8), "month": timedelta(days=32)}
-    return start_of(precision, start + within[precision], zone)
 
 
 def register_sqlite_function(connection: Any, **_kwargs: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,34 @@ def test_a_batch_leaves_what_single_erasures_leave(made: list[Session]) -> None:
     call_command("verify_ledger", "--without-outside")
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_any_batch_leaves_what_single_erasures_leave(seed: int, make_user: Any) -> None:
+    """Some guests with some of their sessions, answered or not, with or without company, messages and files."""
+    dice, webchat = random.Random(seed), make_webchat()  # noqa: S311  repeatable, not secret
+    operators = [None, make_user("operator")]
+    sessions = [make_session(webchat, email=f"guest{dice.randrange(6)}@example.com") for _ in range(15)]
+    for session in sessions:
+        for _ in range(dice.randrange(3)):
+            talk(session)
+        duration, operator = timedelta(minutes=dice.choice([1, 7])), dice.choice(operators)
+        Session.objects.filter(pk=session.pk).update(duration=duration, operator=operator)
+    chosen = sorted(dice.sample(sessions, dice.randint(5, 15)), key=lambda session: session.pk)
+    savepoint = transaction.savepoint()
+    for session in chosen:
+        engine.erase(session, requester=SYSTEM)
+    one_by_one = remains()
+    transaction.savepoint_rollback(savepoint)
+    erase(chosen)
+    assert remains() == one_by_one
+
+
+def test_guests_are_no_batch() -> None:
+    """Their sessions would have to be locked one by one."""
+    make_session()
+    with pytest.raises(engine.NotErasable):
+        batch.erase_batch([Guest.objects.get().pk], among=Guest.objects.all(), requester=SYSTEM)
+
+
 def test_a_guest_goes_with_the_last_session_and_stays_with_a_younger_one(made: list[Session]) -> None:
     anna, bert = made[0].guest, made[2].guest
     assert anna
@@ -126,7 +156,7 @@ def test_a_row_outside_the_batch_rolls_everything_back(
 
     queue, counted = batch._queue_files, []
     monkeypatch.setattr(batch._Part, "rows", widened)
-    monkeypatch.setattr(batch, "_queue_files", lambda part: (queue(part), counted.append(part)))
+    monkeypatch.setattr(batch, "_queue_files", lambda part: counted.append(part) or queue(part))
     assert Message.objects.filter(session=stranger).exists()
     before = digest()
     with pytest.raises(engine.OutsideSubject):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -19,7 +22,8 @@ from anonymization.models import Door, Erasure, FileDeletion, StorageMarker
 from sessions_app import services
 from sessions_app.models import Attachment, Session
 from tests.database import media, media_contains
-from tests.factories import make_session, send_file
+from tests.factories import make_erasures, make_session, send_file
+from tests.races import wait_until_blocked_by_me
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +90,26 @@ def test_an_upload_into_another_storage_does_not_make_it_the_right_one(
     assert call("delete_erased_files", capsys)[0] == 1
     assert erased.pending_files == 1
     assert StorageMarker.objects.count() == 1
+
+
+def test_files_go_in_batches_and_one_that_fails_holds_up_no_other(
+    erased: Erasure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [default_storage.save(f"attachments/{number}", ContentFile(b"Kassiopeia")) for number in range(4)]
+    FileDeletion.objects.bulk_create(FileDeletion(erasure=erased, name=name) for name in names)
+    delete = FileSystemStorage.delete
+
+    def refuse(self: Any, name: str) -> None:
+        if name == names[1]:
+            raise OSError
+        delete(self, name)
+
+    monkeypatch.setattr(FileSystemStorage, "delete", refuse)
+    monkeypatch.setattr(files, "BATCH", 2)
+    assert len(media()) == 5
+    assert files.delete_files_of([erased.pk]) == 1
+    assert list(media()) == [names[1]]
+    assert [(left.name, left.attempts) for left in erased.file_deletions.all()] == [(names[1], 1)]
 
 
 def test_a_file_deleted_by_hand_is_gone_where_the_storage_is_the_right_one(
@@ -217,3 +241,23 @@ def test_temporary_files_of_yesterday_go(tmp_path: Path, settings: Any, capsys: 
     assert code == 0
     assert "Temporary files deleted: 1." in said
     assert [path.exists() for path in (old, young, foreign)] == [False, True, True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_last_files_that_are_settled_at_once_make_the_erasure_complete() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("on SQLite the transaction excludes others")
+    (erased,) = make_erasures([(timezone.now(), Door.COMMAND)])
+    for name in ("one", "two"):
+        FileDeletion.objects.create(erasure=erased, name=name)
+
+    def settle_the_other() -> None:
+        files.settle(FileDeletion.objects.filter(name="two"))
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        files.settle(FileDeletion.objects.filter(name="one"))
+        other = pool.submit(settle_the_other)
+        assert wait_until_blocked_by_me(other)
+    other.result()
+    assert Erasure.objects.get(files_deleted__isnull=False) == erased

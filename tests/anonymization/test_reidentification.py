@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, time, timedelta
 from io import StringIO
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings as configured
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -20,6 +21,7 @@ from sessions_app import company, services
 from sessions_app.models import Party, Session
 from tests import traffic
 from tests.factories import make_session, make_webchat
+from tests.races import wait_until_blocked_by_me
 
 pytestmark = pytest.mark.django_db
 
@@ -53,7 +55,15 @@ def test_a_hundred_sessions_a_day_leave_no_shell_alone() -> None:
     assert 2900 < len(pks) < 3400
     anonymize(pks)
     known, _all_of_it = of_sessions()
-    assert known["columns"] == ["day", "webchat", "channel", "operator", "duration", "consent_version"]
+    assert known["columns"] == [
+        "day",
+        "webchat",
+        "channel",
+        "operator",
+        "duration",
+        "consent_version",
+        "consented_on",
+    ]
     assert (known["rows"], known["alone"]) == (len(pks), 0)
     # It does not reach this by emptying everything.
     assert Session.objects.exclude(operator=None).exclude(duration=None).count() > len(pks) / 3
@@ -98,6 +108,41 @@ def test_operator_and_duration_stay_in_company_only(make_user: Any) -> None:
     anonymize([session.pk for session in alike[1:]])
     assert {left(session) for session in alike} == {(often.pk, timedelta(minutes=5))}
     assert {left(session) for session in (longer, another, czech, elsewhere, call, missed)} == {(None, None)}
+
+
+def test_a_consent_of_another_day_is_no_company(make_user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The day in the evidence stays what it was when the precision is made coarser."""
+    webchat, operator = make_webchat(), make_user("operator")
+    monkeypatch.setattr(services, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 1)))
+    sessions = [ended(webchat, operator) for _ in range(company.COMPANY - 1)]
+    monkeypatch.setattr(services, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 5)))
+    finer = ended(webchat, operator)
+    assert company.in_company([finer.pk]) == []
+    sessions += [ended(webchat, operator) for _ in range(company.COMPANY - 1)]
+    assert company.in_company([finer.pk]) == [finer.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_about_to_be_cleared_is_nobodys_company(make_user: Any) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("on SQLite the transaction excludes others")
+    webchat, operator = make_webchat(), make_user("operator")
+    sessions = [ended(webchat, operator) for _ in range(company.COMPANY - 1)]
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        assert company.in_company([sessions[0].pk]) == []
+        late = pool.submit(lambda: ended_and_erased(webchat, operator))
+        assert wait_until_blocked_by_me(late), "it counts when this one is cleared"
+        Session.objects.filter(pk=sessions[0].pk).update(operator=None, duration=None)
+    assert left(late.result()) == (None, None)
+
+
+def ended_and_erased(webchat: Any, operator: Any) -> Session:
+    try:
+        session = ended(webchat, operator)
+        engine.erase(session, requester=engine.Requester(Door.PAGE))
+        return session
+    finally:
+        connection.close()
 
 
 @pytest.mark.parametrize(

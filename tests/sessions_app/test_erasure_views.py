@@ -322,11 +322,11 @@ def test_several_say_what_was_erased_when_the_database_fails(
     page = support.post("/sessions/anonymize/", chosen)
     append = engine.chain
 
-    def failing(record: Erasure) -> Erasure:
+    def failing(records: list[Erasure]) -> None:
         if Erasure.objects.count() == erased:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT kanarvalue FROM nowhere")
-        return append(record)
+        append(records)
 
     monkeypatch.setattr(engine, "chain", failing)
     stopped = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})

@@ -1,0 +1,240 @@
+"""What the engine is compared with: the smallest hand-written SQL that erases the same, and a loop of ``save()``.
+
+All take the same locks, delete the same rows, set the same columns to the same values and chain the same records to the
+ledger, with the triggers in force. They check nothing: no second call, no row outside the subject.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Case
+from django.utils import timezone
+
+from anonymization.engine import head, lock_head
+from anonymization.ledger import canonical, subject_of
+from anonymization.models import Asked, Door, Erasure, FileDeletion
+from anonymization.policy import registry
+from sessions_app.models import Guest
+
+_OF_GUEST = "session_id IN (SELECT id FROM sessions_app_session WHERE guest_id = %s)"
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('anonymization.ledger'))"
+_HEAD = "SELECT number, hash FROM anonymization_erasure ORDER BY number DESC LIMIT 1"
+_INSERT = (
+    "INSERT INTO anonymization_erasure (id, number, version, kind, subject, day, requester, previous, hash, "
+    "created_at, door, counts, shells) SELECT (r ->> 0)::uuid, (r ->> 1)::bigint, 1, %s, r ->> 2, %s, 'system', "
+    "r ->> 3, r ->> 4, now(), %s, r -> 5, r -> 6 FROM jsonb_array_elements(%s::jsonb) AS r"
+)
+_BAND = (
+    "CASE WHEN {0} >= interval '60 min' THEN interval '60 min' WHEN {0} >= interval '30 min' THEN interval '30 min' "
+    "WHEN {0} >= interval '15 min' THEN interval '15 min' WHEN {0} >= interval '5 min' THEN interval '5 min' "
+    "WHEN {0} >= interval '0' THEN interval '0' END"
+)
+_START = "date_trunc('month', s.created_at, 'Europe/Prague')"
+#: Which of the sessions are like at least four others in what is left of them; see sessions_app/company.py.
+_IN_COMPANY = (
+    "SELECT s.id FROM sessions_app_session s LEFT JOIN sessions_app_consentevent e ON e.session_id = s.id "
+    "AND e.kind = 'given' WHERE s.id = ANY(%s::bigint[]) AND EXISTS (SELECT 1 FROM sessions_app_session o "
+    "LEFT JOIN sessions_app_consentevent f ON f.session_id = o.id AND f.kind = 'given' "
+    "WHERE o.webchat_id = s.webchat_id AND o.channel = s.channel AND o.operator_id = s.operator_id "
+    f"AND o.created_at >= {_START} "
+    f"AND o.created_at < date_trunc('month', {_START} + interval '32 days', 'Europe/Prague') "
+    f"AND {_BAND.format('o.duration')} = {_BAND.format('s.duration')} "
+    "AND coalesce(f.text_id, 0) = coalesce(e.text_id, 0) "
+    "AND coalesce(f.day, date '0001-01-01') = coalesce(e.day, date '0001-01-01') LIMIT 1 OFFSET 4)"
+)
+_SESSIONS = (
+    "UPDATE sessions_app_session SET guest_id = NULL, status = 'closed', "
+    "created_at = date_trunc('month', created_at, 'Europe/Prague'), accepted_at = NULL, "
+    "ended_at = date_trunc('month', coalesce(ended_at, now()), 'Europe/Prague'), "
+    f"waited = {_BAND.format('waited')}, operator_id = CASE WHEN id = ANY(%s::bigint[]) THEN operator_id END, "
+    f"duration = CASE WHEN id = ANY(%s::bigint[]) THEN {_BAND.format('duration')} END, "
+    "entered_name = '', entered_email = '', entered_phone = '', params = '{}', ip_address = NULL, "
+    "user_agent = '', landing_page = '', referrer = '', note = '', result = '', feedback_text = '', "
+    "room_key = NULL, anonymized_at = now(), erasure_id = "
+)
+_GUESTS = (
+    "UPDATE sessions_app_guest SET name = '', email = '', phone = '', name_key = '', email_key = '', "
+    "phone_key = '', created_at = date_trunc('month', created_at, 'Europe/Prague'), anonymized_at = now(), "
+    "erasure_id = "
+)
+
+
+def _in_company(cursor: Any, sessions: list[int]) -> list[int]:
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtext('sessions_app.company'))")
+    cursor.execute(_IN_COMPANY, [sessions])
+    return [pk for (pk,) in cursor.fetchall()]
+
+
+def erase(guest: Guest) -> None:
+    """Erase a guest by a dozen statements."""
+    record = uuid.uuid4()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT uid FROM sessions_app_guest WHERE id = %s FOR UPDATE", [guest.pk])
+        ((uid,),) = cursor.fetchall()
+        cursor.execute(
+            "SELECT id FROM sessions_app_session WHERE guest_id = %s ORDER BY id FOR UPDATE", [guest.pk]
+        )
+        sessions = [pk for (pk,) in cursor.fetchall()]
+        cursor.execute(
+            f"WITH gone AS (DELETE FROM sessions_app_attachment WHERE {_OF_GUEST} RETURNING file) INSERT INTO "
+            "anonymization_filedeletion (erasure_id, name, attempts) SELECT %s, file, 0 FROM gone",
+            [guest.pk, record],
+        )
+        files = cursor.rowcount
+        cursor.execute(f"DELETE FROM sessions_app_message WHERE {_OF_GUEST}", [guest.pk])
+        messages = cursor.rowcount
+        company = _in_company(cursor, sessions)
+        cursor.execute(f"{_SESSIONS} %s WHERE guest_id = %s", [company, company, record, guest.pk])
+        cursor.execute(f"{_GUESTS} %s WHERE id = %s", [record, guest.pk])
+        counts = _counts(sessions=len(sessions), files=files, messages=messages, guests=1)
+        shells = {"sessions_app.Session": sessions, "sessions_app.Guest": [guest.pk]}
+        _chain(cursor, "sessions_app.Guest", "command", [(record, uid, counts, shells)])
+
+
+def _counts(*, sessions: int, files: int, messages: int, guests: int = 0) -> dict[str, int]:
+    counts = {
+        "sessions_app.Attachment": files,
+        "sessions_app.Message": messages,
+        "sessions_app.Session": sessions,
+    }
+    return counts | ({"sessions_app.Guest": guests} if guests else {})
+
+
+def _chain(
+    cursor: Any, kind: str, door: str, erased: Sequence[tuple[uuid.UUID, uuid.UUID, Any, Any]]
+) -> None:
+    """Add a record for each (record, random identifier, counts, shells) to the ledger."""
+    cursor.execute(_LOCK)
+    cursor.execute(_HEAD)
+    number, previous = cursor.fetchone() or (0, "0" * 64)
+    day, rows = timezone.localdate(), []
+    for record, uid, counts, shells in erased:
+        number += 1
+        fields = {
+            "day": day.isoformat(),
+            "kind": kind,
+            "previous": previous,
+            "requester": "system",
+            "sequence": number,
+            "subject": subject_of(uid),
+            "version": 1,
+        }
+        own = hashlib.sha256(b"\0" + canonical(fields)).hexdigest()
+        rows.append((record.hex, number, fields["subject"], previous, own, counts, shells))
+        previous = own
+    cursor.execute(_INSERT, [kind, day, door, json.dumps(rows)])
+
+
+def erase_expired(webchat: int, *, before: datetime, chunks: Iterator[int]) -> int:
+    """Erase the sessions of a WebChat that ended before a time, the oldest first, and return how many.
+
+    ``chunks`` says how many go in each transaction.
+    """
+    done, after = 0, (datetime.min.replace(tzinfo=UTC), 0)
+    while found := _next(webchat, before, after, next(chunks)):
+        done += _erase_chunk([pk for _at, pk, _guest in found], {guest for *_row, guest in found if guest})
+        after = found[-1][:2]
+    return done
+
+
+def _next(webchat: int, before: datetime, after: tuple[datetime, int], limit: int) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT created_at, id, guest_id FROM sessions_app_session WHERE webchat_id = %s AND created_at < %s "
+            "AND (created_at, id) > (%s, %s) AND (ended_at IS NULL OR ended_at < %s) AND status = 'closed' "
+            "AND anonymized_at IS NULL ORDER BY created_at, id LIMIT %s",
+            [webchat, before, *after, before, limit],
+        )
+        return cursor.fetchall()
+
+
+def _erase_chunk(pks: list[int], guests: set[int]) -> int:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM sessions_app_guest WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE",
+            [[*guests]],
+        )
+        cursor.execute(
+            "SELECT id, uid, guest_id FROM sessions_app_session WHERE id = ANY(%s::bigint[]) "
+            "AND anonymized_at IS NULL ORDER BY id FOR UPDATE",
+            [pks],
+        )
+        taken = {pk: (uuid.uuid4(), uid, guest) for pk, uid, guest in cursor.fetchall()}
+        _erase_taken(cursor, taken)
+        return len(taken)
+
+
+def _erase_taken(cursor: Any, taken: dict[int, tuple[uuid.UUID, uuid.UUID, int | None]]) -> None:
+    pks = [*taken]
+    records = {pk: record for pk, (record, _uid, _guest) in taken.items()}
+    last = {guest: pk for pk, (_record, _uid, guest) in taken.items() if guest}
+    cursor.execute(
+        "SELECT guest FROM unnest(%s::bigint[]) AS guest WHERE NOT EXISTS (SELECT 1 FROM sessions_app_session "
+        "WHERE guest_id = guest AND id <> ALL(%s::bigint[]))",
+        [[*last], pks],
+    )
+    going = {last[guest]: guest for (guest,) in cursor.fetchall()}
+    cursor.execute(
+        "WITH gone AS (DELETE FROM sessions_app_attachment WHERE session_id = ANY(%s::bigint[]) "
+        "RETURNING session_id, file) INSERT INTO anonymization_filedeletion (erasure_id, name, attempts) "
+        "SELECT record, file, 0 FROM gone JOIN unnest(%s::bigint[], %s::uuid[]) AS taken (pk, record) "
+        "ON pk = session_id",
+        [pks, pks, [*records.values()]],
+    )
+    cursor.execute(
+        "WITH gone AS (DELETE FROM sessions_app_message WHERE session_id = ANY(%s::bigint[]) RETURNING session_id) "
+        "SELECT session_id, count(*) FROM gone GROUP BY session_id",
+        [pks],
+    )
+    messages = dict(cursor.fetchall())
+    company = _in_company(cursor, pks)
+    taken_from = (
+        "taken.record FROM unnest(%s::bigint[], %s::uuid[]) AS taken (pk, record) WHERE id = taken.pk"
+    )
+    cursor.execute(f"{_SESSIONS} {taken_from}", [company, company, pks, [*records.values()]])
+    guests = {guest: records[pk] for pk, guest in going.items()}
+    cursor.execute(f"{_GUESTS} {taken_from}", [[*guests], [*guests.values()]])
+    erased = []
+    for pk, (record, uid, _guest) in taken.items():
+        counts = _counts(sessions=1, files=0, messages=messages.get(pk, 0), guests=int(pk in going))
+        shells = {"sessions_app.Session": [pk]}
+        if pk in going:
+            shells["sessions_app.Guest"] = [going[pk]]
+        erased.append((record, uid, counts, shells))
+    _chain(cursor, "sessions_app.Session", "retention", erased)
+
+
+def erase_in_a_loop(guest: Guest) -> None:
+    """Erase a guest row by row, as it is written without a thought about their number."""
+    with transaction.atomic():
+        guest = Guest.objects.select_for_update().get(pk=guest.pk)
+        erasure = Erasure(kind="sessions_app.Guest", subject=subject_of(guest.uid), requester=Asked.SYSTEM)
+        for session in guest.sessions.select_for_update().order_by("pk"):
+            for attachment in session.attachments.all():
+                FileDeletion.objects.create(erasure=erasure, name=attachment.file.name)
+                attachment.delete()
+            for message in session.messages.all():
+                message.delete()
+            _save_emptied(session, erasure)
+        _save_emptied(guest, erasure)
+        lock_head()
+        last = head()
+        erasure.number, erasure.previous = last.sequence + 1, last.hash
+        erasure.created_at, erasure.day, erasure.door = timezone.now(), timezone.localdate(), Door.COMMAND
+        erasure.hash = erasure.entry.hash
+        erasure.save(force_insert=True)
+
+
+def _save_emptied(row: Any, erasure: Erasure) -> None:
+    for name, value in registry.get(type(row)).erased_values().items():
+        # It looks for no company.
+        setattr(row, name, None if isinstance(value, Case) else value)
+    row.anonymized_at, row.erasure_id = timezone.now(), erasure.pk
+    row.save()
