@@ -233,6 +233,15 @@ def test_somebody_reading_is_waited_for_as_long_as_asked_and_no_longer() -> None
         assert cursor.fetchone() == (connection.settings_dict["OPTIONS"]["timeout"] * 1000,)
 
 
+def test_a_transaction_that_ends_in_time_hinders_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite lets the database wait")
+    with connected_to("postgres") as elsewhere:
+        elsewhere.execute("SELECT pg_current_xact_id()")
+        monkeypatch.setattr(maintenance.time, "sleep", lambda seconds: elsewhere.rollback())
+        maintenance._wait_for_older_transactions(timedelta(seconds=60))
+
+
 def test_every_table_that_an_erasure_changes_is_rewritten() -> None:
     assert maintenance.tables() == [
         "sessions_app_attachment",
