@@ -397,6 +397,11 @@ def test_the_record_tells_what_is_proven_and_names_nobody(
     answer = officer.get(f"/erasures/{record.pk}/json/")
     assert answer.headers["Content-Type"] == "application/json"
     told = answer.json()
+    assert set(told) == {
+        "ledger", "head", "door", "counts", "emptied", "evidence", "pending_files", "logically_complete_at",
+        "physically_complete_at",
+    }  # fmt: skip
+    assert (told["door"], told["emptied"]) == ("command", record.shells)
     assert told["ledger"] == record.entry.as_fields()
     assert told["head"] == {"sequence": 2, "hash": engine.head().hash}
     assert told["evidence"] == ["v1 en"]

@@ -152,8 +152,8 @@ def damage(lines: list[str], how: str) -> list[str]:
         return lines[1:]
     if how == "pair deleted":
         return [*lines[:2], *lines[4:]]
-    if how == "two pairs deleted":
-        return lines[4:]
+    if how.endswith(("first pair deleted", "two pairs deleted")):
+        return lines[2:] if how.startswith("first") else lines[4:]
     return [*lines, '{"note": {}}']
 
 
@@ -164,6 +164,7 @@ def damage(lines: list[str], how: str) -> list[str]:
         ("half a line", "line 4 seals what was never written"),
         ("intent deleted", "line 1 seals what was never written"),
         ("pair deleted", "record 2: is missing or was changed"),
+        ("first pair deleted", "record 1: is missing or was changed"),
         ("two pairs deleted", "record 1: is missing or was changed"),
         ("foreign line", "line 7 is no line of a ledger"),
     ],
@@ -261,6 +262,19 @@ def test_the_end_of_a_copy_is_told_without_reading_all_of_it(ledger: Path) -> No
     assert outside.ends_with(ledger, first.head)
     with pytest.raises(FileNotFoundError):
         outside.ends_with(ledger.with_name("nothing"), Head())
+
+
+def test_an_intent_is_open_however_far_before_the_newest_seal_it_stands(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "_TAIL", 10)
+    first, second, third = chain(3)
+    outside.write_intents([first, second, third])
+    outside.write_seal(first)
+    assert not outside.ends_with(ledger, first.head)
+    outside.write_voids([second, third])
+    assert outside.ends_with(ledger, first.head)
+    assert outside.read(ledger) == outside.Contents([first], [])
 
 
 @pytest.mark.parametrize(

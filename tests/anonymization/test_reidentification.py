@@ -196,8 +196,12 @@ def test_few_are_fewer_than_five_and_alone_is_one(settings: Any) -> None:
         for number in range(alike)
     ]
     anonymize([session.pk for session in sessions])
-    known, _all_of_it = of_sessions()
+    known, all_of_it = of_sessions()
     assert (known["rows"], known["alone"], known["few"], known["smallest"]) == (10, 1, 5, 1)
+    assert all_of_it["columns"][: len(known["columns"])] == known["columns"]
+    rest = all_of_it["columns"][len(known["columns"]) :]
+    assert {"language", "feedback_stars", "attachments_count"} <= set(rest)
+    assert not {"webchat", "channel"} & set(rest), "counted once"
     told = report()
     assert (told["time_precision"], told["few"]) == (settings.ERASURE_TIME_PRECISION, 5)
     printed = StringIO()

@@ -493,6 +493,9 @@ def test_list_of_erasures_says_what_and_how_much_went(support: Client) -> None:
     ]
     page = support.get(f"/erasures/{record.pk}/")
     assert page.context["kind"] == "session"
+    about_the_ledger = support.get(f"/erasures/{note.pk}/")
+    assert about_the_ledger.context["kind"] == "Erasures replayed after a restored backup"
+    assert (about_the_ledger.context["evidence"], about_the_ledger.context["shells"]) == ([], [])
     assert sorted(page.context["shells"]) == [
         (f"/guests/{session.guest_id}/", f"Guest {session.guest_id}"),
         (f"/sessions/{session.pk}/", f"Session {session.pk}"),
