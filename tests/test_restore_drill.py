@@ -270,7 +270,8 @@ def test_a_replay_that_another_overtook_changes_nothing_twice(ledger: Path, tmp_
     planned = restoration.plan()
     run("replay_erasures")
     before = digest()
-    with pytest.raises(engine.Overtaken):
+    said = r"^Another process has added to the ledger meanwhile\. Nothing was changed\.$"
+    with pytest.raises(engine.Overtaken, match=said):
         restoration.carry_out(planned, requester=COMMAND)
     assert digest() == before
 
@@ -283,7 +284,8 @@ def test_an_entry_erases_nobody_but_whom_it_names(ledger: Path, tmp_path: Path) 
         made.restore()
     assert entry.subject == subject_of(anna.uid)
     before = digest()
-    with pytest.raises(engine.OutsideSubject):
+    said = r"^This is not whom the record names\. Nothing was erased\.$"
+    with pytest.raises(engine.OutsideSubject, match=said):
         engine.replay(entry, boris, sealed=True, requester=COMMAND)
     assert digest() == before
 

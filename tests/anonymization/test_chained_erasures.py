@@ -105,14 +105,18 @@ def test_without_an_outside_copy_nothing_is_written(settings: Any) -> None:
     assert erase(make_session()).number == 1
 
 
-def test_an_outside_copy_that_cannot_be_written_stops_the_erasure(settings: Any, tmp_path: Path) -> None:
+def test_an_outside_copy_that_cannot_be_written_stops_the_erasure(
+    settings: Any, tmp_path: Path, caplog: Any
+) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path / "unmounted"
     session = make_session()
     before = digest()
-    with pytest.raises(engine.LedgerUnavailable):
+    said = r"^The outside copy of the ledger can't be written\. Nothing was erased\.$"
+    with pytest.raises(engine.LedgerUnavailable, match=said):
         erase(session)
+    assert "the outside copy of the ledger can't be written" in caplog.messages
     assert digest() == before
-    with pytest.raises(CommandError, match="outside copy"):
+    with pytest.raises(CommandError, match=said):
         call_command("anonymize_session", str(session.pk))
     assert digest() == before
 
@@ -129,6 +133,17 @@ def test_an_erasure_that_is_rolled_back_is_void_outside(copy: Path) -> None:
     assert contents.unsealed == []
     erase(first)
     assert "The ledger holds: 2 records" in run("verify_ledger")
+
+
+def test_an_intent_that_cannot_be_made_void_stays_open(copy: Path, monkeypatch: Any, caplog: Any) -> None:
+    def failing(entries: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(outside, "write_voids", failing)
+    with pytest.raises(ZeroDivisionError):
+        erase_and_fail(sessions(1)[0])
+    assert "intents of a failed erasure stay open in the outside copy" in caplog.messages
+    assert len(outside.read(copy).unsealed) == 1
 
 
 def test_one_of_several_erasures_that_fails_is_void_alone(copy: Path) -> None:
@@ -160,7 +175,8 @@ def test_an_intent_of_a_connection_lost_at_the_commit_stays_open(copy: Path, mon
     gc.collect()  # SQLite's lock ends with the last statement, which the exception's frames refer to
     assert not Erasure.objects.exists()
     assert len(outside.read(copy).unsealed) == 1
-    with pytest.raises(engine.DatabaseBehind):
+    said = r"^The outside copy of the ledger does not end where the database does\. Nothing was erased\.$"
+    with pytest.raises(engine.DatabaseBehind, match=said):
         erase(second)
     erase(first)
     assert outside.read(copy).unsealed == [], "on the same day it is the same entry"
@@ -213,7 +229,7 @@ def test_what_fails_after_the_commit_makes_nothing_void(copy: Path, monkeypatch:
     assert "The ledger holds: 1 records" in run("verify_ledger")
 
 
-def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: Any) -> None:
+def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: Any, caplog: Any) -> None:
     def failing(entries: Any) -> None:
         raise OSError("disk full")
 
@@ -221,6 +237,7 @@ def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: A
     with monkeypatch.context() as patched:
         patched.setattr(outside, "write_seal", failing)
         record = erase(first)
+    assert "erasures 1 to 1 were not sealed in the outside copy" in caplog.messages
     assert Session.objects.get(pk=first.pk).anonymized_at is not None
     assert outside.read(copy).unsealed == [record.entry]
     assert "The ledger holds: 1 records" in run("verify_ledger")
