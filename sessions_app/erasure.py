@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop as _
 from anonymization import policy
 from anonymization.policy import InCompany
 from sessions_app.company import in_company
-from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session, Status
+from sessions_app.models import Attachment, ConsentEvent, Guest, Message, RetentionRun, Session, Status
 from sessions_app.rounding import Band, StartOf
 
 _STATISTICS = _("Statistics; names nobody.")
@@ -119,4 +119,9 @@ policy.register(
         ("id", "session", "text", "kind", "day", "channel"),
         _("Evidence of consent (GDPR Art. 7(1)); carries no identity."),
     ),
+)
+
+policy.register(
+    RetentionRun,
+    impersonal=dict.fromkeys(("id", "began_at"), _("When retention was last run, to tell a wrong clock by.")),
 )

@@ -389,3 +389,20 @@ class ConsentEvent(models.Model):
     @property
     def known_day(self) -> RoundedDay:
         return RoundedDay.of(self.day)
+
+
+class RetentionRun(models.Model):
+    """The last run of retention that was completed. There is one row, or none before the first run.
+
+    ``began_at`` is what the clock said when that run believed it; see ``retention.clock_problem``.
+    """
+
+    began_at = models.DateTimeField(_("began at"))
+
+    class Meta:
+        verbose_name = _("last run of retention")
+        verbose_name_plural = _("last run of retention")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Retention run {self.pk}"

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from sessions_app.tables import COLUMNS
+from webchat.forms import RetentionField
 
 
 class ColumnsForm(forms.Form):
@@ -69,3 +70,10 @@ class FindForm(forms.Form):
         if not self.errors and not any(values.values()):
             raise ValidationError(_("Enter a name, an e-mail or a phone number."))
         return values
+
+
+class RetentionForm(forms.Form):
+    """The answer to the preview of a retention period: ``shown`` is how many sessions it said would go at once."""
+
+    days = RetentionField(widget=forms.HiddenInput)
+    shown = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)

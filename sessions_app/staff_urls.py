@@ -1,10 +1,11 @@
-"""Routes of the staff pages about sessions and guests."""
+"""Routes of the staff pages about sessions and guests, and of the settings that need to know sessions."""
 
 from django.urls import path
 
 from anonymization import ids  # noqa: F401  registers the converter "id"
 from sessions_app.export import SessionExport
 from sessions_app.guest_views import FindPerson, GuestView
+from sessions_app.retention_views import RetentionView
 from sessions_app.session_detail import SessionFile, SessionTranscript, SessionView
 from sessions_app.session_list import ChooseColumns, SessionList
 from sessions_app.session_work import AcceptSession, AnswerSession, EndSession, SendFile, TakeNote
@@ -21,6 +22,7 @@ urlpatterns = [
     path("sessions/<id:pk>/files/<id:file>/", SessionFile.as_view(), name="session_file"),
     path("sessions/<id:pk>/note/", TakeNote.as_view(), name="session_note"),
     path("sessions/<id:pk>/end/", EndSession.as_view(), name="session_end"),
+    path("settings/webchat/<int:pk>/retention/", RetentionView.as_view(), name="webchat_retention"),
     path("guests/find/", FindPerson.as_view(), name="guest_find"),
     path("guests/<id:pk>/", GuestView.as_view(), name="guest"),
 ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ["anonymization", "api", "webchat", "sessions_app", "mluvii_gdpr"]
@@ -35,6 +36,22 @@ def test_apps_import_one_way(app: str) -> None:
         (path.name, name) for path in modules(app) for name in imported(path) if f"{name}.".startswith(above)
     ]
     assert not above or not wrong, wrong
+
+
+@pytest.mark.parametrize("app", APPS[:4])
+def test_no_app_reaches_up_by_a_relation(app: str) -> None:
+    """Django gives a model an attribute for each relation that leads to it, from apps above as well."""
+    above = APPS[APPS.index(app) + 1 :]
+    relations = (r for model in apps.get_app_config(app).get_models() for r in model._meta.related_objects)
+    names = {r.get_accessor_name() for r in relations if r.related_model._meta.app_label in above}
+    used = {
+        (path.name, node.attr)
+        for path in modules(app)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in names
+    }
+    assert not used
+    assert app != "webchat" or "sessions" in names
 
 
 @pytest.mark.parametrize("app", APPS[:4])

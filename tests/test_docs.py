@@ -183,6 +183,21 @@ def anchors(document: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def starts(command: str) -> set[tuple[int, int]]:
+    """Return at which hours and minutes the documented cron starts a command."""
+    lines = re.findall(rf"^(\S+) (\S+) \* \* \S+ +cd .* manage\.py {command}\b", CONFIGURATION, re.MULTILINE)
+    assert lines, command
+    return {(h, m) for minute, hour in lines for h in of_cron(hour, 24) for m in of_cron(minute, 60)}
+
+
+def of_cron(field: str, end: int) -> list[int]:
+    return list(range(0, end, int(field[2:] or 1))) if field.startswith("*") else [int(field)]
+
+
+def test_cron_never_starts_the_verifier_along_with_a_deletion_of_files() -> None:
+    assert not starts("verify_erasure") & starts("delete_erased_files")
+
+
 def production_example() -> dict[str, str]:
     block = re.search(r"^```sh\n(DEBUG=off\n.*?)^```", CONFIGURATION, re.MULTILINE | re.DOTALL)
     assert block, "docs/configuration.md has no production example"

@@ -118,6 +118,10 @@ class WebChatForm(forms.ModelForm):
         kwargs["instance"] = copy.copy(kwargs.get("instance"))
         super().__init__(*args, **kwargs)
 
+    def clean_site(self) -> str:
+        # Browsers send lines as mails have them; the same lines are no change.
+        return "\n".join(self.cleaned_data["site"].splitlines())
+
     def clean_languages(self) -> list[str]:
         chosen = self.cleaned_data["languages"]
         return [code for code, _name in settings.LANGUAGES if code in chosen]
@@ -164,13 +168,6 @@ class GeneralForm(WebChatForm):
             # Not emptied: sent by a page that was opened before the field was there.
             changes.pop("retention_days", None)
         return changes
-
-
-class RetentionForm(forms.Form):
-    """The answer to the preview of a retention period: ``shown`` is how many sessions it said would go at once."""
-
-    days = RetentionField(widget=forms.HiddenInput)
-    shown = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)
 
 
 class MenusForm(forms.ModelForm):

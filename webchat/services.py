@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
@@ -43,6 +42,10 @@ class NewerVersionExists(PublicationRefused):
 
 class NothingPublished(Exception):
     """The GDPR form needs a published text in every language of the WebChat; the message says what lacks."""
+
+
+class TakesMore(Exception):
+    """The retention period takes sessions that the one that stands there keeps, and nobody was shown how many."""
 
 
 @dataclass(frozen=True)
@@ -154,42 +157,32 @@ def text_of(version: ConsentVersion, language: str, text: DraftText) -> ConsentT
 
 
 @transaction.atomic
-def save_settings(webchat: WebChat, *, changes: Mapping[str, object]) -> WebChat:
-    """Store changed settings of a WebChat, under its lock. The file of a replaced logo goes after the commit.
+def save_settings(webchat: WebChat, *, changes: Mapping[str, object], previewed: bool = False) -> set[str]:
+    """Store settings of a WebChat, under its lock, and return the names of those that changed.
+
+    A retention period that takes more sessions than the one that stands there is only stored when it was
+    ``previewed``: shown in numbers and confirmed. The file of a replaced logo goes after the commit.
 
     Raises:
+        TakesMore: it was not; nothing was stored.
         NothingPublished: the GDPR form is chosen but a language of the WebChat has no published text.
     """
     locked = WebChat.objects.select_for_update().get(pk=webchat.pk)
-    old_logo = locked.logo.name
+    old_days, old_logo = locked.retention_days, locked.logo.name
+    changed = {name for name, value in changes.items() if getattr(locked, name) != value}
     for name, value in changes.items():
         setattr(locked, name, value)
+    if not previewed and _takes_more(old_days, locked.retention_days):
+        raise TakesMore
     if locked.uses_gdpr:
         _require_published(locked)
-    locked.save(update_fields=list(changes))
+    locked.save(update_fields=changed)
     if old_logo and old_logo != locked.logo.name:
         transaction.on_commit(partial(locked.logo.storage.delete, old_logo))
-    return locked
+    return changed
 
 
-@dataclass(frozen=True)
-class RetentionPreview:
-    """How many sessions a retention period takes with the next run, and how many more within seven days after it."""
-
-    days: int
-    now: int
-    week: int
-
-
-def preview_retention(webchat: WebChat, *, days: int) -> RetentionPreview:
-    """Count what keeping sessions for so many days would take, of the sessions that exist. Changes nothing."""
-    today = timezone.localdate()
-    now = webchat.sessions.expired(days=days, on=today).count()
-    week = webchat.sessions.expired(days=days, on=today + timedelta(days=7)).count()
-    return RetentionPreview(days=days, now=now, week=week - now)
-
-
-def takes_more(old: int | None, new: int | None) -> bool:
+def _takes_more(old: int | None, new: int | None) -> bool:
     """Say whether another retention period takes sessions that this one keeps: it is switched on, or shorter."""
     return new is not None and (old is None or new < old)
 

@@ -9,7 +9,6 @@ urlpatterns = [
     path("settings/webchat/", settings.WebChatsView.as_view(), name="webchats"),
     path("settings/webchat/add/", settings.WebChatAddView.as_view(), name="webchat_add"),
     path("settings/webchat/<int:pk>/", settings.GeneralView.as_view(), name="webchat"),
-    path("settings/webchat/<int:pk>/retention/", settings.RetentionView.as_view(), name="webchat_retention"),
     path("settings/webchat/<int:pk>/archive/", settings.ArchiveView.as_view(), name="webchat_archive"),
     path("settings/webchat/<int:pk>/restore/", settings.RestoreView.as_view(), name="webchat_restore"),
     path("settings/webchat/<int:pk>/forms/", consent.FormsView.as_view(), name="webchat_forms"),

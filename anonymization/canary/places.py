@@ -69,11 +69,13 @@ def _media(since: datetime) -> Iterator[Piece]:
     """Yield the name and the content of each stored file, whatever the storage."""
     for number, name in enumerate(_stored("")):
         yield "media", "names", name.encode(errors="surrogateescape")
-        if default_storage.get_modified_time(name) < since - _SLACK:
-            continue
-        with suppress(FileNotFoundError), default_storage.open(name) as file:
-            for piece in database.read(file):
-                yield "media", f"content of file {number}", piece
+        # An erasure may delete it meanwhile.
+        with suppress(FileNotFoundError):
+            if default_storage.get_modified_time(name) < since - _SLACK:
+                continue
+            with default_storage.open(name) as file:
+                for piece in database.read(file):
+                    yield "media", f"content of file {number}", piece
 
 
 def _stored(folder: str) -> Iterator[str]:

@@ -215,6 +215,18 @@ def test_caches_and_mails_in_files_are_searched(settings: Any, tmp_path: Path) -
 
 
 @pytest.mark.django_db
+def test_a_file_that_disappears_meanwhile_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    canaries = Canaries()
+    for name in ("gone", "there"):
+        default_storage.save(name, ContentFile(canaries.text("it").encode()))
+    names = sorted(places._stored(""))
+    monkeypatch.setattr(places, "_stored", lambda _folder: names)
+    assert "media: content of file 0" in places_of(canaries)
+    default_storage.delete("gone")
+    assert places_of(canaries) == {"media: content of file 1"}
+
+
+@pytest.mark.django_db
 def test_statistics_are_searched() -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite keeps no values beside the rows")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
 from sessions_app.models import Session, Status
 from tests.factories import make_session, make_webchat
+from tests.races import wait_until_blocked_by_me
 from tests.webchat.test_webchats import GOOD
+from webchat import services
 from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
@@ -57,8 +61,8 @@ def test_switching_it_on_shows_first_what_it_takes(administrator: Client, webcha
     assert (answer.status_code, answer["Location"]) == (302, f"/settings/webchat/{webchat.pk}/")
     assert stored(webchat) == 30
     general = administrator.get(f"/settings/webchat/{webchat.pk}/")
-    assert general.context["retention"].now == 3
     assert "Sessions older than 30 days are anonymized." in general.content.decode()
+    assert general.context["preview"].now == 3
 
 
 def test_what_else_was_typed_is_saved_at_once(administrator: Client, webchat: WebChat) -> None:
@@ -67,6 +71,18 @@ def test_what_else_was_typed_is_saved_at_once(administrator: Client, webchat: We
     webchat.refresh_from_db()
     assert (webchat.name, webchat.retention_days) == ("Typed just now", None)
     assert "The other settings were saved." in administrator.get(answer["Location"]).content.decode()
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_nothing_else_is_said_to_be_saved_when_nothing_else_changed(
+    administrator: Client, webchat: WebChat, newline: str
+) -> None:
+    site = GOOD["site"].replace("\n", newline)
+    answer = save(administrator, webchat, "30", site=site)
+    assert answer["Location"].endswith("/retention/?days=30")
+    assert "The other settings were saved." not in administrator.get(answer["Location"]).content.decode()
+    answer = save(administrator, webchat, "", site=site)
+    assert "Nothing was changed." in administrator.get(answer["Location"]).content.decode()
 
 
 def test_what_else_is_wrong_comes_back_with_everything_typed(administrator: Client, webchat: WebChat) -> None:
@@ -94,6 +110,44 @@ def test_only_a_period_that_takes_more_is_asked_about(
     answer = save(administrator, webchat, typed)
     assert ("retention" in answer["Location"]) is asks
     assert stored(webchat) == after
+
+
+def test_it_is_asked_by_what_stands_there_when_it_is_saved(
+    administrator: Client, webchat: WebChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    WebChat.objects.update(retention_days=30)
+    save_settings = services.save_settings
+
+    def after_another_one(*args: Any, **options: Any) -> set[str]:
+        WebChat.objects.update(retention_days=None)
+        return save_settings(*args, **options)
+
+    monkeypatch.setattr(services, "save_settings", after_another_one)
+    answer = save(administrator, webchat, "40", name="Typed just now")
+    assert answer["Location"].endswith("/retention/?days=40")
+    assert stored(webchat) is None
+    assert webchat.name == "Typed just now"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_the_second_is_asked_by_what_the_first_one_left(webchat: WebChat) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("needs two connections to a PostgreSQL")
+    WebChat.objects.update(retention_days=30)
+
+    def save_in_a_thread() -> set[str]:
+        try:
+            return services.save_settings(webchat, changes={"retention_days": 40})
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with transaction.atomic():
+            services.save_settings(webchat, changes={"retention_days": None})
+            answer = pool.submit(save_in_a_thread)
+            assert wait_until_blocked_by_me(answer), "it did not wait"
+        assert isinstance(answer.exception(timeout=60), services.TakesMore)
+    assert stored(webchat) is None
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "36501", "1.5", "x", str(10**30)])

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.generic.edit import FormMixin, ProcessFormView
 
 from webchat import services
-from webchat.forms import GeneralForm, RetentionForm, WebChatForm
+from webchat.forms import GeneralForm, WebChatForm
 from webchat.models import WebChat
 from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
 
@@ -68,69 +68,32 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
     def form_valid(self, form: BaseForm) -> HttpResponse:
         assert isinstance(form, GeneralForm)  # noqa: S101
         changes = form.changes
-        asks = services.takes_more(self.webchat.retention_days, changes.get("retention_days"))
-        if asks:
-            del changes["retention_days"]
-        elif not changes:
-            messages.info(self.request, _("Nothing was changed."))
-            return redirect("webchat", self.webchat.pk)
         try:
-            services.save_settings(self.webchat, changes=changes)
+            changed = services.save_settings(self.webchat, changes=changes)
+        except services.TakesMore:
+            return self._save_others_and_ask(form, changes.pop("retention_days"), changes)
         except services.NothingPublished as refusal:
-            form.add_error("languages", str(refusal))
-            return self.form_invalid(form)
-        if asks:
-            return self._ask(form.cleaned_data["retention_days"], saved=bool(changes))
-        messages.success(self.request, _("The settings were saved."))
+            return self._refuse(form, refusal)
+        if changed:
+            messages.success(self.request, _("The settings were saved."))
+        else:
+            messages.info(self.request, _("Nothing was changed."))
         return redirect("webchat", self.webchat.pk)
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        days = self.webchat.retention_days
-        kwargs["retention"] = services.preview_retention(self.webchat, days=days) if days else None
-        return super().get_context_data(**kwargs)
-
-    def _ask(self, days: int, *, saved: bool) -> HttpResponse:
-        if saved:
-            messages.success(self.request, _("The other settings were saved."))
+    def _save_others_and_ask(self, form: GeneralForm, days: int, others: dict[str, Any]) -> HttpResponse:
+        try:
+            if services.save_settings(self.webchat, changes=others):
+                messages.success(self.request, _("The other settings were saved."))
+        except services.NothingPublished as refusal:
+            return self._refuse(form, refusal)
         return redirect(reverse("webchat_retention", args=[self.webchat.pk]) + f"?days={days}")
 
-
-class RetentionView(WebChatPage):
-    """Show what a retention period would take, and set it on POST.
-
-    200 the page, 302 set, 409 when by now it would take more than the page showed.
-    """
-
-    template_name = "webchat/webchat_retention.html"
-    tab = "general"
-
-    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._show(RetentionForm({"days": request.GET.get("days"), "shown": 0}))
-
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        form = RetentionForm(request.POST)
-        if not form.is_valid():
-            return redirect("webchat", self.webchat.pk)
-        days = form.cleaned_data["days"]
-        if services.preview_retention(self.webchat, days=days).now > form.cleaned_data["shown"]:
-            return self._show(form, refused=True, status=409)
-        services.save_settings(self.webchat, changes={"retention_days": days})
-        messages.success(request, _("Sessions older than %(days)d days will be anonymized.") % {"days": days})
-        return redirect("webchat", self.webchat.pk)
-
-    def _show(self, form: RetentionForm, *, refused: bool = False, status: int = 200) -> HttpResponse:
-        if not form.is_valid():
-            return redirect("webchat", self.webchat.pk)
-        preview = services.preview_retention(self.webchat, days=form.cleaned_data["days"])
-        context = self.get_context_data(
-            preview=preview,
-            form=RetentionForm(initial={"days": preview.days, "shown": preview.now}),
-            refused=refused,
-        )
-        return self.render_to_response(context, status=status)
+    def _refuse(self, form: GeneralForm, refusal: services.NothingPublished) -> HttpResponse:
+        form.add_error("languages", str(refusal))
+        return self.form_invalid(form)
 
 
 class ArchiveView(WebChatPage):

@@ -12,9 +12,14 @@ of at most 1,000, none of which is meant to last longer than 0.3 seconds. Safe t
 once: runs share the work on PostgreSQL and take turns on SQLite. What another transaction holds is left to the next.
 
 Since what is erased is gone, nothing is while the clock is not believed: when it stands before the newest record of the
-ledger, or when for 30 days nothing is known to have happened: no log-in of staff, no publication, no WebChat added,
-and no session or erasure but of the last 24 hours, which a clock that jumped would have dated wrong too. Is it right
-nevertheless, say so by ``--clock-is-right``.
+ledger or before the last completed run, or more than 7 days after that run: cron was off, an older backup was restored,
+or the clock jumped. Is it right nevertheless, say so once by ``--clock-is-right``. A run is completed when nothing else
+is due or its ``--limit`` is reached. It is noted with the moment at which it began: then the clock was believed, and
+that day is meant by all that it does. A run that is refused, killed or dry notes nothing.
+
+Before the first run ever the clock is compared with what else is known to have happened: log-ins of staff,
+publications, WebChats added, and sessions and erasures but those of the last 24 hours, which a clock that jumped would
+have dated wrong too.
 
 Exit code 0: done; also when nothing was due. Exit code 1: refused, by the clock or the ledger; what was done before
 stays done. Prints numbers and ids of WebChats.
@@ -23,9 +28,11 @@ stays done. Prints numbers and ids of WebChats.
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 from tqdm import tqdm
 
 from anonymization.engine import ErasureRefused
@@ -58,29 +65,32 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        problem = "" if options["clock_is_right"] else retention.clock_problem()
+        # Asked once: what was believed decides for the whole run.
+        now = timezone.now()
+        problem = "" if options["clock_is_right"] else retention.clock_problem(now)
         if problem:
             raise CommandError(f"{problem} Nothing was anonymized. If it is right: --clock-is-right.")
-        due = retention.due()
+        today = timezone.localdate(now)
+        due = retention.due(on=today)
         done = dict.fromkeys(due, 0)
-        held = 0 if options["dry_run"] else self._anonymize(done, sum(due.values()), options["limit"])
+        held = 0 if options["dry_run"] else self._anonymize(now, done, sum(due.values()), options["limit"])
         result = {
             "result": "would anonymize" if options["dry_run"] else "anonymized",
             "sessions": sum((due if options["dry_run"] else done).values()),
             "webchats": due if options["dry_run"] else done,
             "held": held,
-            "open": retention.open_and_old(),
+            "open": retention.open_and_old(on=today),
             "pending_files": FileDeletion.objects.exclude(erasure=None).count(),
         }
         self.stdout.write(json.dumps(result) if options["json"] else _sentence(result))
 
-    def _anonymize(self, done: dict[int, int], due: int, limit: int | None) -> int:
+    def _anonymize(self, now: datetime, done: dict[int, int], due: int, limit: int | None) -> int:
         """Do it, count in ``done`` by WebChat, and return how many sessions somebody else held."""
         held = 0
         total = due if limit is None else min(due, limit)
         with tqdm(total=total, unit=" sessions", disable=None) as bar:
             try:
-                for chunk in retention.anonymize_expired(limit=limit):
+                for chunk in retention.anonymize_expired(now=now, limit=limit):
                     done[chunk.webchat] = done.get(chunk.webchat, 0) + chunk.anonymized
                     held += chunk.held
                     bar.update(chunk.anonymized)

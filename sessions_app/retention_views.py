@@ -1,0 +1,48 @@
+"""Settings > WebChat > General > Retention period: what it would take is shown before it is set."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+
+from sessions_app import retention
+from sessions_app.staff_forms import RetentionForm
+from webchat.services import save_settings
+from webchat.views.base import WebChatPage
+
+
+class RetentionView(WebChatPage):
+    """Show what a retention period would take, and set it on POST.
+
+    200 the page, 302 set, 409 when by now it would take more than the page showed.
+    """
+
+    template_name = "sessions_app/staff/webchat_retention.html"
+    tab = "general"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._show(RetentionForm({"days": request.GET.get("days"), "shown": 0}))
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        form = RetentionForm(request.POST)
+        if not form.is_valid():
+            return redirect("webchat", self.webchat.pk)
+        days = form.cleaned_data["days"]
+        if retention.preview(self.webchat, days=days).now > form.cleaned_data["shown"]:
+            return self._show(form, refused=True, status=409)
+        save_settings(self.webchat, changes={"retention_days": days}, previewed=True)
+        messages.success(request, _("Sessions older than %(days)d days will be anonymized.") % {"days": days})
+        return redirect("webchat", self.webchat.pk)
+
+    def _show(self, form: RetentionForm, *, refused: bool = False, status: int = 200) -> HttpResponse:
+        if not form.is_valid():
+            return redirect("webchat", self.webchat.pk)
+        preview = retention.preview(self.webchat, days=form.cleaned_data["days"])
+        context = self.get_context_data(
+            preview=preview,
+            form=RetentionForm(initial={"days": preview.days, "shown": preview.now}),
+            refused=refused,
+        )
+        return self.render_to_response(context, status=status)

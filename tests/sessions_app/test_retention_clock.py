@@ -1,0 +1,164 @@
+"""Nothing is anonymized by a clock that is wrong, whatever that clock has dated since."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import CommandError
+from django.utils import timezone
+
+from anonymization.engine import ErasureRefused
+from anonymization.models import Door
+from sessions_app import retention
+from sessions_app.models import RetentionRun, Session
+from tests.database import dump
+from tests.factories import make_erasures, make_session, make_webchat
+from tests.sessions_app.test_retention import ended, identified, many, run
+from webchat.models import WebChat
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def webchat(monkeypatch: pytest.MonkeyPatch) -> WebChat:
+    monkeypatch.setattr(retention, "PAUSE_ON_SQLITE", 0)
+    return make_webchat(retention_days=30)
+
+
+def last_run(*, ago: timedelta) -> None:
+    RetentionRun.objects.create(pk=1, began_at=timezone.now() - ago)
+
+
+def refused(saying: str, *arguments: str) -> bool:
+    """Say whether the command refuses and leaves the whole database as it was."""
+    before = dump()
+    with pytest.raises(CommandError, match=saying):
+        run(*arguments)
+    return dump() == before
+
+
+@pytest.fixture
+def jump(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return what sets the clock ahead of the right one, or right again."""
+    real = timezone.now
+    return lambda by: monkeypatch.setattr(timezone, "now", lambda: real() + by)
+
+
+# Behind -----------------------------------------------------------------------------------------------------
+
+
+def test_it_refuses_a_clock_before_the_newest_record(webchat: WebChat) -> None:
+    ended(webchat, days_ago=40)
+    make_erasures([(timezone.now() + timedelta(hours=2), Door.PAGE)])
+    assert refused("newest record of the ledger")
+    assert refused("newest record of the ledger", "--dry-run")
+    assert run("--clock-is-right")["sessions"] == 1
+
+
+def test_it_refuses_a_clock_before_the_last_run_until_it_is_said_to_be_right(webchat: WebChat) -> None:
+    ended(webchat, days_ago=40)
+    last_run(ago=-timedelta(hours=2))
+    assert refused("the last run is of")
+    assert run("--clock-is-right")["sessions"] == 1
+    assert run()["sessions"] == 0, "said once is enough"
+
+
+def test_clocks_of_two_machines_may_differ_a_little(webchat: WebChat) -> None:
+    ended(webchat, days_ago=40)
+    last_run(ago=-timedelta(seconds=50))
+    assert run()["sessions"] == 1
+
+
+# Ahead ------------------------------------------------------------------------------------------------------
+
+
+def test_a_clock_that_jumped_vouches_for_itself_by_nothing(webchat: WebChat, jump: Any, log_in: Any) -> None:
+    ended(webchat, days_ago=3)
+    assert run()["sessions"] == 0
+    for day in (400, 401, 402):
+        jump(timedelta(days=day))
+        log_in("administrator").get("/")
+        make_webchat()
+        make_session(webchat, email=f"after-the-jump-{day}@example.com")
+    make_erasures([(timezone.now(), Door.PAGE)])
+    assert refused("Is the clock right")
+    assert refused("Is the clock right", "--dry-run")
+    assert run("--clock-is-right")["sessions"] == 1
+
+
+@pytest.mark.parametrize(("days", "hours", "is_refused"), [(4, 12, False), (6, 23, False), (7, 1, True)])
+def test_a_long_weekend_off_is_forgiven_and_a_week_is_not(
+    webchat: WebChat, days: int, hours: int, is_refused: bool
+) -> None:
+    ended(webchat, days_ago=40)
+    make_session(webchat, email="here-today@example.com")
+    last_run(ago=timedelta(days=days, hours=hours))
+    if is_refused:
+        assert refused("more than 7 days ago")
+    else:
+        assert run()["sessions"] == 1
+
+
+@pytest.mark.parametrize(("days", "is_refused"), [(6, False), (9, True), (4000, True)])
+def test_before_the_first_run_the_clock_is_compared_with_what_happened(
+    webchat: WebChat, jump: Any, days: int, is_refused: bool
+) -> None:
+    ended(webchat, days_ago=28)
+    jump(timedelta(days=days))
+    make_session(webchat, email="after-the-jump@example.com")
+    if is_refused:
+        assert refused("Is the clock right")
+    assert run(*["--clock-is-right"] * is_refused)["sessions"] == 1
+
+
+def test_a_clock_that_jumps_in_a_run_takes_nothing_else(
+    webchat: WebChat, jump: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "FIRST_CHUNK", 1)
+    monkeypatch.setattr(retention, "LARGEST_CHUNK", 1)
+    many(webchat, 3)
+    young = [
+        ended(place, days_ago=3, email=f"young{place.pk}@example.com")
+        for place in (webchat, make_webchat(retention_days=30))
+    ]
+    began = timezone.now()
+    chunks = retention.anonymize_expired(now=began)
+    next(chunks)
+    jump(timedelta(days=400))
+    assert sum(chunk.anonymized for chunk in chunks) == 2
+    assert identified() == {session.pk for session in young}
+    assert RetentionRun.objects.get().began_at == began
+
+
+# What counts as a run ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", [[], ["--limit", "1"]])
+def test_a_run_that_came_to_its_end_or_limit_counts(webchat: WebChat, arguments: list[str]) -> None:
+    many(webchat, 2)
+    before = timezone.now()
+    run(*arguments)
+    assert before <= RetentionRun.objects.get().began_at <= timezone.now()
+
+
+def test_a_run_with_nothing_to_do_counts() -> None:
+    last_run(ago=timedelta(days=6))
+    run()
+    assert RetentionRun.objects.get().began_at > timezone.now() - timedelta(hours=1)
+
+
+def test_a_run_that_did_not_come_to_its_end_does_not(
+    webchat: WebChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(webchat, 2)
+
+    def refuse(*_args: Any, **_options: Any) -> None:
+        raise ErasureRefused("The ledger can't be written.")
+
+    monkeypatch.setattr(retention, "erase_batch", refuse)
+    with pytest.raises(CommandError, match="can't be written"):
+        run()
+    assert not RetentionRun.objects.exists()
+    assert Session.objects.filter(anonymized_at=None).count() == 2
