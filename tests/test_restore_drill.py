@@ -13,12 +13,13 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from anonymization import engine, outside, restoration
-from anonymization.ledger import Entry, subject_of
+from anonymization.ledger import BrokenChain, Entry, subject_of
 from anonymization.models import Door, Erasure, Note
 from anonymization.restoration import Standing, standing
 from mluvii_gdpr import readiness
 from sessions_app import services
 from sessions_app.models import Guest, Party, Session
+from tests.anonymization.test_ledger import chain
 from tests.backups import backup
 from tests.database import digest, dump, media, media_contains
 from tests.factories import make_session, make_webchat, send_file
@@ -346,6 +347,15 @@ def test_a_copy_of_another_ledger_closes_everything(ledger: Path, tmp_path: Path
     with pytest.raises(engine.DatabaseBehind):
         erase(session)
     assert digest() == before
+
+
+def test_an_intent_of_ours_does_not_make_a_copy_ours(ledger: Path) -> None:
+    record = erase(visit(make_webchat(), "anna"))
+    (other,) = chain(1)
+    text = outside._intents([other]) + outside._settled("seal", other) + outside._intents([record.entry])
+    ledger.write_text(text)
+    with pytest.raises(BrokenChain, match=r"^record 1: differs from the outside copy$"):
+        restoration.plan()
 
 
 def test_a_damaged_copy_closes_everything(ledger: Path) -> None:

@@ -210,8 +210,8 @@ def test_caches_and_mails_in_files_are_searched(settings: Any, tmp_path: Path) -
     cache.set("key", canaries.text("it"))
     mail.send_mail("Hello", canaries.text("it"), "a@example.com", ["b@example.com"])
     (tmp_path / "upload" / "tmp1.upload").write_text(canaries.text("it"))
-    found = {place.rpartition("/")[2] for place in places_of(canaries)}
-    assert found == {"cache", "mail", "upload"}
+    found = {(place.partition(":")[0], place.rpartition("/")[2]) for place in places_of(canaries)}
+    assert found == {("cache", "cache"), ("files", "mail"), ("files", "upload")}
 
 
 @pytest.mark.django_db

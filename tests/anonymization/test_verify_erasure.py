@@ -271,6 +271,7 @@ def _refuse() -> None:
 
 
 def test_what_is_kept_may_stay_in_its_own_column_only(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(Session.objects.values_list("channel", flat=True)) == {"chat"}, "what is kept has its own word"
     key = run.canaries.text("sessions_app.Session.entry_key")
     found = run.report([])
     own = "database: sessions_app_session.entry_key"
