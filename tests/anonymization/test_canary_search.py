@@ -81,6 +81,11 @@ OTHER_FORMS: dict[str, tuple[str, bytes]] = {
     "one in another": ("plain, in gzip, in zip", zipped(gzip.compress(b"..." + VALUE.encode()))),
     "base64 in zlib": ("plain base64, in zlib", zlib.compress(base64.b64encode(VALUE.encode()))),
     "cut off": ("plain, in zlib", zlib.compress(VALUE.encode() * 9 + bytes(range(256)) * 900, 0)[:-400]),
+    "far behind": ("plain, in zlib", bytes(20_000) + zlib.compress(VALUE.encode())),
+    "at the end of something long": (
+        "plain, in zlib",
+        zlib.compress(bytes(range(256)) * 200 + VALUE.encode(), 0),
+    ),
     "alphabet of URLs": (
         "plain base64",
         base64.urlsafe_b64encode(b"\xff\xfe" + VALUE.encode() + b"\xfb\xff").rstrip(b"="),
@@ -279,6 +284,8 @@ def test_of_base64_all_letters_are_searched_that_depend_on_nothing_else() -> Non
     for before in range(3):
         for behind in (b"", b"\0", b"\xff", b"yz"):
             assert needles[2 * before] in base64.b64encode(b"\xff" * before + b"Kq7Xaz2" + behind)
+    usual, of_urls = [needle for name, needle in encoded("a>?b>?c") if name == "base64"][:2]
+    assert (usual, of_urls) == (b"YT4/Yj4/Y", b"YT4_Yj4_Y")
 
 
 def test_a_long_file_is_read_in_pieces_that_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
