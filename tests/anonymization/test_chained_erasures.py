@@ -212,6 +212,19 @@ def test_a_full_disk_lets_all_intents_of_a_transaction_in_or_none(copy: Path, mo
     assert "The ledger holds: 20 records" in run("verify_ledger")
 
 
+def test_an_intent_of_a_commit_that_failed_is_void(copy: Path, monkeypatch: Any) -> None:
+    def failing() -> None:
+        raise OperationalError
+
+    session = make_session()
+    monkeypatch.setattr(connection, "_commit", failing)
+    with pytest.raises(OperationalError):
+        erase(session)
+    monkeypatch.undo()
+    assert [*map(kind_of, copy.read_text().splitlines())] == ["intents", "void"]
+    assert not Erasure.objects.exists()
+
+
 def test_what_fails_after_the_commit_makes_nothing_void(copy: Path, monkeypatch: Any) -> None:
     commit = connection._commit
 
@@ -226,6 +239,7 @@ def test_what_fails_after_the_commit_makes_nothing_void(copy: Path, monkeypatch:
     monkeypatch.undo()
     assert Session.objects.get(pk=session.pk).anonymized_at is not None
     assert [*map(kind_of, copy.read_text().splitlines())] == ["intents"]
+    assert restoration.standing() is restoration.Standing.EVEN, "the database has what is not sealed"
     assert "The ledger holds: 1 records" in run("verify_ledger")
 
 

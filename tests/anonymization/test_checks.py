@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import User
 from django.core.checks import Error
 from django.core.files.storage import FileSystemStorage
 from django.core.management import call_command
 from django.db import connection, models
 from django.test.utils import isolate_apps
 
-from anonymization.checks import check_database, check_registry
+from anonymization.checks import check_database, check_policies, check_registry
 from anonymization.policy import AlreadyRegistered, NotRegistered, Registry, registry
 from sessions_app.models import Attachment, Guest, Message
 
@@ -40,6 +41,12 @@ def test_model_without_policy() -> None:
         Error(f"{model._meta.label} is not declared in any erasure.py.", obj=model, id="anonymization.E001")
         for model in (Message, Guest)
     ]
+
+
+def test_tables_between_two_models_are_declared_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anonymization.checks.registry", Registry())
+    undeclared = {message.obj for message in check_policies(None)}
+    assert {Guest, Message, User.groups.through} <= undeclared
 
 
 def test_field_neither_erased_nor_kept() -> None:
