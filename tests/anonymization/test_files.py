@@ -265,15 +265,16 @@ def test_no_upload_begins_in_an_erased_session(monkeypatch: pytest.MonkeyPatch) 
 
 def test_temporary_files_of_yesterday_go(tmp_path: Path, settings: Any, capsys: Any) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
-    old, young, foreign = (tmp_path / name for name in ("tmpab.upload.pdf", "tmpcd.upload", "letter.pdf"))
-    for path in (old, young, foreign):
+    names = ("tmpab.upload.pdf", "tmpef.upload", "tmpcd.upload", "letter.pdf")
+    old, too, young, foreign = (tmp_path / name for name in names)
+    for path in (old, too, young, foreign):
         path.write_bytes(b"Kassiopeia")
-    for path in (old, foreign):
+    for path in (old, too, foreign):
         os.utime(path, (time.time() - 25 * 3600,) * 2)
     code, said = call("delete_erased_files", capsys)
     assert code == 0
-    assert "Temporary files deleted: 1." in said
-    assert [path.exists() for path in (old, young, foreign)] == [False, True, True]
+    assert "Temporary files deleted: 2." in said
+    assert [path.exists() for path in (old, too, young, foreign)] == [False, False, True, True]
 
 
 @pytest.mark.django_db(transaction=True)
