@@ -190,6 +190,7 @@ def test_nothing_is_left_where_a_withdrawal_anonymizes_at_once(
     webchat = make_webchat(on_withdrawal=OnWithdrawal.ANONYMIZE)
     session, room = enter(webchat)
     work(session, log_in("operator"))
+    rate(room)
     assert found() == set(STORED), "the positive control"
 
     mine = consent_token(room.split("/")[2])

@@ -35,6 +35,7 @@ FRAMED = {
     "r/<secret:token>/message/": LISTED,
     "r/<secret:token>/file/": LISTED,
     "r/<secret:token>/leave/": LISTED,
+    "r/<secret:token>/feedback/": LISTED,
     "r/<secret:token>/transcript/": f"{OURS} {LISTED}",
 }
 BROWSER = {"Accept": "text/html"}
