@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
+from functools import cache
+from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from anonymization.arrays import one_of
+from anonymization.arrays import as_parameter, one_of_parameter
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.rounding import Band, NextStart, StartOf
 
@@ -30,6 +33,10 @@ COMPANY = 5
 _ALIKE = ("webchat", "channel", "operator", "band", "text", "consented_on", "withdrawn_on")
 
 
+#: Stands for the keys in the statement until it is carried out.
+_KEYS = object()
+
+
 def in_company(keys: Collection[int]) -> list[int]:
     """Return those of the primary keys of locked sessions that have company.
 
@@ -38,14 +45,25 @@ def in_company(keys: Collection[int]) -> list[int]:
     nothing of it to keep.
     """
     _take_turns()
+    depends_on = (COMPANY, connection.vendor, settings.ERASURE_TIME_PRECISION, settings.TIME_ZONE)
+    statement, params = _statement(*depends_on)
+    given = as_parameter(keys)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [given if value is _KEYS else value for value in params])
+        return [key for (key,) in cursor.fetchall()]
+
+
+@cache
+def _statement(enough: int, *_depends_on: str) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement and its parameters: putting it together takes longer than the database needs for it."""
     others = _comparable(Session.objects.all()).filter(
         created_at__gte=OuterRef("period"),
         created_at__lt=OuterRef("following"),
         **{name: OuterRef(name) for name in _ALIKE},
     )
-    enough = Exists(others.order_by()[COMPANY - 1 : COMPANY])
-    sessions = _comparable(Session.objects.filter(pk__in=one_of(keys)))
-    return list(sessions.filter(enough).order_by().values_list("pk", flat=True))
+    sessions = _comparable(Session.objects.filter(pk__in=one_of_parameter(_KEYS)))
+    found = sessions.filter(Exists(others.order_by()[enough - 1 : enough])).order_by()
+    return found.values_list("pk").query.sql_with_params()
 
 
 def _take_turns() -> None:
