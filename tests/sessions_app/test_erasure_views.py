@@ -510,7 +510,7 @@ def test_list_of_erasures_costs_the_same_however_long(
     for number in range(count):
         engine.erase(make_session(email=f"{number}@example.com"), requester=requester)
     support.get("/erasures/")
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert len(support.get("/erasures/").context["rows"]) == count
 
 
