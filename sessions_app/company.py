@@ -89,11 +89,15 @@ def _asked() -> QuerySet[Session]:
 def _take_turns() -> None:
     """Let erasures count one after the other, each until its commit; on SQLite the transaction excludes others.
 
-    Else one could count as company what another is about to clear.
+    Else one could count as company what another is about to clear. For the rest of the transaction PostgreSQL is kept
+    from collecting all index entries of a period before it looks at the first five.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('sessions_app.company'))")
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtext('sessions_app.company')), "
+                "set_config('enable_bitmapscan', 'off', true)"
+            )
 
 
 def _comparable(sessions: QuerySet[Session]) -> QuerySet[Session]:
