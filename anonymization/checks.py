@@ -96,7 +96,7 @@ def _end_of_path(policy: Policy) -> type[Model] | None:
             model = model._meta.get_field(step).related_model
     except (FieldDoesNotExist, AttributeError):
         return None
-    return model if isinstance(model, type) else None
+    return model
 
 
 @register(Tags.models)

@@ -205,10 +205,10 @@ def erase(
         if getattr(current, policy.mark) is not None:
             return getattr(current, policy.record), False
         record = new_record(policy.label, subject_of(current.uid), requester)
-        _empty(_Scope.of(root, subject), record, expected=expected)
+        files = _empty(_Scope.of(root, subject), record, expected=expected)
         chain([record])
         record.save(force_insert=True)
-        announce([record])
+        announce([record], files=files)
         return record, True
 
 
@@ -245,7 +245,7 @@ def note(kind: Note, subject: str, *, requester: Requester) -> Erasure:
         record = new_record(kind, subject, requester)
         chain([record])
         record.save(force_insert=True)
-        announce([record])
+        announce([record], files=False)
         return record
 
 
@@ -270,8 +270,8 @@ def _lock_subject(policy: Policy, subject: Model) -> tuple[Model, Any]:
     return root, _lock(policy.model._base_manager.filter(pk=subject.pk)).get()
 
 
-def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None = None) -> None:
-    """Delete and empty the rows, and write down on the record which and how many.
+def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None = None) -> bool:
+    """Delete and empty the rows, write down on the record which and how many, and say whether files may be queued.
 
     What there is none of costs no statement: under the locks nothing can come into being.
     """
@@ -294,6 +294,7 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
         if _apply(policy, path, scope.root, record, shells.get(policy.label, [])) != counts[policy.label]:
             raise OutsideSubject(_("The erasure touched rows outside its subject and was rolled back."))
     record.counts, record.shells = counts, shells
+    return uploads_begun or any(counts[p.label] for _path, p in scope.parts if p.file_fields)
 
 
 def _require_subject(subject: Model) -> Policy:
@@ -434,9 +435,10 @@ def chain(records: Sequence[Erasure]) -> None:
 def announce(
     records: Sequence[Erasure],
     *,
+    files: bool = True,
     write: Callable[[list[Entry]], None] = lambda entries: outside.write_intents(entries),
 ) -> None:
-    """Write the intents outside before the commit; after it come the seals and the deletion of the files.
+    """Write the intents outside before the commit; after it come the seal and the deletion of ``files`` there may be.
 
     Raises:
         LedgerUnavailable: the outside copy can't be written; nothing was changed.
@@ -459,10 +461,10 @@ def announce(
             _("The outside copy of the ledger can't be written. Nothing was erased.")
         ) from None
     # No partial: Django logs a failure by the function's name, which a partial lacks.
-    transaction.on_commit(lambda: _after_commit(records), robust=True)
+    transaction.on_commit(lambda: _after_commit(records, files=files), robust=True)
 
 
-def _after_commit(records: Sequence[Erasure], *, seal: bool = True) -> None:
+def _after_commit(records: Sequence[Erasure], *, seal: bool = True, files: bool = True) -> None:
     """Seal the records outside, then delete the files; a seal that fails leaves the intent, which counts as much."""
     try:
         if seal:
@@ -471,7 +473,8 @@ def _after_commit(records: Sequence[Erasure], *, seal: bool = True) -> None:
         logger.exception(
             "erasures %d to %d were not sealed in the outside copy", records[0].number, records[-1].number
         )
-    delete_files_of([record.pk for record in records])
+    if files:
+        delete_files_of([record.pk for record in records])
 
 
 def lock_head() -> None:

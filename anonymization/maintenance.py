@@ -70,7 +70,7 @@ def _rewrite_sqlite(wait: timedelta) -> None:
 
     A reader lets a checkpoint end without an error; only its row says so.
     """
-    usual = connection.settings_dict["OPTIONS"].get("timeout", 5)
+    usual = connection.settings_dict["OPTIONS"]["timeout"]
     _execute(f"PRAGMA busy_timeout = {_milliseconds(wait)}")
     try:
         if erased_since_last_run().exists():

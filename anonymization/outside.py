@@ -18,6 +18,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -305,6 +306,10 @@ def _chain(intents: dict[str, Entry], seals: set[str]) -> list[Entry]:
         chain.append(newest)
         newest = intents.get(newest.previous)
     chain.reverse()
+    if chain and chain[0].sequence > 1:
+        present = {entry.sequence for entry in intents.values()}
+        absent = next(number for number in count(1) if number not in present)
+        raise BrokenChain(min(absent, chain[0].sequence - 1), "is missing or was changed")
     verify(chain)
     if strange := seals - {entry.hash for entry in chain}:
         first = min(intents[seal].sequence for seal in strange)

@@ -72,7 +72,7 @@ def choose_language(request: HttpRequest) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)  # noqa: S101  logged in
     profile = Profile.objects.filter(user=user).first() or Profile(user=user)
-    form = LanguageForm(request.POST or None, instance=profile)
+    form = LanguageForm(request.POST if request.method == "POST" else None, instance=profile)
     if request.method != "POST" or not form.is_valid():
         status = 422 if form.is_bound else 200
         return render(request, "account/language.html", {"form": form}, status=status)

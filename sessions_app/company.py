@@ -11,14 +11,18 @@ alike; who changes one changes both.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Callable, Collection
 from datetime import date
+from functools import cache
+from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from anonymization.arrays import one_of
+from anonymization.arrays import as_parameter, one_of_parameter
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.rounding import Band, NextStart, StartOf
 
@@ -30,32 +34,70 @@ COMPANY = 5
 _ALIKE = ("webchat", "channel", "operator", "band", "text", "consented_on", "withdrawn_on")
 
 
+#: Stands for the keys in a statement until it is carried out.
+_KEYS = object()
+
+
 def in_company(keys: Collection[int]) -> list[int]:
     """Return those of the primary keys of locked sessions that have company.
 
-    For each of them the database looks for the others of the period until it has met enough, so that this costs the
-    same however many there are. A session that nobody answered or that has no duration has no company: there is
-    nothing of it to keep.
+    The database looks for others of the period until it has met enough, so that this costs the same however many there
+    are; once for those of the keys that are alike among themselves. A session that nobody answered or that has no
+    duration has no company: there is nothing of it to keep.
     """
     _take_turns()
+    if len(keys) == 1:
+        return [pk for (pk,) in _found(_with_company, keys)]
+    alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for pk, *look in _found(_looks, keys):
+        alike[tuple(look)].append(pk)
+    kept = {pk for (pk,) in _found(_with_company, [pks[0] for pks in alike.values()])}
+    return [pk for pks in alike.values() if pks[0] in kept for pk in pks]
+
+
+def _found(statement: Callable[..., tuple[str, tuple[Any, ...]]], keys: Collection[int]) -> list[Any]:
+    """Return the rows that a statement finds for the keys."""
+    sql, params = statement(COMPANY, connection.vendor, settings.ERASURE_TIME_PRECISION, settings.TIME_ZONE)
+    given = as_parameter(keys)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [given if value is _KEYS else value for value in params])
+        return cursor.fetchall()
+
+
+@cache
+def _looks(*_depends_on: Any) -> tuple[str, tuple[Any, ...]]:
+    """Return a statement for what sessions are alike in, and its parameters. Made once: that takes longer than it."""
+    return _asked().values_list("pk", "period", *_ALIKE).query.sql_with_params()
+
+
+@cache
+def _with_company(enough: int, *_depends_on: Any) -> tuple[str, tuple[Any, ...]]:
+    """Return a statement for the sessions that have company, and its parameters."""
     others = _comparable(Session.objects.all()).filter(
         created_at__gte=OuterRef("period"),
         created_at__lt=OuterRef("following"),
         **{name: OuterRef(name) for name in _ALIKE},
     )
-    enough = Exists(others.order_by()[COMPANY - 1 : COMPANY])
-    sessions = _comparable(Session.objects.filter(pk__in=one_of(keys)))
-    return list(sessions.filter(enough).order_by().values_list("pk", flat=True))
+    found = _asked().filter(Exists(others.order_by()[enough - 1 : enough]))
+    return found.values_list("pk").query.sql_with_params()
+
+
+def _asked() -> QuerySet[Session]:
+    return _comparable(Session.objects.filter(pk__in=one_of_parameter(_KEYS))).order_by()
 
 
 def _take_turns() -> None:
     """Let erasures count one after the other, each until its commit; on SQLite the transaction excludes others.
 
-    Else one could count as company what another is about to clear.
+    Else one could count as company what another is about to clear. For the rest of the transaction PostgreSQL is kept
+    from collecting all index entries of a period before it looks at the first five.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('sessions_app.company'))")
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtext('sessions_app.company')), "
+                "set_config('enable_bitmapscan', 'off', true)"
+            )
 
 
 def _comparable(sessions: QuerySet[Session]) -> QuerySet[Session]:

@@ -181,7 +181,10 @@ class RoomLeaveView(RoomView):
 
 
 class RoomFeedbackView(RoomView):
-    """Store stars and words about an ended conversation. 302 back to the room, 409 not ended, 422 without stars."""
+    """Store stars and words about an ended conversation.
+
+    302 back to the room, 409 not ended or consent withdrawn, 422 without stars.
+    """
 
     http_method_names = ["post"]
 
@@ -191,10 +194,8 @@ class RoomFeedbackView(RoomView):
             return self._show(feedback=form, status=422)
         try:
             services.give_feedback(self.session, **form.cleaned_data)
-        except services.StillOpen:
-            return self._show(status=409)
-        except services.SessionClosed:
-            return self._gone(request)
+        except (services.StillOpen, services.SessionClosed):
+            return self._closed(feedback=form)
         return self._back(place="#feedback")
 
 

@@ -479,7 +479,7 @@ def give_feedback(session: Session, *, stars: int, text: str) -> Session:
     """Store what the visitor thinks of an ended conversation; it can be changed until an anonymization.
 
     Raises:
-        SessionClosed: the session was anonymized.
+        SessionClosed: the session was anonymized, or the consent withdrawn.
         StillOpen
     """
     locked = lock_writable(session, even_ended=True)

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command, get_commands
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils.translation import override
 
-from anonymization.policy import registry
+from anonymization.policy import InCompany, Registry, registry
 from anonymization.record_of_processing import BEGIN, END, MarkersMissing, as_markdown, put_into
+from sessions_app.models import Attachment, Guest, Message
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
@@ -95,11 +99,45 @@ def test_command_writes_between_the_markers_only(tmp_path: Path, capsys: pytest.
     assert "(`sessions_app.Session`)" in written
     call_command("print_record_of_processing")
     assert capsys.readouterr().out.strip() in written
+    assert written == put_into(path.read_text(), as_markdown(registry))
+
+
+def test_a_record_of_processing_says_what_happens_to_each_field_and_why() -> None:
+    declared = Registry()
+    declared.register(Message, delete=True)
+    declared.register(Attachment, delete=True)
+    declared.register(
+        Guest, subject="", mark="anonymized_at", record="erasure", append_only=True,
+        erase={"name": "", "created_at": Now(), "email": InCompany(F("email")), "phone": ""},
+        keep={"uid": "One|two\nthree.", "id": "Else.", "name_key": "Else."}, impersonal={"email_key": "A number."},
+    )  # fmt: skip
+    with override("cs"):
+        sections = as_markdown(declared).split("### ")[1:]
+    assert [section.partition(")")[0] for section in sections] == [
+        "Guests (`sessions_app.Guest`", "Messages (`sessions_app.Message`", "Files (`sessions_app.Attachment`",
+    ]  # fmt: skip
+    assert sections[0].splitlines()[2:] == [
+        "Rows are never changed or deleted; the database refuses it.",
+        "",
+        "| Field | What happens | Reason |",
+        "|---|---|---|",
+        "| `name`, `phone` | emptied | Says who the person is, or leads to them. |",
+        "| `created_at` | coarsened | Rounded or set to a fixed value: too coarse to tell. |",
+        "| `email` | kept in company | Stays, rounded, where enough rows are alike in it; else emptied. |",
+        "| `uid` | kept | One\\|two three. |",
+        "| `id`, `name_key` | kept | Else. |",
+        "| `email_key` | kept, not personal | A number. |",
+        "| `anonymized_at`, `erasure` | kept | Says that, when and by which erasure the row was emptied. |",
+        "",
+    ]
+    assert "| deleted | The whole row goes. |" in sections[1]
+    assert "| deleted | The whole row goes, and its stored file. |" in sections[2]
 
 
 @pytest.mark.parametrize("document", ["", BEGIN, f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
 def test_document_without_its_markers_is_refused(document: str, tmp_path: Path) -> None:
-    with pytest.raises(MarkersMissing):
+    said = f"The document must hold {BEGIN} and {END} once each, in this order."
+    with pytest.raises(MarkersMissing, match=f"^{said}$"):
         put_into(document, "new")
     path = tmp_path / "page.md"
     path.write_text(document)

@@ -38,6 +38,9 @@ def test_two_processes_on_one_database_tell_what_a_third_does_and_hold_no_connec
         with listening(one, path, Last_Event_ID=first(1)[0].id) as again:
             services.post_message(session, sender=Party.VISITOR, text="and to you")
             assert ["and to you" in event.data for event in again(1)] == [True]
+        # Else the erasure may be first, and the line is told to nobody any more.
+        for heard in (first, second):
+            assert "and to you" in heard(2)[1].data
         engine.erase(session, requester=engine.Requester(Door.COMMAND))
         for heard in (first, second):
             assert heard(3)[-1].name == "erased"
@@ -57,10 +60,14 @@ def _expect_few_connections(server: Server, client: Client) -> None:
                 waiting.enter_context(listening(server, f"/events{room.replace('/r/', '/room/')}"))
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> ALL(%s)",
+                "SELECT count(*), count(*) FILTER (WHERE query LIKE 'LISTEN%%') FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> ALL(%s)",
                 [own_connections()],
             )
-            assert cursor.fetchone()[0] <= 2 * 3
+            connections, processes = cursor.fetchone()
+        # A server of the browser tests may be among them.
+        assert 2 <= processes <= 3
+        assert connections <= 3 * processes
 
 
 def own_connections() -> list[int]:

@@ -36,6 +36,7 @@ FRAMED = {
     "r/<secret:token>/file/": LISTED,
     "r/<secret:token>/feedback/": LISTED,
     "r/<secret:token>/leave/": LISTED,
+    "r/<secret:token>/feedback/": LISTED,
     "r/<secret:token>/transcript/": f"{OURS} {LISTED}",
 }
 BROWSER = {"Accept": "text/html"}

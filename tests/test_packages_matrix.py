@@ -64,6 +64,7 @@ ACCOUNTS_POST: dict[str, Statuses] = {
     "accounts/inactive/": (405, 405),
     "accounts/signup/": (200, 302),
     "accounts/reauthenticate/": (302, 200),
+    "accounts/language/": (302, 302),
     "accounts/email/": (302, 302),
     "accounts/confirm-email/": (405, 405),
     "accounts/password/change/": (302, 200),

@@ -13,12 +13,13 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from anonymization import engine, outside, restoration
-from anonymization.ledger import Entry, subject_of
+from anonymization.ledger import BrokenChain, Entry, subject_of
 from anonymization.models import Door, Erasure, Note
 from anonymization.restoration import Standing, standing
 from mluvii_gdpr import readiness
 from sessions_app import services
 from sessions_app.models import Guest, Party, Session
+from tests.anonymization.test_ledger import chain
 from tests.backups import backup
 from tests.database import digest, dump, media, media_contains
 from tests.factories import make_session, make_webchat, send_file
@@ -107,15 +108,20 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: Callable[[str], Client]
         assert page.context["plan"].missing == [record.entry for record in records]
         assert len(page.context["plan"].subjects) == 2
 
-        before, files_before = digest(), media()
-        planned = run("replay_erasures", "--dry-run", "--json")
-        assert '"records": 4' in planned
+        before, files_before, copied = digest(), media(), ledger.read_text()
+        planned = json.loads(run("replay_erasures", "--dry-run", "--json"))
+        assert planned == {"records": 4, "unfinished": 0, "subjects": 2, "dry_run": True}
+        assert run("replay_erasures", "--dry-run") == (
+            "4 records are missing; 0 erasures were begun and never ended. Subjects of them in the database: 2.\n"
+        )
+        assert not restoration.carry_out(restoration.plan(), requester=COMMAND, within=0), "no time for one"
         assert (digest(), media()) == (before, files_before)
 
         # Killed after the second record; then to the end, and once more.
         with pytest.raises(KeyboardInterrupt):
             restoration.carry_out(restoration.plan(), requester=COMMAND, done=killed_after(2))
         assert engine.head() == records[1].entry.head
+        assert ledger.read_text() == copied, "what is sealed already is not written again"
         assert administrator.post("/erasures/replay/", follow=True).status_code == 200
         assert "0 records were imported" in run("replay_erasures")
 
@@ -136,6 +142,10 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: Callable[[str], Client]
     assert [e.entry for e in chain[1:5]] == [record.entry for record in records]
     assert chain[4].entry.head == head
     assert [(e.kind, e.number) for e in chain[5:]] == [(Note.REPLAYED, 6)]
+    assert [(e.door, e.requested_by and e.requested_by.username) for e in chain[1:]] == [
+        *[("replay", None)] * 2, *[("replay", "administrator")] * 2, ("page", "administrator"),
+    ]  # fmt: skip
+    assert len(ledger.read_text().splitlines()) == len(copied.splitlines()) + 2, "intent and seal of the note"
     assert standing() is Standing.EVEN
     assert "The ledger holds: 6 records" in run("verify_ledger")
     readiness.ledger.forget()
@@ -202,7 +212,7 @@ def test_a_long_replay_never_passes_for_the_end(
         assert standing() is Standing.BEHIND
         with pytest.raises(engine.DatabaseBehind):
             erase(visit(webchat, "newcomer"))
-    run("replay_erasures")
+    assert restoration.carry_out(restoration.plan(), requester=COMMAND), "all is done"
     assert standing() is Standing.EVEN
     assert "The ledger holds" in run("verify_ledger")
 
@@ -261,7 +271,8 @@ def test_a_replay_that_another_overtook_changes_nothing_twice(ledger: Path, tmp_
     planned = restoration.plan()
     run("replay_erasures")
     before = digest()
-    with pytest.raises(engine.Overtaken):
+    said = r"^Another process has added to the ledger meanwhile\. Nothing was changed\.$"
+    with pytest.raises(engine.Overtaken, match=said):
         restoration.carry_out(planned, requester=COMMAND)
     assert digest() == before
 
@@ -274,7 +285,8 @@ def test_an_entry_erases_nobody_but_whom_it_names(ledger: Path, tmp_path: Path) 
         made.restore()
     assert entry.subject == subject_of(anna.uid)
     before = digest()
-    with pytest.raises(engine.OutsideSubject):
+    said = r"^This is not whom the record names\. Nothing was erased\.$"
+    with pytest.raises(engine.OutsideSubject, match=said):
         engine.replay(entry, boris, sealed=True, requester=COMMAND)
     assert digest() == before
 
@@ -306,14 +318,15 @@ def test_a_copy_that_is_not_there_closes_everything_until_one_is_begun(ledger: P
     assert (status(), status("/readyz"), status("/livez")) == (503, 503, 200)
     with pytest.raises(engine.LedgerUnavailable):
         erase(session)
-    with pytest.raises(CommandError):
+    with pytest.raises(CommandError, match=r"^The outside copy can't be read: No such file or directory\.$"):
         run("replay_erasures")
-    assert "holds 2 records" in run("begin_ledger_copy")
+    said = run("begin_ledger_copy")
+    assert said == f"The outside copy holds 2 records. Head: {engine.head()}\n"
     assert Erasure.objects.get(number=2).kind == Note.COPY_BEGUN, "the override is recorded"
     assert status("/readyz") == 200
     erase(session)
     assert "The ledger holds: 3 records" in run("verify_ledger")
-    with pytest.raises(CommandError, match="already"):
+    with pytest.raises(CommandError, match=r"^There is an outside copy already\.$"):
         run("begin_ledger_copy")
 
 
@@ -329,11 +342,20 @@ def test_a_copy_of_another_ledger_closes_everything(ledger: Path, tmp_path: Path
     assert standing() is Standing.FOREIGN
     assert status() == 503
     before = digest()
-    with pytest.raises(CommandError, match="record 2"):
+    with pytest.raises(CommandError, match=r"^record 2: differs from the outside copy$"):
         run("replay_erasures")
     with pytest.raises(engine.DatabaseBehind):
         erase(session)
     assert digest() == before
+
+
+def test_an_intent_of_ours_does_not_make_a_copy_ours(ledger: Path) -> None:
+    record = erase(visit(make_webchat(), "anna"))
+    (other,) = chain(1)
+    text = outside._intents([other]) + outside._settled("seal", other) + outside._intents([record.entry])
+    ledger.write_text(text)
+    with pytest.raises(BrokenChain, match=r"^record 1: differs from the outside copy$"):
+        restoration.plan()
 
 
 def test_a_damaged_copy_closes_everything(ledger: Path) -> None:
@@ -345,10 +367,10 @@ def test_a_damaged_copy_closes_everything(ledger: Path) -> None:
 
 def test_a_copy_that_cannot_be_begun_leaves_no_record(settings: Any, tmp_path: Path) -> None:
     settings.ERASURE_LEDGER_DIR = None
-    with pytest.raises(CommandError, match="ERASURE_LEDGER_DIR"):
-        run("begin_ledger_copy")
-    with pytest.raises(CommandError, match="ERASURE_LEDGER_DIR"):
-        run("replay_erasures")
+    said = r"^No outside copy of the ledger is kept: ERASURE_LEDGER_DIR is empty\.$"
+    for command in ("begin_ledger_copy", "replay_erasures"):
+        with pytest.raises(CommandError, match=said):
+            run(command)
     settings.ERASURE_LEDGER_DIR = tmp_path / "nowhere"
     with pytest.raises(CommandError):
         run("begin_ledger_copy")

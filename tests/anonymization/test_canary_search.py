@@ -8,11 +8,15 @@ import hashlib
 import io
 import json
 import logging
+import os
 import zipfile
 import zlib
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -22,14 +26,16 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.backends.db import SessionStore
 from django.core import mail
 from django.core.cache import cache
+from django.core.cache.backends.base import BaseCache
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.mail import EmailMessage
 from django.db import connection
 from django.utils import timezone
 
-from anonymization.canary import places, run
-from anonymization.canary.spellings import Search
-from anonymization.canary.values import Canaries, Canary
+from anonymization.canary import database, doors, places, run
+from anonymization.canary.spellings import Search, encoded, letters
+from anonymization.canary.values import LENGTH, Canaries, Canary
 from sessions_app.matching import match_keys
 from sessions_app.models import Guest
 
@@ -75,6 +81,11 @@ OTHER_FORMS: dict[str, tuple[str, bytes]] = {
     "one in another": ("plain, in gzip, in zip", zipped(gzip.compress(b"..." + VALUE.encode()))),
     "base64 in zlib": ("plain base64, in zlib", zlib.compress(base64.b64encode(VALUE.encode()))),
     "cut off": ("plain, in zlib", zlib.compress(VALUE.encode() * 9 + bytes(range(256)) * 900, 0)[:-400]),
+    "far behind": ("plain, in zlib", bytes(20_000) + zlib.compress(VALUE.encode())),
+    "at the end of something long": (
+        "plain, in zlib",
+        zlib.compress(bytes(range(256)) * 200 + VALUE.encode(), 0),
+    ),
     "alphabet of URLs": (
         "plain base64",
         base64.urlsafe_b64encode(b"\xff\xfe" + VALUE.encode() + b"\xfb\xff").rstrip(b"="),
@@ -115,6 +126,31 @@ def test_canaries_are_the_same_for_the_same_label_only() -> None:
     assert Search(canaries).find(key.encode()) == {("phone", "plain")}
     address = canaries.address("address").encode()
     assert Search(canaries).find(address) == {("address", "plain")}
+
+
+def test_canaries_have_the_form_of_what_they_stand_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    canaries = Canaries()
+    assert len(canaries.text("text")) == LENGTH == 20
+    assert canaries.email("email").partition("@")[1:] == ("@", "example.com")
+    assert len(canaries.email("email")) == LENGTH + len("@example.com")
+    assert canaries.email("email")[:8] == canaries.text("text")[:8], "a search looks for few beginnings"
+    monkeypatch.setattr("anonymization.canary.values.secrets.randbelow", lambda end: end - 1)
+    assert canaries.phone("phone") == "+43 1 2999 99999999"
+    (phone,) = (canary for canary in canaries if canary.label == "phone")
+    assert phone.values == ("+43 1 2999 99999999", "+431299999999999", "431299999999999")
+    monkeypatch.setattr("anonymization.canary.values.secrets.randbelow", lambda end: 0)
+    assert canaries.phone("least") == "+43 1 2000 00000000"
+    assert len(canaries) == 4
+
+
+def test_a_model_has_one_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doors, "_planters", {})
+    monkeypatch.setattr(doors, "_discover", lambda: None)
+    assert doors.door(Guest)(letters) is letters
+    assert doors.planters() == {Guest: letters}
+    with pytest.raises(ValueError, match=r"^sessions_app\.Guest has a door already\.$"):
+        doors.door(Guest)(encoded)
+    assert doors.planters() == {Guest: letters}
 
 
 PLACES: dict[str, Callable[[str], Any]] = {
@@ -179,8 +215,8 @@ def test_caches_and_mails_in_files_are_searched(settings: Any, tmp_path: Path) -
     cache.set("key", canaries.text("it"))
     mail.send_mail("Hello", canaries.text("it"), "a@example.com", ["b@example.com"])
     (tmp_path / "upload" / "tmp1.upload").write_text(canaries.text("it"))
-    found = {place.rpartition("/")[2] for place in places_of(canaries)}
-    assert found == {"cache", "mail", "upload"}
+    found = {(place.partition(":")[0], place.rpartition("/")[2]) for place in places_of(canaries)}
+    assert found == {("cache", "cache"), ("files", "mail"), ("files", "upload")}
 
 
 @pytest.mark.django_db
@@ -207,9 +243,106 @@ def test_statistics_are_searched() -> None:
     assert "pg_stats: sessions_app_guest.name" in places_of(canaries)
 
 
+class ElsewhereCache(BaseCache):
+    def __init__(self, location: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+
+
 @pytest.mark.django_db
-def test_what_is_not_searched_is_said(settings: Any) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    said = " ".join(places.out_of_reach())
-    assert "mails that were sent (smtp)" in said
-    assert ("data directory" if connection.vendor == "postgresql" else "SQLite's bytes") in said
+@pytest.mark.parametrize(
+    ("backend", "mails"),
+    [("smtp", ["mails that were sent (smtp)"]), ("locmem", []), ("filebased", []), ("dummy", [])],
+)
+def test_what_is_not_searched_is_said(settings: Any, backend: str, mails: list[str]) -> None:
+    settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
+    known = ("dummy.DummyCache", "locmem.LocMemCache", "filebased.FileBasedCache", "db.DatabaseCache")
+    settings.CACHES = {
+        name: {"BACKEND": f"django.core.cache.backends.{name}", "LOCATION": "x"} for name in known
+    } | {"default": {"BACKEND": f"{__name__}.ElsewhereCache"}}
+    assert places.out_of_reach() == [
+        "backups, replicas and what a file system has not reused yet",
+        "logs of other processes and of proxies",
+        "PostgreSQL's data directory, WAL and log: dead rows stay until VACUUM"
+        if connection.vendor == "postgresql"
+        else "SQLite's bytes: a database in memory, or a transaction that is still open",
+        *mails,
+        "cache default",
+    ]
+
+
+def test_letters_are_folded_and_each_spelling_has_its_name() -> None:
+    assert list(letters("Žák")) == [("plain", "Žák"), ("lower", "žák"), ("folded", "zak")]
+    assert list(letters("Straße")) == [("plain", "Straße"), ("lower", "straße"), ("lower", "strasse")]
+    assert list(letters("zak")) == [("plain", "zak")]
+    names = [name for name, _needle in encoded("Kq7Xaz2")]
+    assert names == ["", *["UTF-16"] * 2, *["base64"] * 6, *["hex"] * 2, "JSON", *["URL"] * 2]
+
+
+def test_of_base64_all_letters_are_searched_that_depend_on_nothing_else() -> None:
+    needles = [needle for name, needle in encoded("Kq7Xaz2") if name == "base64"]
+    assert [len(needle) for needle in needles] == [9, 9, 8, 8, 9, 9]
+    for before in range(3):
+        for behind in (b"", b"\0", b"\xff", b"yz"):
+            assert needles[2 * before] in base64.b64encode(b"\xff" * before + b"Kq7Xaz2" + behind)
+    usual, of_urls = [needle for name, needle in encoded("a>?b>?c") if name == "base64"][:2]
+    assert (usual, of_urls) == (b"YT4/Yj4/Y", b"YT4_Yj4_Y")
+
+
+def test_a_long_file_is_read_in_pieces_that_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_PIECE", 8)
+    monkeypatch.setattr(database, "_OVERLAP", 3)
+    read = list(database.read(io.BytesIO(b"0123456789abcdef01")))
+    assert read == [b"01234567", b"56789abcdef", b"def01"]
+
+
+def test_the_files_of_sqlite_are_all_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = str(tmp_path / "db.sqlite3")
+    for end in ("", "-wal", "-journal", "-shm"):
+        Path(name + end).write_bytes(b"x" + end.encode())
+    cursor = MagicMock()
+    stored = SimpleNamespace(
+        vendor="sqlite", settings_dict={"NAME": name}, in_atomic_block=False, is_in_memory_db=lambda: False,
+        cursor=lambda: cursor,
+    )  # fmt: skip
+    monkeypatch.setattr(database, "connection", stored)
+    assert list(database.raw_bytes()) == [
+        ("SQLite's bytes", "file", b"x"),
+        ("SQLite's bytes", "wal", b"x-wal"),
+        ("SQLite's bytes", "journal", b"x-journal"),
+    ]
+    cursor.__enter__().execute.assert_called_once_with("PRAGMA wal_checkpoint(TRUNCATE)")
+    for change in ({"vendor": "postgresql"}, {"in_atomic_block": True}, {"is_in_memory_db": lambda: True}):
+        monkeypatch.setattr(database, "connection", SimpleNamespace(**{**vars(stored), **change}))
+        assert database.sqlite_files() == []
+
+
+@pytest.mark.django_db
+def test_a_hidden_recipient_is_found() -> None:
+    canaries = Canaries()
+    EmailMessage("Hello", "Hello", "a@example.com", bcc=[canaries.email("it")]).send()
+    assert places_of(canaries) == {"mail outbox: mail 0"}
+
+
+@pytest.mark.django_db
+def test_tables_of_other_schemas_are_searched() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one schema")
+    canaries = Canaries()
+    with connection.cursor() as cursor:
+        cursor.execute('CREATE SCHEMA "Old"')
+        cursor.execute('CREATE TABLE "Old".people (name text)')
+        cursor.execute('INSERT INTO "Old".people VALUES (%s)', [canaries.text("it")])
+    assert places_of(canaries) == {"database: Old.people.name"}
+
+
+@pytest.mark.django_db
+def test_what_was_last_changed_before_the_run_is_not_read(tmp_path: Path) -> None:
+    canaries = Canaries()
+    for name, age in (("old", 7200), ("new", 1800)):
+        (tmp_path / name).write_text(canaries.text("it"))
+        then = (timezone.now() - timedelta(seconds=age)).timestamp()
+        os.utime(tmp_path / name, (then, then))
+    assert places_of(canaries, also=[tmp_path]) == {f"files: file 0 in {tmp_path}"}
+    (tmp_path / canaries.text("it")).mkdir()
+    (tmp_path / canaries.text("it") / "inner").write_text("nothing")
+    assert f"files: names in {tmp_path}" in places_of(canaries, also=[tmp_path])

@@ -105,14 +105,18 @@ def test_without_an_outside_copy_nothing_is_written(settings: Any) -> None:
     assert erase(make_session()).number == 1
 
 
-def test_an_outside_copy_that_cannot_be_written_stops_the_erasure(settings: Any, tmp_path: Path) -> None:
+def test_an_outside_copy_that_cannot_be_written_stops_the_erasure(
+    settings: Any, tmp_path: Path, caplog: Any
+) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path / "unmounted"
     session = make_session()
     before = digest()
-    with pytest.raises(engine.LedgerUnavailable):
+    said = r"^The outside copy of the ledger can't be written\. Nothing was erased\.$"
+    with pytest.raises(engine.LedgerUnavailable, match=said):
         erase(session)
+    assert "the outside copy of the ledger can't be written" in caplog.messages
     assert digest() == before
-    with pytest.raises(CommandError, match="outside copy"):
+    with pytest.raises(CommandError, match=said):
         call_command("anonymize_session", str(session.pk))
     assert digest() == before
 
@@ -129,6 +133,17 @@ def test_an_erasure_that_is_rolled_back_is_void_outside(copy: Path) -> None:
     assert contents.unsealed == []
     erase(first)
     assert "The ledger holds: 2 records" in run("verify_ledger")
+
+
+def test_an_intent_that_cannot_be_made_void_stays_open(copy: Path, monkeypatch: Any, caplog: Any) -> None:
+    def failing(entries: Any) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(outside, "write_voids", failing)
+    with pytest.raises(ZeroDivisionError):
+        erase_and_fail(sessions(1)[0])
+    assert "intents of a failed erasure stay open in the outside copy" in caplog.messages
+    assert len(outside.read(copy).unsealed) == 1
 
 
 def test_one_of_several_erasures_that_fails_is_void_alone(copy: Path) -> None:
@@ -160,7 +175,8 @@ def test_an_intent_of_a_connection_lost_at_the_commit_stays_open(copy: Path, mon
     gc.collect()  # SQLite's lock ends with the last statement, which the exception's frames refer to
     assert not Erasure.objects.exists()
     assert len(outside.read(copy).unsealed) == 1
-    with pytest.raises(engine.DatabaseBehind):
+    said = r"^The outside copy of the ledger does not end where the database does\. Nothing was erased\.$"
+    with pytest.raises(engine.DatabaseBehind, match=said):
         erase(second)
     erase(first)
     assert outside.read(copy).unsealed == [], "on the same day it is the same entry"
@@ -196,6 +212,19 @@ def test_a_full_disk_lets_all_intents_of_a_transaction_in_or_none(copy: Path, mo
     assert "The ledger holds: 20 records" in run("verify_ledger")
 
 
+def test_an_intent_of_a_commit_that_failed_is_void(copy: Path, monkeypatch: Any) -> None:
+    def failing() -> None:
+        raise OperationalError
+
+    session = make_session()
+    monkeypatch.setattr(connection, "_commit", failing)
+    with pytest.raises(OperationalError):
+        erase(session)
+    monkeypatch.undo()
+    assert [*map(kind_of, copy.read_text().splitlines())] == ["intents", "void"]
+    assert not Erasure.objects.exists()
+
+
 def test_what_fails_after_the_commit_makes_nothing_void(copy: Path, monkeypatch: Any) -> None:
     commit = connection._commit
 
@@ -210,10 +239,11 @@ def test_what_fails_after_the_commit_makes_nothing_void(copy: Path, monkeypatch:
     monkeypatch.undo()
     assert Session.objects.get(pk=session.pk).anonymized_at is not None
     assert [*map(kind_of, copy.read_text().splitlines())] == ["intents"]
+    assert restoration.standing() is restoration.Standing.EVEN, "the database has what is not sealed"
     assert "The ledger holds: 1 records" in run("verify_ledger")
 
 
-def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: Any) -> None:
+def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: Any, caplog: Any) -> None:
     def failing(entries: Any) -> None:
         raise OSError("disk full")
 
@@ -221,6 +251,7 @@ def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: A
     with monkeypatch.context() as patched:
         patched.setattr(outside, "write_seal", failing)
         record = erase(first)
+    assert "erasures 1 to 1 were not sealed in the outside copy" in caplog.messages
     assert Session.objects.get(pk=first.pk).anonymized_at is not None
     assert outside.read(copy).unsealed == [record.entry]
     assert "The ledger holds: 1 records" in run("verify_ledger")
@@ -268,11 +299,23 @@ def tamper(statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "bad"),
     [
-        ("UPDATE anonymization_erasure SET day = '2020-01-01' WHERE number = 2", "record 2"),
-        ("UPDATE anonymization_erasure SET requester = 'person' WHERE number = 3", "record 3"),
-        ("UPDATE anonymization_erasure SET kind = 'x' WHERE number = 1", "record 1"),
-        ("DELETE FROM anonymization_erasure WHERE number = 2", "record 2"),
-        ("UPDATE anonymization_erasure SET number = number + 10 WHERE number = 4", "record 4"),
+        (
+            "UPDATE anonymization_erasure SET day = '2020-01-01' WHERE number = 2",
+            "record 2: was changed: its hash is another",
+        ),
+        (
+            "UPDATE anonymization_erasure SET requester = 'person' WHERE number = 3",
+            "record 3: was changed: its hash is another",
+        ),
+        (
+            "UPDATE anonymization_erasure SET kind = 'x' WHERE number = 1",
+            "record 1: was changed: its hash is another",
+        ),
+        ("DELETE FROM anonymization_erasure WHERE number = 2", "record 2: is missing; 3 stands in its place"),
+        (
+            "UPDATE anonymization_erasure SET number = number + 10 WHERE number = 4",
+            "record 4: is missing; 14 stands in its place",
+        ),
     ],
     ids=["edited", "class changed", "kind changed", "deleted", "renumbered"],
 )
@@ -284,7 +327,7 @@ def test_tampering_in_the_database_is_named(statement: str, bad: str) -> None:
         tamper("UPDATE sessions_app_session SET erasure_id = NULL")
         tamper("UPDATE sessions_app_guest SET erasure_id = NULL")
     tamper(statement)
-    with pytest.raises(CommandError, match=bad):
+    with pytest.raises(CommandError, match=f"^{bad}$"):
         run("verify_ledger")
 
 
@@ -298,7 +341,7 @@ def test_a_cut_tail_is_found_by_the_outside_copy_and_by_a_head(copy: Path) -> No
     with pytest.raises(CommandError, match="record 3: is missing in the database"):
         run("verify_ledger")
     copy.unlink()
-    with pytest.raises(CommandError, match="record 3: is not the one"):
+    with pytest.raises(CommandError, match=r"^record 3: is not the one whose head was published$"):
         run("verify_ledger", "--without-outside", "--head", published)
     assert "The ledger holds" in run("verify_ledger", "--without-outside")
 
@@ -312,9 +355,9 @@ def test_a_recomputed_history_is_found(copy: Path) -> None:
     tamper(
         f"UPDATE anonymization_erasure SET day = '{forged.day}', hash = '{forged.entry.hash}' WHERE number = 2"
     )
-    with pytest.raises(CommandError, match="record 2"):
+    with pytest.raises(CommandError, match=r"^record 2: differs from the outside copy$"):
         run("verify_ledger")
-    with pytest.raises(CommandError, match="record 2"):
+    with pytest.raises(CommandError, match=r"^record 2: is not the one whose head was published$"):
         run("verify_ledger", "--without-outside", "--head", published)
 
 
@@ -325,20 +368,42 @@ def test_a_record_that_the_outside_copy_lacks_is_named(copy: Path) -> None:
     with pytest.raises(CommandError, match="record 2: is missing in the outside copy"):
         run("verify_ledger")
     copy.unlink()
-    with pytest.raises(CommandError, match="can't be read"):
+    with pytest.raises(CommandError, match=r"^The outside copy can't be read: No such file or directory\.$"):
         run("verify_ledger")
+
+
+def test_another_copy_is_verified_and_open_intents_are_counted(
+    copy: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(outside, "write_seal", lambda entry: None)
+    erase(make_session())
+    elsewhere = copy.rename(tmp_path / "from a backup")
+    said = run("verify_ledger", "--outside", str(elsewhere)).splitlines()
+    assert said == [
+        f"The ledger holds: 1 records. Head: {engine.head()}",
+        "1 intents outside were not sealed; on replay each counts as an erasure.",
+    ]
 
 
 def test_a_head_is_signed(settings: Any) -> None:
     erase(make_session())
     head = run("ledger_head").strip()
     assert str(engine.head()) in head
-    assert json.loads(run("ledger_head", "--json"))["sequence"] == 1
+    sequence, hash_, signature = head.split(":")
+    assert json.loads(run("ledger_head", "--json")) == {
+        "sequence": int(sequence), "hash": hash_, "signature": signature,
+    }  # fmt: skip
     assert "The ledger holds" in run("verify_ledger", "--without-outside", "--head", head)
     assert "The ledger holds" in run("verify_ledger", "--without-outside", "--head", str(engine.head()))
-    for bad in (head[:-1] + ("A" if head[-1] != "A" else "B"), "1:xyz", "x", f"1:{GENESIS}"):
-        with pytest.raises(CommandError):
+    forged = head[:-1] + ("A" if head[-1] != "A" else "B")
+    with pytest.raises(CommandError, match=r"^The head was not signed by this installation\.$"):
+        run("verify_ledger", "--without-outside", "--head", forged)
+    for bad in ("1:xyz", "x", f"x:{hash_}", f"1:{hash_}0", f"{'1' * 19}:{hash_}", f"١:{hash_}", f"{head}:x"):
+        with pytest.raises(CommandError, match=r"^A head is SEQUENCE:HASH or SEQUENCE:HASH:SIGNATURE\.$"):
             run("verify_ledger", "--without-outside", "--head", bad)
+    for other in (f"1:{GENESIS}", f"{'1' * 18}:{hash_}"):
+        with pytest.raises(CommandError, match="is not the one whose head was published"):
+            run("verify_ledger", "--without-outside", "--head", other)
 
 
 def test_an_empty_ledger_holds() -> None:
@@ -363,6 +428,11 @@ def test_the_record_tells_what_is_proven_and_names_nobody(
     answer = officer.get(f"/erasures/{record.pk}/json/")
     assert answer.headers["Content-Type"] == "application/json"
     told = answer.json()
+    assert set(told) == {
+        "ledger", "head", "door", "counts", "emptied", "evidence", "pending_files", "logically_complete_at",
+        "physically_complete_at",
+    }  # fmt: skip
+    assert (told["door"], told["emptied"]) == ("command", record.shells)
     assert told["ledger"] == record.entry.as_fields()
     assert told["head"] == {"sequence": 2, "hash": engine.head().hash}
     assert told["evidence"] == ["v1 en"]

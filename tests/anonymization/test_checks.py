@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import User
+from django.core.checks import Error
+from django.core.files.storage import FileSystemStorage
 from django.core.management import call_command
 from django.db import connection, models
 from django.test.utils import isolate_apps
 
-from anonymization.checks import check_database, check_registry
-from anonymization.policy import AlreadyRegistered, Registry, registry
-from sessions_app.models import Guest, Message
+from anonymization.checks import check_database, check_policies, check_registry
+from anonymization.policy import AlreadyRegistered, NotRegistered, Registry, registry
+from sessions_app.models import Attachment, Guest, Message
 
 
 def codes(declared: Registry, *chosen: Any) -> list[str]:
@@ -34,13 +37,23 @@ def test_every_installed_model_is_declared() -> None:
 
 
 def test_model_without_policy() -> None:
-    assert codes(Registry(), Message) == ["E001"]
+    assert list(check_registry(Registry(), [Message, Guest])) == [
+        Error(f"{model._meta.label} is not declared in any erasure.py.", obj=model, id="anonymization.E001")
+        for model in (Message, Guest)
+    ]
+
+
+def test_tables_between_two_models_are_declared_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("anonymization.checks.registry", Registry())
+    undeclared = {message.obj for message in check_policies(None)}
+    assert {Guest, Message, User.groups.through} <= undeclared
 
 
 def test_field_neither_erased_nor_kept() -> None:
-    assert codes(declare(keep=WHOLE), Message) == ["E002"]
-    message = next(iter(check_registry(declare(keep=WHOLE), [Message])))
-    assert message.msg == "sessions_app.Message.text is neither erased nor kept."
+    said = "sessions_app.Message.text is neither erased nor kept."
+    assert list(check_registry(declare(keep=WHOLE), [Message])) == [
+        Error(said, obj=Message, id="anonymization.E002")
+    ]
 
 
 def test_new_field_is_noticed() -> None:
@@ -61,39 +74,81 @@ def test_new_field_is_noticed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("declaration", "code"),
+    ("declaration", "code", "said"),
     [
-        ({"keep": WHOLE | {"text": "x", "nothing": "x"}}, "E004"),
-        ({"keep": WHOLE | {"text": "x"}, "impersonal": {"text": "x"}}, "E003"),
-        ({"keep": WHOLE | {"text": ""}}, "E005"),
-        ({"keep": WHOLE | {"text": "  "}}, "E005"),
-        ({"keep": WHOLE | {"text": None}}, "E005"),
-        ({"subject": "session__nobody", "delete": True}, "E006"),
-        ({"subject": "session__webchat", "delete": True}, "E006"),
-        ({"subject": "session__guest", "mark": "at", "keep": WHOLE | {"text": "x"}}, "E007"),
-        ({"delete": True}, "E008"),
-        ({"keep": WHOLE, "erase": {"text": ""}}, "E008"),
+        ({"keep": WHOLE | {"text": "x", "nothing": "x"}}, "E004", ".nothing is declared but does not exist."),
+        (
+            {"keep": WHOLE | {"text": "x"}, "impersonal": {"text": "x"}},
+            "E003",
+            ".text is declared more than once.",
+        ),
+        ({"keep": WHOLE | {"text": ""}}, "E005", ".text is kept without a reason."),
+        ({"keep": WHOLE | {"text": "  "}}, "E005", ".text is kept without a reason."),
+        ({"keep": WHOLE | {"text": None}}, "E005", ".text is kept without a reason."),
+        (
+            {"subject": "session__nobody", "delete": True},
+            "E006",
+            ": the path 'session__nobody' does not lead to a data subject.",
+        ),
+        (
+            {"subject": "session__webchat", "delete": True},
+            "E006",
+            ": the path 'session__webchat' does not lead to a data subject.",
+        ),
+        (
+            {"subject": "text__anything", "delete": True},
+            "E006",
+            ": the path 'text__anything' does not lead to a data subject.",
+        ),
+        (
+            {"subject": "session__guest", "mark": "at", "keep": WHOLE | {"text": "x"}},
+            "E007",
+            " carries a mark but lacks uid, at or a record.",
+        ),
+        ({"delete": True}, "E008", " erases something but names no subject."),
+        ({"keep": WHOLE, "erase": {"text": ""}}, "E008", " erases something but names no subject."),
+        ({"mark": "at"}, "E008", " erases something but names no subject."),
     ],
 )
-def test_wrong_declaration(declaration: dict[str, Any], code: str) -> None:
-    assert code in codes(declare(**declaration), Message)
+def test_wrong_declaration(declaration: dict[str, Any], code: str, said: str) -> None:
+    error = Error(f"sessions_app.Message{said}", obj=Message, id=f"anonymization.{code}")
+    assert error in list(check_registry(declare(**declaration), [Message]))
+
+
+def test_who_has_no_policy_is_named() -> None:
+    with pytest.raises(NotRegistered, match=r"^sessions_app\.Guest is not declared in any erasure\.py\.$"):
+        Registry().get(Guest)
+
+
+def test_file_of_a_deleted_row_in_another_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine would look for it in the default storage and take it for gone."""
+    monkeypatch.setattr(Attachment._meta.get_field("file"), "storage", FileSystemStorage("elsewhere"))
+    said = "sessions_app.Attachment.file is not in the default storage."
+    assert list(check_registry(registry, [Attachment])) == [
+        Error(said, obj=Attachment, id="anonymization.E012")
+    ]
 
 
 def test_second_registration_names_the_first() -> None:
     declared = declare(keep=WHOLE)
-    with pytest.raises(AlreadyRegistered, match=r"tests\.anonymization\.test_checks"):
+    with pytest.raises(
+        AlreadyRegistered, match=rf"^sessions_app\.Message is registered already, in {__name__}\.$"
+    ):
         declared.register("sessions_app.Message", keep=WHOLE)
 
 
 @pytest.mark.django_db
 def test_table_that_no_model_declares() -> None:
-    def found() -> list[str]:
-        return [str(message.id) for message in check_database(None, databases=["default"])]
-
-    assert found() == []
+    assert check_database(None, databases=["default"]) == []
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE left_behind (name TEXT)")
-    assert found() == ["anonymization.E009"]
+    assert check_database(None, databases=["default"]) == [
+        Error(
+            "The table left_behind is in the database but no model declares it.",
+            hint="Drop it, or declare its model in an erasure.py: it may hold personal data.",
+            id="anonymization.E009",
+        )
+    ]
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE left_behind")
 
@@ -132,7 +187,8 @@ def test_unsafe_sqlite_connection_is_noticed(pragma: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"PRAGMA {pragma} = OFF")
         try:
-            assert [str(m.id) for m in check_database(None, databases=["default"])] == ["anonymization.E011"]
+            said = f"The SQLite connection does not run with {pragma} as settings.py asks for."
+            assert check_database(None, databases=["default"]) == [Error(said, id="anonymization.E011")]
         finally:
             cursor.execute(f"PRAGMA {pragma} = ON")
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from anonymization.models import Erasure
+from anonymization import outside
+from anonymization.files import mark_storage
+from anonymization.models import Erasure, FileDeletion, Maintenance
 from sessions_app.models import Guest, Session
 from tests.database import digest
 from tests.factories import make_session
@@ -39,10 +43,17 @@ BAD_ARGUMENTS = [[bad] for bad in BAD_IDS] + [[], ["1", "2"], ["1 2"]]
 def test_bad_id_is_refused_and_changes_nothing(command: str, given: list[str]) -> None:
     make_session()
     before = digest()
-    with pytest.raises(CommandError) as refused:
+    with pytest.raises(
+        CommandError, match=r"^(Give exactly one id: a positive number without sign|There is no)"
+    ):
         call_command(command, *given)
-    assert refused.value.returncode == 1
     assert digest() == before
+
+
+def test_unknown_number_is_named() -> None:
+    with pytest.raises(CommandError, match=r"^There is no Guest 7\.$") as refused:
+        call_command("anonymize_guest", "7")
+    assert refused.value.returncode == 1
 
 
 @pytest.mark.parametrize("command", ["anonymize_session", "anonymize_guest"])
@@ -51,12 +62,21 @@ def test_it_erases_and_a_second_call_says_so(command: str, capsys: Any) -> None:
     subject = session.pk if command == "anonymize_session" else session.guest_id
     call_command(command, str(subject), "--json")
     first = json.loads(capsys.readouterr().out)
-    assert first["result"] == "anonymized"
-    assert first["record"] == Erasure.objects.get().number
+    record = Erasure.objects.get()
+    assert first == {
+        "result": "anonymized", "id": subject, "record": record.number, "counts": record.counts, "pending_files": 0,
+    }  # fmt: skip
     call_command(command, str(subject))
     output = capsys.readouterr().out
-    assert output.startswith("already anonymized")
-    assert "Jana" not in output
+    counts = ", ".join(f"{label.partition('.')[2]}: {n}" for label, n in record.counts.items())
+    assert output == f"already anonymized ({counts})\n"
+    assert "Session: 1" in counts
+    call_command(command, str(subject), "--dry-run", "--json")
+    assert json.loads(capsys.readouterr().out) == {
+        "result": "already anonymized",
+        "id": subject,
+        "counts": {},
+    }
     assert Session.objects.get().anonymized_at is not None
     assert Guest.objects.get().anonymized_at is not None
 
@@ -64,31 +84,80 @@ def test_it_erases_and_a_second_call_says_so(command: str, capsys: Any) -> None:
 @pytest.mark.parametrize("command", ["anonymize_session", "anonymize_guest"])
 def test_dry_run_changes_nothing(command: str, capsys: Any) -> None:
     session = make_session()
+    subject = session.pk if command == "anonymize_session" else session.guest_id
     before = digest()
-    call_command(
-        command,
-        str(session.pk if command == "anonymize_session" else session.guest_id),
-        "--dry-run",
-        "--json",
-    )
+    call_command(command, str(subject), "--dry-run", "--json")
     shown = json.loads(capsys.readouterr().out)
-    assert shown["result"] == "would anonymize"
-    assert shown["counts"]["sessions_app.Session"] == 1
     assert digest() == before
+    call_command(command, str(subject), "--json")
+    erased = json.loads(capsys.readouterr().out)
+    assert shown == {"result": "would anonymize", "id": subject, "counts": erased["counts"]}
 
 
-def test_status_counts(capsys: Any) -> None:
+def test_status_counts(capsys: Any, settings: Any) -> None:
+    settings.ERASURE_LEDGER_DIR = None
     session = make_session()
     make_session(session.webchat, email="petr@example.com")
     call_command("anonymize_session", str(session.pk))
+    mark_storage()
     capsys.readouterr()
     call_command("erasure_status", "--json")
-    status = json.loads(capsys.readouterr().out)
-    assert status["erasures"] == 1
-    assert status["anonymized"] == {"sessions_app.Guest": 1, "sessions_app.Session": 1}
-    assert status["identified"] == {"sessions_app.Guest": 1, "sessions_app.Session": 1}
+    assert json.loads(capsys.readouterr().out) == {
+        "erasures": 1,
+        "pending_files": 0,
+        "unfinished_uploads": 0,
+        "not_physically_complete": 1,
+        "storage": "It is the one that the files were written to.",
+        "outside_copy": "none is kept",
+        "anonymized": {"sessions_app.Guest": 1, "sessions_app.Session": 1},
+        "identified": {"sessions_app.Guest": 1, "sessions_app.Session": 1},
+    }
     call_command("erasure_status")
-    assert "pending_files: 0" in capsys.readouterr().out
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["erasures: 1", "pending_files: 0"]
+    assert "anonymized sessions_app.Session: 1" in said
+    assert len(said) == 10
+
+
+def test_status_fails_while_the_copy_is_not_even_or_files_are_left(
+    settings: Any, tmp_path: Path, capsys: Any
+) -> None:
+    settings.ERASURE_LEDGER_DIR = tmp_path
+    said = r"^The outside copy of the ledger is missing: see docs/ledger\.md\.$"
+    with pytest.raises(CommandError, match=said):
+        call_command("erasure_status", "--json")
+    assert json.loads(capsys.readouterr().out)["outside_copy"] == "missing"
+    outside.begin(tmp_path / outside.FILE, entries=[])
+    call_command("erasure_status", "--json")
+    assert json.loads(capsys.readouterr().out)["outside_copy"] == "even"
+    settings.ERASURE_LEDGER_DIR = None
+    call_command("anonymize_session", str(make_session().pk))
+    FileDeletion.objects.create(erasure=Erasure.objects.get(), name="a")
+    with pytest.raises(CommandError, match=r"^1 files of erasures are not deleted yet\.$"):
+        call_command("erasure_status")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        ([], {"rewrite": False, "wait": timedelta(seconds=5)}),
+        (["--rewrite", "--wait", "0.2"], {"rewrite": True, "wait": timedelta(seconds=0.2)}),
+        (["--wait", "-1"], {"rewrite": False, "wait": timedelta(0)}),
+    ],
+)
+def test_maintain_waits_as_long_as_asked(
+    arguments: list[str], asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    ran: list[dict[str, Any]] = []
+
+    def maintain(**options: Any) -> Maintenance:
+        ran.append(options)
+        return Maintenance(rewritten=True)
+
+    monkeypatch.setattr("anonymization.management.commands.maintain.maintain", maintain)
+    call_command("maintain", *arguments)
+    assert ran == [asked]
+    assert capsys.readouterr().out == "Done. Erasures that are not physically complete: 0.\n"
 
 
 def test_left_over_files_fail_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,5 +165,5 @@ def test_left_over_files_fail_the_command(monkeypatch: pytest.MonkeyPatch) -> No
 
     call_command("delete_erased_files")
     monkeypatch.setattr(delete_erased_files, "delete_pending_files", lambda: 2)
-    with pytest.raises(CommandError, match="2 files"):
+    with pytest.raises(CommandError, match=r"^2 files could not be deleted yet\."):
         call_command("delete_erased_files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -143,7 +144,7 @@ def test_a_returning_person_is_a_new_guest(conversation: Session) -> None:
 @pytest.mark.parametrize("kind", ["session", "last session", "guest"])
 def test_number_of_statements_does_not_grow(kind: str, django_capture_on_commit_callbacks: Any) -> None:
     counted = []
-    for number in (1, 30):
+    for number in (2, 30):
         webchat, email = make_webchat(), f"guest{number}@example.com"
         sessions = [make_session(webchat, email=email) for _ in range(2 if kind == "session" else 1)]
         if kind == "guest":
@@ -232,6 +233,7 @@ def test_anything_but_what_was_shown_is_refused(conversation: Session) -> None:
     again = make_session(conversation.webchat)
     wider = engine.preview(guest).shown
     before = digest()
+    said = r"^What would be erased has changed since it was shown to you\. Nothing was erased\.$"
     for other in (
         shown,
         {},
@@ -239,7 +241,7 @@ def test_anything_but_what_was_shown_is_refused(conversation: Session) -> None:
         wider | {"webchat.WebChat": engine.fingerprint([1])},
         wider | {"sessions_app.Session": "2"},
     ):
-        with pytest.raises(engine.SubjectChanged):
+        with pytest.raises(engine.SubjectChanged, match=said):
             engine.erase(guest, requester=COMMAND, expected=other)
     # A session's page that promised to take the guest along, when the guest has come back since.
     with pytest.raises(engine.SubjectChanged):
@@ -264,7 +266,8 @@ def test_row_outside_the_subject_rolls_everything_back(
 
     monkeypatch.setattr(engine, "_apply", too_much)
     before = digest()
-    with pytest.raises(engine.OutsideSubject):
+    said = r"^The erasure touched rows outside its subject and was rolled back\.$"
+    with pytest.raises(engine.OutsideSubject, match=said):
         engine.erase(conversation, requester=COMMAND)
     assert digest() == before
 
@@ -274,11 +277,51 @@ def test_nothing_but_a_stored_subject_is_erased(conversation: Session, pk: Any) 
     before = digest()
     for fake in (Session(pk=pk), Guest(pk=pk), Message(pk=pk)):
         fake._state.adding = False
-        with pytest.raises(engine.NotErasable):
-            engine.erase(fake, requester=COMMAND)
-    with pytest.raises(engine.NotErasable):
+        for attempt in (lambda s: engine.erase(s, requester=COMMAND), engine.preview):
+            with pytest.raises(engine.NotErasable, match=r"^This is not a stored data subject\.$"):
+                attempt(fake)
+    with pytest.raises(engine.NotErasable, match=r"^This is not a stored data subject\.$"):
         engine.erase(Session(), requester=COMMAND)
     assert digest() == before
+
+
+def test_a_fingerprint_tells_how_many_and_which() -> None:
+    assert re.fullmatch(r"2-[0-9a-f]{32}", engine.fingerprint([2, 1]))
+    assert engine.fingerprint([2, 1]) == engine.fingerprint([1, 2]) != engine.fingerprint([1, 3])
+    assert len(engine.fingerprint(range(10**5))) <= 50
+
+
+def test_a_preview_counts_what_an_erasure_takes(conversation: Session) -> None:
+    guest = conversation.guest
+    assert guest is not None
+    talk(make_session(conversation.webchat), "again")
+    preview = engine.preview(guest)
+    assert preview.shown.keys() == {"sessions_app.Guest", "sessions_app.Session"}
+    assert preview.shown["sessions_app.Guest"] == engine.fingerprint([guest.pk])
+    assert {policy.label: count for policy, count in preview.lines} == preview.counts
+    assert preview.counts == engine.erase(guest, requester=COMMAND)[0].counts
+
+
+def test_the_record_says_who_asked_and_when(conversation: Session, make_user: Any) -> None:
+    user = make_user("support")
+    before = timezone.now()
+    record, _ = engine.erase(conversation, requester=engine.Requester(Door.PAGE, user))
+    record.refresh_from_db()
+    assert (record.door, record.requester, record.requested_by, record.client) == (
+        "page",
+        "staff",
+        user,
+        None,
+    )
+    assert before <= record.created_at <= timezone.now()
+    assert record.day == timezone.localdate(record.created_at)
+    conversation.refresh_from_db()
+    assert conversation.anonymized_at == record.created_at
+
+
+def test_nothing_is_announced_outside_of_an_erasure() -> None:
+    with pytest.raises(RuntimeError, match=r"^a record is announced within erasing\(\) only$"):
+        engine.announce([Erasure()])
 
 
 def test_records_are_numbered_in_order(conversation: Session) -> None:

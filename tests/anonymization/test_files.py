@@ -64,13 +64,13 @@ def elsewhere(tmp_path: Path) -> Path:
 def test_a_process_that_sees_another_storage_takes_no_file_for_gone(
     erased: Erasure, elsewhere: Path, settings: Any, capsys: Any, log_in: Any
 ) -> None:
-    right = settings.MEDIA_ROOT
+    right, marker = settings.MEDIA_ROOT, StorageMarker.objects.get()
     settings.MEDIA_ROOT = elsewhere
     assert files.delete_files_of([erased.pk]) == 1
     for command in ("delete_erased_files", "erasure_status"):
         code, said = call(command, capsys)
         assert code == 1, command
-        assert "MEDIA_ROOT" in said, command
+        assert f"The storage lacks {marker.name}: is MEDIA_ROOT right, is the share mounted?" in said, command
     page: Client = log_in("officer")
     assert "still has to be deleted" in page.get(erased.get_absolute_url()).content.decode()
 
@@ -126,11 +126,11 @@ def test_a_missing_file_is_not_gone_while_no_storage_is_marked(erased: Erasure, 
     default_storage.delete(FileDeletion.objects.get().name)
     code, said = call("delete_erased_files", capsys)
     assert (code, erased.pending_files) == (1, 1)
-    assert "No storage is marked" in said
+    assert said == "1 files could not be deleted yet. No storage is marked yet: the first upload will do it."
 
 
 def test_a_storage_that_does_not_answer_is_reported(
-    erased: Erasure, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    erased: Erasure, monkeypatch: pytest.MonkeyPatch, capsys: Any, caplog: Any
 ) -> None:
     def fail(*_args: object) -> bool:
         raise OSError
@@ -138,8 +138,11 @@ def test_a_storage_that_does_not_answer_is_reported(
     monkeypatch.setattr(FileSystemStorage, "exists", fail)
     code, said = call("erasure_status", capsys)
     assert code == 1
-    assert "does not answer" in said
+    assert "storage: The storage does not answer.\n" in said
     assert files.delete_pending_files() == 1
+    assert {"the storage did not answer", f"file deletion {erased.file_deletions.get().pk} failed"} <= set(
+        caplog.messages
+    )
 
 
 def test_the_storage_is_marked_once() -> None:
@@ -148,6 +151,36 @@ def test_the_storage_is_marked_once() -> None:
         send(session)
     marker = StorageMarker.objects.get()
     assert [name for name in default_storage.listdir("")[1] if name.startswith("storage-")] == [marker.name]
+    with default_storage.open(marker.name) as file:
+        assert file.read() == b"The files of mluvii GDPR are here. Keep this one.\n"
+
+
+def test_who_marks_a_storage_second_takes_the_own_marker_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes may both have found no marker."""
+    files.mark_storage()
+    (first,) = default_storage.listdir("")[1]
+    monkeypatch.setattr("django.db.models.query.QuerySet.exists", lambda rows: False)
+    files.mark_storage()
+    assert default_storage.listdir("")[1] == [first] == [StorageMarker.objects.get().name]
+
+
+def test_an_upload_has_an_hour_to_end(erased: Erasure) -> None:
+    """One of an erased session counts as pending for so long; one of nobody is not tried, nor counted."""
+
+    def queued(name: str, minutes: int, **of: Any) -> None:
+        deletion = FileDeletion.objects.create(name=name, **of)
+        FileDeletion.objects.filter(pk=deletion.pk).update(
+            queued_at=timezone.now() - timedelta(minutes=minutes)
+        )
+
+    queued("begun", 59)
+    queued("begun in an erased session", 59, erasure=erased, subject=erased.pk)
+    queued("died", 61)
+    queued("died in an erased session", 61, erasure=erased, subject=erased.pk)
+    assert files.delete_pending_files() == 1
+    left = set(FileDeletion.objects.values_list("name", "attempts"))
+    assert left == {("begun", 0), ("begun in an erased session", 0)}
+    assert files.unfinished_uploads() == 1
 
 
 def die_half_way(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,15 +265,16 @@ def test_no_upload_begins_in_an_erased_session(monkeypatch: pytest.MonkeyPatch) 
 
 def test_temporary_files_of_yesterday_go(tmp_path: Path, settings: Any, capsys: Any) -> None:
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
-    old, young, foreign = (tmp_path / name for name in ("tmpab.upload.pdf", "tmpcd.upload", "letter.pdf"))
-    for path in (old, young, foreign):
+    names = ("tmpab.upload.pdf", "tmpef.upload", "tmpcd.upload", "letter.pdf")
+    old, too, young, foreign = (tmp_path / name for name in names)
+    for path in (old, too, young, foreign):
         path.write_bytes(b"Kassiopeia")
-    for path in (old, foreign):
+    for path in (old, too, foreign):
         os.utime(path, (time.time() - 25 * 3600,) * 2)
     code, said = call("delete_erased_files", capsys)
     assert code == 0
-    assert "Temporary files deleted: 1." in said
-    assert [path.exists() for path in (old, young, foreign)] == [False, True, True]
+    assert "Temporary files deleted: 2." in said
+    assert [path.exists() for path in (old, too, young, foreign)] == [False, False, True, True]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -61,25 +61,49 @@ def test_a_chain_holds_and_its_head_says_so() -> None:
     entries = chain(5)
     assert verify(entries) == entries[-1].head
     assert verify(entries[3:], after=entries[2].head) == entries[-1].head
-    assert verify([]) == Head()
+    assert verify([]) == outside.Contents().head == Head()
 
 
 @pytest.mark.parametrize(
-    ("tampered", "sequence"),
+    ("tampered", "said"),
     [
-        (lambda e: [e[0], replace(e[1], day="2026-01-01"), *e[2:]], 3),
-        (lambda e: [e[0], *e[2:]], 2),
-        (lambda e: [e[1], *e[1:]], 1),
-        (lambda e: [e[0], e[2], e[1], *e[3:]], 2),
-        (lambda e: [*e[:3], e[2], *e[3:]], 4),
-        (lambda e: [e[0], replace(e[1], previous="f" * 64), *e[2:]], 2),
+        (
+            lambda e: [e[0], replace(e[1], day="2026-01-01"), *e[2:]],
+            "record 3: does not follow the record before it",
+        ),
+        (lambda e: [e[0], *e[2:]], "record 2: is missing; 3 stands in its place"),
+        (lambda e: [e[1], *e[1:]], "record 1: is missing; 2 stands in its place"),
+        (lambda e: [e[0], e[2], e[1], *e[3:]], "record 2: is missing; 3 stands in its place"),
+        (lambda e: [*e[:3], e[2], *e[3:]], "record 4: is missing; 3 stands in its place"),
+        (
+            lambda e: [e[0], replace(e[1], previous="f" * 64), *e[2:]],
+            "record 2: does not follow the record before it",
+        ),
     ],
     ids=["edited", "deleted", "first deleted", "swapped", "inserted", "unhinged"],
 )
-def test_tampering_is_found_at_its_place(tampered: Any, sequence: int) -> None:
+def test_tampering_is_found_at_its_place(tampered: Any, said: str) -> None:
     with pytest.raises(BrokenChain) as broken:
         verify(tampered(chain(5)))
-    assert broken.value.sequence == sequence
+    assert str(broken.value) == said == f"record {broken.value.sequence}: {broken.value.reason}"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"hash": ...}, "is no record of a ledger"),
+        ({"day": ...}, "is no record of a ledger"),
+        ({"note": ""}, "is no record of a ledger"),
+        ({"version": 2}, "is of an unknown version"),
+        ({"sequence": "1"}, "is of an unknown version"),
+        ({"sequence": True}, "is of an unknown version"),
+        ({"day": "2026-11-26"}, "was changed: its hash is another"),
+    ],
+)
+def test_what_is_no_entry_is_refused_with_the_reason(change: dict[str, Any], said: str) -> None:
+    fields = {name: value for name, value in (chain(1)[0].as_fields() | change).items() if value is not ...}
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        Entry.read(fields)
 
 
 def test_a_cut_tail_and_a_new_history_are_found_by_a_head(ledger: Path) -> None:
@@ -128,18 +152,160 @@ def damage(lines: list[str], how: str) -> list[str]:
         return lines[1:]
     if how == "pair deleted":
         return [*lines[:2], *lines[4:]]
+    if how.endswith(("first pair deleted", "two pairs deleted")):
+        return lines[2:] if how.startswith("first") else lines[4:]
     return [*lines, '{"note": {}}']
 
 
-@pytest.mark.parametrize("how", ["changed", "half a line", "intent deleted", "pair deleted", "foreign line"])
-def test_a_damaged_outside_copy_is_refused_by_both_verifiers(ledger: Path, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("changed", "record 1: was changed: its hash is another"),
+        ("half a line", "line 4 seals what was never written"),
+        ("intent deleted", "line 1 seals what was never written"),
+        ("pair deleted", "record 2: is missing or was changed"),
+        ("first pair deleted", "record 1: is missing or was changed"),
+        ("two pairs deleted", "record 1: is missing or was changed"),
+        ("foreign line", "line 7 is no line of a ledger"),
+    ],
+)
+def test_a_damaged_outside_copy_is_refused_by_both_verifiers(ledger: Path, how: str, reason: str) -> None:
     write(chain(3))
     ledger.write_text("\n".join(damage(ledger.read_text().splitlines(), how)) + "\n")
-    with pytest.raises((BrokenChain, outside.Unreadable)):
+    with pytest.raises((BrokenChain, outside.Unreadable)) as refused:
         outside.read(ledger)
+    assert str(refused.value) == reason
     code, said = stand_alone(ledger)
     assert code == 1
-    assert "record" in said or "line" in said
+    assert said.startswith(reason.partition(" is ")[0])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[]",
+        "x",
+        "{}",
+        '{"seal":{},"void":{}}',
+        '{"seal":[]}',
+        '{"intents":{}}',
+        '{"intents":[1]}',
+        '{"intent":1}',
+    ],
+)
+def test_what_is_no_line_of_a_ledger_is_named_by_its_number(ledger: Path, line: str) -> None:
+    write(chain(1))
+    with ledger.open("a") as copy:
+        copy.write(f"{line}\n" if line.endswith(("}}", "]}")) or line[0] != "{" else f"{line} }}}}\n")
+    with pytest.raises(outside.Unreadable, match=r"^line 3 is no line of a ledger$") as refused:
+        outside.read(ledger)
+    assert refused.value.line == 3
+
+
+@pytest.mark.parametrize(("sequence", "said"), [(7, "record 7: "), ("x", "record 1: ")])
+def test_an_intent_that_is_no_entry_is_named_by_its_record_or_its_line(
+    ledger: Path, sequence: Any, said: str
+) -> None:
+    ledger.write_text(json.dumps({"intents": [{"sequence": sequence}]}) + "\n")
+    with pytest.raises(BrokenChain, match=f"^{said}is no record of a ledger$"):
+        outside.read(ledger)
+
+
+def test_two_sealed_records_in_one_place_are_named(ledger: Path) -> None:
+    first, second, third = chain(3)
+    write([first, second, third])
+    other = replace(second, day="2026-01-01")
+    with ledger.open("a") as copy:
+        copy.write(outside._intents([other]) + outside._settled("seal", other))
+    with pytest.raises(BrokenChain, match=r"^record 2: is sealed twice, each time another$"):
+        outside.read(ledger)
+
+
+def test_a_new_copy_holds_what_it_is_begun_with_and_takes_no_place(settings: Any, tmp_path: Path) -> None:
+    settings.ERASURE_LEDGER_DIR = tmp_path
+    entries, path = chain(4), tmp_path / outside.FILE
+    outside.begin(path, entries=entries[:3], intents=entries[3:])
+    assert outside.file_of() == path
+    assert outside.read(path) == outside.Contents(entries[:3], entries[3:])
+    assert path.stat().st_mode & 0o777 == 0o640
+    with pytest.raises(FileExistsError):
+        outside.begin(path, entries=[])
+    assert outside.read(path).sealed == entries[:3]
+    assert list(tmp_path.iterdir()) == [path], "nothing else is left"
+
+
+def test_what_follows_a_head_and_what_is_none_of_the_copy(ledger: Path) -> None:
+    entries = chain(4)
+    write(entries[:3])
+    outside.write_intents(entries[3:])
+    contents = outside.read(ledger)
+    assert [contents.following(head) for head in (Head(), *(entry.head for entry in entries))] == [
+        entries[number:] for number in range(5)
+    ]
+    with pytest.raises(BrokenChain, match=r"^record 2: differs from the outside copy$"):
+        contents.following(Head(2, "f" * 64))
+    for sequence in (4, 5):
+        with pytest.raises(BrokenChain, match=f"^record {sequence}: is missing in the outside copy$"):
+            contents.following(Head(sequence, "f" * 64))
+
+
+def test_the_end_of_a_copy_is_told_without_reading_all_of_it(ledger: Path) -> None:
+    first, second = chain(2)
+    assert outside.ends_with(ledger, Head())
+    write([first])
+    assert outside.ends_with(ledger, first.head)
+    assert not outside.ends_with(ledger, Head())
+    assert not outside.ends_with(ledger, Head(1, "f" * 64))
+    outside.write_intents([second])
+    assert not outside.ends_with(ledger, first.head), "an intent is open"
+    outside.write_voids([second])
+    assert outside.ends_with(ledger, first.head)
+    with pytest.raises(FileNotFoundError):
+        outside.ends_with(ledger.with_name("nothing"), Head())
+
+
+def test_an_intent_is_open_however_far_before_the_newest_seal_it_stands(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside, "_TAIL", 10)
+    first, second, third = chain(3)
+    outside.write_intents([first, second, third])
+    outside.write_seal(first)
+    assert not outside.ends_with(ledger, first.head)
+    outside.write_voids([second, third])
+    assert outside.ends_with(ledger, first.head)
+    assert outside.read(ledger) == outside.Contents([first], [])
+
+
+@pytest.mark.parametrize(
+    ("sealed", "left_open", "attempt", "ends"),
+    [
+        (3, 0, lambda e: e[1:2], 1),  # the copy is ahead
+        (2, 0, lambda e: [replace(e[2], previous="f" * 64)], 2),  # another's
+        (2, 1, lambda e: [replace(e[2], day="2026-01-01")], 2),  # somebody else's intent is open
+    ],
+    ids=["ahead", "another's", "open"],
+)
+def test_no_intent_is_written_after_an_end_that_is_not_ours(
+    ledger: Path, sealed: int, left_open: int, attempt: Any, ends: int
+) -> None:
+    entries = chain(3)
+    write(entries[:sealed])
+    outside.write_intents(entries[sealed : sealed + left_open])
+    before = ledger.read_text()
+    said = f"^the copy is sealed up to record {sealed}, the database ends with {ends}$"
+    with pytest.raises(outside.Diverged, match=said):
+        outside.write_intents(attempt(entries))
+    assert ledger.read_text() == before
+
+
+def test_the_same_intents_may_be_tried_again_and_more_after_them(ledger: Path) -> None:
+    entries = chain(3)
+    outside.write_intents(entries[:2])
+    outside.write_intents(entries[:2])
+    outside.write_intents(entries)
+    outside.write_seal(entries[2])
+    assert outside.read(ledger) == outside.Contents(entries, [])
 
 
 def test_the_verifier_is_led_in_no_circle(ledger: Path) -> None:

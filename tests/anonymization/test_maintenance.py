@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
@@ -124,7 +124,8 @@ def test_a_transaction_of_another_database_hinders_and_a_snapshot_does_not() -> 
     with connected_to("postgres") as elsewhere:
         elsewhere.execute("SELECT pg_current_xact_id()")
         erase(conversation())
-        with pytest.raises(CommandError, match="Pending"):
+        said = r"^Pending: A transaction that began before is still open, and may see what was erased\.$"
+        with pytest.raises(CommandError, match=said):
             run("maintain", "--rewrite", "--wait", "0.2")
         elsewhere.rollback()
         elsewhere.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -196,5 +197,55 @@ def test_without_the_right_to_pg_statistic_the_run_is_not_finished(monkeypatch: 
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has none")
     monkeypatch.setattr(maintenance, "_may_rewrite_statistics", lambda: False)
-    with pytest.raises(CommandError, match="pg_statistic"):
+    said = (
+        r"^Pending: Tables were rewritten, but not pg_statistic, which holds frequent values: "
+        r"run as a superuser VACUUM FULL pg_statistic\.$"
+    )
+    with pytest.raises(CommandError, match=said):
         rewrite()
+
+
+@pytest.mark.django_db
+def test_a_database_that_fails_leaves_the_run_unfinished_and_says_the_first_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(wait: timedelta) -> None:
+        raise OperationalError("\ncanceling statement due to lock timeout\nDETAIL: something")
+
+    monkeypatch.setattr(maintenance, f"_rewrite_{connection.vendor}", fail)
+    with pytest.raises(maintenance.Unfinished) as unfinished:
+        maintenance.maintain(rewrite=True)
+    assert str(unfinished.value) == "canceling statement due to lock timeout"
+    assert Maintenance.objects.get().finished_at is None
+
+
+def test_somebody_reading_is_waited_for_as_long_as_asked_and_no_longer() -> None:
+    assert [maintenance._milliseconds(timedelta(seconds=s)) for s in (0, 0.0015, 1.5)] == [1, 1, 1500]
+    if connection.vendor != "sqlite":
+        return
+    with somebody_reading(), pytest.raises(maintenance.Unfinished) as unfinished:
+        maintenance.maintain(wait=timedelta(milliseconds=50))
+    assert str(unfinished.value) == (
+        "Somebody reads the database, so that its write-ahead log could not be emptied."
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        assert cursor.fetchone() == (connection.settings_dict["OPTIONS"]["timeout"] * 1000,)
+
+
+def test_a_transaction_that_ends_in_time_hinders_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite lets the database wait")
+    with connected_to("postgres") as elsewhere:
+        elsewhere.execute("SELECT pg_current_xact_id()")
+        monkeypatch.setattr(maintenance.time, "sleep", lambda seconds: elsewhere.rollback())
+        maintenance._wait_for_older_transactions(timedelta(seconds=60))
+
+
+def test_every_table_that_an_erasure_changes_is_rewritten() -> None:
+    assert maintenance.tables() == [
+        "sessions_app_attachment",
+        "sessions_app_guest",
+        "sessions_app_message",
+        "sessions_app_session",
+    ]

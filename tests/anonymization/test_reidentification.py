@@ -203,8 +203,31 @@ def test_the_period_is_that_of_the_question_and_each_line_one_query(settings: An
         lines = report()["models"]
     assert len(queries) == len(lines)
     for wrong in ("yesterday", "2026-02-30"):
-        with pytest.raises(CommandError):
+        with pytest.raises(CommandError, match=r"^A day is written as in 2026-01-31\.$"):
             report("--from", wrong)
+
+
+def test_few_are_fewer_than_five_and_alone_is_one(settings: Any) -> None:
+    sessions = [
+        make_session(webchat, email=f"{webchat.pk}.{number}@example.com")
+        for webchat, alike in ((make_webchat(), 1), (make_webchat(), 4), (make_webchat(), 5))
+        for number in range(alike)
+    ]
+    anonymize([session.pk for session in sessions])
+    known, all_of_it = of_sessions()
+    assert (known["rows"], known["alone"], known["few"], known["smallest"]) == (10, 1, 5, 1)
+    assert all_of_it["columns"][: len(known["columns"])] == known["columns"]
+    rest = all_of_it["columns"][len(known["columns"]) :]
+    assert {"language", "feedback_stars", "attachments_count"} <= set(rest)
+    assert not {"webchat", "channel"} & set(rest), "counted once"
+    told = report()
+    assert (told["time_precision"], told["few"]) == (settings.ERASURE_TIME_PRECISION, 5)
+    printed = StringIO()
+    call_command("reidentification_report", stdout=printed)
+    assert (
+        f"sessions_app.Session, by {', '.join(known['columns'])}: "
+        "10 anonymized, 1 alone, 5 with k < 5, smallest k: 1.\n"
+    ) in printed.getvalue()
 
 
 def test_nothing_anonymized_is_no_error_and_the_setting_is_named() -> None:
@@ -213,4 +236,6 @@ def test_nothing_anonymized_is_no_error_and_the_setting_is_named() -> None:
     assert (known["rows"], known["alone"], known["few"], known["smallest"]) == (0, 0, 0, None)
     printed = StringIO()
     call_command("reidentification_report", stdout=printed)
-    assert "rounded to the month (ERASURE_TIME_PRECISION)" in printed.getvalue()
+    lines = printed.getvalue().splitlines()
+    assert lines[0] == "Times are rounded to the month (ERASURE_TIME_PRECISION)."
+    assert all(line.endswith(": 0 anonymized, 0 alone, 0 with k < 5, smallest k: –.") for line in lines[1:])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from anonymization import engine, files, triggers
-from anonymization.canary.run import Hit, Run, verify
+from anonymization.canary import places
+from anonymization.canary.run import Hit, Report, Run, not_planted, verify
 from anonymization.policy import Policy, registry
 from sessions_app.models import Guest, Session
 from tests.database import digest, media
@@ -143,7 +145,8 @@ def test_nobody_meets_the_guest_at_work() -> None:
 
 def test_with_debug_off_production_must_be_said(settings: Any) -> None:
     settings.DEBUG = False
-    with pytest.raises(CommandError, match="--production"):
+    said = "With DEBUG off, say --production: a guest is made and erased. Nothing was done."
+    with pytest.raises(CommandError, match=f"^{said}$"):
         call_command("verify_erasure")
     assert not Guest.objects.exists()
 
@@ -151,12 +154,26 @@ def test_with_debug_off_production_must_be_said(settings: Any) -> None:
 def test_dry_run_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     before = digest()
     call_command("verify_erasure", dry_run=True)
-    assert "sessions_app.Message.text" in capsys.readouterr().out
+    said = capsys.readouterr().out.splitlines()
+    call_command("verify_erasure", dry_run=True, production=True, json=True)
+    plan = json.loads(capsys.readouterr().out)
     assert digest() == before
+    assert plan["result"] == "would plant"
+    assert {"sessions_app.Message.text", "sessions_app.Attachment.file", "sessions_app.Guest.name"} <= set(
+        plan["planted"]
+    )
+    assert plan["not_searched"] == places.out_of_reach()
+    assert plan["not_planted"] == not_planted(choices=False) != not_planted(choices=True)
+    assert said == [
+        f"would plant: {len(plan['planted'])} values",
+        *(f"would plant: {label}" for label in plan["planted"]),
+        *(f"not searched: {place}" for place in plan["not_searched"]),
+        *(f"not planted: {column}" for column in not_planted(choices=True)),
+    ]
 
 
 def test_place_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="There is no"):
+    with pytest.raises(CommandError, match=f"^There is no {tmp_path / 'nothing'} to search.$"):
         call_command("verify_erasure", also=[tmp_path / "nothing"], production=True)
     assert not Guest.objects.exists()
 
@@ -195,25 +212,75 @@ def test_it_runs_as_in_production(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert not [value for value in values if value in repr(report)], "a report names no value"
 
 
-def test_the_command_fails_on_a_hit_and_shows_no_value(
-    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+COMMAND = "anonymization.management.commands.verify_erasure"
+
+
+def test_the_command_says_all_that_the_report_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    hit = Hit("database: a.b", "entered name", "plain")
-    report = replace(run.report([]), hits=[hit])
-    monkeypatch.setattr("anonymization.management.commands.verify_erasure.verify", lambda **options: report)
-    with pytest.raises(CommandError):
+    stays, hit = Hit("database: a.key", "key", "plain", "proof"), Hit("database: a.b", "name", "lower")
+    clean = Report(["key", "name"], [], [], [stays], {"database": 7}, ["backups"], ["a.word (short)"])
+    report, asked = clean, []
+
+    def verify(**options: Any) -> Report:
+        asked.append(options)
+        return report
+
+    monkeypatch.setattr(f"{COMMAND}.verify", verify)
+    call_command("verify_erasure", production=True, also=[tmp_path])
+    assert capsys.readouterr().out.splitlines() == [
+        "clean: 2 values",
+        "may stay: database: a.key holds key (plain): proof",
+        "searched: database, 7 bytes",
+        "not searched: backups",
+        "not planted: a.word (short)",
+    ]
+    report = replace(clean, missed=["key"], hits=[hit])
+    with pytest.raises(CommandError, match=r"^The erasure is not verified\.$"):
         call_command("verify_erasure", production=True)
-    said = capsys.readouterr().out
-    assert "found after the erasure: database: a.b holds entered name (plain)" in said
-    assert not [value for canary in run.canaries for value in canary.values if value in said]
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        "failed: 2 values",
+        "not found before the erasure: key",
+        "found after the erasure: database: a.b holds name (lower)",
+    ]
+    with pytest.raises(CommandError):
+        call_command("verify_erasure", production=True, json=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "result": "failed", "planted": ["key", "name"], "missed": ["key"], "hits": [asdict(hit)],
+        "allowed": [asdict(stays)], "searched": {"database": 7}, "not_searched": ["backups"],
+        "not_planted": ["a.word (short)"],
+    }  # fmt: skip
+    assert asked == [{"choices": False, "also": also} for also in ([tmp_path], [], [])]
+    for bad in (replace(clean, labels=[]), replace(clean, missed=["key"]), replace(clean, hits=[hit])):
+        assert not bad.clean
+    assert clean.clean
+
+
+def test_in_development_words_of_a_choice_are_changed_too(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DEBUG = True
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(f"{COMMAND}.verify", lambda **options: asked.append(options) or _refuse())
+    with pytest.raises(CommandError, match="refused"):
+        call_command("verify_erasure")
+    assert asked == [{"choices": True, "also": []}]
+
+
+def _refuse() -> None:
+    raise engine.LedgerUnavailable("refused")
 
 
 def test_what_is_kept_may_stay_in_its_own_column_only(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(Session.objects.values_list("channel", flat=True)) == {"chat"}, "what is kept has its own word"
     key = run.canaries.text("sessions_app.Session.entry_key")
     found = run.report([])
     own = "database: sessions_app_session.entry_key"
     assert {(hit.place, hit.label) for hit in found.allowed} == {(own, "sessions_app.Session.entry_key")}
     assert all(hit.reason for hit in found.allowed)
+    for name in ("guest", "status", "created_at"):
+        hit = Hit("database: sessions_app_session", f"sessions_app.Session.{name}", "unchanged")
+        assert hit in found.hits, "nothing was erased yet"
     Session.objects.update(note=key)
     hit = Hit("database: sessions_app_session.note", "sessions_app.Session.entry_key", "plain")
     assert hit in run.report([]).hits

@@ -50,7 +50,7 @@ def test_withdrawing_needs_no_javascript(open_browser: Callable[..., Page]) -> N
     mine.reload()  # sends it once more
     expect(mine.get_by_role("heading", name="You have already withdrawn your consent")).to_be_visible()
     page.goto(room)
-    expect(page.get_by_text("The conversation has ended.")).to_be_visible()
+    expect(page.get_by_text("You have ended the conversation.")).to_be_visible()
     assert Session.objects.get().status == "closed"
     assert ConsentEvent.objects.count() == 2
     assert page.context.cookies() == []

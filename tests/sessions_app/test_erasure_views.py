@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from anonymization import engine
-from anonymization.models import Door, Erasure
+from anonymization import engine, outside, restoration
+from anonymization.ledger import BrokenChain
+from anonymization.models import Door, Erasure, FileDeletion, Note
+from anonymization.restoration import Standing
 from sessions_app import services
 from sessions_app.models import Guest, Party, Session
 from tests.bystander import besides
@@ -425,12 +430,41 @@ def test_list_of_erasures_is_filtered_by_period_and_door(
 
 @pytest.mark.usefixtures("ledger")
 @pytest.mark.parametrize(
-    "query", ["since=x", "since=1999-12-31", "door=x", "door=%00", "since=2026-03-02&until=2026-03-01"]
+    ("query", "said"),
+    [
+        ("since=x", "This is not a day between 2000 and 2199."),
+        ("since=1999-12-31", "This is not a day between 2000 and 2199."),
+        ("until=2200-01-01", "This is not a day between 2000 and 2199."),
+        ("since=1.3.2026", "This is not a day between 2000 and 2199."),
+        ("door=x", "Select a valid choice."),
+        ("door=%00", "Select a valid choice."),
+        ("since=2026-03-02&until=2026-03-01", "The period ends before it begins."),
+    ],
 )
-def test_wrong_filter_lists_no_erasure_and_says_so(support: Client, query: str) -> None:
+def test_wrong_filter_lists_no_erasure_and_says_so(support: Client, query: str, said: str) -> None:
     response = support.get(f"/erasures/?{query}")
     assert (response.status_code, response.context["rows"]) == (422, [])
     assert 'role="alert"' in response.content.decode()
+    assert said in response.content.decode()
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_filter_is_kept_in_its_field_and_goes_by_its_chip(support: Client) -> None:
+    query = "since=2000-01-01&until=2199-12-31&door=command"
+    response = support.get(f"/erasures/?{query}&unknown=1&before=6")
+    html = response.content.decode()
+    for name, value in (("since", "2000-01-01"), ("until", "2199-12-31")):
+        (field,) = re.findall(rf'<input [^>]*name="{name}"[^>]*>', html)
+        assert 'type="date"' in field
+        assert f'value="{value}"' in field
+        assert f'id="filter_{name}"' in field
+    assert [tuple(map(str, chip)) for chip in response.context["chips"]] == [
+        ("From", "2000-01-01", "until=2199-12-31&door=command"),
+        ("To", "2199-12-31", "since=2000-01-01&door=command"),
+        ("Requested through", "Command", "since=2000-01-01&until=2199-12-31"),
+    ]
+    assert response.context["filters"].query == query
+    assert support.get("/erasures/?since=2026-03-01&until=2026-03-01").context["rows"][0][0].number == 1
 
 
 def test_pages_of_erasures_keep_their_filter(support: Client) -> None:
@@ -443,8 +477,98 @@ def test_pages_of_erasures_keep_their_filter(support: Client) -> None:
     assert 'href="/erasures/?door=page"' in second.content.decode()
 
 
-def test_list_of_erasures_says_how_much_went(support: Client) -> None:
+def test_list_of_erasures_says_what_and_how_much_went(support: Client) -> None:
     session = make_session()
     services.post_message(session, sender=Party.VISITOR, text="Hello")
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
-    assert ">guests: 1, sessions: 1, messages: 1</td>" in support.get("/erasures/").content.decode()
+    record, _ = engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    with engine.erasing():
+        engine.lock_head()
+        note = engine.note(Note.REPLAYED, "0" * 64, requester=engine.Requester(Door.COMMAND))
+    FileDeletion.objects.create(erasure=record, name="a")
+    response = support.get("/erasures/")
+    assert ">guests: 1, sessions: 1, messages: 1</td>" in response.content.decode()
+    assert response.context["rows"] == [
+        (note, "Erasures replayed after a restored backup", [], 0),
+        (record, "session", ["guests: 1", "sessions: 1", "messages: 1"], 1),
+    ]
+    page = support.get(f"/erasures/{record.pk}/")
+    assert page.context["kind"] == "session"
+    about_the_ledger = support.get(f"/erasures/{note.pk}/")
+    assert about_the_ledger.context["kind"] == "Erasures replayed after a restored backup"
+    assert (about_the_ledger.context["evidence"], about_the_ledger.context["shells"]) == ([], [])
+    assert sorted(page.context["shells"]) == [
+        (f"/guests/{session.guest_id}/", f"Guest {session.guest_id}"),
+        (f"/sessions/{session.pk}/", f"Session {session.pk}"),
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_list_of_erasures_costs_the_same_however_long(
+    support: Client, count: int, django_assert_num_queries: Any
+) -> None:
+    requester = engine.Requester(Door.PAGE, User.objects.get(username="support"))
+    for number in range(count):
+        engine.erase(make_session(email=f"{number}@example.com"), requester=requester)
+    support.get("/erasures/")
+    with django_assert_num_queries(7):
+        assert len(support.get("/erasures/").context["rows"]) == count
+
+
+@pytest.mark.parametrize(
+    ("standing", "said"),
+    [
+        (Standing.EVEN, "The database ends where the outside copy of the ledger does."),
+        (Standing.MISSING, "The outside copy of the ledger is not there"),
+        (Standing.BEHIND, "The database is older than the outside copy of the ledger"),
+        (Standing.FOREIGN, "The outside copy is not of this database"),
+    ],
+)
+def test_the_page_after_a_restore_says_how_things_stand(
+    log_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch, standing: Standing, said: str
+) -> None:
+    planned = restoration.Plan([], [], 0, {})
+    monkeypatch.setattr(outside, "file_of", lambda: Path("ledger.jsonl"))
+    monkeypatch.setattr(restoration, "standing", lambda: standing)
+    monkeypatch.setattr(restoration, "plan", lambda: planned)
+    page = log_in("administrator").get("/erasures/replay/")
+    assert (page.status_code, page.context["standing"]) == (200, standing.value)
+    assert said in page.content.decode()
+    assert page.context["plan"] is (planned if standing in {Standing.BEHIND, Standing.FOREIGN} else None)
+
+
+def test_a_replay_ends_at_its_page_and_a_refusal_is_said_there(
+    log_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    administrator, url = log_in("administrator"), "/erasures/replay/"
+    assert "No outside copy of the ledger is kept." in administrator.get(url).content.decode()
+    assert administrator.post(url).status_code == 409, "no copy is kept"
+    monkeypatch.setattr(outside, "file_of", lambda: Path("ledger.jsonl"))
+    monkeypatch.setattr(restoration, "standing", lambda: Standing.BEHIND)
+    monkeypatch.setattr(restoration, "plan", lambda: "planned")
+    asked: list[Any] = []
+    answers: list[Any] = [False, True, engine.Overtaken("Another replay runs.")]
+
+    def carry_out(planned: Any, **how: Any) -> bool:
+        asked.append((planned, how))
+        if isinstance(answer := answers.pop(0), Exception):
+            raise answer
+        return bool(answer)
+
+    done = "The database ends where the outside copy does."
+    monkeypatch.setattr(restoration, "carry_out", carry_out)
+    for is_done in (False, True):
+        assert administrator.post(url).headers["Location"] == url
+        said = [str(message) for message in get_messages(administrator.get("/").wsgi_request)]
+        assert said == ([done] if is_done else [])
+    refused = administrator.post(url)
+    assert (refused.status_code, refused.context["refusal"]) == (409, "Another replay runs.")
+    requester = engine.Requester(Door.PAGE, User.objects.get(username="administrator"))
+    assert asked == [("planned", {"requester": requester, "within": 20})] * 3
+    monkeypatch.setattr(restoration, "plan", _broken)
+    broken = administrator.post(url)
+    assert (broken.status_code, broken.context["standing"]) == (409, "foreign")
+    assert "record 2: differs" in broken.content.decode()
+
+
+def _broken() -> None:
+    raise BrokenChain(2, "differs")

@@ -153,7 +153,12 @@ def test_withdrawing_is_one_click_and_a_confirmation(client: Client, room: str, 
     assert (done.status_code, ConsentEvent.objects.count()) == (200, 2)
     assert "You have withdrawn your consent" in done.content.decode()
     # The other tab.
-    assert "The conversation has ended." in client.get(room).content.decode()
+    in_room = client.get(room).content.decode()
+    assert "You have ended the conversation." in in_room
+    assert "Your feedback" not in in_room
+    late = client.post(f"{room}feedback/", {"stars": "1", "text": "Kassiopeia"})
+    assert late.status_code == 409
+    assert Session.objects.get().feedback_text == ""
     assert client.post(f"{room}message/", {"text": "late"}).status_code == 409
     assert not Message.objects.exists()
     # Once more, by either way.

@@ -16,7 +16,7 @@ RUNS: dict[str, tuple[Callable[[Progress], None], int, str]] = {
     # Half on each database.
     "faults": (run_on_both, 2_200, "faults"),
     "kills": (run_on_both, 1_100, "kills"),
-    "races": (run_on_both, 16_200, "races"),
+    "races": (run_on_both, 22_400, "races"),
 }
 
 
