@@ -15,7 +15,6 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, sql
 from django.db.models.expressions import RawSQL
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from anonymization.arrays import as_rows, one_of
@@ -26,7 +25,7 @@ from anonymization.engine import (
     announce,
     chain,
     erasing,
-    new_record,
+    new_records,
 )
 from anonymization.ledger import subject_of
 from anonymization.models import Erasure, FileDeletion
@@ -107,8 +106,8 @@ def _lock(
         rows = rows.filter(Q(**{step: None}) | Q(**{f"{step}__in": one_of(persons)}))
     locked = list(_unlocked(rows).values_list("pk", "uid", step))
     uids = {pk: uid for pk, uid, _named in locked}
-    now = timezone.now()
-    taken = {pk: new_record(policy.label, subject_of(uid), requester, now=now) for pk, uid in uids.items()}
+    records = new_records(policy.label, map(subject_of, uids.values()), requester)
+    taken = dict(zip(uids, records, strict=True))
     last = {person: taken[pk] for pk, _uid, person in locked if persons.get(person)}
     return uids, taken, _without_others(policy, step, last, taken)
 
