@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from django.db import connection
@@ -234,8 +235,7 @@ def _insert(erasures: list[Erasure]) -> None:
     """Store the records. Django's ``bulk_create`` takes longer over it than all that is erased."""
     fields: dict[str, Any] = {f.attname: f for f in Erasure._meta.concrete_fields if f.attname not in _OWN}
     shared = [f.get_db_prep_save(getattr(erasures[0], name), connection) for name, f in fields.items()]
-    own = (tuple(getattr(erasure, name) for name in _OWN) for erasure in erasures)
-    source, rows = as_rows("batch", own, columns=_OWN)
+    source, rows = as_rows("batch", map(attrgetter(*_OWN), erasures), columns=_OWN)
     columns = ", ".join(f'"{column}"' for column in [*_OWN, *(f.column for f in fields.values())])
     selected = ", ".join([*_OWN, *["%s"] * len(shared)])
     with connection.cursor() as cursor:
