@@ -29,8 +29,9 @@ def one_of_parameter(parameter: Any, kind: str = "bigint") -> RawSQL:
 
 
 def as_parameter(keys: Collection[Any]) -> str:
-    values = [_plain(key) for key in keys]
-    return "{" + ",".join(map(str, values)) + "}" if connection.vendor == "postgresql" else json.dumps(values)
+    if connection.vendor == "postgresql":
+        return "{" + ",".join(map(str, keys)) + "}"
+    return json.dumps([*keys], default=_hex)
 
 
 def as_rows(name: str, rows: Iterable[tuple[Any, ...]], *, columns: dict[str, str]) -> tuple[str, str]:
@@ -45,7 +46,7 @@ def as_rows(name: str, rows: Iterable[tuple[Any, ...]], *, columns: dict[str, st
     selected = ", ".join(
         f"{column(number, kind)} AS {named}" for number, (named, kind) in enumerate(columns.items())
     )
-    values = json.dumps([[_plain(value) for value in row] for row in rows], separators=(",", ":"))
+    values = json.dumps([*rows], separators=(",", ":"), default=_hex)
     return f"(SELECT {selected} FROM {source}) AS {name}", values  # noqa: S608
 
 
@@ -57,6 +58,8 @@ def _column_on_sqlite(number: int, kind: str) -> str:
     return f"json_extract(value, '$[{number}]')"
 
 
-def _plain(value: Any) -> Any:
-    """Return the value as SQLite keeps it and PostgreSQL reads it."""
-    return value.hex if isinstance(value, uuid.UUID) else value
+def _hex(value: Any) -> str:
+    """Return what JSON has no word for, as SQLite keeps it and PostgreSQL reads it."""
+    if not isinstance(value, uuid.UUID):
+        raise TypeError(f"{type(value).__name__} goes into no parameter")
+    return value.hex

@@ -10,12 +10,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, sql
 from django.db.models.expressions import RawSQL
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from anonymization.arrays import as_rows, one_of
@@ -26,7 +26,7 @@ from anonymization.engine import (
     announce,
     chain,
     erasing,
-    new_record,
+    new_records,
 )
 from anonymization.ledger import subject_of
 from anonymization.models import Erasure, FileDeletion
@@ -107,8 +107,8 @@ def _lock(
         rows = rows.filter(Q(**{step: None}) | Q(**{f"{step}__in": one_of(persons)}))
     locked = list(_unlocked(rows).values_list("pk", "uid", step))
     uids = {pk: uid for pk, uid, _named in locked}
-    now = timezone.now()
-    taken = {pk: new_record(policy.label, subject_of(uid), requester, now=now) for pk, uid in uids.items()}
+    records = new_records(policy.label, map(subject_of, uids.values()), requester)
+    taken = dict(zip(uids, records, strict=True))
     last = {person: taken[pk] for pk, _uid, person in locked if persons.get(person)}
     return uids, taken, _without_others(policy, step, last, taken)
 
@@ -235,8 +235,7 @@ def _insert(erasures: list[Erasure]) -> None:
     """Store the records. Django's ``bulk_create`` takes longer over it than all that is erased."""
     fields: dict[str, Any] = {f.attname: f for f in Erasure._meta.concrete_fields if f.attname not in _OWN}
     shared = [f.get_db_prep_save(getattr(erasures[0], name), connection) for name, f in fields.items()]
-    own = (tuple(getattr(erasure, name) for name in _OWN) for erasure in erasures)
-    source, rows = as_rows("batch", own, columns=_OWN)
+    source, rows = as_rows("batch", map(attrgetter(*_OWN), erasures), columns=_OWN)
     columns = ", ".join(f'"{column}"' for column in [*_OWN, *(f.column for f in fields.values())])
     selected = ", ".join([*_OWN, *["%s"] * len(shared)])
     with connection.cursor() as cursor:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -249,19 +248,25 @@ def note(kind: Note, subject: str, *, requester: Requester) -> Erasure:
         return record
 
 
-def new_record(kind: str, subject: str, requester: Requester, *, now: datetime | None = None) -> Erasure:
+def new_record(kind: str, subject: str, requester: Requester) -> Erasure:
     """Return a record of now that is neither chained nor stored yet."""
-    now = now or timezone.now()
-    return Erasure(
-        kind=kind,
-        subject=subject,
-        day=timezone.localdate(now),
-        requester=ASKED_BY_DOOR[requester.door],
-        created_at=now,
-        door=requester.door,
-        requested_by=requester.user,
-        client=requester.client,
-    )
+    (record,) = new_records(kind, [subject], requester)
+    return record
+
+
+def new_records(kind: str, subjects: Iterable[str], requester: Requester) -> list[Erasure]:
+    """Return a record for each subject, all of the same moment, that are neither chained nor stored yet."""
+    now = timezone.now()
+    shared: dict[str, Any] = {
+        "kind": kind,
+        "day": timezone.localdate(now),
+        "requester": ASKED_BY_DOOR[requester.door],
+        "created_at": now,
+        "door": requester.door,
+        "requested_by_id": requester.user.pk if requester.user else None,
+        "client_id": requester.client.pk if requester.client else None,
+    }
+    return [Erasure(subject=subject, **shared) for subject in subjects]
 
 
 def _lock_subject(policy: Policy, subject: Model) -> tuple[Model, Any]:

@@ -122,7 +122,8 @@ def write_intents(entries: Sequence[Entry]) -> None:
         Diverged: the copy does not end with the entry before the first one; nothing was written.
         OSError: there is no copy, or the volume is full; the erasure must not go on.
     """
-    _append(_intents(entries), before=lambda descriptor: _require_end(_end_of(descriptor), entries))
+    if file_of() is not None:
+        _append(_intents(entries), before=lambda descriptor: _require_end(_end_of(descriptor), entries))
 
 
 def write_seal(entry: Entry) -> None:

@@ -70,7 +70,10 @@ _GUESTS = (
 
 
 def _in_company(cursor: Any, sessions: list[int]) -> list[int]:
-    cursor.execute("SELECT pg_advisory_xact_lock(hashtext('sessions_app.company'))")
+    cursor.execute(
+        "SELECT pg_advisory_xact_lock(hashtext('sessions_app.company')), "
+        "set_config('enable_bitmapscan', 'off', true)"
+    )
     cursor.execute(_IN_COMPANY, [sessions])
     return [pk for (pk,) in cursor.fetchall()]
 
