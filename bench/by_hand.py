@@ -96,6 +96,7 @@ def erase(guest: Guest) -> None:
         files = cursor.rowcount
         cursor.execute(f"DELETE FROM sessions_app_message WHERE {_OF_GUEST}", [guest.pk])
         messages = cursor.rowcount
+        cursor.execute(f"DELETE FROM sessions_app_signal WHERE {_OF_GUEST}", [guest.pk])
         company = _in_company(cursor, sessions)
         cursor.execute(f"{_SESSIONS} %s WHERE guest_id = %s", [company, company, record, guest.pk])
         cursor.execute(f"{_GUESTS} %s WHERE id = %s", [record, guest.pk])
@@ -109,6 +110,7 @@ def _counts(*, sessions: int, files: int, messages: int, guests: int = 0) -> dic
         "sessions_app.Attachment": files,
         "sessions_app.Message": messages,
         "sessions_app.Session": sessions,
+        "sessions_app.Signal": 0,  # what is loaded holds no call
     }
     return counts | ({"sessions_app.Guest": guests} if guests else {})
 
@@ -200,6 +202,7 @@ def _erase_taken(cursor: Any, taken: dict[int, tuple[uuid.UUID, uuid.UUID, int |
         [pks],
     )
     messages = dict(cursor.fetchall())
+    cursor.execute("DELETE FROM sessions_app_signal WHERE session_id = ANY(%s::bigint[])", [pks])
     company = _in_company(cursor, pks)
     taken_from = (
         "taken.record FROM unnest(%s::bigint[], %s::uuid[]) AS taken (pk, record) WHERE id = taken.pk"
@@ -228,6 +231,8 @@ def erase_in_a_loop(guest: Guest) -> None:
                 attachment.delete()
             for message in session.messages.all():
                 message.delete()
+            for signal in session.signals.all():
+                signal.delete()
             _save_emptied(session, erasure)
         _save_emptied(guest, erasure)
         lock_head()
