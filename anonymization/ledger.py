@@ -12,7 +12,7 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 VERSION = 1
 #: What stands before the first entry.
@@ -40,8 +40,7 @@ class Head:
         return f"{self.sequence}:{self.hash}"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What is chained of a record. ``subject`` is a digest of a random identifier, ``day`` a date in ISO form."""
 
     sequence: int
@@ -55,7 +54,7 @@ class Entry:
     @property
     def hash(self) -> str:
         """Return SHA-256(0x00 ‖ canonical JSON of all fields), in hexadecimal digits."""
-        return hashlib.sha256(b"\0" + canonical(vars(self))).hexdigest()
+        return hashlib.sha256(b"\0" + canonical(self._asdict())).hexdigest()
 
     @property
     def head(self) -> Head:
@@ -63,7 +62,7 @@ class Entry:
 
     def as_fields(self) -> dict[str, Any]:
         """Return the entry with its hash, as it is written to a file."""
-        return vars(self) | {"hash": self.hash}
+        return self._asdict() | {"hash": self.hash}
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> Self:

@@ -11,7 +11,6 @@ alike; who changes one changes both.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection
 from datetime import date
 from functools import cache
@@ -19,7 +18,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, FilteredRelation, Min, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import Coalesce
 
 from anonymization.arrays import as_parameter, one_of_parameter
@@ -48,11 +47,9 @@ def in_company(keys: Collection[int]) -> list[int]:
     _take_turns()
     if len(keys) == 1:
         return [pk for (pk,) in _found(_with_company, keys)]
-    alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-    for pk, *look in _found(_looks, keys):
-        alike[tuple(look)].append(pk)
-    kept = {pk for (pk,) in _found(_with_company, [pks[0] for pks in alike.values()])}
-    return [pk for pks in alike.values() if pks[0] in kept for pk in pks]
+    first = dict(_found(_first_alike, keys))
+    kept = {pk for (pk,) in _found(_with_company, {*first.values()})}
+    return [pk for pk, of_its_like in first.items() if of_its_like in kept]
 
 
 def _found(statement: Callable[..., tuple[str, tuple[Any, ...]]], keys: Collection[int]) -> list[Any]:
@@ -65,9 +62,13 @@ def _found(statement: Callable[..., tuple[str, tuple[Any, ...]]], keys: Collecti
 
 
 @cache
-def _looks(*_depends_on: Any) -> tuple[str, tuple[Any, ...]]:
-    """Return a statement for what sessions are alike in, and its parameters. Made once: that takes longer than it."""
-    return _asked().values_list("pk", "period", *_ALIKE).query.sql_with_params()
+def _first_alike(*_depends_on: Any) -> tuple[str, tuple[Any, ...]]:
+    """Return a statement for the first of the sessions that are like each, and its parameters.
+
+    Made once: that takes longer than carrying it out.
+    """
+    first = Window(Min("pk"), partition_by=["period", *_ALIKE])
+    return _asked().annotate(first=first).values_list("pk", "first").query.sql_with_params()
 
 
 @cache

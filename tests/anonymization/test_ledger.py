@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import uuid
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ def test_a_chain_holds_and_its_head_says_so() -> None:
     ("tampered", "said"),
     [
         (
-            lambda e: [e[0], replace(e[1], day="2026-01-01"), *e[2:]],
+            lambda e: [e[0], e[1]._replace(day="2026-01-01"), *e[2:]],
             "record 3: does not follow the record before it",
         ),
         (lambda e: [e[0], *e[2:]], "record 2: is missing; 3 stands in its place"),
@@ -76,7 +75,7 @@ def test_a_chain_holds_and_its_head_says_so() -> None:
         (lambda e: [e[0], e[2], e[1], *e[3:]], "record 2: is missing; 3 stands in its place"),
         (lambda e: [*e[:3], e[2], *e[3:]], "record 4: is missing; 3 stands in its place"),
         (
-            lambda e: [e[0], replace(e[1], previous="f" * 64), *e[2:]],
+            lambda e: [e[0], e[1]._replace(previous="f" * 64), *e[2:]],
             "record 2: does not follow the record before it",
         ),
     ],
@@ -214,7 +213,7 @@ def test_an_intent_that_is_no_entry_is_named_by_its_record_or_its_line(
 def test_two_sealed_records_in_one_place_are_named(ledger: Path) -> None:
     first, second, third = chain(3)
     write([first, second, third])
-    other = replace(second, day="2026-01-01")
+    other = second._replace(day="2026-01-01")
     with ledger.open("a") as copy:
         copy.write(outside._intents([other]) + outside._settled("seal", other))
     with pytest.raises(BrokenChain, match=r"^record 2: is sealed twice, each time another$"):
@@ -281,8 +280,8 @@ def test_an_intent_is_open_however_far_before_the_newest_seal_it_stands(
     ("sealed", "left_open", "attempt", "ends"),
     [
         (3, 0, lambda e: e[1:2], 1),  # the copy is ahead
-        (2, 0, lambda e: [replace(e[2], previous="f" * 64)], 2),  # another's
-        (2, 1, lambda e: [replace(e[2], day="2026-01-01")], 2),  # somebody else's intent is open
+        (2, 0, lambda e: [e[2]._replace(previous="f" * 64)], 2),  # another's
+        (2, 1, lambda e: [e[2]._replace(day="2026-01-01")], 2),  # somebody else's intent is open
     ],
     ids=["ahead", "another's", "open"],
 )
