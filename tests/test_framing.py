@@ -36,7 +36,6 @@ FRAMED = {
     "r/<secret:token>/file/": LISTED,
     "r/<secret:token>/feedback/": LISTED,
     "r/<secret:token>/leave/": LISTED,
-    "r/<secret:token>/feedback/": LISTED,
     "r/<secret:token>/transcript/": f"{OURS} {LISTED}",
 }
 BROWSER = {"Accept": "text/html"}

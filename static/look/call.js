@@ -15,7 +15,7 @@
   const credentials = isPolite ? "omit" : "same-origin";
   const KINDS = ["audio", "video"], RETRY = 2000;
 
-  let seen = Number(panel.dataset.seen), isIn = false, isOver = false, isRefused = false;
+  let seen = Number(panel.dataset.seen), isIn = false, isLast = false, isOver = false, isRefused = false;
   let connection, peer, attempt, isOffering = false, isIgnoring = false, early = [];
   const local = new MediaStream(), remote = new MediaStream();
   const isOn = { audio: false, video: false }, chosen = {};
@@ -105,7 +105,9 @@
   const take = async ({ sender, kind, body }) => {
     const content = JSON.parse(body), isMine = content.to === me && content.call === attempt;
     if (sender === side) {
-      if (content.from !== me && isIn) leave("elsewhere");
+      // Of several pages on one side the one that joined last goes on. Those of before it are read first, and not heeded.
+      if (content.joins && content.from === me) isLast = true;
+      else if (content.joins && isIn && isLast) leave("elsewhere");
     } else if (content.to && content.to !== me) {
       // meant for a page that is gone
     } else if (kind === "ready") {
@@ -312,7 +314,8 @@
     if (reason) complain(isOn.audio ? "sound" : "silent");
     say("waiting");
     part("off-audio").focus();
-    send("ready");
+    isLast = false;
+    send("ready", { joins: true });
   };
   const leave = (state) => {
     isIn = false;

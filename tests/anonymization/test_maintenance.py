@@ -248,4 +248,5 @@ def test_every_table_that_an_erasure_changes_is_rewritten() -> None:
         "sessions_app_guest",
         "sessions_app_message",
         "sessions_app_session",
+        "sessions_app_signal",
     ]
