@@ -13,11 +13,11 @@ from playwright.sync_api import Browser, Error, Frame, Page, Request, expect
 
 from anonymization import engine
 from anonymization.models import Door
-from sessions_app import services
-from sessions_app.models import Party, Session
+from sessions_app.models import Session
 from tests.browser.conftest import PHONE
 from tests.browser.sites import Site, somebodys_site
-from tests.factories import make_webchat, send_file
+from tests.browser.test_live_conversation import say, sees
+from tests.factories import make_webchat
 from webchat.models import WebChat
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -99,8 +99,13 @@ def test_third_party_cookies_are_blocked_here(
         context.close()
 
 
-def test_a_visitor_passes_the_gate_in_the_frame(
-    site: Site, live_server: Any, open_browser: Callable[..., Page]
+@pytest.mark.usefixtures("streams")
+def test_a_visitor_talks_with_an_operator_in_the_frame(
+    site: Site,
+    live_server: Any,
+    open_browser: Callable[..., Page],
+    log_in_browser: Callable[..., Page],
+    tmp_path: Path,
 ) -> None:
     webchat = make_webchat(site=f"https://www.example.com {site.origin}")
     ours = live_server.url
@@ -151,11 +156,20 @@ def test_a_visitor_passes_the_gate_in_the_frame(
     heard(page, "ready", "open", "started")
 
     # They talk; the site hears no word of it. Escape closes, and what was open stays.
-    services.post_message(Session.objects.get(), sender=Party.OPERATOR, text="Good day")
-    send_file(Session.objects.get(), b"parcel 7", name="parcel.txt")
-    frame.get_by_label("Your message").fill("Hello from a frame")
-    frame.get_by_label("Your message").press("Enter")
-    expect(frame.get_by_text("Good day")).to_be_visible()
+    operator = log_in_browser("operator")
+    operator.goto("/sessions/live/")
+    operator.get_by_role("button", name="Take").click()
+    say(operator, "Good day")
+    sees(frame, "Good day")
+    say(frame, "Hello from a frame")
+    sees(operator, "Hello from a frame")
+    parcel = tmp_path / "parcel.txt"
+    parcel.write_bytes(b"parcel 7")
+    frame.get_by_text("Send a file").click()
+    frame.locator("[name=file]").set_input_files(parcel)
+    frame.get_by_role("button", name="Send the file").click()
+    for shown in (operator, frame):
+        sees(shown, "parcel.txt")
     with page.expect_download() as download:
         frame.get_by_role("link", name="parcel.txt").click()
     assert Path(download.value.path()).read_bytes() == b"parcel 7"
@@ -170,6 +184,11 @@ def test_a_visitor_passes_the_gate_in_the_frame(
     frame.get_by_text("End the conversation").click()
     frame.get_by_role("button", name="End it now").click()
     heard(page, "ready", "open", "started", "close", "open", "ended")
+    expect(operator.get_by_role("heading", level=1)).to_contain_text("Closed")
+    frame.get_by_label("5 stars").check()
+    frame.get_by_role("button", name="Send the feedback").click()
+    expect(frame.get_by_text("Thank you for your feedback")).to_be_visible()
+    assert Session.objects.get().feedback_stars == 5
     page.get_by_role("button", name="Close").click()
     expect(page.locator("iframe")).to_be_hidden()
 

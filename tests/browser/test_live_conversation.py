@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Frame, Page, expect
 
 from anonymization import engine
 from anonymization.models import Door
@@ -22,12 +22,12 @@ pytestmark = [
 ]
 
 
-def say(page: Page, text: str) -> None:
+def say(page: Page | Frame, text: str) -> None:
     page.get_by_label("Your message").fill(text)
     page.get_by_label("Your message").press("Enter")
 
 
-def sees(page: Page, text: str) -> None:
+def sees(page: Page | Frame, text: str) -> None:
     """Expect a line, once, sooner than the page would look by itself."""
     expect(page.locator(".bubble").filter(has_text=text)).to_have_count(1, timeout=3000)
 

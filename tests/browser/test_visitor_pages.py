@@ -1,0 +1,171 @@
+"""Every page that a visitor meets, from the form to what is left after an erasure, is for everybody: in each language,
+at both widths, light and dark; and fits on 320 pixels, and with letters of twice the size (WCAG 2.2, 1.4.4 and 1.4.10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from anonymization import engine
+from anonymization.models import Door
+from sessions_app import services
+from sessions_app.models import Party, Session
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.test_accessibility import overflow, violations
+from tests.browser.test_main_path import fill_in
+from tests.factories import make_webchat
+from webchat.services import archive
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+LANGUAGES = ["en", "cs", "de", "sk"]
+#: Each language, width and scheme at least once; what differs between them differs by itself.
+SEEN_AS = {
+    "en": {"viewport": DESKTOP},
+    "cs": {"viewport": PHONE},
+    "de": {"viewport": PHONE, "color_scheme": "dark"},
+    "sk": {"viewport": DESKTOP, "color_scheme": "dark"},
+}
+#: The innermost element that reaches out of the page.
+WIDEST = """[...document.body.querySelectorAll('*')].filter((element) =>
+  element.getBoundingClientRect().right > document.documentElement.clientWidth).pop()?.outerHTML ?? ''"""
+LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung" * 2
+
+
+def too_wide(page: Page, name: str) -> list[str]:
+    """Return how a page that is narrow, or has large letters, makes its reader scroll sideways."""
+    found, size = [], page.viewport_size
+    assert size is not None
+
+    def measure(when: str) -> None:
+        if (pixels := overflow(page)) > 0:
+            found.append(f"{name}: {pixels} too wide {when}: {page.evaluate(WIDEST)[:120]}")
+
+    page.set_viewport_size({"width": 320, "height": 640})
+    measure("at 320")
+    page.set_viewport_size(size)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    measure("with large letters")
+    page.evaluate("document.documentElement.style.fontSize = ''")
+    return found
+
+
+@pytest.mark.parametrize(("language", "options"), SEEN_AS.items(), ids=SEEN_AS)
+def test_they_are_for_everybody(
+    language: str, options: dict[str, Any], open_browser: Callable[..., Page]
+) -> None:
+    webchat = make_webchat(languages=LANGUAGES)
+    page, found = open_browser(locale=language, **options), []
+
+    def look(name: str) -> None:
+        assert page.locator("html").get_attribute("lang") == language, name
+        found.extend(violations(page, name) + too_wide(page, name))
+
+    def enter(path: str) -> None:
+        page.goto(path)
+        look(path)
+        page.locator("#entry button[type=submit]").click()
+        page.locator(".errorlist").first.wait_for()
+        look(f"{path} with errors")
+        fill_in(page)
+        page.locator("#entry button[type=submit]").click()
+        page.wait_for_url("**/r/**")
+
+    page.goto(f"/w/{webchat.public_id}/consent/1/{language}/")
+    look("consent text")
+    enter(f"/w/{webchat.public_id}/showroom/")
+    look("video call")
+    enter(f"/w/{webchat.public_id}/")
+    look("empty room")
+    session, room = Session.objects.latest("pk"), page.url
+    page.locator("[name=text]").fill(LONG)
+    page.locator("[data-composer] [type=submit]").click()
+    services.post_message(session, sender=Party.OPERATOR, text="Good day")
+    page.get_by_text("Good day").wait_for()
+    page.locator("[data-upload]").locator("xpath=ancestor::details/summary").click()
+    page.locator(".leave summary").click()
+    look("room")
+    consent = page.locator("a[href*='/c/']").first.get_attribute("href")
+    page.locator(".leave [type=submit]").click()
+    page.locator("#feedback [type=submit]").click()
+    page.locator("#feedback .errorlist").wait_for()
+    look("ended room, no stars")
+    assert consent
+    page.goto(consent)
+    look("my consent")
+    page.locator("form[action*=mail] [type=submit]").click()
+    page.locator(".errorlist").wait_for()
+    look("my consent, no address")
+    page.goto(f"{consent}withdraw/")
+    look("withdraw?")
+    page.locator("main form [type=submit]").click()
+    page.locator("h1").wait_for()
+    look("withdrawn")
+    page.goto(consent)
+    look("my consent, withdrawn")
+    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    for address in (consent, room, "/w/unknown/"):
+        page.goto(address)
+        look(f"nothing at {address[:4]}")
+    archive(webchat)
+    page.goto(f"/w/{webchat.public_id}/")
+    look("no longer offered")
+    assert "\n".join(found) == ""
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until something has the focus, and expect to see where it is at each stop."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen = page.evaluate(
+            "[document.activeElement, document.activeElement.nextElementSibling].some((element) => {"
+            "  const style = element && getComputedStyle(element);"
+            "  return style && (style.outlineStyle !== 'none' || style.boxShadow !== 'none'); })"
+        )
+        assert seen, page.evaluate("document.activeElement.outerHTML")
+        if wanted.evaluate("(element) => element === document.activeElement"):
+            return
+    raise AssertionError(f"no Tab leads to {wanted}")
+
+
+def test_a_keyboard_is_enough(open_browser: Callable[..., Page]) -> None:
+    page = open_browser()
+    keyboard = page.keyboard
+    page.goto(f"/w/{make_webchat().public_id}/")
+    for label, value in (("Name", "Eva Malá"), ("E-mail", "eva@example.com"), ("Phone", "603123457")):
+        tab_to(page, page.get_by_label(label))
+        keyboard.type(value)
+    tab_to(page, page.locator("[name=consent]"))
+    keyboard.press("Space")
+    tab_to(page, page.get_by_role("button", name="Start the chat"))
+    keyboard.press("Enter")
+    page.wait_for_url("**/r/**")
+    tab_to(page, page.get_by_label("Your message"))
+    keyboard.type("By keys alone")
+    keyboard.press("Enter")
+    expect(page.locator(".bubble").get_by_text("By keys alone")).to_be_visible()
+    consent = page.get_by_role("link", name="My consent").get_attribute("href")
+    page.reload()
+    tab_to(page, page.locator(".leave summary"))
+    keyboard.press("Enter")
+    tab_to(page, page.get_by_role("button", name="End it now"))
+    keyboard.press("Enter")
+    expect(page.get_by_text("You have ended the conversation.")).to_be_visible()
+    tab_to(page, page.locator("[name=stars]").first)
+    keyboard.press("ArrowRight")
+    tab_to(page, page.get_by_role("button", name="Send the feedback"))
+    keyboard.press("Enter")
+    expect(page.get_by_text("Thank you for your feedback")).to_be_visible()
+    assert Session.objects.get().feedback_stars == 2
+    assert consent
+    page.goto(consent)
+    tab_to(page, page.get_by_role("link", name="Withdraw my consent"))
+    keyboard.press("Enter")
+    page.wait_for_url("**/withdraw/")
+    tab_to(page, page.get_by_role("button", name="Withdraw my consent"))
+    keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="You have withdrawn your consent")).to_be_visible()
