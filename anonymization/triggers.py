@@ -105,13 +105,19 @@ def install(connection: BaseDatabaseWrapper) -> None:
     """Drop what stands and make what the registry asks for."""
     drop(connection)
     with connection.cursor() as cursor:
-        search_path = ""
-        if connection.vendor == "postgresql":
+        for statement in statements(connection):
+            cursor.execute(statement)
+
+
+def statements(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return what makes the triggers that the registry asks for."""
+    search_path = ""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
             cursor.execute(f"SELECT {_SEARCH_PATH}")
             search_path = cursor.fetchone()[0]
-        for trigger in expected(connection):
-            for statement in trigger.create(connection.vendor, search_path):
-                cursor.execute(statement)
+    made = (trigger.create(connection.vendor, search_path) for trigger in expected(connection))
+    return [statement for of_one in made for statement in of_one]
 
 
 def drop(connection: BaseDatabaseWrapper) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,5 +72,12 @@ def flush() -> None:
         elif connection.vendor == "sqlite":
             for name in filled:
                 cursor.execute(f"DELETE FROM {name}")
-    triggers.install(connection)
+        for statement in _triggers():
+            cursor.execute(statement)
     create_roles(apps)
+
+
+@cache
+def _triggers() -> list[str]:
+    """Return what makes the triggers anew. Once: to find out takes longer than all the rest of ``flush``."""
+    return triggers.statements(connection)

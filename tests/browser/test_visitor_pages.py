@@ -36,7 +36,7 @@ WIDEST = """[...document.body.querySelectorAll('*')].filter((element) =>
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung" * 2
 
 
-def too_wide(page: Page, name: str) -> list[str]:
+def unreadable(page: Page, name: str) -> list[str]:
     """Return how a page that is narrow, or has large letters, makes its reader scroll sideways."""
     found, size = [], page.viewport_size
     assert size is not None
@@ -63,7 +63,7 @@ def test_they_are_for_everybody(
 
     def look(name: str) -> None:
         assert page.locator("html").get_attribute("lang") == language, name
-        found.extend(violations(page, name) + too_wide(page, name))
+        found.extend(violations(page, name) + unreadable(page, name))
 
     def enter(path: str) -> None:
         page.goto(path)
