@@ -60,7 +60,7 @@ _LEAD_TO_THE_DATABASE = {"db", "transactional_db", "live_server", "django_db_set
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL leave out what touches no database: it ran on SQLite."""
+    """On PostgreSQL leave out what touches no database, or would be the same on any: it ran on SQLite."""
     if connection.vendor != "postgresql":
         return
     left_out = [item for item in items if not _is_for_postgresql(item)]
@@ -69,6 +69,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_for_postgresql(item: pytest.Item) -> bool:
+    if item.get_closest_marker("any_database"):
+        return False
     marked = item.get_closest_marker("django_db") or item.get_closest_marker("postgresql")
     return marked is not None or not _LEAD_TO_THE_DATABASE.isdisjoint(getattr(item, "fixturenames", ()))
 

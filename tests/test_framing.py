@@ -21,7 +21,7 @@ from webchat.framing import MAX_LENGTH
 from webchat.models import WebChat
 from webchat.services import archive
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 __all__ = ["ids"]  # the fixture
 

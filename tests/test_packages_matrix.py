@@ -18,7 +18,7 @@ from api.services import create_client
 from tests.factories import make_session
 from tests.test_permission_matrix import ACCOUNTS, TABLE, ids, routes  # noqa: F401  the fixture ids
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 LogIn = Callable[[str], Client]
 
 Statuses = tuple[int, int]

@@ -24,7 +24,7 @@ from sessions_app.ticket import consent_token
 from tests.factories import make_session, make_webchat
 from tests.pages import close_files, submit
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 PUBLIC, STAFF, SUPERUSER = "public", "staff", "superuser"
 ANONYMOUS = {"nobody", "visitor"}

@@ -18,7 +18,7 @@ from sessions_app.models import Guest, Session
 from tests.factories import make_session, make_webchat
 from tests.server import Server
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "api.md").read_text()
