@@ -55,9 +55,7 @@ class SessionView(SessionPage, View):
             "cursor": Cursor.of(session, lines, newest),
             "newest_signal": newest,
             "state": conversation_state(session),
-            "general": list(general_facts(session)),
-            "personal": [] if session.anonymized_at else list(personal_facts(session)),
-            "parameters": sorted(session.params.items()) if self.sees_people else [],
+            **facts(session, sees_people=self.sees_people),
             "consents": session.consent_events.select_related("text__version__webchat"),
             "message_form": MessageForm(auto_id="message_%s"),
             "attachment_form": AttachmentForm(auto_id="attachment_%s"),
@@ -89,6 +87,15 @@ class SessionView(SessionPage, View):
             "see_erasures": has_perm("anonymization.see_erasures"),
             "see_versions": has_perm("webchat.manage_settings") or has_perm("webchat.publish_consent"),
         }
+
+
+def facts(session: Session, *, sees_people: bool) -> dict[str, Any]:
+    """Return what the page says beside the conversation."""
+    return {
+        "general": list(general_facts(session)),
+        "personal": [] if session.anonymized_at else list(personal_facts(session)),
+        "parameters": sorted(session.params.items()) if sees_people else [],
+    }
 
 
 def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
@@ -127,7 +134,10 @@ def personal_facts(session: Session) -> Iterator[tuple[str | Promise, str | None
 
 
 class SessionTranscript(SessionPage, View):
-    """The transcript alone, for the page that fetches it anew: 204 while nothing changed, 286 once it is over."""
+    """What changes while people talk, for the page that fetches it anew: 204 while nothing did, 286 once it is over.
+
+    The transcript, and beside it the facts, so that after an erasure no name stays on a page with something typed in.
+    """
 
     http_method_names = ["get", "head"]
     permission_required = ("sessions_app.see_sessions", SEE_PERSONAL_DATA)
@@ -142,6 +152,7 @@ class SessionTranscript(SessionPage, View):
             "state": state,
             "sees_people": True,
             "lines": [] if session.anonymized_at else transcript_of(session),
+            **facts(session, sees_people=True),
             "fetched": True,
         }
         status = 200 if session.is_open or not getattr(request, "htmx", False) else STOP_POLLING

@@ -16,6 +16,11 @@
   };
   const tell = (name) => { document.dispatchEvent(new Event(name)); }; // for call.js
   const over = () => { stop(); tell("call:over"); changed(); };
+  // Beside what is being typed nothing stays of an anonymized session: the answer brings the rest, a stored note goes here.
+  const erased = () => {
+    for (const field of fields()) if (field.value === field.defaultValue) field.value = field.defaultValue = "";
+    over();
+  };
 
   const stop = window.follow(transcript.dataset.stream, {
     after: transcript.dataset.after,
@@ -23,7 +28,7 @@
     look: () => { tell("call:signal"); return look(); },
     lost: (isLost) => { lostNotice.hidden = !isLost; },
     on: {
-      line: refresh, signal: () => tell("call:signal"), joined: changed, left: changed, ended: over, erased: over, denied: over,
+      line: refresh, signal: () => tell("call:signal"), joined: changed, left: changed, ended: over, erased, denied: over,
     },
   });
   document.addEventListener("composer:sent", () => { if (!stop.isOpen()) refresh(); });

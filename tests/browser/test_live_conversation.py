@@ -67,6 +67,7 @@ def test_they_talk_send_a_file_end_and_rate(
     say(visitor, "<b>Good day</b>")
     expect(visitor.get_by_text("Please write a message.")).to_have_count(0)
     say(operator, "How can I help?")
+    expect(operator.locator("dt:has-text('Messages of the visitor') + dd")).to_have_text("1")
     for page in (visitor, operator, other_tab):
         sees(page, "<b>Good day</b>")
         sees(page, "How can I help?")
@@ -128,10 +129,13 @@ def test_an_erasure_closes_both_sides_and_nothing_is_stored_after_it(
     enter(visitor)
     say(visitor, "Kassiopeia")
     sees(visitor, "Kassiopeia")
-    session = Session.objects.get()
+    session = services.set_note(Session.objects.get(), note="Likes Gigi", result="Beppo comes")
     operator = log_in_browser("operator")
     operator.goto(f"/sessions/{session.pk}/")
     sees(operator, "Kassiopeia")
+    shown = "document.body.innerText + [...document.querySelectorAll('input, textarea')].map((f) => f.value)"
+    personal = (session.entered_name, session.entered_email, session.entered_phone, "Gigi", "Beppo")
+    assert [value for value in personal if value not in operator.evaluate(shown)] == []
     for page in (visitor, operator):
         page.get_by_label("Your message").fill("half a sen")
     engine.erase(session, requester=engine.Requester(Door.COMMAND))
@@ -140,6 +144,7 @@ def test_an_erasure_closes_both_sides_and_nothing_is_stored_after_it(
     for page in (visitor, operator):
         expect(page.get_by_text("Kassiopeia")).to_have_count(0)
         expect(page.get_by_label("Your message")).to_have_value("half a sen")
+    assert [value for value in personal if value in operator.evaluate(shown)] == []
     operator.get_by_label("Your message").press("Enter")
     expect(operator.get_by_text("This session was anonymized.")).to_be_visible()
     late = visitor.request.post(f"{visitor.url}message/", form={"text": "late"})

@@ -171,7 +171,9 @@ def test_the_transcript_alone_is_sent_when_it_changed(log_in: LogIn) -> None:
     seen = first.context["state"]
     assert client.get(url, {"seen": seen}).status_code == 204
     services.post_message(session, sender=Party.VISITOR, text="hello there")
-    assert "hello there" in client.get(url, {"seen": seen}).content.decode()
+    fetched = client.get(url, {"seen": seen}).content.decode()
+    assert "hello there" in fetched
+    assert re.search(r"<dt>Messages of the visitor</dt>\s*<dd>1</dd>", fetched), "the facts come along"
     services.end_session(session, by=Party.VISITOR)
     over = client.get(url, {"seen": seen}, headers={"HX-Request": "true"})
     assert over.status_code == 286
