@@ -15,6 +15,7 @@
   const credentials = isPolite ? "omit" : "same-origin";
   const KINDS = ["audio", "video"], RETRY = 2000;
 
+  let stay = 0, abandon = () => {};
   let seen = Number(panel.dataset.seen), isIn = false, isLast = false, isOver = false, isRefused = false;
   let connection, peer, attempt, isOffering = false, isIgnoring = false, early = [];
   const local = new MediaStream(), remote = new MediaStream();
@@ -52,6 +53,8 @@
     const token = panel.querySelector("[name=csrfmiddlewaretoken]")?.value;
     return new URLSearchParams(token ? { ...fields, csrfmiddlewaretoken: token } : fields);
   };
+  // Over, or not for us any more: a log-in or a right is gone.
+  const isRefusal = ({ status, redirected }) => redirected || [401, 403, 404, 409].includes(status);
   // One after the other: a candidate must not overtake its offer.
   let posting = Promise.resolve();
   const post = (fields) => {
@@ -59,7 +62,7 @@
       for (let tried = 0; tried < 5 && !isOver; tried += 1) {
         try {
           const response = await fetch(panel.dataset.signals, { method: "POST", body: form(fields), credentials });
-          if (response.status === 404 || response.status === 409) over();
+          if (isRefusal(response)) over();
           if (response.status < 500) return;
         } catch {
           // no network: again
@@ -88,11 +91,12 @@
       isMore = false;
       try {
         const response = await fetch(`${panel.dataset.signals}?after=${seen}`, { cache: "no-store", credentials });
-        if (response.status === 404 || response.status === 409) over();
+        if (isRefusal(response)) over();
         if (!response.ok) throw new Error(response.statusText);
         for (const signal of (await response.json()).signals) {
           seen = signal.id;
-          if (!isOver) await take(signal).catch(beginAgain);
+          // What waits for a connection that is closed meanwhile may wait for ever.
+          if (!isOver) await Promise.race([take(signal).catch(beginAgain), new Promise((done) => { abandon = done; })]);
         }
         forget();
       } catch {
@@ -113,6 +117,7 @@
     } else if (kind === "ready") {
       await meet(content.from);
     } else if (kind === "bye") {
+      if (!isIn && panel.dataset.state === "calling") say("idle");
       if (isIn && (!peer || content.from === peer)) { close(); say(content.why === "chat" ? "chat" : "left"); }
     } else if (!isIn) {
       // hung up meanwhile
@@ -187,9 +192,10 @@
         isOffering = true;
         await own.setLocalDescription();
         if (own === connection) send(own.localDescription.type, { sdp: own.localDescription.sdp });
-      } finally {
-        isOffering = false;
+      } catch {
+        if (own === connection) beginAgain();
       }
+      if (own === connection) isOffering = false;
     });
     own.addEventListener("track", (event) => {
       remote.addTrack(event.track);
@@ -205,7 +211,9 @@
       if (own.connectionState === "failed") {
         say("lost");
         // A credential may have ended meanwhile.
-        own.setConfiguration({ iceServers: await servers() });
+        const iceServers = await servers();
+        if (own !== connection) return;
+        own.setConfiguration({ iceServers });
         own.restartIce();
       }
     });
@@ -245,12 +253,14 @@
     isOn[kind] = false;
   };
   const acquire = async (...kinds) => {
-    const wishes = Object.fromEntries(kinds.map((kind) => [kind, chosen[kind] ? { deviceId: { exact: chosen[kind] } } : true]));
-    const stream = await navigator.mediaDevices.getUserMedia(wishes);
-    if (isOver) return stream.getTracks().forEach((one) => one.stop());
+    // Another one, where the chosen one is gone.
+    const wishes = Object.fromEntries(kinds.map((kind) => [kind, chosen[kind] ? { deviceId: { ideal: chosen[kind] } } : true]));
+    const asked = stay, stream = await navigator.mediaDevices.getUserMedia(wishes);
+    // They may have hung up, or been cut off, while the browser asked.
+    if (asked !== stay) return stream.getTracks().forEach((one) => one.stop());
     for (const one of stream.getTracks()) {
       release(one.kind);
-      one.addEventListener("ended", () => turn(one.kind, false));
+      one.addEventListener("ended", () => { if (track(one.kind) === one) { release(one.kind); turn(one.kind, false); } });
       local.addTrack(one);
       isOn[one.kind] = true;
     }
@@ -269,7 +279,7 @@
     } catch (error) {
       complain(why(error));
     }
-    if (isOver) return;
+    if (isOver || !isIn) return;
     show();
     await apply(kind);
   };
@@ -289,6 +299,7 @@
   const join = async () => {
     let reason = navigator.mediaDevices && window.RTCPeerConnection ? "" : "insecure";
     complain("");
+    failures = 0;
     part("join").disabled = true;
     say("asking");
     for (const kinds of reason ? [] : [KINDS, ["audio"], ["video"]]) {
@@ -296,6 +307,7 @@
         await acquire(...kinds);
         break;
       } catch (error) {
+        if (isOver) return;
         reason ||= why(error);
       }
     }
@@ -319,7 +331,9 @@
   };
   const leave = (state) => {
     isIn = false;
+    stay += 1;
     close();
+    abandon();
     KINDS.forEach(release);
     complain("");
     show();
@@ -333,27 +347,34 @@
   };
 
   part("join").addEventListener("click", join);
-  part("leave").addEventListener("click", () => {
+  const hangUp = () => {
     send("bye");
     leave("idle");
+  };
+  part("leave").addEventListener("click", () => {
+    hangUp();
     part("join").focus();
   });
   for (const kind of KINDS) part(`off-${kind}`).addEventListener("click", () => turn(kind, !isOn[kind]));
   for (const select of panel.querySelectorAll("select")) {
     select.addEventListener("change", async () => {
+      const wasOn = isOn[select.name];
       chosen[select.name] = select.value;
       release(select.name);
-      await turn(select.name, true);
+      await turn(select.name, wasOn);
     });
   }
   navigator.mediaDevices?.addEventListener("devicechange", () => { if (isIn) fill(); });
   addEventListener("pagehide", () => {
-    if (isIn) navigator.sendBeacon(panel.dataset.signals, form({ kind: "bye", body: JSON.stringify({ from: me, to: peer }) }));
+    const body = form({ kind: "bye", body: JSON.stringify({ from: me, to: peer }) });
+    if (isIn) fetch(panel.dataset.signals, { method: "POST", body, credentials, keepalive: true }).catch(() => {});
   });
   document.addEventListener("call:signal", read);
   document.addEventListener("call:over", over);
   // Another operator will come, with a page of their own.
-  document.addEventListener("call:left", () => { if (isIn) { close(); say("waiting"); } });
+  document.addEventListener("call:left", () => { if (isIn) { close(); abandon(); say("waiting"); } });
+  // The site's window was closed: nobody is seen and heard without seeing it.
+  document.addEventListener("call:hidden", () => { if (isIn) hangUp(); });
 
   panel.hidden = false;
   show();

@@ -69,6 +69,28 @@
     });
   }
 
+  // A page that is loaded again would hang up the call on it.
+  for (const form of document.querySelectorAll("form[data-note]")) {
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const fields = [...form.querySelectorAll("textarea, input:not([type=hidden])")], stored = fields.map(({ value }) => value);
+      try {
+        const response = await fetch(form.action, { method: "POST", body: new FormData(form), headers: SAID });
+        if (response.status === 204) {
+          fields.forEach((field, place) => { field.defaultValue = stored[place]; });
+          clean(form);
+          problem(form, form.dataset.note);
+        } else if (response.redirected || response.status >= 500) {
+          problem(form, form.dataset.unsent);
+        } else {
+          show(form, await response.text());
+        }
+      } catch {
+        problem(form, form.dataset.unsent);
+      }
+    });
+  }
+
   for (const form of document.querySelectorAll("form[data-upload]")) {
     const progress = form.querySelector("progress"), button = form.querySelector("button");
 

@@ -16,7 +16,10 @@
   };
   const tell = (name) => { document.dispatchEvent(new Event(name)); }; // for call.js
   const over = () => { stop(); tell("call:over"); changed(); };
-  // Beside what is being typed nothing stays of an anonymized session: the answer brings the rest, a stored note goes here.
+  // Handed back, here or in another window: the call is not ours any more.
+  const given = () => { tell("call:over"); changed(); };
+  // Beside what is being typed nothing stays of an anonymized session: the answer brings the rest, and a stored note that
+  // nobody has changed goes here.
   const erased = () => {
     for (const field of fields()) if (field.value === field.defaultValue) field.value = field.defaultValue = "";
     over();
@@ -28,7 +31,7 @@
     look: () => { tell("call:signal"); return look(); },
     lost: (isLost) => { lostNotice.hidden = !isLost; },
     on: {
-      line: refresh, signal: () => tell("call:signal"), joined: changed, left: changed, ended: over, erased, denied: over,
+      line: refresh, signal: () => tell("call:signal"), joined: changed, left: given, ended: over, erased, denied: over,
     },
   });
   document.addEventListener("composer:sent", () => { if (!stop.isOpen()) refresh(); });

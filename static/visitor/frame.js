@@ -6,7 +6,9 @@
   let answer = () => {};
 
   addEventListener("message", ({ data, origin, source }) => {
-    if (source !== parent || !sites.split(" ").includes(origin) || data?.mluviiGdpr !== "hello") return;
+    if (source !== parent || !sites.split(" ").includes(origin)) return;
+    if (data?.mluviiGdpr === "hidden") document.dispatchEvent(new Event("call:hidden"));
+    if (data?.mluviiGdpr !== "hello") return;
     answer = (event) => parent.postMessage({ mluviiGdpr: event }, origin);
     answer(document.body.dataset.state);
     keep(data.params);

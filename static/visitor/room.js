@@ -55,6 +55,7 @@
     if (response.status === 404) return erase(page.querySelector("h1"));
     tell("call:signal");
     const fetched = page.getElementById("lines");
+    if (fetched.dataset.state === "waiting" && lines().dataset.state === "active") tell("call:left");
     if (fetched.dataset.state === "closed") return end(fetched.querySelector(".notice"));
     if (fetched.innerHTML.trim() !== lines().innerHTML.trim()) {
       lines().replaceWith(document.adoptNode(fetched));
@@ -68,8 +69,8 @@
     lost: (isLost) => { lostNotice.hidden = !isLost; },
     on: {
       line: add,
-      joined: (html) => { waits(false); add(html); },
-      left: (html) => { add(html); waits(true); tell("call:left"); },
+      joined: (html) => { lines().dataset.state = "active"; waits(false); add(html); },
+      left: (html) => { lines().dataset.state = "waiting"; add(html); waits(true); tell("call:left"); },
       signal: () => tell("call:signal"),
       ended: (html) => end(fragment(html)),
       erased: (html) => erase(fragment(html)),

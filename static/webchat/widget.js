@@ -81,6 +81,7 @@
     if (panel.hidden) return;
     const isHere = document.activeElement === host;
     show(false);
+    if (state === "started") frame.contentWindow.postMessage({ mluviiGdpr: "hidden" }, origin);
     if (!isHere) return;
     button.focus();
     if (before !== document.body) before.focus();

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from anonymization import engine
 from anonymization.models import Door
+from sessions_app import services
 from sessions_app.models import Session, Signal
 from tests.browser.conftest import PHONE
 from tests.browser.sites import somebodys_site
@@ -32,6 +33,16 @@ GROWS = """async () => {
   await new Promise((wait) => setTimeout(wait, 100));
   return video.currentTime > before && video.getVideoPlaybackQuality().totalVideoFrames > frames;
 }"""
+#: The browser's question is answered only when the test says so; what it gave is noted.
+SLOWLY = """window.got = [];
+const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wishes) => {
+  await new Promise((answer) => { window.answer = answer; });
+  const stream = await ask(wishes);
+  got.push(...stream.getTracks());
+  return stream;
+};
+null"""  # a function would be called
 TRACKS = "() => document.querySelector('[data-remote]').srcObject.getTracks().map((t) => [t.kind, t.muted])"
 
 
@@ -124,6 +135,13 @@ def test_both_see_each_other_switch_off_and_hang_up(call: Callable[..., tuple[Pa
         is_seen(page)
     operator.get_by_role("button", name="Microphone off").click()
     expect(visitor.get_by_text("The other side's microphone is off.")).to_be_visible()
+    operator.get_by_label("Microphone", exact=True).select_option(index=1)
+    operator.locator("[name=note]").fill("Wants a lamp")
+    operator.get_by_role("button", name="Save note").click()
+    expect(operator.get_by_text("The note was stored.")).to_be_visible()
+    expect(operator.get_by_role("button", name="Microphone off")).to_have_attribute("aria-pressed", "true")
+    assert Session.objects.get().note == "Wants a lamp"
+    is_seen(operator)
     visitor.get_by_label("Camera", exact=True).select_option(index=1)
     is_seen(operator)
     are_forgotten(visitor)
@@ -143,6 +161,46 @@ def test_both_see_each_other_switch_off_and_hang_up(call: Callable[..., tuple[Pa
     for page in (other_tab, operator):
         is_seen(page)
     hang_up(other_tab, operator)
+
+
+def test_what_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> None:
+    """Whatever the browser asks meanwhile; and who may not take part any more does not."""
+    visitor = open_browser(permissions=DEVICES)
+    visitor.goto(f"/w/{make_webchat().public_id}/showroom/")
+    fill_in(visitor)
+    visitor.get_by_role("button", name="Connect").click()
+    start(visitor)
+    expect(visitor.locator("[data-self]")).to_be_visible()
+    visitor.evaluate(SLOWLY)
+    visitor.get_by_role("button", name="Camera off").click()
+    visitor.get_by_role("button", name="Camera off").click()
+    hang_up(visitor)
+    visitor.evaluate("answer()")
+    visitor.wait_for_function("() => got.length && got.every((track) => track.readyState === 'ended')")
+    expect(visitor.locator("[data-self]")).not_to_be_visible()
+
+    start(visitor)
+    visitor.evaluate("answer()")
+    expect(visitor.locator("[data-self]")).to_be_visible()
+    visitor.route("**/signal/**", lambda route: route.fulfill(status=403))
+    visitor.evaluate("document.dispatchEvent(new Event('call:signal'))")
+    expect(visitor.get_by_text("The call has ended.")).to_be_visible()
+    expect(visitor.locator("video")).to_have_count(0)
+
+
+def test_who_hands_the_call_back_is_seen_no_longer(call: Callable[..., tuple[Page, Page]]) -> None:
+    """Also when it was done in another window, and this one has something typed in."""
+    visitor, operator = call()
+    start(visitor, operator)
+    is_seen(visitor)
+    operator.get_by_label("Your message").fill("half a sen")
+    operator.evaluate("window.used = document.querySelector('[data-self]').srcObject.getTracks()")
+    session = Session.objects.get()
+    services.release_session(session, operator=session.operator)
+    expect(operator.locator("video")).to_have_count(0)
+    assert operator.evaluate("used.map((track) => track.readyState)") == ["ended", "ended"]
+    expect(visitor.locator(".call")).to_have_attribute("data-state", "waiting")
+    hang_up(visitor)
 
 
 def forget_nothing(route: Route) -> None:
@@ -240,4 +298,9 @@ def test_a_site_s_frame_may_use_the_camera(live_server: Any, open_browser: Calla
         expect(frame.get_by_text("An operator will join you here.")).to_be_visible()
         expect(frame.locator("[data-self]")).to_be_visible()
         assert page.frames[1].evaluate(allowed)
-        frame.get_by_role("button", name="Hang up").click()
+        page.frames[1].evaluate("window.used = document.querySelector('[data-self]').srcObject.getTracks()")
+        page.get_by_role("button", name="Close").click()
+        expect(page.locator("iframe")).to_be_hidden()
+        page.frames[1].wait_for_function("() => used.every((track) => track.readyState === 'ended')")
+        page.get_by_role("button", name="Video call").click()
+        expect(frame.get_by_role("button", name="Start camera")).to_be_visible()
