@@ -257,6 +257,15 @@ def test_what_is_old_goes_with_the_next_signal_or_by_cron(room: str, capsys: Any
     assert capsys.readouterr().out == said
 
 
+def test_what_is_old_of_others_goes_with_the_next_signal_without_cron(client: Client, room: str) -> None:
+    other = make_session(email="petr@example.com", channel=Channel.AV)
+    old, young = signal(other), signal(other)
+    age(old, 6)
+    assert old in Signal.objects.all()
+    assert send(client, room) == 204
+    assert set(other.signals.all()) == {young}
+
+
 def test_a_session_holds_a_hundred(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "MAX_SIGNALS", 3)
     session = Session.objects.get()
