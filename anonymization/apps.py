@@ -10,8 +10,9 @@ class AnonymizationConfig(AppConfig):
     verbose_name = _("Anonymization")
 
     def ready(self) -> None:
-        from anonymization import checks, policy, triggers  # noqa: F401  checks register themselves
+        from anonymization import checks, planner, policy, triggers  # noqa: F401  checks register themselves
 
         policy.autodiscover()
         pre_migrate.connect(triggers.before_migrate, sender=self, dispatch_uid="anonymization.triggers")
         post_migrate.connect(triggers.after_migrate, sender=self, dispatch_uid="anonymization.triggers")
+        post_migrate.connect(planner.after_migrate, sender=self, dispatch_uid="anonymization.planner")

@@ -1,4 +1,4 @@
-"""System checks over the registry (E001–E008, E012) and the live database (E009–E011).
+"""System checks over the registry (E001–E008, E012) and the live database (E009–E011, E013).
 
 E001  model without policy
 E002  field neither erased nor kept nor impersonal
@@ -12,6 +12,7 @@ E009  table in the live database that no model declares, in whatever schema, als
 E010  trigger missing, switched off or altered
 E011  SQLite connection without secure_delete, recursive_triggers or WAL
 E012  file of a deleted row in another storage than the one that the engine deletes from
+E013  PostgreSQL's planner remembers values of rows that an erasure deletes
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from anonymization import triggers
+from anonymization import planner, triggers
 from anonymization.policy import Policy, Registry, registry
 
 # Tables without a model: Django's own record of applied migrations holds names of migrations and times.
@@ -110,7 +111,7 @@ def check_database(app_configs: Any, *, databases: Any = None, **_kwargs: Any) -
     return [
         message
         for alias in databases or []
-        for check in (_check_tables, _check_triggers, _check_sqlite)
+        for check in (_check_tables, _check_triggers, _check_planner, _check_sqlite)
         for message in check(connections[alias])
     ]
 
@@ -144,6 +145,15 @@ def _check_triggers(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
             f"The trigger {name} is missing or altered.",
             hint="Run manage.py migrate, which makes it again.",
             id="anonymization.E010",
+        )
+
+
+def _check_planner(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    for table, column, _kind in planner.remembered(connection):
+        yield Error(
+            f"ANALYZE keeps values of {table}.{column}, also when the table is empty.",
+            hint="Run manage.py migrate, which forgets them and switches its statistics off.",
+            id="anonymization.E013",
         )
 
 

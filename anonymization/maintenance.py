@@ -32,8 +32,9 @@ class Unfinished(Exception):
 def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Maintenance:
     """Give back the bytes of what was erased; on PostgreSQL only with ``rewrite``, which locks each table in turn.
 
-    Without ``rewrite`` PostgreSQL only renews its statistics, in which frequent values stand in the clear. Nobody
-    waits for the run longer than ``wait``, and it waits no longer for anybody. Must not run within a transaction.
+    Without ``rewrite`` PostgreSQL only renews its statistics, in which frequent values stand in the clear: those of
+    emptied rows, since of deleted ones there are none (``planner``). Nobody waits for the run longer than ``wait``, and
+    it waits no longer for anybody. Must not run within a transaction.
 
     Raises:
         Unfinished: something is left; the run is recorded without an end.

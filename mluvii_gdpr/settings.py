@@ -291,7 +291,11 @@ EVENTS_MAX_STREAMS = at_least("EVENTS_MAX_STREAMS", 1, default=5000)
 
 # STUN and TURN servers of calls; by default none, so that no third party learns a visitor's address.
 ICE_SERVERS = env.list("ICE_SERVERS", default=[])
-if not all(re.fullmatch(r"(stuns?|turns?):[^\s/?#]+(\?transport=(udp|tcp))?", url) for url in ICE_SERVERS):
+if not all(
+    # Browsers throw at a transport of STUN, which RFC 7064 does not know.
+    re.fullmatch(r"stuns?:[^\s/?#]+|turns?:[^\s/?#]+(\?transport=(udp|tcp))?", url)
+    for url in ICE_SERVERS
+):
     raise ImproperlyConfigured("ICE_SERVERS must be empty, or such as turn:turn.example.com:3478,stun:…")
 # What the TURN servers share with us (coturn: static-auth-secret), and how many seconds a credential holds.
 TURN_SECRET = env.str("TURN_SECRET", default="")

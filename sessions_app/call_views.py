@@ -77,6 +77,8 @@ class Signals(CallAct):
             services.post_signal(
                 self.session, sender=self.side, kind=sent["kind"], body=sent["body"], author=self.operator
             )
+            # Of all sessions: where cron was forgotten, none of them gets old while somebody calls.
+            services.delete_old_signals()
         return HttpResponse(status=204)
 
 

@@ -278,7 +278,14 @@ class SignalForm(forms.Form):
 
 
 def _is_json_object(text: str) -> bool:
+    """Say whether the other side's ``JSON.parse`` takes it, and every database: no half of a surrogate pair."""
     try:
-        return isinstance(json.loads(text), dict)
+        text.encode()
+        return isinstance(json.loads(text, parse_constant=_refuse), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _refuse(constant: str) -> None:
+    """Refuse NaN and Infinity, which Python alone takes for JSON."""
+    raise ValueError

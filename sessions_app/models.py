@@ -385,7 +385,8 @@ class Signal(models.Model):
     """What one side's browser tells the other's, so that a call connects: on its way, not kept.
 
     A description of the connection (SDP) or a way to reach the sender (an ICE candidate) holds IP addresses. It is
-    deleted once the other side is connected, at the end, and anyway within ten minutes: see ``services.post_signal``.
+    deleted once the other side is connected, at the end, and else within ten minutes, as long as ``delete_old_signals``
+    is in cron or calls go on: see ``services.delete_old_signals``.
     """
 
     class Kind(models.TextChoices):

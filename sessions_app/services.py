@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 #: nothing by which to tell its sender from the next person at the same device.
 REPEATED_WITHIN = timedelta(minutes=2)
 
-#: When a signal of a call is old. ``delete_old_signals`` runs every five minutes, so that none lives longer than ten.
+#: When a signal of a call is old. It goes with the next one of any call, or by cron, which runs every five minutes.
 SIGNAL_MAX_AGE = timedelta(minutes=5)
 #: How many signals a session holds; a newer one takes the oldest one's place. A call needs some thirty to connect.
 MAX_SIGNALS = 100
@@ -465,6 +465,26 @@ def require_call(session: Session, *, operator: User | None = None) -> None:
 def old_signals() -> QuerySet[Signal]:
     """Return the signals that nobody waits for any more, of all sessions."""
     return Signal.objects.filter(at__lt=timezone.now() - SIGNAL_MAX_AGE)
+
+
+def delete_old_signals(*, wait: bool = False) -> int:
+    """Delete the signals that nobody waits for any more, of all sessions, and return how many.
+
+    In a transaction for each session, which it locks as every writer does: an erasure counts what it deletes.
+    Sessions that somebody else holds are passed over; with ``wait`` they are waited for. Not within a transaction.
+    """
+    sessions = old_signals().order_by("session").values_list("session", flat=True).distinct()
+    return sum(_delete_old_signals_of(session, wait=wait) for session in list(sessions))
+
+
+@transaction.atomic
+def _delete_old_signals_of(session: int, *, wait: bool) -> int:
+    held = (
+        Session.objects.select_for_update(skip_locked=not wait)
+        .filter(pk=session)
+        .values_list("pk", flat=True)
+    )
+    return old_signals().filter(session__in=list(held)).delete()[0]
 
 
 def _too_many_or_old(locked: Session) -> QuerySet[Signal]:

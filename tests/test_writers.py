@@ -49,6 +49,9 @@ EXCEPTIONS = {
     "webchat/services.py save_settings locked.save()": "settings of a WebChat",
 }
 
+#: What locks sessions to delete rows of theirs, and so needs not know their state.
+ONLY_DELETE = {"_delete_old_signals_of"}
+
 
 def modules() -> dict[str, str]:
     """Return the source of each module of the product, but of its migrations: they run with nobody else."""
@@ -77,7 +80,8 @@ def test_the_lock_is_taken_by_one_function_only() -> None:
     for module, source in modules().items():
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.FunctionDef) and "Session.objects.select_for_update" in ast.unparse(node):
-                assert (module, node.name) == (SERVICES, GUARD)
+                assert module == SERVICES
+                assert node.name == GUARD or node.name in ONLY_DELETE
 
 
 def test_nobody_calls_what_is_private_to_services() -> None:

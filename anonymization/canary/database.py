@@ -50,7 +50,7 @@ def staff_sessions() -> Iterator[Piece]:
 
 
 def statistics() -> Iterator[Piece]:
-    """Yield what PostgreSQL's planner remembers of columns: whole values, until the next ANALYZE."""
+    """Yield what PostgreSQL's planner remembers of columns: whole values, until an ANALYZE of rows that have others."""
     if connection.vendor != "postgresql":
         return
     with connection.cursor() as cursor:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.db import connection, connections, transaction
+from django.utils import timezone
 
 from anonymization import engine
 from anonymization.models import Door, Erasure
 from sessions_app import services
-from sessions_app.models import Attachment, Guest, Message, Party, Session
+from sessions_app.models import Attachment, Channel, Guest, Message, Party, Session, Signal
 from tests.bystander import besides, media_besides
 from tests.database import dump
 from tests.factories import make_session, make_webchat, send_file
-from tests.races import at_once
+from tests.races import at_once, wait_until_blocked_by_me
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bystander")]
 
@@ -100,3 +106,49 @@ def test_visit_of_a_person_who_is_being_erased_is_a_new_guest_or_goes_too() -> N
             again.guest is not None and again.guest.anonymized_at is None
         )
         assert Guest.objects.get(pk=session.guest_id).anonymized_at is not None
+
+
+@pytest.fixture
+def old_signal() -> Signal:
+    session = make_session(channel=Channel.AV)
+    signal = services.post_signal(session, sender=Party.VISITOR, kind="offer", body="{}")
+    signal.at = timezone.now() - 2 * services.SIGNAL_MAX_AGE
+    signal.save(update_fields=["at"])
+    return signal
+
+
+def elsewhere(act: Callable[[], Any]) -> Any:
+    """Run it on a connection of its own."""
+    try:
+        return act()
+    finally:
+        connections.close_all()
+
+
+@pytest.mark.postgresql
+def test_signals_that_cron_deletes_are_none_of_an_erasure_beside_it(old_signal: Signal) -> None:
+    """It waits until they are gone: it counts the rows that it is about to delete."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assert services.delete_old_signals() == 1
+            erasing = pool.submit(elsewhere, partial(erase, old_signal.session))
+            assert wait_until_blocked_by_me(erasing)
+        record, erased = erasing.result(timeout=30)
+    assert (erased, record.counts.get("sessions_app.Signal", 0)) == (True, 0)
+
+
+@pytest.mark.postgresql
+def test_cron_passes_over_what_somebody_holds_and_then_waits_for_it(old_signal: Signal) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            services.lock_writable(old_signal.session)
+            assert pool.submit(elsewhere, services.delete_old_signals).result(timeout=30) == 0
+            cron = pool.submit(elsewhere, partial(call_command, "delete_old_signals", stdout=StringIO()))
+            assert wait_until_blocked_by_me(cron)
+            assert besides(Signal).exists()
+        cron.result(timeout=30)
+    assert not besides(Signal).exists()

@@ -99,6 +99,9 @@ def test_servers_of_calls(monkeypatch: pytest.MonkeyPatch, servers: str, secret:
     [
         ("https://turn.example.com", "x", "ICE_SERVERS"),
         ("turn:", "x", "ICE_SERVERS"),
+        # RTCPeerConnection throws at it (RFC 7064 knows no transport), and so would every call.
+        ("stun:stun.example.com?transport=udp", "", "ICE_SERVERS"),
+        ("stuns:stun.example.com:5349?transport=tcp,turn:turn.example.com", "x", "ICE_SERVERS"),
         ("turn:turn.example.com", "", "TURN_SECRET"),
         ("stun:stun.example.com", "x", "TURN_SECRET"),
         ("", "x", "TURN_SECRET"),

@@ -19,6 +19,7 @@ from anonymization import engine
 from anonymization.models import Door
 from sessions_app import services, streams
 from sessions_app.calls import ice_servers
+from sessions_app.forms import SignalForm
 from sessions_app.models import Channel, Party, Session, Signal
 from sessions_app.streams import Cursor, Watch
 from tests.factories import make_session, make_webchat
@@ -182,6 +183,10 @@ def test_a_page_that_is_loaded_again_begins_behind_what_was_sent(client: Client,
         ({"kind": "offer", "body": "[]"}, 422),
         ({"kind": "offer", "body": '{"a": "\0"}'}, 422),
         ({"kind": "offer", "body": '{"a": "\\u0000 \\ud800"}'}, 204),
+        ({"kind": "offer", "body": '{"a": NaN}'}, 422),
+        ({"kind": "offer", "body": '{"a": [Infinity]}'}, 422),
+        ({"kind": "offer", "body": '{"a": -Infinity}'}, 422),
+        ({"kind": "offer", "body": '{"a": 1e999}'}, 204),
         ({"kind": "offer"}, 422),
         ({"kind": "gossip", "body": "{}"}, 422),
         ({"body": "{}"}, 422),
@@ -196,10 +201,30 @@ def test_what_is_no_signal_is_refused(client: Client, room: str, fields: dict[st
     assert Signal.objects.count() == (status == 204 and fields["kind"] != "connected")
 
 
+def test_half_of_a_surrogate_pair_is_refused_wherever_it_is_decoded(client: Client, room: str) -> None:
+    """A body that says it comes in another charset is read in UTF-8 all the same; the form relies on nobody."""
+    assert SignalForm({"kind": "offer", "body": '{"a": "\U0001f980"}'}).is_valid()
+    assert not SignalForm({"kind": "offer", "body": '{"a": "\ud800"}'}).is_valid()
+    fields = {"kind": "offer", "body": '{"a": "\ud800"}'}
+    sent = b"".join(
+        f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
+        + value.encode("utf-7", "surrogatepass")
+        + b"\r\n"
+        for name, value in fields.items()
+    )
+    kind = "multipart/form-data; boundary=B; charset=utf-7"
+    assert client.post(f"{room}signal/", data=sent + b"--B--\r\n", content_type=kind).status_code == 204
+    assert "\ud800" not in Signal.objects.get().body
+
+
 def test_only_an_open_call_has_signals(client: Client, room: str) -> None:
     chat = submit(client, make_webchat(), email="petr@example.com").headers["Location"]
     assert send(client, chat) == client.get(f"{chat}ice/").status_code == 404
     assert client.get(f"{chat}signal/").status_code == 404
+    assert not Signal.objects.exists()
+    assert (send(client, room), client.get(f"{room}ice/").status_code) == (204, 200), "the control"
+    assert client.get(f"{room}signal/").status_code == 200
+    assert Signal.objects.get().body == CANDIDATE
     client.post(f"{room}leave/")
     assert send(client, room) == client.get(f"{room}ice/").status_code == 409
     assert client.get(f"{room}signal/").status_code == 409
@@ -255,6 +280,15 @@ def test_what_is_old_goes_with_the_next_signal_or_by_cron(room: str, capsys: Any
     call_command("delete_old_signals", json=True)
     said = 'Would delete: 1.\nDeleted: 1.\n{"result": "deleted", "signals": 0}\n'
     assert capsys.readouterr().out == said
+
+
+def test_what_is_old_of_others_goes_with_the_next_signal_without_cron(client: Client, room: str) -> None:
+    other = make_session(email="petr@example.com", channel=Channel.AV)
+    old, young = signal(other), signal(other)
+    age(old, 6)
+    assert old in Signal.objects.all()
+    assert send(client, room) == 204
+    assert set(other.signals.all()) == {young}
 
 
 def test_a_session_holds_a_hundred(room: str, monkeypatch: pytest.MonkeyPatch) -> None:

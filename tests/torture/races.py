@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils import timezone
 
 from anonymization import engine, files
 from anonymization.ledger import subject_of
@@ -36,6 +37,11 @@ def _visit_again(session: Session, operator: User) -> Session:
     return make_session(session.webchat, name=TOKEN, email=session.entered_email)
 
 
+def _leave_old_signal(session: Session, operator: User) -> None:
+    signal = services.post_signal(session, sender=Party.VISITOR, kind="offer", body=TOKEN)
+    Signal.objects.filter(pk=signal.pk).update(at=timezone.now() - 2 * services.SIGNAL_MAX_AGE)
+
+
 WRITERS: dict[str, Writer] = {
     "message": lambda s, o: services.post_message(s, sender=Party.VISITOR, text=TOKEN),
     "answer": lambda s, o: services.post_message(s, sender=Party.OPERATOR, text=TOKEN, author=o),
@@ -47,6 +53,7 @@ WRITERS: dict[str, Writer] = {
     "withdraw": lambda s, o: services.withdraw_consent(s),
     "signal": lambda s, o: services.post_signal(s, sender=Party.VISITOR, kind="offer", body=TOKEN),
     "connected": lambda s, o: services.forget_signals(s, sender=Party.VISITOR, up_to=10**9),
+    "old signals": lambda s, o: services.delete_old_signals(wait=True),
     "feedback": lambda s, o: services.give_feedback(s, stars=1, text=TOKEN),
     "visit": _visit_again,
 }
@@ -54,6 +61,7 @@ WRITERS: dict[str, Writer] = {
 _BEFORE: dict[str, Writer] = {
     "release": lambda s, o: services.accept_session(s, operator=o),
     "connected": lambda s, o: services.post_signal(s, sender=Party.VISITOR, kind="offer", body=TOKEN),
+    "old signals": _leave_old_signal,
     "feedback": lambda s, o: services.end_session(s, by=Party.OPERATOR),
 }
 _REFUSALS = (services.SessionClosed, services.AlreadyAccepted)
@@ -73,7 +81,7 @@ def trials(batch: int) -> Iterator[Trial]:
 
 
 def _race(webchat: WebChat, operator: User, name: str, email: str, chance: random.Random) -> str:
-    channel = Channel.AV if name in {"signal", "connected"} else Channel.CHAT
+    channel = Channel.AV if name in {"signal", "connected", "old signals"} else Channel.CHAT
     session, writer = make_session(webchat, name=TOKEN, email=email, channel=channel), WRITERS[name]
     if name in _BEFORE:
         _BEFORE[name](session, operator)

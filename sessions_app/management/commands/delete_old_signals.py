@@ -1,9 +1,11 @@
 """Delete what browsers have told each other for a call, once it is five minutes old. For cron, every five minutes.
 
 Signals hold IP addresses. As a rule they go when the call is connected or has ended; what is left then, of a browser
-that was closed for instance, goes here, so that none is older than ten minutes. Prints a number only.
+that was closed for instance, goes with the next signal of any call, or here, so that none is older than ten minutes
+also when nobody calls. Prints a number only.
 
-Safe to repeat and to run twice at once. Exit code 0.
+Safe to repeat, to run twice at once and beside an erasure; it waits for sessions that somebody else holds, after it
+has done the others. Exit code 0.
 """
 
 from __future__ import annotations
@@ -25,8 +27,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        old = services.old_signals()
-        result = "would delete" if options["dry_run"] else "deleted"
-        count = old.count() if options["dry_run"] else old.delete()[0]
+        if options["dry_run"]:
+            result, count = "would delete", services.old_signals().count()
+        else:
+            result = "deleted"
+            count = services.delete_old_signals() + services.delete_old_signals(wait=True)
         answer = json.dumps({"result": result, "signals": count})
         self.stdout.write(answer if options["json"] else f"{result.capitalize()}: {count}.")
