@@ -298,6 +298,7 @@
 
   const join = async () => {
     let reason = navigator.mediaDevices && window.RTCPeerConnection ? "" : "insecure";
+    const asked = stay;
     complain("");
     failures = 0;
     part("join").disabled = true;
@@ -307,12 +308,13 @@
         await acquire(...kinds);
         break;
       } catch (error) {
-        if (isOver) return;
+        if (asked !== stay) break;
         reason ||= why(error);
       }
     }
     if (isOver) return;
     part("join").disabled = false;
+    if (asked !== stay) return say("idle");
     isIn = isOn.audio || isOn.video;
     isRefused = !isIn;
     show();
@@ -374,7 +376,7 @@
   // Another operator will come, with a page of their own.
   document.addEventListener("call:left", () => { if (isIn) { close(); abandon(); say("waiting"); } });
   // The site's window was closed: nobody is seen and heard without seeing it.
-  document.addEventListener("call:hidden", () => { if (isIn) hangUp(); });
+  document.addEventListener("call:hidden", () => { if (isIn) hangUp(); else stay += 1; });
 
   panel.hidden = false;
   show();

@@ -179,6 +179,12 @@ def test_what_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> No
     visitor.wait_for_function("() => got.length && got.every((track) => track.readyState === 'ended')")
     expect(visitor.locator("[data-self]")).not_to_be_visible()
 
+    # The site's window is closed while the browser asks.
+    start(visitor)
+    visitor.evaluate("got.length = 0; document.dispatchEvent(new Event('call:hidden')); answer()")
+    visitor.wait_for_function("() => got.length && got.every((track) => track.readyState === 'ended')")
+    expect(visitor.get_by_role("button", name="Start camera")).to_be_enabled()
+
     start(visitor)
     visitor.evaluate("answer()")
     expect(visitor.locator("[data-self]")).to_be_visible()
