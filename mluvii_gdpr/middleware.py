@@ -12,9 +12,13 @@ from django.shortcuts import render
 from django.utils import translation
 
 from mluvii_gdpr.readiness import ledger_problems
+from webchat.framing import let_frame
+from webchat.models import WebChat
 
 #: How the addresses of visitors' pages begin.
 VISITORS = ("/w/", "/r/", "/c/")
+#: What a site opens in a frame, by name of the route: there a visitor must see that the chat is closed, too.
+FRAMED = ("entry", "showroom")
 
 
 def _of_the_side(request: HttpRequest, template: str) -> str:
@@ -123,6 +127,10 @@ def _closed(request: HttpRequest, problems: list[str]) -> HttpResponse:
         detail = "The database is not the one that the outside copy of the ledger of erasures knows."
         return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": "60"})
     page = render(request, _of_the_side(request, "503.html"), {"problem": problems[0]}, status=503)
+    match = request.resolver_match
+    if match and match.view_name in FRAMED and problems != ["database"]:
+        webchat = WebChat.objects.filter(public_id=match.kwargs["public_id"]).first()
+        let_frame(page, webchat.origins if webchat else [])
     page.headers["Retry-After"] = "60"
     page.headers["Cache-Control"] = "no-store"
     return page

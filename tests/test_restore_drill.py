@@ -385,7 +385,7 @@ def test_an_even_ledger_costs_no_reading(ledger: Path, monkeypatch: pytest.Monke
 
 
 def test_a_closed_installation_tells_each_side_in_its_words(ledger: Path) -> None:
-    webchat = make_webchat()
+    webchat = make_webchat(site="https://www.example.com")
     ledger.unlink()
     readiness.ledger.forget()
     api = Client().get("/api/v1/Sessions")
@@ -393,4 +393,9 @@ def test_a_closed_installation_tells_each_side_in_its_words(ledger: Path) -> Non
     assert api.headers.get("Retry-After") == "60"
     for address in (entry_url(webchat), f"/c/{'0' * 64}/"):
         assert "Nothing that you entered was stored" in Client().get(address).content.decode()
+    framed = Client().get(entry_url(webchat)).headers
+    assert "frame-ancestors https://www.example.com" in framed["Content-Security-Policy"]
+    assert "X-Frame-Options" not in framed
+    for address in (f"/c/{'0' * 64}/", "/w/unknown/"):
+        assert Client().get(address).headers["X-Frame-Options"] == "DENY"
     assert "outside copy" in Client().get("/accounts/password/reset/").content.decode()
