@@ -12,31 +12,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connections
+from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import (
-    BooleanField,
-    DateField,
-    DurationField,
-    FileField,
-    FloatField,
-    ForeignKey,
-    IntegerField,
-    TimeField,
-)
 
 from anonymization.policy import registry
 
 #: Whatever else a column holds may be words of a person. Times are a kind of date, and keys are numbers.
 _HARMLESS = (
-    BooleanField,
-    DateField,
-    DurationField,
-    FileField,
-    FloatField,
-    ForeignKey,
-    IntegerField,
-    TimeField,
+    models.BooleanField,
+    models.DateField,
+    models.DurationField,
+    models.FileField,
+    models.FloatField,
+    models.ForeignKey,
+    models.IntegerField,
+    models.TimeField,
 )
 
 

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core.files import File
 from django.core.files.storage import Storage
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -422,7 +422,7 @@ def release_session(session: Session, *, operator: User) -> Session:
 def post_signal(
     session: Session, *, sender: Party, kind: str, body: str, author: User | None = None
 ) -> Signal:
-    """Store what one side's browser tells the other's. What is too old, or too much, goes with it.
+    """Store what one side's browser tells the other's. What is too much goes with it.
 
     Raises:
         SessionClosed, NoCall
@@ -430,7 +430,8 @@ def post_signal(
     """
     locked = lock_writable(session)
     require_call(locked, operator=author)
-    _too_many_or_old(locked).delete()
+    newest = locked.signals.order_by("-pk").values("pk")
+    locked.signals.filter(pk__lte=newest[MAX_SIGNALS - 1 : MAX_SIGNALS]).delete()
     return Signal.objects.create(session=locked, sender=sender, kind=kind, body=body)
 
 
@@ -485,13 +486,6 @@ def _delete_old_signals_of(session: int, *, wait: bool) -> int:
         .values_list("pk", flat=True)
     )
     return old_signals().filter(session__in=list(held)).delete()[0]
-
-
-def _too_many_or_old(locked: Session) -> QuerySet[Signal]:
-    """Return the signals of a session that make room for a new one."""
-    newest = locked.signals.order_by("-pk").values("pk")
-    last_kept = newest[MAX_SIGNALS - 1 : MAX_SIGNALS]
-    return locked.signals.filter(Q(pk__lte=last_kept) | Q(at__lt=timezone.now() - SIGNAL_MAX_AGE))
 
 
 @transaction.atomic

@@ -33,6 +33,23 @@
     problem(form, "");
   };
 
+  // Sends a form without loading the page, and says what became of it.
+  const send = async (form, taken) => {
+    try {
+      const response = await fetch(form.action, { method: "POST", body: new FormData(form), headers: SAID });
+      if (response.status === 204) {
+        clean(form);
+        taken();
+      } else if (response.redirected || response.status >= 500) {
+        problem(form, form.dataset.unsent);
+      } else {
+        show(form, await response.text());
+      }
+    } catch {
+      problem(form, form.dataset.unsent);
+    }
+  };
+
   for (const form of document.querySelectorAll("form[data-composer]")) {
     const text = form.querySelector("textarea");
     text.enterKeyHint = "send";
@@ -50,20 +67,10 @@
       // A second Enter before the answer would say the same twice.
       if (text.readOnly) return;
       text.readOnly = true;
-      try {
-        const response = await fetch(form.action, { method: "POST", body: new FormData(form), headers: SAID });
-        if (response.status === 204) {
-          text.value = "";
-          clean(form);
-          document.dispatchEvent(new CustomEvent("composer:sent"));
-        } else if (response.redirected || response.status >= 500) {
-          problem(form, form.dataset.unsent);
-        } else {
-          show(form, await response.text());
-        }
-      } catch {
-        problem(form, form.dataset.unsent);
-      }
+      await send(form, () => {
+        text.value = "";
+        document.dispatchEvent(new CustomEvent("composer:sent"));
+      });
       text.readOnly = false;
       text.focus();
     });
@@ -71,23 +78,13 @@
 
   // A page that is loaded again would hang up the call on it.
   for (const form of document.querySelectorAll("form[data-note]")) {
-    form.addEventListener("submit", async (event) => {
+    form.addEventListener("submit", (event) => {
       event.preventDefault();
       const fields = [...form.querySelectorAll("textarea, input:not([type=hidden])")], stored = fields.map(({ value }) => value);
-      try {
-        const response = await fetch(form.action, { method: "POST", body: new FormData(form), headers: SAID });
-        if (response.status === 204) {
-          fields.forEach((field, place) => { field.defaultValue = stored[place]; });
-          clean(form);
-          problem(form, form.dataset.note);
-        } else if (response.redirected || response.status >= 500) {
-          problem(form, form.dataset.unsent);
-        } else {
-          show(form, await response.text());
-        }
-      } catch {
-        problem(form, form.dataset.unsent);
-      }
+      send(form, () => {
+        fields.forEach((field, place) => { field.defaultValue = stored[place]; });
+        problem(form, form.dataset.note);
+      });
     });
   }
 

@@ -144,7 +144,7 @@ def test_a_returning_person_is_a_new_guest(conversation: Session) -> None:
 @pytest.mark.parametrize("kind", ["session", "last session", "guest"])
 def test_number_of_statements_does_not_grow(kind: str, django_capture_on_commit_callbacks: Any) -> None:
     counted = []
-    for number in (2, 30):
+    for number in (1, 2, 30):
         webchat, email = make_webchat(), f"guest{number}@example.com"
         sessions = [make_session(webchat, email=email) for _ in range(2 if kind == "session" else 1)]
         if kind == "guest":
@@ -159,9 +159,10 @@ def test_number_of_statements_does_not_grow(kind: str, django_capture_on_commit_
         assert erasure.pending_files == 0
         on_chat_tables = [q for q in queries.captured_queries if "sessions_app_" in q["sql"]]
         counted.append((len(queries), len(on_chat_tables)))
-    assert counted[0] == counted[1]
-    assert counted[0][0] <= 40
-    assert counted[0][1] <= 10
+    # One alone needs no look for those that are like it.
+    assert counted[0] <= counted[1] == counted[2]
+    assert counted[1][0] <= 40
+    assert counted[1][1] <= 10
 
 
 def test_stored_files_go_after_the_commit(
