@@ -1,18 +1,29 @@
 """gunicorn: threads under WSGI. The same form took half as many submits a second under an ASGI server."""
 
 import os
+import sys
+from pathlib import Path
+from runpy import run_path
+
+from mluvii_gdpr.environment import WrongEnvironment
+
+try:
+    # Not as a module: workers that begin after a reload (SIGHUP) would inherit it instead of reading it again.
+    our = run_path(str(Path(__file__).with_name("mluvii_gdpr") / "settings.py"))
+except WrongEnvironment as wrong:
+    sys.exit(f"gunicorn does not start: {wrong}")
 
 wsgi_app = "mluvii_gdpr.wsgi"
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+bind = f"{our['HOST']}:{our['PORT']}"
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_WORKERS", "2"))
-threads = int(os.environ.get("WEB_THREADS", "4"))
+workers = our["WEB_WORKERS"]
+threads = our["WEB_THREADS"]
 timeout = 60
 # Requests in flight when the server stops, such as an upload, may end.
 graceful_timeout = 20
 # No access log: its lines would hold addresses of visitors and the secret URLs of their rooms.
 accesslog = None
-loglevel = os.environ.get("WEB_LOG_LEVEL", "warning")
+loglevel = our["WEB_LOG_LEVEL"]
 # What it says of a request that it could not read quotes none of it; an exception is its type and its frames.
 logconfig_dict = {
     # These handlers replace gunicorn's own, so its root logger must name one of them.

@@ -6,11 +6,12 @@ from pathlib import Path
 from runpy import run_path
 
 globals().update(run_path(str(Path(__file__).with_name("gunicorn.conf.py"))))
+our = globals()["our"]
 
 wsgi_app = "mluvii_gdpr.events"
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('EVENTS_PORT', '8001')}"
+bind = f"{our['HOST']}:{our['EVENTS_PORT']}"
 worker_class = "asgi"
-workers = int(os.environ.get("EVENTS_WORKERS", "1"))
+workers = our["EVENTS_WORKERS"]
 threads = 1
 asgi_lifespan = "on"
 # One thread asks the database for all streams; pages may need more.

@@ -9,7 +9,12 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mluvii_gdpr.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from mluvii_gdpr.environment import WrongEnvironment
+
+    try:
+        execute_from_command_line(sys.argv)
+    except WrongEnvironment as wrong:
+        sys.exit(f"manage.py does nothing: {wrong}")
 
 
 if __name__ == "__main__":

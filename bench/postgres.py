@@ -13,6 +13,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from mluvii_gdpr.environment import refuse_in_production
+
 
 @contextmanager
 def server(settings: dict[str, str] | None = None) -> Iterator[str]:
@@ -20,7 +22,11 @@ def server(settings: dict[str, str] | None = None) -> Iterator[str]:
 
     ``settings`` are server settings for the throw-away server, which is deleted at the end; a server named by
     TEST_DATABASE_URL stays as it is.
+
+    Raises:
+        WrongEnvironment: this checkout is a production, whose file would win over the yielded URL.
     """
+    refuse_in_production()
     if url := os.environ.get("TEST_DATABASE_URL"):
         yield url
         return

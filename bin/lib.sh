@@ -5,6 +5,14 @@ say() {
     printf '%s\n' "$*" >&2
 }
 
+# refuse_in_production: end where this checkout serves a production, whose data are no place for a demo or a test.
+refuse_in_production() {
+    if [ -n "${MLUVII_GDPR_ENV:-}" ] || [ -e var/production ] || [ -L var/production ]; then
+        say "$0 does nothing: ${MLUVII_GDPR_ENV:-var/production} makes this a production. Use another checkout."
+        exit 1
+    fi
+}
+
 # find_python: print a Python that is new enough, or say what to install.
 find_python() {
     for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3 python; do

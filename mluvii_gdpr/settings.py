@@ -1,75 +1,55 @@
 """All settings, read from the environment (see docs/configuration.md).
 
 A checkout runs without any variable: SQLite in ``var/``, DEBUG on. With ``DEBUG=off`` whatever would be
-unsafe when missing stops the start with a sentence that says what to set.
+unsafe when missing stops the start with a sentence that says what to set, and so does a value that can't be right.
 """
 
-import datetime as dt
 import re
 from pathlib import Path
 
-import environ
 from csp.constants import NONCE, NONE, SELF
 from django.conf import global_settings
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from mluvii_gdpr import environment, variables
+from mluvii_gdpr.environment import WrongEnvironment
+
 BASE_DIR = Path(__file__).resolve().parent.parent
+ENVIRONMENT_FILE = environment.load()
 VAR_DIR = BASE_DIR / "var"
 VAR_DIR.mkdir(exist_ok=True)
 
-env = environ.Env()
-
-DEBUG = env.bool("DEBUG", default=True)
+DEBUG = variables.switch("DEBUG", default=True)
+if ENVIRONMENT_FILE and DEBUG:
+    raise WrongEnvironment(f"A production never runs with DEBUG on: write DEBUG=off into {ENVIRONMENT_FILE}.")
 
 
 def required(name: str, advice: str) -> str:
     """Return a variable's value; without it refuse to start unless DEBUG is on."""
-    value = env.str(name, default="")
+    value = variables.text(name)
     if not value and not DEBUG:
-        raise ImproperlyConfigured(f"DEBUG is off, so {name} must be set: {advice}")
+        raise WrongEnvironment(f"DEBUG is off, so {name} must be set: {advice}")
     return value
-
-
-def at_least(name: str, minimum: int, default: int) -> int:
-    """Return a whole number; refuse to start with anything else or less than the minimum."""
-    try:
-        value = env.int(name, default=default)
-    except ValueError:
-        value = minimum - 1
-    if value < minimum:
-        raise ImproperlyConfigured(f"{name} must be a whole number, {minimum} or more.")
-    return value
-
-
-def day(name: str) -> dt.date | None:
-    """Return a date such as 2026-03-01, or None when the variable is empty or not set."""
-    text = env.str(name, default="")
-    try:
-        return dt.datetime.strptime(text, "%Y-%m-%d").date() if text else None
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a date such as 2026-03-01, or empty.") from None
-
-
-def folder(name: str) -> Path | None:
-    """Return a folder that exists, or None when the variable is empty or not set."""
-    text = env.str(name, default="")
-    if text and not Path(text).is_dir():
-        raise ImproperlyConfigured(f"{name} must be a folder that exists, or empty.")
-    return Path(text) if text else None
 
 
 SECRET_KEY = (
     required("SECRET_KEY", "at least 50 random characters, kept secret and the same over restarts.")
     or "insecure-development-key"
 )
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-required("ALLOWED_HOSTS", "the host names this installation answers to, separated by commas.")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
-if not DEBUG and "*" in ALLOWED_HOSTS:
-    raise ImproperlyConfigured("ALLOWED_HOSTS must name hosts: '*' would accept a forged Host header.")
 if not DEBUG and len(SECRET_KEY) < 50:
-    raise ImproperlyConfigured("SECRET_KEY is too short: set at least 50 random characters.")
+    raise WrongEnvironment("SECRET_KEY is too short: set at least 50 random characters.")
+SECRET_KEY_FALLBACKS = variables.several(
+    "SECRET_KEY_FALLBACKS",
+    lambda key: len(key) >= (1 if DEBUG else 50),
+    "former keys of at least 50 characters",
+)
+required("ALLOWED_HOSTS", "the host names this installation answers to, separated by commas.")
+ALLOWED_HOSTS = variables.several(
+    "ALLOWED_HOSTS",
+    lambda host: (DEBUG and host == "*") or variables.is_host(host.removeprefix(".")),
+    "host names, without scheme, port and path, and not '*', which would accept a forged Host header",
+    default="localhost,127.0.0.1,[::1]",
+)
 
 # Applications -------------------------------------------------------------------------------------------
 
@@ -145,9 +125,9 @@ FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 
 # Database -----------------------------------------------------------------------------------------------
 
-DATABASES = {
-    "default": env.db_url_config(env.str("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
-}
+if ENVIRONMENT_FILE:
+    required("DATABASE_URL", f"the database of this production, in {ENVIRONMENT_FILE}.")
+DATABASES = {"default": variables.database("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["CONN_MAX_AGE"] = None
@@ -158,15 +138,13 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         # Erased bytes are overwritten, and INSERT OR REPLACE fires the triggers that guard append-only rows.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA recursive_triggers=ON;",
     }
-elif _database["ENGINE"] == "django.db.backends.postgresql":
+else:
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
         # PostgreSQL's log then shows $1 instead of a visitor's values when a statement fails.
         "server_side_binding": True,
-        "pool": {"min_size": 1, "max_size": at_least("DATABASE_POOL", 1, default=8), "timeout": 20},
+        "pool": {"min_size": 1, "max_size": variables.number("DATABASE_POOL", 8), "timeout": 20},
     }
-else:
-    raise ImproperlyConfigured("DATABASE_URL must name PostgreSQL (postgres://…) or SQLite (sqlite:///…).")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Log-in of staff ----------------------------------------------------------------------------------------
@@ -244,13 +222,13 @@ SPECTACULAR_SETTINGS = {
 }
 # How much one API client may erase within an hour, by what it asks for: a stolen secret empties no company.
 API_ERASURES_PER_HOUR = {
-    "sessions_app.Guest": at_least("API_GUESTS_PER_HOUR", 1, default=100),
-    "sessions_app.Session": at_least("API_SESSIONS_PER_HOUR", 1, default=10_000),
+    "sessions_app.Guest": variables.number("API_GUESTS_PER_HOUR", 100),
+    "sessions_app.Session": variables.number("API_SESSIONS_PER_HOUR", 10_000),
 }
 
 # HTTPS and headers --------------------------------------------------------------------------------------
 
-HTTPS = env.bool("HTTPS", default=not DEBUG)
+HTTPS = variables.switch("HTTPS", default=not DEBUG)
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
@@ -261,11 +239,15 @@ SESSION_COOKIE_AGE = 12 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-if env.bool("BEHIND_PROXY", default=False):
+CSRF_TRUSTED_ORIGINS = variables.several(
+    "CSRF_TRUSTED_ORIGINS",
+    lambda origin: variables.is_origin(origin.replace("://*.", "://", 1)),
+    "origins such as https://chat.example.com",
+)
+if variables.switch("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # How many reverse proxies, each adding one address to X-Forwarded-For, stand before this application.
-TRUSTED_PROXIES = at_least("TRUSTED_PROXIES", 0, default=0)
+TRUSTED_PROXIES = variables.number("TRUSTED_PROXIES", 0, least=0, most=100)
 # The throttling of log-ins counts by the same address.
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 
@@ -278,30 +260,40 @@ def at_each_host(address: str) -> list[str]:
     return [address.replace("{host}", host) for host in hosts] if "{host}" in address else [address]
 
 
+def is_origin_of_ours(address: str) -> bool:
+    """Say whether an address is an origin, for one host or, by ``{host}``, for each of ours."""
+    return variables.is_origin(address.replace("{host}", "localhost"))
+
+
 # Where the streams are: below the pages' own address, or at another one of the same host.
-EVENTS_URL = env.str("EVENTS_URL", default="") or "/events/"
-_events = re.fullmatch(r"(https?://[^/?#\s]+)?/events/", EVENTS_URL)
-if _events is None:
-    raise ImproperlyConfigured("EVENTS_URL must be empty, or such as https://chat.example.com:8001/events/")
+EVENTS_URL = variables.text("EVENTS_URL") or "/events/"
+_events = EVENTS_URL.removesuffix("/events/")
+if not EVENTS_URL.endswith("/events/") or (_events and not is_origin_of_ours(_events)):
+    raise WrongEnvironment("EVENTS_URL must be empty, or such as https://chat.example.com:8001/events/")
 # The pages' own origins, where EVENTS_URL is another one than theirs.
-EVENTS_ORIGINS = [o for given in env.list("EVENTS_ORIGINS", default=[]) for o in at_each_host(given)]
-EVENTS_MAX_STREAMS = at_least("EVENTS_MAX_STREAMS", 1, default=5000)
+EVENTS_ORIGINS = [
+    origin
+    for given in variables.several(
+        "EVENTS_ORIGINS", is_origin_of_ours, "origins such as https://chat.example.com"
+    )
+    for origin in at_each_host(given)
+]
+EVENTS_MAX_STREAMS = variables.number("EVENTS_MAX_STREAMS", 5000)
 
 # Calls ---------------------------------------------------------------------------------------------------
 
 # STUN and TURN servers of calls; by default none, so that no third party learns a visitor's address.
-ICE_SERVERS = env.list("ICE_SERVERS", default=[])
-if not all(
+ICE_SERVERS = variables.several(
+    "ICE_SERVERS",
     # Browsers throw at a transport of STUN, which RFC 7064 does not know.
-    re.fullmatch(r"stuns?:[^\s/?#]+|turns?:[^\s/?#]+(\?transport=(udp|tcp))?", url)
-    for url in ICE_SERVERS
-):
-    raise ImproperlyConfigured("ICE_SERVERS must be empty, or such as turn:turn.example.com:3478,stun:…")
+    re.compile(r"stuns?:[^\s/?#]+|turns?:[^\s/?#]+(\?transport=(udp|tcp))?").fullmatch,
+    "empty, or such as turn:turn.example.com:3478,stun:stun.example.com",
+)
 # What the TURN servers share with us (coturn: static-auth-secret), and how many seconds a credential holds.
-TURN_SECRET = env.str("TURN_SECRET", default="")
+TURN_SECRET = variables.text("TURN_SECRET")
 if bool(TURN_SECRET) != any(url.startswith("turn") for url in ICE_SERVERS):
-    raise ImproperlyConfigured("TURN_SECRET must be set exactly when ICE_SERVERS names a TURN server.")
-TURN_TTL = at_least("TURN_TTL", 60, default=3600)
+    raise WrongEnvironment("TURN_SECRET must be set exactly when ICE_SERVERS names a TURN server.")
+TURN_TTL = variables.number("TURN_TTL", 3600, least=60)
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -310,7 +302,7 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
-        "connect-src": [SELF, *(at_each_host(_events[1]) if _events[1] else [])],
+        "connect-src": [SELF, *(at_each_host(_events) if _events else [])],
         "form-action": [SELF],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
@@ -319,10 +311,10 @@ CONTENT_SECURITY_POLICY = {
 
 # Languages and time -------------------------------------------------------------------------------------
 
-LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="en")
 LANGUAGES = [("en", _("English")), ("cs", _("Czech")), ("de", _("German")), ("sk", _("Slovak"))]
+LANGUAGE_CODE = variables.one_of("LANGUAGE_CODE", [code for code, _name in LANGUAGES], default="en")
 LOCALE_PATHS = [BASE_DIR / "locale"]
-TIME_ZONE = env.str("TIME_ZONE", default="Europe/Prague")
+TIME_ZONE = variables.time_zone("TIME_ZONE", default="Europe/Prague")
 USE_TZ = True
 
 # Files --------------------------------------------------------------------------------------------------
@@ -332,7 +324,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
-MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(VAR_DIR / "media")))
+MEDIA_ROOT = variables.path("MEDIA_ROOT", default=VAR_DIR / "media")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -345,16 +337,16 @@ STORAGES = {
 # the system's, where nobody looks for what a killed process left: delete_erased_files clears this folder.
 _uploads = VAR_DIR / "uploads"
 _uploads.mkdir(mode=0o700, exist_ok=True)
-FILE_UPLOAD_TEMP_DIR = env.str("FILE_UPLOAD_TEMP_DIR", default="") or str(_uploads)
+FILE_UPLOAD_TEMP_DIR = str(variables.folder("FILE_UPLOAD_TEMP_DIR") or _uploads)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 # Mail ---------------------------------------------------------------------------------------------------
 
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="dummymail://")
+EMAIL_CONFIG = variables.mail("EMAIL_URL", default="dummymail://")
 vars().update(EMAIL_CONFIG)
 # A visitor waits for it.
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="mluvii-gdpr@localhost")
+DEFAULT_FROM_EMAIL = variables.sender("DEFAULT_FROM_EMAIL", default="mluvii-gdpr@localhost")
 
 # Logging: ids and routes, never a value that a visitor typed ---------------------------------------------
 
@@ -385,40 +377,37 @@ LOGGING = {
 # The product --------------------------------------------------------------------------------------------
 
 # How long a shown entry form may be sent, in seconds.
-TICKET_MAX_AGE = at_least("TICKET_MAX_AGE", 1, default=12 * 3600)
+TICKET_MAX_AGE = variables.number("TICKET_MAX_AGE", 12 * 3600)
 # What remains of a session's start and end after anonymization: day, week or month.
-ERASURE_TIME_PRECISION = env.str("ERASURE_TIME_PRECISION", default="month")
-if ERASURE_TIME_PRECISION not in {"day", "week", "month"}:
-    raise ImproperlyConfigured("ERASURE_TIME_PRECISION must be day, week or month.")
+ERASURE_TIME_PRECISION = variables.one_of("ERASURE_TIME_PRECISION", ["day", "week", "month"], default="month")
 # The outside copy of the ledger of erasures, on another volume than the database; empty: none is kept.
-ERASURE_LEDGER_DIR = folder("ERASURE_LEDGER_DIR")
+ERASURE_LEDGER_DIR = variables.folder("ERASURE_LEDGER_DIR")
 # Files in a conversation: bytes, and the content types that are accepted by the file's extension.
-ATTACHMENT_MAX_BYTES = at_least("ATTACHMENT_MAX_BYTES", 1, default=10 * 1024 * 1024)
-ATTACHMENT_EXTENSIONS = env.list(
+ATTACHMENT_MAX_BYTES = variables.number("ATTACHMENT_MAX_BYTES", 10 * 1024 * 1024)
+ATTACHMENT_EXTENSIONS = variables.several(
     "ATTACHMENT_EXTENSIONS",
-    default=[
-        "pdf",
-        "png",
-        "jpg",
-        "jpeg",
-        "gif",
-        "webp",
-        "txt",
-        "csv",
-        "doc",
-        "docx",
-        "xls",
-        "xlsx",
-        "odt",
-        "ods",
-    ],
+    re.compile("[a-z0-9]+").fullmatch,
+    "extensions in small letters such as pdf,png",
+    default="pdf,png,jpg,jpeg,gif,webp,txt,csv,doc,docx,xls,xlsx,odt,ods",
 )
-MESSAGE_MAX_LENGTH = at_least("MESSAGE_MAX_LENGTH", 1, default=4000)
+MESSAGE_MAX_LENGTH = variables.number("MESSAGE_MAX_LENGTH", 4000)
 # Who is responsible (GDPR Art. 13(1)(a)): shown to visitors on "my consent" and in its receipt.
-CONTROLLER_NAME = env.str("CONTROLLER_NAME", default="")
-CONTROLLER_ADDRESS = env.str("CONTROLLER_ADDRESS", default="")
-CONTROLLER_CONTACT = env.str("CONTROLLER_CONTACT", default="")
+CONTROLLER_NAME = variables.text("CONTROLLER_NAME")
+CONTROLLER_ADDRESS = variables.text("CONTROLLER_ADDRESS")
+CONTROLLER_CONTACT = variables.text("CONTROLLER_CONTACT")
 # Shown on Settings > GDPR.
-DPA_CONTACT = env.str("DPA_CONTACT", default="")
-DPA_SIGNED_ON = day("DPA_SIGNED_ON")
-DPA_COUNTERPARTY = env.str("DPA_COUNTERPARTY", default="")
+DPA_CONTACT = variables.text("DPA_CONTACT")
+DPA_SIGNED_ON = variables.day("DPA_SIGNED_ON")
+DPA_COUNTERPARTY = variables.text("DPA_COUNTERPARTY")
+
+# The web servers (gunicorn.conf.py, gunicorn.events.py) ---------------------------------------------------
+
+HOST = variables.address_to_listen_on("HOST", default="127.0.0.1")
+PORT = variables.number("PORT", 8000, most=65535)
+WEB_WORKERS = variables.number("WEB_WORKERS", 2, most=1000)
+WEB_THREADS = variables.number("WEB_THREADS", 4, most=1000)
+EVENTS_PORT = variables.number("EVENTS_PORT", 8001, most=65535)
+EVENTS_WORKERS = variables.number("EVENTS_WORKERS", 1, most=1000)
+WEB_LOG_LEVEL = variables.one_of(
+    "WEB_LOG_LEVEL", ["debug", "info", "warning", "error", "critical"], default="warning"
+)

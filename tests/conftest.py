@@ -15,6 +15,7 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client, TransactionTestCase
 
+from mluvii_gdpr.environment import WrongEnvironment, refuse_in_production
 from sessions_app.roles import ROLES
 from tests.database import flush
 
@@ -27,6 +28,11 @@ hypothesis.settings.register_profile("new", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 pytest_plugins = ["tests.bystander"]
+
+try:
+    refuse_in_production()
+except WrongEnvironment as production:
+    pytest.exit(str(production), returncode=1)
 
 PASSWORD = "correct horse battery staple"
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,15 +15,14 @@ from django.utils.translation import override
 from anonymization.policy import InCompany, Registry, registry
 from anonymization.record_of_processing import BEGIN, END, MarkersMissing, as_markdown, put_into
 from sessions_app.models import Attachment, Guest, Message
+from tests.checkout import make_checkout, run
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 # A name in the first cell of a table's row; several are separated by commas.
 TABLE_ROW = re.compile(r"^\| (`[A-Z][A-Z_]+`(?:, `[A-Z][A-Z_]+`)*) \|", re.MULTILINE)
-READ = re.compile(
-    r"""(?:\benv(?:\.\w+)?|\brequired|\bday|\bfolder|\bat_least|environ\.get)\(\s*["']([A-Z_]+)["']"""
-)
+READ = re.compile(r"""\b(?:variables\.\w+|required)\(\s*"([A-Z_]+)\"""")
 PLACES = (
     "anonymization",
     "api",
@@ -46,8 +43,7 @@ def names_in_tables(document: str) -> set[str]:
 
 
 def settings_read() -> set[str]:
-    sources = [ROOT / "mluvii_gdpr" / "settings.py", ROOT / "gunicorn.conf.py", ROOT / "gunicorn.events.py"]
-    return {name for source in sources for name in READ.findall(source.read_text())}
+    return set(READ.findall((ROOT / "mluvii_gdpr" / "settings.py").read_text()))
 
 
 def scripts_variables() -> set[str]:
@@ -198,27 +194,28 @@ def test_cron_never_starts_the_verifier_along_with_a_deletion_of_files() -> None
     assert not starts("verify_erasure") & starts("delete_erased_files")
 
 
-def production_example() -> dict[str, str]:
+def production_example() -> str:
     block = re.search(r"^```sh\n(DEBUG=off\n.*?)^```", CONFIGURATION, re.MULTILINE | re.DOTALL)
     assert block, "docs/configuration.md has no production example"
-    return dict(line.split("=", 1) for line in block[1].splitlines())
+    return block[1]
 
 
-def check_deploy(**changes: str) -> subprocess.CompletedProcess[str]:
-    known = {*settings_read(), "DJANGO_ALLOW_ASYNC_UNSAFE"}  # the latter is for tests in a browser
-    clean = {name: value for name, value in os.environ.items() if name not in known}
-    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-    env = clean | production_example() | changes
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+def check_deploy(folder: Path, variables: str) -> subprocess.CompletedProcess[str]:
+    app = make_checkout(folder / "app")
+    (app / "var").mkdir(mode=0o700)
+    production = app / "var" / "production"
+    production.write_text(variables)
+    production.chmod(0o600)
+    return run(app, "exec python manage.py check --deploy --fail-level WARNING")
 
 
-def test_production_example_is_clean_with_a_key_of_ones_own() -> None:
-    checked = check_deploy(SECRET_KEY="x7Kq-" * 5 + "Zr2_w" * 6)
+def test_production_example_is_clean_with_a_key_of_ones_own(tmp_path: Path) -> None:
+    checked = check_deploy(tmp_path, production_example().replace("replace-me", "x7Kq-" * 5 + "Zr2_w" * 6))
     assert checked.returncode == 0, checked.stderr
 
 
-def test_production_example_does_not_start_as_it_is_printed() -> None:
-    checked = check_deploy()
+def test_production_example_does_not_start_as_it_is_printed(tmp_path: Path) -> None:
+    checked = check_deploy(tmp_path, production_example())
     assert checked.returncode != 0
     assert "SECRET_KEY is too short" in checked.stderr
 

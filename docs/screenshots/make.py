@@ -41,7 +41,7 @@ def main() -> None:
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         sys.exit("No Chromium was found. On Debian: apt-get install chromium")
-    (ROOT / "var").mkdir(exist_ok=True)
+    (ROOT / "var").mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="screenshots-", dir=ROOT / "var") as folder:
         database = Path(folder) / "db.sqlite3"
         with demo(database, media=Path(folder) / "media") as address, sync_playwright() as playwright:

@@ -1,0 +1,146 @@
+"""A production whose var/production leads to its variables: commands and servers act on its database, or on none."""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.checkout import make_checkout, run
+
+pytestmark = pytest.mark.any_database
+
+ROOT = Path(__file__).resolve().parent.parent
+VARIABLES = {
+    "DEBUG": "off",
+    "SECRET_KEY": "x7Kq-" * 5 + "Zr2_w" * 6,
+    "ALLOWED_HOSTS": "localhost",
+    "CONTROLLER_NAME": '"Example s.r.o."',
+    "PORT": "8765",
+    "EVENTS_PORT": "8766",
+}
+
+
+def upgrade_block() -> str:
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"^## Upgrade\n.*?^```sh\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    assert block, "README.md has no upgrade block"
+    assert block[1].count("manage.py") == 3
+    return block[1]
+
+
+def as_lines(variables: dict[str, str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in variables.items())
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a checkout beside its environment file, linked as the documents say, and the folders it names."""
+    folder = tmp_path_factory.mktemp("srv")
+    (folder / "ledger").mkdir()
+    variables = folder / "production.env"
+    variables.write_text(
+        as_lines(
+            VARIABLES
+            | {
+                "DATABASE_URL": f"sqlite:///{folder}/live.sqlite3",
+                "MEDIA_ROOT": str(folder / "media"),
+                "ERASURE_LEDGER_DIR": str(folder / "ledger"),
+            }
+        )
+    )
+    variables.chmod(0o600)
+    app = make_checkout(folder / "app")
+    assert run(app, f"mkdir -p -m 700 var && ln -s {variables} var/production").returncode == 0
+    return app
+
+
+@pytest.fixture(scope="module")
+def upgraded(checkout: Path) -> Path:
+    """Return the checkout after README's block, run in a fresh shell; whatever it made is open to all by its umask."""
+    ran = run(checkout, "umask 0\n" + upgrade_block())
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return checkout
+
+
+def test_the_upgrade_in_a_fresh_shell_acts_on_the_database_of_the_production(upgraded: Path) -> None:
+    live = sqlite3.connect(upgraded.parent / "live.sqlite3")
+    assert live.execute("SELECT count(*) FROM django_migrations").fetchone()[0] > 50
+    live.close()
+    assert not (upgraded / "var" / "db.sqlite3").exists()
+
+
+@pytest.mark.parametrize("server", ["gunicorn.conf.py", "gunicorn.events.py"])
+def test_servers_read_the_file(upgraded: Path, server: str) -> None:
+    ran = run(upgraded, f"exec .venv/bin/gunicorn --config {server} --print-config")
+    assert ran.returncode == 0, ran.stderr
+    port = VARIABLES["PORT" if server == "gunicorn.conf.py" else "EVENTS_PORT"]
+    assert re.search(rf"^bind +.*127\.0\.0\.1:{port}\b", ran.stdout, re.MULTILINE), ran.stdout
+
+
+ACTS = [
+    "python manage.py migrate",
+    "python manage.py anonymize_guest 1",
+    ".venv/bin/gunicorn --config gunicorn.conf.py",
+    ".venv/bin/gunicorn --config gunicorn.events.py",
+]
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, "A production never runs with DEBUG on"),
+        (VARIABLES | {"DEBUG": "on", "DATABASE_URL": "postgres://a@b/c"}, "A production never runs with DEBUG on"),
+        (VARIABLES, "DATABASE_URL must be set"),
+        (None, "can't be read (No such file or directory)"),
+    ],
+    ids=["empty", "debug", "no database", "missing"],
+)  # fmt: skip
+def test_where_the_marker_stands_nothing_starts_without_what_a_production_needs(
+    tmp_path: Path, variables: dict[str, str] | None, said: str
+) -> None:
+    app = make_checkout(tmp_path / "app")
+    (app / "var").mkdir()
+    (app / "var" / "production").symlink_to(tmp_path / "production.env")
+    if variables is not None:
+        (tmp_path / "production.env").write_text(as_lines(variables))
+    for act in ACTS:
+        ran = run(app, act)
+        assert ran.returncode == 1, act
+        assert said in ran.stderr, act
+        assert ran.stderr.count("\n") == 1, act
+    assert [path.name for path in (app / "var").iterdir()] == ["production"]
+
+
+@pytest.mark.parametrize("script", ["demo", "test", "torture"])
+def test_scripts_for_a_trial_refuse(checkout: Path, script: str) -> None:
+    before = sorted(path.name for path in (checkout / ".venv").rglob("*"))
+    ran = run(checkout, f"exec ./bin/{script}")
+    assert ran.returncode == 1
+    assert ran.stderr.strip().endswith("var/production makes this a production. Use another checkout.")
+    (checkout / "var" / "production").rename(checkout / "aside")
+    try:
+        named = run(checkout, f"exec ./bin/{script}", MLUVII_GDPR_ENV="/etc/mluvii-gdpr.env")
+    finally:
+        (checkout / "aside").rename(checkout / "var" / "production")
+    assert named.returncode == 1
+    assert "/etc/mluvii-gdpr.env makes this a production" in named.stderr
+    assert sorted(path.name for path in (checkout / ".venv").rglob("*")) == before
+
+
+def test_tests_refuse_to_run_in_a_production(checkout: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests/test_docs.py"],
+        cwd=ROOT,
+        env=os.environ | {"MLUVII_GDPR_ENV": str(checkout.parent / "production.env")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "makes this a production: use another checkout" in ran.stdout + ran.stderr
