@@ -107,7 +107,6 @@ def begin(path: Path, *, entries: Iterable[Entry], intents: Iterable[Entry] = ()
             file.write(_intents(list(intents)))
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(written, 0o640)
         # Unlike a rename, a link does not take the place of what another process began meanwhile.
         os.link(written, path)
         _sync_folder(path.parent)

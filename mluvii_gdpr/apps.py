@@ -10,7 +10,7 @@ class ProjectConfig(AppConfig):
     def ready(self) -> None:
         from django.contrib.auth.signals import user_logged_in
 
-        from mluvii_gdpr import checks  # noqa: F401  registers the checks
+        from mluvii_gdpr import checks, file_checks  # noqa: F401  registers the checks
         from mluvii_gdpr.accounts import remember_language
 
         user_logged_in.connect(remember_language)

@@ -4,6 +4,7 @@ A checkout runs without any variable: SQLite in ``var/``, DEBUG on. With ``DEBUG
 unsafe when missing stops the start with a sentence that says what to set, and so does a value that can't be right.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from mluvii_gdpr.environment import WrongEnvironment
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENVIRONMENT_FILE = environment.load()
 VAR_DIR = BASE_DIR / "var"
-VAR_DIR.mkdir(exist_ok=True)
+VAR_DIR.mkdir(mode=0o700, exist_ok=True)
 
 DEBUG = variables.switch("DEBUG", default=True)
 if ENVIRONMENT_FILE and DEBUG:
@@ -322,7 +323,7 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = VAR_DIR / "static"
-STATIC_ROOT.mkdir(exist_ok=True)
+STATIC_ROOT.mkdir(mode=0o755, exist_ok=True)
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG
 MEDIA_ROOT = variables.path("MEDIA_ROOT", default=VAR_DIR / "media")
 STORAGES = {
@@ -330,9 +331,15 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "mluvii_gdpr.staticfiles.ReadableStaticFilesStorage",
+        # They hold nothing secret, and the service's user must read what root has collected.
+        "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },
 }
+# All other files and folders are closed to other users of this machine, whatever umask the process was started with.
+# Django gives stored files a mode of their own.
+os.umask(0o077)
+FILE_UPLOAD_PERMISSIONS = 0o600
 # Small uploads stay in memory, larger ones go to a temporary file that Django deletes at the request's end. Not among
 # the system's, where nobody looks for what a killed process left: delete_erased_files clears this folder.
 _uploads = VAR_DIR / "uploads"

@@ -24,6 +24,20 @@ VARIABLES = {
     "PORT": "8765",
     "EVENTS_PORT": "8766",
 }
+# Writes in each way that a process writes, and prints mode and name of each file while the database is open.
+WRITE = """
+import subprocess
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import TemporaryUploadedFile
+User.objects.create_user("jana")
+cache.set("name", "value")
+default_storage.save("attachments/ab/cd", ContentFile(b"x"))
+upload = TemporaryUploadedFile("x.pdf", "application/pdf", 1, None)
+subprocess.run("find var ../media ../ledger ../live.sqlite3* -printf '%m %p\\\\n'", shell=True, check=True)
+"""
 
 
 def upgrade_block() -> str:
@@ -73,6 +87,21 @@ def test_the_upgrade_in_a_fresh_shell_acts_on_the_database_of_the_production(upg
     assert live.execute("SELECT count(*) FROM django_migrations").fetchone()[0] > 50
     live.close()
     assert not (upgraded / "var" / "db.sqlite3").exists()
+
+
+def test_files_are_closed_to_others_whatever_the_umask(upgraded: Path) -> None:
+    script = 'umask 0; python manage.py begin_ledger_copy >&2; exec python manage.py shell -v 0 -c "$WRITE"'
+    ran = run(upgraded, script, WRITE=WRITE)
+    assert ran.returncode == 0, ran.stderr
+    modes = {name: mode for mode, name in (line.split(" ", 1) for line in ran.stdout.splitlines())}
+    static = {name: modes.pop(name) for name in list(modes) if name.startswith("var/static")}
+    assert modes.pop("var/production") == "777", "a link; what it leads to is closed"
+    for part in ("live.sqlite3-wal", "ledger.jsonl", "attachments/ab/cd", ".djcache", ".upload.pdf"):
+        assert any(part in name for name in modes), (part, modes)
+    modes.pop("../ledger")  # the test's own
+    assert {name: mode for name, mode in modes.items() if mode not in {"600", "700"}} == {}
+    assert any(name.endswith(".css.gz") for name in static)
+    assert set(static.values()) == {"644", "755"}, "read by the service's user, also when root collected them"
 
 
 @pytest.mark.parametrize("server", ["gunicorn.conf.py", "gunicorn.events.py"])
@@ -144,3 +173,24 @@ def test_tests_refuse_to_run_in_a_production(checkout: Path) -> None:
     )
     assert ran.returncode == pytest.ExitCode.USAGE_ERROR
     assert "makes this a production: use another checkout" in ran.stdout + ran.stderr
+
+
+def check(app: Path) -> subprocess.CompletedProcess[str]:
+    return run(app, "exec python manage.py check --deploy --fail-level ERROR")
+
+
+def test_what_others_can_read_is_named_with_the_command_that_mends_it(upgraded: Path) -> None:
+    assert check(upgraded).returncode == 0
+    srv = upgraded.parent
+    opened = [upgraded / "var", srv / "live.sqlite3", srv / "production.env", srv / "media"]
+    for path in opened:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    found = check(upgraded)
+    assert found.returncode == 1
+    assert found.stderr.count("mluvii_gdpr.E020") == len(opened)
+    commands = re.findall(r"HINT: Run: (chmod o= .*)", found.stderr)
+    for path in opened:
+        assert f"Other users of this machine can get at {path} (mode " in found.stderr
+    assert run(upgraded, "\n".join(commands)).returncode == 0
+    mended = check(upgraded)
+    assert mended.returncode == 0, mended.stderr

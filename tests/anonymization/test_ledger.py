@@ -226,7 +226,7 @@ def test_a_new_copy_holds_what_it_is_begun_with_and_takes_no_place(settings: Any
     outside.begin(path, entries=entries[:3], intents=entries[3:])
     assert outside.file_of() == path
     assert outside.read(path) == outside.Contents(entries[:3], entries[3:])
-    assert path.stat().st_mode & 0o777 == 0o640
+    assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError):
         outside.begin(path, entries=[])
     assert outside.read(path).sealed == entries[:3]

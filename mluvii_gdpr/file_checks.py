@@ -1,0 +1,73 @@
+"""Checks of the files of an installation (``check --deploy``).
+
+E020  file or folder that other users of the machine can read
+W021  production without an environment file
+"""
+
+from __future__ import annotations
+
+import shlex
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+from anonymization.outside import file_of
+
+
+@register(Tags.security, deploy=True)
+def check_files_are_closed(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """Name each file and folder with personal data or secrets that is open to other users of this machine.
+
+    A folder that is closed closes all that is in it, so folders are not searched.
+    """
+    return list(_open_to_others())
+
+
+def _open_to_others() -> Iterator[CheckMessage]:
+    for path in _places():
+        with suppress(OSError):  # it is not there, or not to be seen
+            mode = path.stat().st_mode
+            if mode & stat.S_IRWXO:
+                yield Error(
+                    f"Other users of this machine can get at {path} (mode {stat.S_IMODE(mode):o}).",
+                    hint="Set another folder: this one is for all users."
+                    if mode & stat.S_ISVTX
+                    else f"Run: chmod o= {shlex.quote(str(path))}",
+                    id="mluvii_gdpr.E020",
+                )
+
+
+def _places() -> Iterator[Path]:
+    yield settings.VAR_DIR
+    yield settings.VAR_DIR / "secret_key"
+    yield Path(settings.MEDIA_ROOT)
+    yield Path(settings.FILE_UPLOAD_TEMP_DIR)
+    if settings.ENVIRONMENT_FILE:
+        yield settings.ENVIRONMENT_FILE.resolve()
+    if location := settings.CACHES["default"].get("LOCATION"):
+        yield Path(str(location))
+    if ledger := file_of():
+        yield ledger
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        yield from (Path(f"{database['NAME']}{suffix}") for suffix in ("", "-wal", "-shm"))
+
+
+@register(Tags.security, deploy=True)
+def check_shell_finds_the_environment(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """Warn of a production whose variables a fresh shell lacks: a command there would act on another database."""
+    if settings.ENVIRONMENT_FILE:
+        return []
+    return [
+        Warning(
+            "No environment file: a command in a fresh shell acts on another database.",
+            hint="Run: ln -s /etc/mluvii-gdpr.env var/production, or touch var/production where each process gets "
+            "the variables otherwise.",
+            id="mluvii_gdpr.W021",
+        )
+    ]
