@@ -114,7 +114,6 @@ def test_servers_read_the_file(upgraded: Path, server: str) -> None:
 
 ACTS = [
     "python manage.py migrate",
-    "python manage.py anonymize_guest 1",
     ".venv/bin/gunicorn --config gunicorn.conf.py",
     ".venv/bin/gunicorn --config gunicorn.events.py",
 ]
@@ -180,7 +179,6 @@ def check(app: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_what_others_can_read_is_named_with_the_command_that_mends_it(upgraded: Path) -> None:
-    assert check(upgraded).returncode == 0
     srv = upgraded.parent
     opened = [upgraded / "var", srv / "live.sqlite3", srv / "production.env", srv / "media"]
     for path in opened:
