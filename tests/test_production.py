@@ -52,10 +52,11 @@ def as_lines(variables: dict[str, str]) -> str:
     return "".join(f"{name}={value}\n" for name, value in variables.items())
 
 
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
     """Return a checkout beside its environment file, linked as the documents say, and the folders it names."""
-    folder = tmp_path_factory.mktemp("srv")
+    folder = tmp_path / "srv"
+    folder.mkdir()
     (folder / "ledger").mkdir()
     variables = folder / "production.env"
     variables.write_text(
@@ -74,24 +75,17 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return app
 
 
-@pytest.fixture(scope="module")
-def upgraded(checkout: Path) -> Path:
-    """Return the checkout after README's block, run in a fresh shell; whatever it made is open to all by its umask."""
+def test_a_fresh_shell_upgrades_the_production_and_closes_its_files(checkout: Path) -> None:
+    """One test, since the block takes most of the time."""
     ran = run(checkout, "umask 0\n" + upgrade_block())
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    return checkout
-
-
-def test_the_upgrade_in_a_fresh_shell_acts_on_the_database_of_the_production(upgraded: Path) -> None:
-    live = sqlite3.connect(upgraded.parent / "live.sqlite3")
+    live = sqlite3.connect(checkout.parent / "live.sqlite3")
     assert live.execute("SELECT count(*) FROM django_migrations").fetchone()[0] > 50
     live.close()
-    assert not (upgraded / "var" / "db.sqlite3").exists()
+    assert not (checkout / "var" / "db.sqlite3").exists()
 
-
-def test_files_are_closed_to_others_whatever_the_umask(upgraded: Path) -> None:
     script = 'umask 0; python manage.py begin_ledger_copy >&2; exec python manage.py shell -v 0 -c "$WRITE"'
-    ran = run(upgraded, script, WRITE=WRITE)
+    ran = run(checkout, script, WRITE=WRITE)
     assert ran.returncode == 0, ran.stderr
     modes = {name: mode for mode, name in (line.split(" ", 1) for line in ran.stdout.splitlines())}
     static = {name: modes.pop(name) for name in list(modes) if name.startswith("var/static")}
@@ -105,8 +99,8 @@ def test_files_are_closed_to_others_whatever_the_umask(upgraded: Path) -> None:
 
 
 @pytest.mark.parametrize("server", ["gunicorn.conf.py", "gunicorn.events.py"])
-def test_servers_read_the_file(upgraded: Path, server: str) -> None:
-    ran = run(upgraded, f"exec .venv/bin/gunicorn --config {server} --print-config")
+def test_servers_read_the_file(checkout: Path, server: str) -> None:
+    ran = run(checkout, f"exec .venv/bin/gunicorn --config {server} --print-config")
     assert ran.returncode == 0, ran.stderr
     port = VARIABLES["PORT" if server == "gunicorn.conf.py" else "EVENTS_PORT"]
     assert re.search(rf"^bind +.*127\.0\.0\.1:{port}\b", ran.stdout, re.MULTILINE), ran.stdout
@@ -178,17 +172,19 @@ def check(app: Path) -> subprocess.CompletedProcess[str]:
     return run(app, "exec python manage.py check --deploy --fail-level ERROR")
 
 
-def test_what_others_can_read_is_named_with_the_command_that_mends_it(upgraded: Path) -> None:
-    srv = upgraded.parent
-    opened = [upgraded / "var", srv / "live.sqlite3", srv / "production.env", srv / "media"]
+def test_what_others_can_read_is_named_with_the_command_that_mends_it(checkout: Path) -> None:
+    srv = checkout.parent
+    (srv / "media").mkdir()
+    (srv / "live.sqlite3").touch()
+    opened = [checkout / "var", srv / "live.sqlite3", srv / "production.env", srv / "media"]
     for path in opened:
         path.chmod(0o755 if path.is_dir() else 0o644)
-    found = check(upgraded)
+    found = check(checkout)
     assert found.returncode == 1
     assert found.stderr.count("mluvii_gdpr.E020") == len(opened)
     commands = re.findall(r"HINT: Run: (chmod o= .*)", found.stderr)
     for path in opened:
         assert f"Other users of this machine can get at {path} (mode " in found.stderr
-    assert run(upgraded, "\n".join(commands)).returncode == 0
-    mended = check(upgraded)
+    assert run(checkout, "\n".join(commands)).returncode == 0
+    mended = check(checkout)
     assert mended.returncode == 0, mended.stderr
