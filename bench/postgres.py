@@ -61,9 +61,10 @@ def drop_database(url: str, name: str) -> None:
     _execute(url, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def data_folders(cursor: Any) -> tuple[Path, Path]:
+def data_folders(cursor: Any, *, checkpoint: bool = True) -> tuple[Path, Path]:
     """Return the folders with the files of the cursor's database and of the write-ahead log, all written out."""
-    cursor.execute("CHECKPOINT")
+    if checkpoint:
+        cursor.execute("CHECKPOINT")
     cursor.execute(
         "SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = current_database()"
     )
