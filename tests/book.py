@@ -5,6 +5,7 @@ The commands run as they are printed, but for paths, the names of role and datab
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
@@ -35,7 +37,7 @@ def blocks(document: str, language: str, *, heading: str = "") -> list[str]:
     found, current = [], ""
     prose_and_code = re.split(r"^```", (DOCS / document).read_text(), flags=re.M)
     for prose, code in zip(prose_and_code[::2], prose_and_code[1::2], strict=False):
-        current = ([current] + re.findall(r"^#+ (.+)$", prose, re.M))[-1]
+        current = [current, *re.findall(r"^#+ (.+)$", prose, re.M)][-1]
         if code.startswith(f"{language}\n") and heading in ("", current):
             found.append(code.partition("\n")[2])
     assert found, f"{document} has no {language} below {heading or 'any heading'}"
@@ -45,8 +47,8 @@ def blocks(document: str, language: str, *, heading: str = "") -> list[str]:
 class Installation:
     """A checkout with its environment file, database and folders, all below one folder.
 
-    Two programs are stand-ins: ``runuser`` becomes another user towards PostgreSQL only, and ``systemctl`` writes down
-    what it was asked for.
+    Programs that need accounts or services of the machine are stand-ins: ``runuser`` becomes another user towards
+    PostgreSQL only; ``chown`` and ``systemctl`` write down what they were asked for.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -74,9 +76,10 @@ class Installation:
         """Run a management command in the documented environment and return what it printed."""
         return self._output_of(self._python(f"manage.py {arguments}"))
 
-    def visitors(self, *names: str) -> str:
-        """Let visitors in, or without names return a report (``tests.visitors``)."""
-        return self._output_of(self.command_of_visitors(*names))
+    def visitors(self, *names: str) -> dict[str, Any]:
+        """Let visitors in, and return what is in the installation then (``tests.visitors``)."""
+        report: dict[str, Any] = json.loads(self._output_of(self.command_of_visitors(*names)))
+        return report
 
     def command_of_visitors(self, *names: str) -> str:
         return self._python(f"-m tests.visitors {' '.join(names)}")
@@ -115,7 +118,7 @@ class Installation:
         shutil.copytree(ROOT, self.app, ignore=shutil.ignore_patterns(*_NOT_INSTALLED))
         (self.app / ".venv").symlink_to(sys.prefix)
         for folder in (self.media, self.ledger):
-            folder.mkdir()
+            folder.mkdir(mode=0o700)
         if connection.vendor == "postgresql":
             self._create_database()
         self._write_environment()
@@ -143,15 +146,13 @@ class Installation:
             "DATABASE_URL": self.database_url,
             "ERASURE_LEDGER_DIR": str(self.ledger),
         }
-        text = self.in_place(example)
-        for name, value in own.items():
-            text, found = re.subn(rf"^{name}=.*$", lambda _match, v=f"{name}={value}": v, text, flags=re.M)
-            text += "" if found else f"{name}={value}\n"
-        self._environment_file.write_text(text)
+        lines = [line for line in self.in_place(example).splitlines() if line.partition("=")[0] not in own]
+        lines += [f"{name}={shlex.quote(value)}" for name, value in own.items()]
+        self._environment_file.write_text("\n".join(lines) + "\n")
         self._environment_file.chmod(0o600)
 
-    def services(self) -> list[str]:
-        """Return what ``systemctl`` was asked for so far."""
+    def asked(self) -> list[str]:
+        """Return what ``chown`` and ``systemctl`` were asked for so far."""
         return (self._stand_ins / "asked").read_text().splitlines()
 
     def _path(self) -> str:
@@ -166,11 +167,12 @@ class Installation:
             variables = self._postgresql(url).items()
             lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables]
             (self._stand_ins / user).write_text("".join(lines))
-        programs = {
+        scripts = {
             "runuser": f'. "{self._stand_ins}/$2"\nshift 3\nexec "$@"\n',
-            "systemctl": f'echo "$@" >>"{self._stand_ins}/asked"\n',
+            "chown": f'echo chown "$@" >>"{self._stand_ins}/asked"\n',
+            "systemctl": f'echo systemctl "$@" >>"{self._stand_ins}/asked"\n',
         }
-        for name, lines in programs.items():
+        for name, lines in scripts.items():
             (self._stand_ins / name).write_text(f"#!/bin/sh\n{lines}")
             (self._stand_ins / name).chmod(0o755)
 
