@@ -11,7 +11,11 @@ this: see docs/erasure.md.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import DatabaseError, connection
 from django.db.models import F, Q, QuerySet
@@ -29,7 +33,18 @@ class Unfinished(Exception):
     """The run could not do all of it; the message says why, for an administrator."""
 
 
-def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Maintenance:
+@dataclass(frozen=True)
+class Outcome:
+    """A run that did all that its database role may do, and the tables that the role may not maintain.
+
+    While tables are skipped, the run has no end and completes no erasure.
+    """
+
+    run: Maintenance
+    skipped: list[str]
+
+
+def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Outcome:
     """Give back the bytes of what was erased; on PostgreSQL only with ``rewrite``, which locks each table in turn.
 
     Without ``rewrite`` PostgreSQL only renews its statistics, in which frequent values stand in the clear: those of
@@ -37,22 +52,25 @@ def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Maintenance:
     it waits no longer for anybody. Must not run within a transaction.
 
     Raises:
-        Unfinished: something is left; the run is recorded without an end.
+        Unfinished: something is left that another run may do; the run is recorded without an end.
     """
     sqlite = connection.vendor == "sqlite"
     run = Maintenance.objects.create(started_at=timezone.now(), rewritten=rewrite or sqlite)
     try:
-        if sqlite:
-            _rewrite_sqlite(wait)
-        elif rewrite:
-            _rewrite_postgresql(wait)
-        else:
-            _execute(*(f"ANALYZE {connection.ops.quote_name(table)}" for table in tables()))
+        skipped = _rewrite_sqlite(wait) if sqlite else _maintain_postgresql(wait, rewrite=rewrite)
     except DatabaseError as error:
         raise Unfinished(str(error).strip().partition("\n")[0]) from None
-    run.finished_at = timezone.now()
-    run.save(update_fields=["finished_at"])
-    return run
+    if not skipped:
+        run.finished_at = timezone.now()
+        run.save(update_fields=["finished_at"])
+    return Outcome(run, skipped)
+
+
+def statement_for_a_superuser() -> str:
+    """Return the SQL statement after which this PostgreSQL role may maintain every table of its database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT format('ALTER DATABASE %I OWNER TO %I;', current_database(), current_user)")
+        return str(cursor.fetchone()[0])
 
 
 def tables() -> list[str]:
@@ -66,8 +84,10 @@ def _execute(*statements: str) -> None:
             cursor.execute(statement)
 
 
-def _rewrite_sqlite(wait: timedelta) -> None:
+def _rewrite_sqlite(wait: timedelta) -> list[str]:
     """Rewrite the file when something was erased since the last time, and empty the write-ahead log.
+
+    Returns the skipped tables: none, since SQLite has no roles.
 
     A reader lets a checkpoint end without an error; only its row says so.
     """
@@ -83,6 +103,7 @@ def _rewrite_sqlite(wait: timedelta) -> None:
         _execute(f"PRAGMA busy_timeout = {usual * 1000}")
     if busy:
         raise Unfinished("Somebody reads the database, so that its write-ahead log could not be emptied.")
+    return []
 
 
 def _milliseconds(wait: timedelta) -> int:
@@ -90,27 +111,50 @@ def _milliseconds(wait: timedelta) -> int:
     return max(1, int(wait.total_seconds() * 1000))
 
 
-def _rewrite_postgresql(wait: timedelta) -> None:
-    _wait_for_older_transactions(wait)
-    _execute(f"SET lock_timeout = {_milliseconds(wait)}")
+def _maintain_postgresql(wait: timedelta, *, rewrite: bool) -> list[str]:
+    """Analyze the tables, and with ``rewrite`` rewrite them; return those that the role may not maintain.
+
+    ``pg_statistic`` is rewritten too: it keeps the old versions of rows that hold frequent values. It comes last, after
+    every ANALYZE. The owner of a database may rewrite all tables in it, the catalog's included. No CHECKPOINT is
+    needed, which only a superuser may run: a rewrite cuts the old files to nothing when it commits.
+    """
+    command, relations = "ANALYZE", tables()
+    if rewrite:
+        command, relations = "VACUUM (FULL, ANALYZE)", [*relations, "pg_statistic"]
+        _wait_for_older_transactions(wait)
+    _execute(f"SET lock_timeout = {_milliseconds(wait)}", "SET client_min_messages = warning")
     try:
-        _execute(*(f"VACUUM (FULL, ANALYZE) {connection.ops.quote_name(table)}" for table in tables()))
-        # Belongs to the server's administrator: without the right nothing happens but a warning.
-        if not _may_rewrite_statistics():
-            raise Unfinished(
-                "Tables were rewritten, but not pg_statistic, which holds frequent values: run as a superuser "
-                "VACUUM FULL pg_statistic."
-            )
-        _execute("VACUUM FULL pg_statistic", "CHECKPOINT")
+        return [relation for relation in relations if not _is_maintained(command, relation)]
     finally:
-        _execute("RESET lock_timeout")
+        _execute("RESET lock_timeout", "RESET client_min_messages")
 
 
-def _may_rewrite_statistics() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT usesuper FROM pg_user WHERE usename = current_user")
-        row = cursor.fetchone()
-    return bool(row and row[0])
+def _is_maintained(command: str, relation: str) -> bool:
+    """Run VACUUM or ANALYZE on a table and say whether PostgreSQL did it.
+
+    Without the right to maintain the table, PostgreSQL skips it with a warning and no error.
+    """
+    with _warnings() as warned:
+        _execute(f"{command} {connection.ops.quote_name(relation)}")
+    return not warned
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Yield a list that receives PostgreSQL's warnings on this connection."""
+    warned: list[str] = []
+
+    def receive(diagnostic: Any) -> None:
+        if diagnostic.severity_nonlocalized == "WARNING":
+            warned.append(diagnostic.message_primary)
+
+    connection.ensure_connection()
+    raw = connection.connection
+    raw.add_notice_handler(receive)
+    try:
+        yield warned
+    finally:
+        raw.remove_notice_handler(receive)
 
 
 def _wait_for_older_transactions(wait: timedelta) -> None:

@@ -67,9 +67,23 @@ def drop_database(url: str, name: str) -> None:
     _execute(url, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def data_folders(cursor: Any) -> tuple[Path, Path]:
+def drop_role(url: str, name: str) -> None:
+    """Drop a role if it exists; it must own nothing any more."""
+    _execute(url, sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+def programs(url: str) -> list[Path]:
+    """Return the folder with the server's own pg_dump and psql, if the server is on this machine."""
+    with _connected(url) as connection:
+        row = connection.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetchone()
+    folder = Path(row[0]) if row else Path()
+    return [folder] if (folder / "pg_dump").is_file() else []
+
+
+def data_folders(cursor: Any, *, checkpoint: bool = True) -> tuple[Path, Path]:
     """Return the folders with the files of the cursor's database and of the write-ahead log, all written out."""
-    cursor.execute("CHECKPOINT")
+    if checkpoint:
+        cursor.execute("CHECKPOINT")
     cursor.execute(
         "SELECT current_setting('data_directory'), oid FROM pg_database WHERE datname = current_database()"
     )
@@ -83,5 +97,9 @@ def _configure(url: str, settings: dict[str, str]) -> None:
 
 
 def _execute(url: str, statement: sql.Composed) -> None:
-    with psycopg.connect(url.replace("postgres://", "postgresql://", 1), autocommit=True) as connection:
+    with _connected(url) as connection:
         connection.execute(statement)
+
+
+def _connected(url: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(url.replace("postgres://", "postgresql://", 1), autocommit=True)

@@ -1,4 +1,7 @@
-"""A backup of the test's database and stored files, and its restore: the real thing on both databases."""
+"""A backup of the test's database and stored files, and its restore, on both databases.
+
+The quick way, for tests of what follows a restore. ``test_by_the_book`` runs the documented commands.
+"""
 
 from __future__ import annotations
 

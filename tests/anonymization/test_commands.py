@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 
 from anonymization import outside
 from anonymization.files import mark_storage
+from anonymization.maintenance import Outcome
 from anonymization.models import Erasure, FileDeletion, Maintenance
 from sessions_app.models import Guest, Session
 from tests.database import digest
@@ -150,9 +151,9 @@ def test_maintain_waits_as_long_as_asked(
 ) -> None:
     ran: list[dict[str, Any]] = []
 
-    def maintain(**options: Any) -> Maintenance:
+    def maintain(**options: Any) -> Outcome:
         ran.append(options)
-        return Maintenance(rewritten=True)
+        return Outcome(Maintenance(rewritten=True), skipped=[])
 
     monkeypatch.setattr("anonymization.management.commands.maintain.maintain", maintain)
     call_command("maintain", *arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -47,20 +48,20 @@ def erase(subject: Any) -> Erasure:
     return record
 
 
-def conversation() -> Session:
-    session = make_session(make_webchat(), name="Kanar Kanarova")
+def conversation(email: str = "kanar@example.com") -> Session:
+    session = make_session(make_webchat(), name="Kanar Kanarova", email=email)
     for number in range(20):
         services.post_message(session, sender=Party.VISITOR, text=f"{CANARY.decode()} {number} " * 20)
     return session
 
 
-def bytes_of_the_database() -> bytes:
+def bytes_of_the_database(*, checkpoint: bool = True) -> bytes:
     """Return what stands in the database's own files."""
     if connection.vendor == "sqlite":
         path = Path(str(connection.settings_dict["NAME"]))
         return b"".join(p.read_bytes() for p in path.parent.glob(f"{path.name}*"))
     with connection.cursor() as cursor:
-        data, _log = data_folders(cursor)
+        data, _log = data_folders(cursor, checkpoint=checkpoint)
     if not data.is_dir():
         pytest.skip("the files of this server are elsewhere")
     return b"".join(path.read_bytes() for path in data.iterdir() if path.is_file())
@@ -137,7 +138,9 @@ def test_a_transaction_of_another_database_hinders_and_a_snapshot_does_not() -> 
 def test_a_run_does_not_count_for_what_was_erased_after_it_began() -> None:
     early = erase(conversation())
     finished = json.loads(rewrite("--json"))
-    assert finished == {"rewritten": True, "not_physically_complete": 0}
+    assert finished == {
+        "rewritten": True, "not_physically_complete": 0, "skipped": [], "left_for_superuser": [],
+    }  # fmt: skip
     late = erase(conversation())
     assert maintenance.physically_complete_at(early) is not None
     assert maintenance.physically_complete_at(late) is None
@@ -193,26 +196,126 @@ def test_a_lock_that_is_not_got_in_time_ends_the_run(monkeypatch: pytest.MonkeyP
     assert Maintenance.objects.get().finished_at is None
 
 
-def test_without_the_right_to_pg_statistic_the_run_is_not_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def acting_as_a_role_without_superuser(*, owns_database: bool) -> Iterator[str]:
+    """Let the product's connection act as a role that may use all tables, and perhaps owns the database."""
+    role, database = f"maintainer_{os.getpid()}", str(connection.settings_dict["NAME"])
+    begin = [
+        f"CREATE ROLE {role}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    ]
+    end = ["RESET SESSION AUTHORIZATION"]
+    if owns_database:
+        begin += [f"ALTER DATABASE {database} OWNER TO {role}"]
+        end += [f"ALTER DATABASE {database} OWNER TO SESSION_USER"]
+    execute(*begin, f"SET SESSION AUTHORIZATION {role}")
+    try:
+        yield role
+    finally:
+        execute(*end, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+def execute(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+@pytest.fixture
+def _postgresql_only() -> None:
     if connection.vendor != "postgresql":
-        pytest.skip("SQLite has none")
-    monkeypatch.setattr(maintenance, "_may_rewrite_statistics", lambda: False)
-    said = (
-        r"^Pending: Tables were rewritten, but not pg_statistic, which holds frequent values: "
-        r"run as a superuser VACUUM FULL pg_statistic\.$"
-    )
-    with pytest.raises(CommandError, match=said):
-        rewrite()
+        pytest.skip("SQLite has no roles")
+
+
+@pytest.mark.usefixtures("_postgresql_only")
+def test_the_owner_of_the_database_rewrites_everything_without_being_a_superuser(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sessions = [conversation(f"{number}@example.com") for number in range(3)]
+    execute("ANALYZE sessions_app_guest")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stats WHERE most_common_vals::text LIKE '%Kanar%'")
+        assert cursor.fetchone()[0] >= 1, "the positive control"
+    assert b"Kanar" in bytes_of_the_database(), "all of it is in the files"
+    for session in sessions:
+        erase(session)
+    with acting_as_a_role_without_superuser(owns_database=True):
+        assert json.loads(rewrite("--json")) == {
+            "rewritten": True, "not_physically_complete": 0, "skipped": [], "left_for_superuser": [],
+        }  # fmt: skip
+    # First without a checkpoint, which the role may not run.
+    for checkpoint in (False, True):
+        left = bytes_of_the_database(checkpoint=checkpoint)
+        assert CANARY not in left
+        assert b"Kanar" not in left
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("_postgresql_only")
+def test_a_role_that_does_not_own_the_database_is_told_what_is_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record = erase(conversation())
+    tables, database = maintenance.tables(), connection.settings_dict["NAME"]
+    with acting_as_a_role_without_superuser(owns_database=False) as role:
+        statement = f"ALTER DATABASE {database} OWNER TO {role};"
+        assert json.loads(rewrite("--json")) == {
+            "rewritten": True,
+            "not_physically_complete": 1,
+            "skipped": [*tables, "pg_statistic"],
+            "left_for_superuser": [statement],
+        }
+        assert run("maintain") == "Partly done. Erasures that are not physically complete: 1.\n"
+    assert capsys.readouterr().err.splitlines() == [
+        f"Skipped, because this database role may not maintain them: {', '.join(skipped)}. "
+        f"A superuser must run once: {statement} Then run this command again."
+        for skipped in ([*tables, "pg_statistic"], tables)
+    ]
+    assert maintenance.physically_complete_at(record) is None
+    assert not Maintenance.objects.exclude(finished_at=None).exists()
+
+
+@pytest.mark.usefixtures("_postgresql_only")
+def test_the_owner_of_tables_alone_rewrites_them_and_completes_nothing() -> None:
+    erase(conversation())
+    with acting_as_a_role_without_superuser(owns_database=False) as role:
+        execute("RESET SESSION AUTHORIZATION")
+        owned = [f"ALTER TABLE {table} OWNER TO " for table in maintenance.tables()]
+        execute(*(f"{statement}{role}" for statement in owned), f"SET SESSION AUTHORIZATION {role}")
+        try:
+            told = json.loads(rewrite("--json"))
+        finally:
+            execute("RESET SESSION AUTHORIZATION", *(f"{statement}SESSION_USER" for statement in owned))
+    assert (told["skipped"], told["not_physically_complete"]) == (["pg_statistic"], 1)
+    assert CANARY not in bytes_of_the_database()
+
+
+@pytest.mark.usefixtures("_postgresql_only")
+def test_a_role_without_superuser_sees_the_transactions_of_others() -> None:
+    """PostgreSQL hides the statements of other roles from it, but not the numbers of their transactions."""
+    name = str(connection.settings_dict["NAME"])
+    for database, begin in ((name, "SELECT count(*) FROM sessions_app_message"),
+                            ("postgres", "SELECT pg_current_xact_id()")):  # fmt: skip
+        with connected_to(database) as other:
+            other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            other.execute(begin)
+            with (
+                acting_as_a_role_without_superuser(owns_database=True),
+                pytest.raises(CommandError, match="A transaction that began before is still open"),
+            ):
+                run("maintain", "--rewrite", "--wait", "0.2")
 
 
 @pytest.mark.django_db
 def test_a_database_that_fails_leaves_the_run_unfinished_and_says_the_first_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(wait: timedelta) -> None:
+    def fail(wait: timedelta, **_options: bool) -> list[str]:
         raise OperationalError("\ncanceling statement due to lock timeout\nDETAIL: something")
 
-    monkeypatch.setattr(maintenance, f"_rewrite_{connection.vendor}", fail)
+    work = "_rewrite_sqlite" if connection.vendor == "sqlite" else "_maintain_postgresql"
+    monkeypatch.setattr(maintenance, work, fail)
     with pytest.raises(maintenance.Unfinished) as unfinished:
         maintenance.maintain(rewrite=True)
     assert str(unfinished.value) == "canceling statement due to lock timeout"

@@ -4,10 +4,11 @@
     manage.py maintain --rewrite     PostgreSQL: VACUUM FULL of the tables that erasures change and of pg_statistic
 
 A rewrite locks each table in turn while it is copied: run it at a quiet hour. Whoever waits for a lock, the run or the
-chat, waits at most --wait seconds for the other one's turn to begin. VACUUM FULL pg_statistic needs a superuser.
-The record of each erasure says whether it is physically complete. Safe to repeat.
+chat, waits at most --wait seconds for the other one's turn to begin. On PostgreSQL the role must own the database.
+Otherwise the run does what the role may do, names the skipped tables and the statement that a superuser must run once,
+and completes no erasure. The record of each erasure says whether it is physically complete. Safe to repeat.
 
-Exit code 0: done. Exit code 1: something is left, and the reason is said; run it again.
+Exit code 0: done, as far as the role may. Exit code 1: something is left, and the reason is said; run it again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from anonymization.maintenance import WAIT, Unfinished, erased_since_last_run, maintain
+from anonymization.maintenance import (
+    WAIT,
+    Unfinished,
+    erased_since_last_run,
+    maintain,
+    statement_for_a_superuser,
+)
 
 
 class Command(BaseCommand):
@@ -37,12 +44,27 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        wait = timedelta(seconds=max(0.0, options["wait"]))
         try:
-            run = maintain(rewrite=options["rewrite"], wait=timedelta(seconds=max(0.0, options["wait"])))
+            outcome = maintain(rewrite=options["rewrite"], wait=wait)
         except Unfinished as reason:
             raise CommandError(f"Pending: {reason}") from None
-        left = erased_since_last_run().count()
+        pending = erased_since_last_run().count()
+        statements = [statement_for_a_superuser()] if outcome.skipped else []
         if options["json"]:
-            self.stdout.write(json.dumps({"rewritten": run.rewritten, "not_physically_complete": left}))
+            report = {
+                "rewritten": outcome.run.rewritten,
+                "not_physically_complete": pending,
+                "skipped": outcome.skipped,
+                "left_for_superuser": statements,
+            }
+            self.stdout.write(json.dumps(report))
         else:
-            self.stdout.write(f"Done. Erasures that are not physically complete: {left}.")
+            done = "Partly done" if statements else "Done"
+            self.stdout.write(f"{done}. Erasures that are not physically complete: {pending}.")
+        if statements:
+            # On the error stream, so that cron mails it: the exit code is 0.
+            self.stderr.write(
+                f"Skipped, because this database role may not maintain them: {', '.join(outcome.skipped)}. "
+                f"A superuser must run once: {' '.join(statements)} Then run this command again."
+            )

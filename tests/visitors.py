@@ -1,0 +1,60 @@
+"""Visitors of an installation that runs elsewhere: ``python -m tests.visitors NAME…`` in its environment.
+
+Each one passes the gate, writes, and sends a file; the name stands everywhere. Then the process prints what is in the
+installation, and dies as a killed server does, with its database connections open.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import django
+from django.core.files.base import ContentFile
+
+
+def visit(name: str) -> None:
+    from sessions_app import services, ticket
+    from sessions_app.models import Channel, Party
+    from webchat.models import EntryForm, WebChat
+
+    webchat, _made = WebChat.objects.get_or_create(
+        name="By the book", languages=["en"], entry_form=EntryForm.STANDARD
+    )
+    shown = ticket.issue(webchat, channel=Channel.CHAT, language="en", text=None)
+    session = services.start_session(
+        webchat,
+        ticket=ticket.read(shown, webchat=webchat, channel=Channel.CHAT),
+        entry=services.Entry(name=name, email=f"{name}@example.com"),
+        visit=services.Visit(ip_address="203.0.113.7", user_agent="Mozilla/5.0"),
+    )
+    services.post_message(session, sender=Party.VISITOR, text=f"This is {name}")
+    content = f"File of {name}".encode()
+    services.attach_file(
+        session, sender=Party.VISITOR, upload=ContentFile(content), original_name=f"{name}.txt",
+        content_type="text/plain", size=len(content),
+    )  # fmt: skip
+
+
+def report() -> dict[str, object]:
+    """Return the guests who are identified, by name, and how many files have a row and are not stored."""
+    from sessions_app.models import Attachment, Guest
+
+    guests = Guest.objects.filter(anonymized_at=None)
+    files = [attachment.file for attachment in Attachment.objects.all()]
+    return {
+        "guests": dict(guests.values_list("name", "pk")),
+        "files": len(files),
+        "missing": sum(not file.storage.exists(file.name) for file in files),
+    }
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mluvii_gdpr.settings")
+    django.setup()
+    for who in sys.argv[1:]:
+        visit(who)
+    sys.stdout.write(json.dumps(report()))
+    sys.stdout.flush()
+    os._exit(0)
