@@ -18,7 +18,7 @@ from django.utils import timezone
 from anonymization.policy import registry
 from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session, Signal
 from tests.database import digest, media
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 
 NAME = "Bystander"
 WORDS = b"of a bystander"
@@ -44,7 +44,7 @@ def bystander(db: None, settings: Any, _own_media_folder: None) -> Iterator[None
 
 def _plant() -> None:
     """Store the rows directly: the gate and the writers would cost each test three times as much."""
-    webchat, text = make_webchat(), WORDS.decode()
+    webchat, text = WebChatFactory(), WORDS.decode()
     guest = Guest.objects.create(name=NAME, email="b@example.com", name_key="b", email_key="b", phone_key="b")
     session = Session.objects.create(
         webchat=webchat, guest=guest, channel=Channel.CHAT, language="en", entered_name=NAME, params={"b": text},

@@ -11,12 +11,11 @@ from typing import Any
 import hypothesis
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client, TransactionTestCase
 
-from sessions_app.roles import ROLES
 from tests.database import flush
+from tests.factories import StaffFactory, start_anew
 
 # Playwright's synchronous API runs an event loop in the test's thread; the ORM is used beside it, never inside.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -27,8 +26,6 @@ hypothesis.settings.register_profile("new", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 pytest_plugins = ["tests.bystander"]
-
-PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture(scope="session")
@@ -85,30 +82,19 @@ def _fast_passwords(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", "api.hashers.SecretHasher"]
 
 
-@pytest.fixture
-def make_user(db: None) -> Callable[..., User]:
-    """Return a function that makes a member of staff with a role: one of ROLES, ``stranger`` or ``superuser``."""
-
-    def make(role: str, username: str = "") -> User:
-        user = User.objects.create_user(
-            username or role, f"{username or role}@example.com", PASSWORD, is_superuser=role == "superuser",
-            is_staff=role == "superuser",
-        )  # fmt: skip
-        if role in ROLES:
-            user.groups.add(Group.objects.get(name=role))
-        return user
-
-    return make
+@pytest.fixture(autouse=True)
+def _same_values() -> None:
+    start_anew()
 
 
 @pytest.fixture
-def log_in(make_user: Callable[..., User]) -> Callable[[str], Client]:
+def log_in(db: None) -> Callable[[str], Client]:
     """Return a function that gives a client logged in with a role; no role gives an anonymous client."""
 
     def client_for(role: str) -> Client:
         client = Client()
         if role:
-            client.force_login(User.objects.filter(username=role).first() or make_user(role))
+            client.force_login(StaffFactory(role=role))
         return client
 
     return client_for

@@ -1,49 +1,100 @@
-"""Objects for tests, made by the product's own services wherever there is one."""
+"""Factories of the rows that tests need, made by the product's own services wherever there is one."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
+import factory
+from django.contrib.auth.models import Group, User
 from django.core.files.base import ContentFile
 from django.utils import timezone
+from factory.django import DjangoModelFactory
+from factory.random import reseed_random
 
+from anonymization import engine
 from anonymization.ledger import GENESIS
 from anonymization.models import ASKED_BY_DOOR, Door, Erasure
+from api.models import ApiClient, Right
+from api.services import create_client
 from sessions_app import services, ticket
-from sessions_app.models import Attachment, Channel, Party, Session
+from sessions_app.matching import match_keys
+from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session
+from sessions_app.roles import ROLES
 from webchat.consent_html import DraftText
 from webchat.models import ConsentVersion, EntryForm, WebChat
 from webchat.services import publish_consent
 
-_numbers = itertools.count(1)
+PASSWORD = "correct horse battery staple"
+WORDING = "We process your data to answer you."
 
 
-def make_webchat(*, published: bool = True, **fields: Any) -> WebChat:
-    """Return a stored WebChat in English and Czech with the GDPR form before both channels."""
-    defaults: dict[str, Any] = {
-        "name": f"Shop {next(_numbers)}",
-        "languages": ["en", "cs"],
-        "entry_form": EntryForm.GDPR,
-        "showroom_form": EntryForm.GDPR,
-    }
-    webchat = WebChat.objects.create(**defaults | fields)
-    if published:
-        publish(webchat)
-    return webchat
+def start_anew() -> None:
+    """Seed the random values and reset the sequences, so that no test depends on the tests before it."""
+    reseed_random("mluvii GDPR")
+    for made in DjangoModelFactory.__subclasses__():
+        made.reset_sequence()
 
 
-def publish(webchat: WebChat, wording: str = "We process your data to answer you.") -> ConsentVersion:
-    """Publish the wording as the next version, in every language of the WebChat."""
-    current = webchat.current_version()
-    texts = {
-        language: DraftText(label=f"I agree ({language})", body=f"<p>{wording} ({language})</p>")
-        for language in webchat.languages
-    }
-    number = current.number if current else 0
-    return publish_consent(webchat, texts=texts, based_on=number, published_by=None)
+class StaffFactory(DjangoModelFactory[User]):
+    """A staff member with a role: one of ROLES, ``stranger`` or ``superuser``; the same username is the same person."""
+
+    class Meta:
+        model = User
+
+    role = "operator"
+    username = factory.SelfAttribute("role")
+
+    @classmethod
+    def _create(cls, model_class: type[User], *, role: str, username: str, **values: Any) -> User:
+        if user := User.objects.filter(username=username).first():
+            return user
+        is_super = role == "superuser"
+        values = {"is_superuser": is_super, "is_staff": is_super} | values
+        user = User.objects.create_user(username, f"{username}@example.com", PASSWORD, **values)
+        if role in ROLES:
+            user.groups.add(Group.objects.get(name=role))
+        return user
+
+
+class WebChatFactory(DjangoModelFactory[WebChat]):
+    """A WebChat with the GDPR form before both channels; ``published`` lists the wordings of its versions."""
+
+    class Meta:
+        model = WebChat
+        skip_postgeneration_save = True
+
+    name = factory.Sequence(lambda number: f"Shop {number + 1}")
+    languages = factory.LazyFunction(lambda: ["en", "cs"])
+    entry_form = showroom_form = EntryForm.GDPR
+
+    @factory.post_generation
+    def published(webchat: WebChat, create: bool, wordings: Sequence[str] | None) -> None:  # noqa: N805
+        for wording in [WORDING] if wordings is None else wordings:
+            ConsentVersionFactory(webchat=webchat, wording=wording)
+
+
+class ConsentVersionFactory(DjangoModelFactory[ConsentVersion]):
+    """The next published version of a WebChat, with its wording in every language."""
+
+    class Meta:
+        model = ConsentVersion
+
+    webchat = factory.SubFactory(WebChatFactory, published=[])
+    wording = WORDING
+    published_by = None
+
+    @classmethod
+    def _create(
+        cls, model_class: type[ConsentVersion], *, webchat: WebChat, wording: str, published_by: User | None
+    ) -> ConsentVersion:
+        texts = {
+            language: DraftText(label=f"I agree ({language})", body=f"<p>{wording} ({language})</p>")
+            for language in webchat.languages
+        }
+        current = webchat.current_version()
+        number = current.number if current else 0
+        return publish_consent(webchat, texts=texts, based_on=number, published_by=published_by)
 
 
 def make_ticket(webchat: WebChat, *, channel: str = Channel.CHAT, language: str = "en") -> str:
@@ -52,48 +103,188 @@ def make_ticket(webchat: WebChat, *, channel: str = Channel.CHAT, language: str 
     return ticket.issue(webchat, channel=channel, language=language, text=text)
 
 
-def make_session(
-    webchat: WebChat | None = None,
-    *,
-    name: str = "Jana Nováková",
-    email: str = "jana@example.com",
-    phone: str = "603 123 456",
-    channel: str = Channel.CHAT,
-    language: str = "en",
-    visit: services.Visit | None = None,
-) -> Session:
-    """Return a session that went through the gate; the same person gives the same guest."""
-    webchat = webchat or make_webchat()
-    signed = make_ticket(webchat, channel=channel, language=language)
-    return services.start_session(
-        webchat,
-        ticket=ticket.read(signed, webchat=webchat, channel=channel),
-        entry=services.Entry(name=name, email=email, phone=phone, consent=True),
-        visit=visit or services.Visit(ip_address="203.0.113.7", user_agent="Mozilla/5.0"),
-    )
+class SessionFactory(DjangoModelFactory[Session]):
+    """A session that passed the gate; the same person gives the same guest.
+
+    ``operator``, ``messages``, ``ended``, ``withdrawn`` and ``anonymized`` are what happened since, in this order.
+    """
+
+    class Meta:
+        model = Session
+        skip_postgeneration_save = True
+
+    class Params:
+        showroom = factory.Trait(channel=Channel.AV)
+        new_guest = factory.Trait(
+            name=factory.Faker("name", locale="cs_CZ"),
+            email=factory.Sequence(lambda number: f"guest{number}@example.com"),
+        )
+
+    webchat = factory.SubFactory(WebChatFactory)
+    channel, language = Channel.CHAT, "en"
+    name, email, phone = "Jana Nováková", "jana@example.com", "603 123 456"
+    visit = services.Visit(ip_address="203.0.113.7", user_agent="Mozilla/5.0")
+
+    @classmethod
+    def _create(
+        cls,
+        model_class: type[Session],
+        *,
+        webchat: WebChat,
+        channel: str,
+        language: str,
+        visit: services.Visit,
+        **person: str,
+    ) -> Session:
+        signed = make_ticket(webchat, channel=channel, language=language)
+        shown = ticket.read(signed, webchat=webchat, channel=channel)
+        entry = services.Entry(**person, consent=True)
+        return services.start_session(webchat, ticket=shown, entry=entry, visit=visit)
+
+    @factory.post_generation
+    def operator(session: Session, create: bool, operator: User | None) -> None:  # noqa: N805
+        if operator:
+            services.accept_session(session, operator=operator)
+
+    @factory.post_generation
+    def messages(session: Session, create: bool, texts: Sequence[str] | None) -> None:  # noqa: N805
+        for text in texts or ():
+            MessageFactory(session=session, text=text)
+
+    @factory.post_generation
+    def ended(session: Session, create: bool, ended: bool | None) -> None:  # noqa: N805
+        if ended:
+            services.end_session(session, by=Party.VISITOR)
+
+    @factory.post_generation
+    def withdrawn(session: Session, create: bool, withdrawn: bool | None) -> None:  # noqa: N805
+        if withdrawn:
+            services.withdraw_consent(session)
+
+    @factory.post_generation
+    def anonymized(session: Session, create: bool, anonymized: bool | None) -> None:  # noqa: N805
+        if anonymized:
+            ErasureFactory(subject=session)
+
+    @classmethod
+    def _after_postgeneration(cls, instance: Session, create: bool, results: Any = None) -> None:
+        """Read the row again, since services return the changed session or change only the stored one."""
+        instance.refresh_from_db()
 
 
-def send_file(session: Session, content: bytes = b"x", *, name: str = "x.txt") -> Attachment:
-    """Let the visitor send a text file, and return its row."""
-    return services.attach_file(
-        session,
-        sender=Party.VISITOR,
-        upload=ContentFile(content),
-        original_name=name,
-        content_type="text/plain",
-        size=len(content),
-    )
+class GuestFactory(DjangoModelFactory[Guest]):
+    """A guest with match keys and without a session: no service makes one."""
+
+    class Meta:
+        model = Guest
+
+    class Params:
+        region = "CZ"
+        keys = factory.LazyAttribute(
+            lambda guest: match_keys(
+                name=guest.name, email=guest.email, phone=guest.phone, region=guest.region
+            )
+        )
+
+    name = email = phone = ""
+    name_key = factory.SelfAttribute("keys.name")
+    email_key = factory.SelfAttribute("keys.email")
+    phone_key = factory.SelfAttribute("keys.phone")
 
 
-def make_erasures(rows: Iterable[tuple[datetime, str]]) -> list[Erasure]:
-    """Return stored, chained records of sessions that nobody has, by their times and doors."""
-    erasures: list[Erasure] = []
-    for number, (moment, door) in enumerate(rows, 1):
-        erasure = Erasure(
-            number=number, kind="sessions_app.Session", subject=f"{number:064x}", day=timezone.localdate(moment),
-            requester=ASKED_BY_DOOR[Door(door)], previous=erasures[-1].hash if erasures else GENESIS,
-            created_at=moment, door=door, counts={},
-        )  # fmt: skip
-        erasure.hash = erasure.entry.hash
-        erasures.append(erasure)
-    return Erasure.objects.bulk_create(erasures)
+class MessageFactory(DjangoModelFactory[Message]):
+    """A message of a conversation, of the visitor unless said otherwise."""
+
+    class Meta:
+        model = Message
+
+    session = factory.SubFactory(SessionFactory)
+    sender, text = Party.VISITOR, "Hello"
+
+    @classmethod
+    def _create(cls, model_class: type[Message], *, session: Session, **message: Any) -> Message:
+        return services.post_message(session, **message)
+
+
+class AttachmentFactory(DjangoModelFactory[Attachment]):
+    """A text file that one side sent, the visitor unless said otherwise."""
+
+    class Meta:
+        model = Attachment
+
+    session = factory.SubFactory(SessionFactory)
+    sender, content = Party.VISITOR, b"x"
+    original_name, content_type = "x.txt", "text/plain"
+
+    @classmethod
+    def _create(
+        cls, model_class: type[Attachment], *, session: Session, content: bytes, **sent: Any
+    ) -> Attachment:
+        return services.attach_file(session, upload=ContentFile(content), size=len(content), **sent)
+
+
+class ConsentEventFactory(DjangoModelFactory[ConsentEvent]):
+    """Evidence that the gate did not store: another kind or text than that of the session's own."""
+
+    class Meta:
+        model = ConsentEvent
+
+    session = factory.SubFactory(SessionFactory)
+    kind = ConsentEvent.Kind.GIVEN
+    text = factory.LazyAttribute(lambda event: event.session.webchat.current_text(event.session.language))
+    day = factory.LazyFunction(timezone.localdate)
+    channel = factory.SelfAttribute("session.channel")
+
+
+class ErasureFactory(DjangoModelFactory[Erasure]):
+    """The record of an erasure of ``subject``, a session or a guest, which the engine carries out."""
+
+    class Meta:
+        model = Erasure
+
+    subject = factory.SubFactory(SessionFactory)
+    door, requested_by = Door.COMMAND, None
+
+    @classmethod
+    def _create(
+        cls, model_class: type[Erasure], *, subject: Session | Guest, door: Door, requested_by: User | None
+    ) -> Erasure:
+        return engine.erase(subject, requester=engine.Requester(door, requested_by))[0]
+
+
+class RecordFactory(DjangoModelFactory[Erasure]):
+    """The ledger's next record, of a session that nobody has: a chain as long as a test needs, at any times."""
+
+    class Meta:
+        model = Erasure
+
+    kind, counts = "sessions_app.Session", factory.LazyFunction(dict)
+    door, created_at = Door.COMMAND, factory.LazyFunction(timezone.now)
+    day = factory.LazyAttribute(lambda record: timezone.localdate(record.created_at))
+    requester = factory.LazyAttribute(lambda record: ASKED_BY_DOOR[Door(record.door)])
+
+    @classmethod
+    def _create(cls, model_class: type[Erasure], **values: Any) -> Erasure:
+        last = Erasure.objects.order_by("number").last()
+        number = last.number + 1 if last else 1
+        previous = last.hash if last else GENESIS
+        record = Erasure(number=number, subject=f"{number:064x}", previous=previous, **values)
+        record.hash = record.entry.hash
+        record.save(force_insert=True)
+        return record
+
+
+class ApiClientFactory(DjangoModelFactory[ApiClient]):
+    """A client of the REST API with all rights unless said otherwise; ``secret`` is what it proves itself with."""
+
+    class Meta:
+        model = ApiClient
+
+    name = factory.Sequence(lambda number: f"Program {number + 1}")
+    rights = factory.LazyFunction(lambda: list(Right.values))
+    created_by = None
+
+    @classmethod
+    def _create(cls, model_class: type[ApiClient], *, name: str, **values: Any) -> ApiClient:
+        client, client.secret = create_client(name, **values)
+        return client

@@ -12,7 +12,7 @@ from django.db import DatabaseError, connection, transaction
 from anonymization import engine
 from anonymization.models import Door
 from sessions_app.models import Guest, Message
-from tests.factories import make_session
+from tests.factories import SessionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +59,7 @@ def log() -> Callable[[str], str]:
 
 
 def test_a_failing_statement_is_logged_without_its_values(log: Callable[[str], str]) -> None:
-    sealed = make_session()
+    sealed = SessionFactory()
     engine.erase(sealed, requester=engine.Requester(Door.COMMAND))
     for failing in (
         lambda: Guest.objects.create(name=CANARY * 20),

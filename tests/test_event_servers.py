@@ -14,7 +14,7 @@ from anonymization.models import Door
 from sessions_app import services
 from sessions_app.models import Party, Session
 from tests.events import listening
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from tests.pages import submit
 from tests.server import EVENTS, Server, on_this_database, served
 
@@ -23,7 +23,7 @@ from tests.server import EVENTS, Server, on_this_database, served
 def test_two_processes_on_one_database_tell_what_a_third_does_and_hold_no_connection(
     tmp_path: Path, client: Client
 ) -> None:
-    room = submit(client, make_webchat()).headers["Location"]
+    room = submit(client, WebChatFactory()).headers["Location"]
     session, path = Session.objects.get(), f"/events/room/{room.split('/')[2]}/"
     environment = on_this_database()
     with (
@@ -53,7 +53,7 @@ def test_two_processes_on_one_database_tell_what_a_third_does_and_hold_no_connec
 def _expect_few_connections(server: Server, client: Client) -> None:
     """Let 48 streams wait: the two processes hold one connection that listens, and at most two that read, each."""
     with ExitStack() as waiting:
-        webchat = make_webchat()
+        webchat = WebChatFactory()
         for number in range(6):
             room = submit(client, webchat, email=f"{number}@example.com").headers["Location"]
             for _ in range(8):

@@ -10,12 +10,12 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.test import Client
 
 from api.services import create_client
-from tests.factories import make_session
+from tests.factories import SessionFactory, StaffFactory
 from tests.test_permission_matrix import ACCOUNTS, TABLE, ids, routes  # noqa: F401  the fixture ids
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
@@ -103,9 +103,9 @@ def _unthrottled() -> Iterator[None]:
 
 
 @pytest.fixture
-def keys(make_user: Callable[..., User]) -> dict[str, int]:
+def keys() -> dict[str, int]:
     """Return the primary key of a row of each model in the admin."""
-    session, other = make_session(), make_user("stranger", "other")
+    session, other = SessionFactory(), StaffFactory(role="stranger", username="other")
     return {
         "sessions_app.Session": session.pk,
         "sessions_app.Guest": session.guest_id or 0,

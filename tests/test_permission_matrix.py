@@ -21,7 +21,7 @@ from anonymization.models import Door
 from api import services
 from sessions_app.models import Session
 from sessions_app.ticket import consent_token
-from tests.factories import make_session, make_webchat
+from tests.factories import SessionFactory, WebChatFactory
 from tests.pages import close_files, submit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
@@ -179,14 +179,14 @@ def test_every_route_is_in_the_table() -> None:
 
 @pytest.fixture
 def ids() -> dict[str, Any]:
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     response = submit(Client(), webchat)
     session = Session.objects.get()
     room = response.headers["Location"]
     from django.core.files.uploadedfile import SimpleUploadedFile
 
     Client().post(f"{room}file/", {"file": SimpleUploadedFile("a.txt", b"a")})
-    other = make_session(webchat, email="petr@example.com")
+    other = SessionFactory(webchat=webchat, email="petr@example.com")
     erasure, _ = engine.erase(other, requester=engine.Requester(Door.COMMAND))
     call = submit(Client(), webchat, showroom=True, email="petr@example.com").headers["Location"]
     return {
@@ -245,7 +245,7 @@ def test_matrix(person: str, ids: dict[str, Any], log_in: Callable[[str], Client
 
 def test_strangers_get_no_hint_whether_a_record_exists(log_in: Callable[[str], Client]) -> None:
     stranger = log_in("stranger")
-    session = make_session()
+    session = SessionFactory()
     for pk in (session.pk, 999_999):
         assert stranger.get(f"/sessions/{pk}/").status_code == 403
         assert stranger.get(f"/guests/{pk}/").status_code == 403
@@ -297,7 +297,7 @@ def test_pages_of_the_log_in(person: str, log_in: Callable[[str], Client]) -> No
 
 
 @pytest.mark.parametrize("person", [person for person in PEOPLE if person != "superuser"])
-def test_admin_site_is_for_superusers(person: str, log_in: Callable[[str], Client], make_user: Any) -> None:
+def test_admin_site_is_for_superusers(person: str, log_in: Callable[[str], Client]) -> None:
     """Whatever route there is below /admin/: nobody is sent to the log-in, staff without the right too."""
     client = log_in("" if person in ANONYMOUS else person)
     in_admin = [route for route in routes() if route.startswith("admin/")]
@@ -314,7 +314,7 @@ def test_admin_site_is_for_superusers(person: str, log_in: Callable[[str], Clien
 
 
 def test_admin_site_changes_no_session_and_no_guest(log_in: Callable[[str], Client]) -> None:
-    client, session = log_in("superuser"), make_session()
+    client, session = log_in("superuser"), SessionFactory()
     for model, pk in (("session", session.pk), ("guest", session.guest_id)):
         assert client.get(f"/admin/sessions_app/{model}/").status_code == 200
         assert client.get(f"/admin/sessions_app/{model}/{pk}/change/").status_code == 200

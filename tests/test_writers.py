@@ -23,7 +23,7 @@ from anonymization.policy import Policy, registry
 from sessions_app import services
 from sessions_app.models import Attachment, Channel, Message, Party, Session
 from tests.database import digest, media
-from tests.factories import make_session
+from tests.factories import SessionFactory, StaffFactory
 from tests.writers import GUARD, Names, Write, personal, writes_in
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -259,8 +259,8 @@ def ready_for(name: str, session: Session, operator: User) -> tuple[Session, Use
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_writer_locks_the_session_before_anything_else(name: str, make_user: Any) -> None:
-    session, operator = ready_for(name, make_session(), make_user("operator"))
+def test_a_writer_locks_the_session_before_anything_else(name: str) -> None:
+    session, operator = ready_for(name, SessionFactory(), StaffFactory())
     with CaptureQueriesContext(connection) as queries:
         WRITERS[name](session, operator)
     parts = transactions([query["sql"] for query in queries])
@@ -277,8 +277,8 @@ def test_a_writer_locks_the_session_before_anything_else(name: str, make_user: A
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", ["session", "guest"])
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str, make_user: Any) -> None:
-    session, operator = ready_for(name, make_session(), make_user("operator"))
+def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str) -> None:
+    session, operator = ready_for(name, SessionFactory(), StaffFactory())
     subject: Any = session if kind == "session" else session.guest
     engine.erase(subject, requester=engine.Requester(Door.COMMAND))
     assert session.anonymized_at is None, "the writer's copy is older"
@@ -297,10 +297,8 @@ def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str,
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", WRITERS)
-def test_an_ended_conversation_takes_a_note_feedback_and_a_withdrawal_and_nothing_else(
-    name: str, make_user: Any
-) -> None:
-    session, operator = make_session(), make_user("operator")
+def test_an_ended_conversation_takes_a_note_feedback_and_a_withdrawal_and_nothing_else(name: str) -> None:
+    session, operator = SessionFactory(), StaffFactory()
     services.end_session(Session.objects.get(pk=session.pk), by=Party.VISITOR)
     before = digest()
     if name in {"set_note", "give_feedback", "record_withdrawal", "end_session"}:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from sessions_app.models import Channel, ConsentEvent, Party, Session, Status
 from sessions_app.rounding import start_of
-from tests.factories import make_webchat, publish
+from tests.factories import ConsentVersionFactory, WebChatFactory
 from webchat.models import ConsentText, WebChat
 
 #: How the sessions spread: over WebChats, channels, members of staff, languages.
@@ -32,7 +32,7 @@ def simulate(*, first: date, days: int, per_day: int = 100, precision: str, seed
     """
     chance = random.Random(seed)  # noqa: S311
     staff = [User.objects.create(username=f"operator{number}") for number in range(len(STAFF))]
-    webchats = [make_webchat(languages=list(LANGUAGES)) for _ in WEBCHATS]
+    webchats = [WebChatFactory(languages=list(LANGUAGES)) for _ in WEBCHATS]
     texts = {webchat.pk: _texts_of(webchat) for webchat in webchats}
     sessions = []
     for number in range(days):
@@ -51,7 +51,7 @@ def simulate(*, first: date, days: int, per_day: int = 100, precision: str, seed
 
 
 def _texts_of(webchat: WebChat) -> dict[tuple[int, str], ConsentText]:
-    publish(webchat, "The next wording.")
+    ConsentVersionFactory(webchat=webchat, wording="The next wording.")
     texts = ConsentText.objects.filter(version__webchat=webchat).select_related("version")
     return {(text.version.number, text.language): text for text in texts}
 

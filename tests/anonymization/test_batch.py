@@ -18,7 +18,7 @@ from sessions_app import services
 from sessions_app.models import Attachment, Guest, Message, Party, Session
 from tests.anonymization.test_engine import others, talk
 from tests.database import digest, dump
-from tests.factories import make_session, make_webchat
+from tests.factories import SessionFactory, StaffFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -29,12 +29,12 @@ TOUCHED = {m._meta.db_table for m in (Guest, Session, Message, Attachment, Erasu
 @pytest.fixture
 def made() -> list[Session]:
     """Four sessions of three guests, the first of whom has one more elsewhere, and a session of nobody."""
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     emails = ("anna@example.com", "anna@example.com", "bert@example.com", "carl@example.com")
-    sessions = [talk(make_session(webchat, email=email), f"words of {email}") for email in emails]
+    sessions = [talk(SessionFactory(webchat=webchat, email=email), f"words of {email}") for email in emails]
     services.post_message(sessions[1], sender=Party.VISITOR, text="once more")
-    make_session(email="anna@example.com", name="Jana Nováková")
-    sessions.append(make_session(webchat, email="nobody@example.com"))
+    SessionFactory(email="anna@example.com", name="Jana Nováková")
+    sessions.append(SessionFactory(webchat=webchat, email="nobody@example.com"))
     Session.objects.filter(pk=sessions[4].pk).update(guest=None)
     Guest.objects.filter(email="nobody@example.com").delete()
     return [Session.objects.get(pk=session.pk) for session in sessions]
@@ -79,11 +79,13 @@ def test_a_batch_leaves_what_single_erasures_leave(made: list[Session]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_any_batch_leaves_what_single_erasures_leave(seed: int, make_user: Any) -> None:
+def test_any_batch_leaves_what_single_erasures_leave(seed: int) -> None:
     """Some guests with some of their sessions, answered or not, with or without company, messages and files."""
-    dice, webchat = random.Random(seed), make_webchat()  # noqa: S311  repeatable, not secret
-    operators = [None, make_user("operator")]
-    sessions = [make_session(webchat, email=f"guest{dice.randrange(6)}@example.com") for _ in range(15)]
+    dice, webchat = random.Random(seed), WebChatFactory()  # noqa: S311  repeatable, not secret
+    operators = [None, StaffFactory()]
+    sessions = [
+        SessionFactory(webchat=webchat, email=f"guest{dice.randrange(6)}@example.com") for _ in range(15)
+    ]
     for session in sessions:
         for _ in range(dice.randrange(3)):
             talk(session)
@@ -101,7 +103,7 @@ def test_any_batch_leaves_what_single_erasures_leave(seed: int, make_user: Any) 
 
 def test_guests_are_no_batch() -> None:
     """Their sessions would have to be locked one by one."""
-    make_session()
+    SessionFactory()
     with pytest.raises(engine.NotErasable):
         batch.erase_batch([Guest.objects.get().pk], among=Guest.objects.all(), requester=SYSTEM)
 
@@ -124,8 +126,8 @@ def test_a_guest_goes_with_the_last_session_and_stays_with_a_younger_one(made: l
 
 
 def test_both_sessions_of_a_guest_take_the_guest_by_the_later_record() -> None:
-    webchat = make_webchat()
-    sessions = [make_session(webchat), make_session(webchat)]
+    webchat = WebChatFactory()
+    sessions = [SessionFactory(webchat=webchat), SessionFactory(webchat=webchat)]
     assert sessions[0].guest_id == sessions[1].guest_id
     records = erase(sessions)
     assert [record.counts.get("sessions_app.Guest", 0) for record in records] == [0, 1]
@@ -133,7 +135,7 @@ def test_both_sessions_of_a_guest_take_the_guest_by_the_later_record() -> None:
 
 
 def test_nothing_of_others_is_touched(made: list[Session]) -> None:
-    stranger = talk(make_session(email="stranger@example.com"), "words of a stranger")
+    stranger = talk(SessionFactory(email="stranger@example.com"), "words of a stranger")
     rows = [Session.objects.filter(pk=stranger.pk), Message.objects.filter(session=stranger),
             Attachment.objects.filter(session=stranger), Guest.objects.filter(pk=stranger.guest_id)]  # fmt: skip
     before, kept = digest(), [list(part.values()) for part in rows]
@@ -147,7 +149,7 @@ def test_nothing_of_others_is_touched(made: list[Session]) -> None:
 def test_a_row_outside_the_batch_rolls_everything_back(
     made: list[Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stranger = talk(make_session(email="stranger@example.com"), "words of a stranger")
+    stranger = talk(SessionFactory(email="stranger@example.com"), "words of a stranger")
     rows = batch._Part.rows
 
     def widened(part: Any) -> Any:
@@ -193,8 +195,8 @@ def test_the_number_of_statements_does_not_grow(made: list[Session], django_asse
 
     with CaptureQueriesContext(connection) as of_two:
         erase(made[2:4])
-    webchat = make_webchat()
-    more = [talk(make_session(webchat, email=f"guest{number}@example.com")) for number in range(6)]
+    webchat = WebChatFactory()
+    more = [talk(SessionFactory(webchat=webchat, email=f"guest{number}@example.com")) for number in range(6)]
     with django_assert_num_queries(len(of_two)):
         erase(more)
 

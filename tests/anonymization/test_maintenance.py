@@ -24,7 +24,7 @@ from anonymization.models import Door, Erasure, FileDeletion, Maintenance
 from bench.postgres import data_folders
 from sessions_app import services
 from sessions_app.models import Party, Session
-from tests.factories import make_session, make_webchat, send_file
+from tests.factories import AttachmentFactory, SessionFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +48,7 @@ def erase(subject: Any) -> Erasure:
 
 
 def conversation() -> Session:
-    session = make_session(make_webchat(), name="Kanar Kanarova")
+    session = SessionFactory(name="Kanar Kanarova")
     for number in range(20):
         services.post_message(session, sender=Party.VISITOR, text=f"{CANARY.decode()} {number} " * 20)
     return session
@@ -148,7 +148,7 @@ def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
     monkeypatch: pytest.MonkeyPatch, log_in: Callable[[str], Client]
 ) -> None:
     session = conversation()
-    send_file(session)
+    AttachmentFactory(session=session)
     with monkeypatch.context() as patched:
         patched.setattr(default_storage, "delete", lambda name: None)
         record = erase(session)
@@ -173,8 +173,8 @@ def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
 
 
 def test_files_of_several_erasures_end_each_by_itself() -> None:
-    webchat = make_webchat()
-    first, second = (erase(make_session(webchat, email=f"{n}@example.com")) for n in range(2))
+    webchat = WebChatFactory()
+    first, second = (erase(SessionFactory(webchat=webchat, email=f"{n}@example.com")) for n in range(2))
     for record, name in ((first, "a"), (first, "b"), (second, "c")):
         FileDeletion.objects.create(erasure=record, name=name)
     files.settle(FileDeletion.objects.filter(name__in=["a", "c"]))

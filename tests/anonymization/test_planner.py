@@ -16,8 +16,8 @@ from anonymization.checks import check_database
 from anonymization.models import Door
 from anonymization.policy import Registry
 from sessions_app import services
-from sessions_app.models import Attachment, Channel, Message, Party, Session, Signal
-from tests.factories import make_session, send_file
+from sessions_app.models import Attachment, Message, Party, Session, Signal
+from tests.factories import AttachmentFactory, SessionFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -49,11 +49,11 @@ def remembered() -> str:
 def conversation() -> Session:
     """Make a call whose values are frequent enough to be remembered, with a guest whose values stand several times."""
     for number in range(3):
-        session = make_session(
+        session = SessionFactory(
             name=f"Kassiopeia {number}",
             email=f"{number}.kassiopeia@example.com",
             phone="603 123 456",
-            channel=Channel.AV,
+            showroom=True,
             visit=services.Visit(ip_address="198.51.100.77"),
         )
         services.set_note(session, note=f"Andromeda {number}", result="")
@@ -61,7 +61,7 @@ def conversation() -> Session:
             services.post_message(session, sender=Party.VISITOR, text=f"Cepheus {of_many}")
             body = json.dumps({"candidate": f"203.0.113.199 {of_many}"})
             services.post_signal(session, sender=Party.VISITOR, kind="candidate", body=body)
-            send_file(session, name=f"Perseus {of_many}.txt")
+            AttachmentFactory(session=session, original_name=f"Perseus {of_many}.txt")
     return session
 
 

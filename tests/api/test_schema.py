@@ -24,7 +24,7 @@ from mluvii_gdpr.wsgi import application
 from sessions_app import services
 from sessions_app.models import Channel, Party
 from tests.api.conftest import Caller
-from tests.factories import make_session, make_webchat
+from tests.factories import SessionFactory, StaffFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -52,13 +52,13 @@ def validator(component: str) -> jsonschema.Draft202012Validator:
     )
 
 
-def test_sessions_of_every_kind_are_as_described(api: Any, make_user: Any) -> None:
-    webchat, operator = make_webchat(), make_user("operator")
+def test_sessions_of_every_kind_are_as_described(api: Any) -> None:
+    webchat, operator = WebChatFactory(), StaffFactory()
     waiting, active, ended, erased = (
-        make_session(webchat, email=f"guest{n}@example.com", channel=channel)
+        SessionFactory(webchat=webchat, email=f"guest{n}@example.com", channel=channel)
         for n, channel in enumerate([Channel.CHAT, Channel.AV, Channel.CHAT, Channel.AV])
     )
-    make_session(make_webchat(published=False, entry_form="none"), name="", email="", phone="")
+    SessionFactory(webchat__published=[], webchat__entry_form="none", name="", email="", phone="")
     for session in (active, ended, erased):
         services.accept_session(session, operator=operator)
         services.post_message(session, sender=Party.VISITOR, text="Hello")
@@ -87,9 +87,9 @@ BOUNDED = settings(
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
 def test_made_up_requests_are_answered_as_described(api: Any, mode: schemathesis.GenerationMode) -> None:
     """Right and wrong ones: no fault of ours, no status and no body that the description does not have."""
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     for number in range(3):
-        session = make_session(webchat, email=f"guest{number}@example.com")
+        session = SessionFactory(webchat=webchat, email=f"guest{number}@example.com")
         services.post_message(session, sender=Party.VISITOR, text="Hello")
     caller: Caller = api()
     described = schemathesis.openapi.from_wsgi("/api/schema", application)

@@ -13,9 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from anonymization import engine
 from anonymization.models import Door
 from sessions_app import services
-from sessions_app.models import Channel, Party, Session
+from sessions_app.models import Party, Session
 from sessions_app.services import Visit
-from tests.factories import make_session, make_webchat, publish
+from tests.factories import ConsentVersionFactory, SessionFactory, StaffFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -33,19 +33,21 @@ def day(number: int, hour: int = 0, minute: int = 0) -> datetime:
 
 
 @pytest.fixture
-def three(make_user: Any) -> list[int]:
+def three() -> list[int]:
     """Three sessions of October: the 1st in Czech and closed, the 2nd a call that is active, the 3rd that waits."""
-    shop, other = make_webchat(name="Shop Prague"), make_webchat(name="Other")
-    publish(other, "Two")
-    first = make_session(shop, language="cs", visit=Visit("203.0.113.7", FIREFOX, "https://shop.example/a"))
-    second = make_session(
-        other,
-        channel=Channel.AV,
+    shop, other = WebChatFactory(name="Shop Prague"), WebChatFactory(name="Other")
+    ConsentVersionFactory(webchat=other, wording="Two")
+    first = SessionFactory(
+        webchat=shop, language="cs", visit=Visit("203.0.113.7", FIREFOX, "https://shop.example/a")
+    )
+    second = SessionFactory(
+        webchat=other,
+        showroom=True,
         email="b@example.com",
         visit=Visit("2001:db8::1", EDGE, "https://x.example/B"),
     )
-    third = make_session(other, email="c@example.com", visit=Visit(None, IPHONE))
-    operator: User = make_user("operator")
+    third = SessionFactory(webchat=other, email="c@example.com", visit=Visit(None, IPHONE))
+    operator: User = StaffFactory()
     services.accept_session(first, operator=operator)
     services.end_session(first, by=Party.VISITOR)
     services.accept_session(second, operator=operator)
@@ -176,7 +178,7 @@ def test_ids_and_sets_of_ids(api: Any, three: list[int]) -> None:
     ],
 )
 def test_what_is_wrong_is_named(api: Any, query: str, named: str) -> None:
-    make_session()
+    SessionFactory()
     response = api().client.get(f"/api/v1/Sessions?{query}")
     assert response.status_code == 400
     answer = response.json()
@@ -185,7 +187,7 @@ def test_what_is_wrong_is_named(api: Any, query: str, named: str) -> None:
 
 
 def test_all_mistakes_are_named_at_once_and_a_call_without_parameters_takes_none(api: Any) -> None:
-    session = make_session()
+    session = SessionFactory()
     answer = api().get("/api/v1/Sessions", limit="x", Nonsense="1", **{"Created.Min": "x"})
     assert set(answer.json()) == {"limit", "Nonsense", "Created.Min"}
     for path in (f"/api/v1/Sessions/{session.pk}", f"/api/v1/Guests/{session.guest_id}"):
@@ -208,15 +210,15 @@ def test_any_number_of_names_is_one_comparison(api: Any, three: list[int]) -> No
 
 
 def test_pages_are_complete_and_an_arrival_between_them_hides_nothing(api: Any) -> None:
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     same_moment = day(5)
-    pks = {make_session(webchat, email=f"guest{n}@example.com").pk for n in range(25)}
+    pks = {SessionFactory(webchat=webchat, email=f"guest{n}@example.com").pk for n in range(25)}
     Session.objects.update(created_at=same_moment)
     caller, seen, offset = api(), [], 0
     while rows := caller.sessions(limit=10, offset=offset):
         seen += [row["id"] for row in rows]
         offset += 10
-        make_session(webchat, email=f"late{offset}@example.com")
+        SessionFactory(webchat=webchat, email=f"late{offset}@example.com")
     assert pks <= set(seen)
     assert [pk for pk in seen if pk in pks] == sorted((pk for pk in seen if pk in pks), reverse=True)
 
@@ -227,8 +229,8 @@ def erase(session: Session) -> None:
 
 def many(count: int) -> list[int]:
     """Make sessions of one moment and return their numbers, newest first."""
-    webchat = make_webchat()
-    made = [make_session(webchat, email=f"guest{number}@example.com") for number in range(count)]
+    webchat = WebChatFactory()
+    made = [SessionFactory(webchat=webchat, email=f"guest{number}@example.com") for number in range(count)]
     Session.objects.update(created_at=day(5, 12))
     return [session.pk for session in reversed(made)]
 
@@ -270,9 +272,9 @@ def test_an_erasure_while_the_list_is_sent_changes_no_page(api: Any) -> None:
 
 @pytest.mark.parametrize("rows", [1, 3])
 def test_the_number_of_queries_does_not_grow(api: Any, rows: int, django_assert_num_queries: Any) -> None:
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     for number in range(rows):
-        session = make_session(webchat, email=f"guest{number}@example.com")
+        session = SessionFactory(webchat=webchat, email=f"guest{number}@example.com")
         for text in ("one", "two"):
             services.post_message(session, sender=Party.VISITOR, text=text)
     caller = api()

@@ -15,7 +15,7 @@ from api.services import create_client
 from sessions_app import services
 from sessions_app.models import Party
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.factories import make_session, make_webchat, publish, send_file
+from tests.factories import AttachmentFactory, ConsentVersionFactory, SessionFactory, WebChatFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -80,11 +80,14 @@ EACH_KIND = [
 
 @pytest.fixture
 def ids() -> dict[str, Any]:
-    webchat = make_webchat(languages=["en", "cs"])
-    publish(webchat, "Another wording.")
-    open_one, erased = make_session(webchat), make_session(webchat, email="petr@example.com")
+    webchat = WebChatFactory(languages=["en", "cs"])
+    ConsentVersionFactory(webchat=webchat, wording="Another wording.")
+    open_one, erased = (
+        SessionFactory(webchat=webchat),
+        SessionFactory(webchat=webchat, email="petr@example.com"),
+    )
     services.post_message(open_one, sender=Party.VISITOR, text="Hello")
-    send_file(open_one)
+    AttachmentFactory(session=open_one)
     record, _ = engine.erase(erased, requester=engine.Requester(Door.COMMAND))
     client, _secret = create_client("CRM nightly sync", rights=["read_sessions"], created_by=None)
     client.limits_reached.create(refused=3)

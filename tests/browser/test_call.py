@@ -16,7 +16,7 @@ from tests.browser.conftest import PHONE
 from tests.browser.sites import somebodys_site
 from tests.browser.test_accessibility import violations
 from tests.browser.test_main_path import fill_in
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 
 pytestmark = [
     pytest.mark.browser,
@@ -69,7 +69,7 @@ def call(
 
     def begin(**visitors: Any) -> tuple[Page, Page]:
         visitor = open_browser(**{"permissions": DEVICES, "viewport": PHONE} | visitors)
-        visitor.goto(f"/w/{make_webchat().public_id}/showroom/")
+        visitor.goto(f"/w/{WebChatFactory().public_id}/showroom/")
         fill_in(visitor)
         visitor.get_by_role("button", name="Connect").click()
         visitor.wait_for_url("**/r/**")
@@ -166,7 +166,7 @@ def test_both_see_each_other_switch_off_and_hang_up(call: Callable[..., tuple[Pa
 def test_what_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> None:
     """Whatever the browser asks meanwhile; and who may not take part any more does not."""
     visitor = open_browser(permissions=DEVICES)
-    visitor.goto(f"/w/{make_webchat().public_id}/showroom/")
+    visitor.goto(f"/w/{WebChatFactory().public_id}/showroom/")
     fill_in(visitor)
     visitor.get_by_role("button", name="Connect").click()
     start(visitor)
@@ -288,7 +288,7 @@ def test_without_devices_one_writes_and_is_told_why(call: Callable[..., tuple[Pa
 def test_a_site_s_frame_may_use_the_camera(live_server: Any, open_browser: Callable[..., Page]) -> None:
     """By the widget's ``allow``, our own Permissions-Policy, and the person's consent; in this order."""
     with somebodys_site() as site:
-        webchat = make_webchat(site=site.origin)
+        webchat = WebChatFactory(site=site.origin)
         address = f"{live_server.url}/w/{webchat.public_id}/widget.js"
         page = open_browser(permissions=DEVICES)
         page.goto(site.page("/", f'<script src="{address}" data-channel="showroom" async></script>'))

@@ -11,13 +11,13 @@ from sessions_app import services
 from sessions_app.models import Message, Party, Session
 from tests.browser.conftest import PHONE
 from tests.browser.test_main_path import fill_in
-from tests.factories import make_session, make_webchat
+from tests.factories import SessionFactory, WebChatFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def enter(visitor: Page) -> None:
-    visitor.goto(f"/w/{make_webchat().public_id}/")
+    visitor.goto(f"/w/{WebChatFactory().public_id}/")
     fill_in(visitor)
     visitor.locator("[name=phone]").press("Enter")
     visitor.wait_for_url("**/r/**")
@@ -33,7 +33,7 @@ def test_enter_in_a_field_sends_the_form_and_errors_speak_the_visitors_language(
     open_browser: Callable[..., Page],
 ) -> None:
     visitor = open_browser(locale="cs-CZ")
-    visitor.goto(f"/w/{make_webchat().public_id}/")
+    visitor.goto(f"/w/{WebChatFactory().public_id}/")
     visitor.locator("[name=name]").fill("Jana")
     visitor.locator("[name=email]").fill("jana@")
     visitor.locator("[name=email]").press("Enter")
@@ -51,7 +51,7 @@ def test_enter_sends_and_the_caret_stays(
         enter(page)
     else:
         page = log_in_browser("operator")
-        page.goto(f"/sessions/{make_session().pk}/")
+        page.goto(f"/sessions/{SessionFactory().pk}/")
     text = page.get_by_label("Your message")
     text.press("Enter")
     text.fill("one")

@@ -17,7 +17,7 @@ from sessions_app.models import Session
 from tests.browser.conftest import PHONE
 from tests.browser.sites import Site, somebodys_site
 from tests.browser.test_live_conversation import say, sees
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from webchat.models import WebChat
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -107,7 +107,7 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
     log_in_browser: Callable[..., Page],
     tmp_path: Path,
 ) -> None:
-    webchat = make_webchat(site=f"https://www.example.com {site.origin}")
+    webchat = WebChatFactory(site=f"https://www.example.com {site.origin}")
     ours = live_server.url
     site.policy = (
         f"default-src 'none'; script-src {ours}; frame-src {ours}; require-trusted-types-for 'script'"
@@ -201,7 +201,7 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
 def test_the_showroom_is_opened_by_the_site_with_what_it_knows_until_an_erasure_ends_it(
     site: Site, live_server: Any, open_browser: Callable[..., Page]
 ) -> None:
-    webchat = make_webchat(site=site.origin, languages=["en", "cs"], button_position="left")
+    webchat = WebChatFactory(site=site.origin, languages=["en", "cs"], button_position="left")
     page = open_browser(viewport=PHONE)
     # A style of the site that would hide everything.
     site.pages["/site.css"] = "body * { display: none !important } main, .own { display: block !important }"
@@ -244,7 +244,7 @@ def test_the_showroom_is_opened_by_the_site_with_what_it_knows_until_an_erasure_
 
 
 def test_a_site_that_is_not_listed_shows_nothing(site: Site, live_server: Any, browser: Browser) -> None:
-    webchat = make_webchat(site="https://www.example.com")
+    webchat = WebChatFactory(site="https://www.example.com")
     page = browser.new_context().new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -262,7 +262,7 @@ def test_a_site_that_is_not_listed_shows_nothing(site: Site, live_server: Any, b
 
 
 def test_the_preview_follows_what_is_typed(log_in_browser: Callable[..., Page]) -> None:
-    webchat = make_webchat(site="https://www.example.com")
+    webchat = WebChatFactory(site="https://www.example.com")
     page = log_in_browser("administrator")
     page.goto(f"/settings/webchat/{webchat.pk}/install/")
     preview = page.locator("#button-preview button")

@@ -17,7 +17,7 @@ from sessions_app.models import Party, Session
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_accessibility import overflow, violations
 from tests.browser.test_main_path import fill_in
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from webchat.services import archive
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -58,7 +58,7 @@ def unreadable(page: Page, name: str) -> list[str]:
 def test_they_are_for_everybody(
     language: str, options: dict[str, Any], open_browser: Callable[..., Page]
 ) -> None:
-    webchat = make_webchat(languages=LANGUAGES)
+    webchat = WebChatFactory(languages=LANGUAGES)
     page, found = open_browser(locale=language, **options), []
 
     def look(name: str) -> None:
@@ -135,7 +135,7 @@ def tab_to(page: Page, wanted: Locator) -> None:
 def test_a_keyboard_is_enough(open_browser: Callable[..., Page]) -> None:
     page = open_browser()
     keyboard = page.keyboard
-    page.goto(f"/w/{make_webchat().public_id}/")
+    page.goto(f"/w/{WebChatFactory().public_id}/")
     for label, value in (("Name", "Eva Malá"), ("E-mail", "eva@example.com"), ("Phone", "603123457")):
         tab_to(page, page.get_by_label(label))
         keyboard.type(value)

@@ -19,7 +19,7 @@ from mluvii_gdpr.events import Events
 from sessions_app import services, streams
 from sessions_app.models import Party, Session
 from tests.events import Browser, scenario, settle
-from tests.factories import make_session, make_webchat
+from tests.factories import SessionFactory, WebChatFactory
 from tests.pages import submit
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ PAGES = "https://chat.example.com"
 @pytest.fixture
 def room() -> str:
     """Return the path of the stream of a room."""
-    return f"/events/room/{submit(Client(), make_webchat()).headers['Location'].split('/')[2]}/"
+    return f"/events/room/{submit(Client(), WebChatFactory()).headers['Location'].split('/')[2]}/"
 
 
 def cookie(client: Client) -> str:
@@ -101,7 +101,7 @@ def test_rooms_are_known_by_their_secret_until_it_is_revoked(room: str) -> None:
 def test_streams_of_staff_go_by_their_log_in_and_rights(
     log_in: Callable[[str], Client], role: str, live: int, session: int
 ) -> None:
-    pk, sent = make_session().pk, cookie(log_in(role))
+    pk, sent = SessionFactory().pk, cookie(log_in(role))
     assert status_of("/events/live/", cookie=sent) == live
     assert status_of(f"/events/session/{pk}/", cookie=sent) == session
     if session == 200:
@@ -120,7 +120,7 @@ def test_a_stream_of_staff_ends_with_their_log_in(
     log_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setattr(streams, "RECHECK", 0)
-    make_session()
+    SessionFactory()
     client = log_in("operator")
     user = User.objects.get(username="operator")
 
@@ -202,7 +202,7 @@ def test_streams_are_limited_by_room_and_by_process(
 ) -> None:
     monkeypatch.setattr(events, "PER_ROOM", 2)
     settings.EVENTS_MAX_STREAMS = 3
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     others = [submit(Client(), webchat, email=f"{n}@example.com").headers["Location"] for n in range(2)]
 
     async def play(app: Events) -> None:

@@ -22,7 +22,7 @@ from sessions_app.calls import ice_servers
 from sessions_app.forms import SignalForm
 from sessions_app.models import Channel, Party, Session, Signal
 from sessions_app.streams import Cursor, Watch
-from tests.factories import make_session, make_webchat
+from tests.factories import SessionFactory, StaffFactory, WebChatFactory
 from tests.pages import entry_url, submit
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def turn(settings: Any) -> None:
 
 @pytest.fixture
 def room(client: Client) -> str:
-    return submit(client, make_webchat(), showroom=True).headers["Location"]
+    return submit(client, WebChatFactory(), showroom=True).headers["Location"]
 
 
 def send(client: Client, room: str, kind: str = "candidate", body: str = CANDIDATE, **fields: Any) -> int:
@@ -64,7 +64,7 @@ def signal(session: Session, *, sender: Party = Party.VISITOR, kind: str = "cand
 @pytest.mark.usefixtures("turn")
 def test_before_the_gate_there_is_nothing_of_a_call(client: Client) -> None:
     """No signalling, no server, no credential, no camera: in no answer, not even to a form that is not complete."""
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     base = entry_url(webchat, showroom=True)
     answers = [client.get(base), submit(client, webchat, showroom=True, consent=None)]
     answers += [client.get(f"{base}{name}/") for name in ("signal", "ice")]
@@ -87,7 +87,7 @@ def test_before_the_gate_there_is_nothing_of_a_call(client: Client) -> None:
 
 
 def test_devices_are_for_pages_of_calls(client: Client, log_in: Callable[[str], Client], room: str) -> None:
-    call, chat = Session.objects.get(), make_session(email="petr@example.com")
+    call, chat = Session.objects.get(), SessionFactory(email="petr@example.com")
     operator = log_in("operator")
     page = operator.get(f"/sessions/{call.pk}/")
     assert page.headers["Permissions-Policy"] == DENIED
@@ -146,8 +146,8 @@ def test_each_side_reads_what_the_other_has_sent(
     assert client.get(f"{room}signal/").json()["signals"][1]["body"] == CANDIDATE
 
 
-def test_a_stream_tells_of_a_signal_and_not_what_it_is(room: str, make_user: Any) -> None:
-    operator = make_user("operator")
+def test_a_stream_tells_of_a_signal_and_not_what_it_is(room: str) -> None:
+    operator = StaffFactory()
     session = taken(operator)
     key = session.room_key or ""
     visitors, operators = (
@@ -218,7 +218,7 @@ def test_half_of_a_surrogate_pair_is_refused_wherever_it_is_decoded(client: Clie
 
 
 def test_only_an_open_call_has_signals(client: Client, room: str) -> None:
-    chat = submit(client, make_webchat(), email="petr@example.com").headers["Location"]
+    chat = submit(client, WebChatFactory(), email="petr@example.com").headers["Location"]
     assert send(client, chat) == client.get(f"{chat}ice/").status_code == 404
     assert client.get(f"{chat}signal/").status_code == 404
     assert not Signal.objects.exists()
@@ -243,10 +243,10 @@ def test_who_is_connected_lets_go_of_what_they_have_read(client: Client, room: s
 
 
 @pytest.mark.parametrize("end", ["end", "withdrawal", "handed back", "session", "guest"])
-def test_nothing_of_a_call_outlives_it(room: str, make_user: Any, end: str) -> None:
-    operator = make_user("operator")
+def test_nothing_of_a_call_outlives_it(room: str, end: str) -> None:
+    operator = StaffFactory()
     session = taken(operator)
-    bystander = signal(make_session(email="petr@example.com", channel=Channel.AV))
+    bystander = signal(SessionFactory(email="petr@example.com", showroom=True))
     signal(session)
     assert Signal.objects.count() == 2
     if end == "end":
@@ -267,7 +267,7 @@ def age(row: Signal, minutes: int) -> None:
 
 
 def test_what_is_old_goes_by_cron(room: str, capsys: Any) -> None:
-    session, other = Session.objects.get(), make_session(email="petr@example.com", channel=Channel.AV)
+    session, other = Session.objects.get(), SessionFactory(email="petr@example.com", showroom=True)
     old, young, others = signal(session), signal(session), signal(other)
     for row, minutes in ((old, 6), (young, 4), (others, 6)):
         age(row, minutes)
@@ -281,7 +281,7 @@ def test_what_is_old_goes_by_cron(room: str, capsys: Any) -> None:
 
 
 def test_what_is_old_goes_with_the_next_signal_of_any_call_without_cron(client: Client, room: str) -> None:
-    session, other = Session.objects.get(), make_session(email="petr@example.com", channel=Channel.AV)
+    session, other = Session.objects.get(), SessionFactory(email="petr@example.com", showroom=True)
     old, young, own = signal(other), signal(other), signal(session)
     for row in (old, own):
         age(row, 6)

@@ -19,7 +19,7 @@ from anonymization.models import Erasure
 from sessions_app import retention, services
 from sessions_app.models import Guest, Message, Party, RetentionRun, Session, Status
 from tests.database import dump
-from tests.factories import make_session, make_webchat
+from tests.factories import SessionFactory, StaffFactory, WebChatFactory
 from tests.races import at_once
 from webchat.models import WebChat
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def webchat() -> WebChat:
-    return make_webchat(retention_days=30)
+    return WebChatFactory(retention_days=30)
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def ended(webchat: WebChat, *, days_ago: int, **person: str) -> Session:
     """Return a conversation that began and ended so many days ago."""
-    session = make_session(webchat, **person)
+    session = SessionFactory(webchat=webchat, **person)
     services.post_message(session, sender=Party.VISITOR, text=f"words of {session.pk}")
     services.end_session(session, by=Party.VISITOR)
     moment = timezone.now() - timedelta(days=days_ago)
@@ -70,9 +70,9 @@ def identified() -> set[int]:
 def test_old_sessions_go_and_all_others_stay(webchat: WebChat) -> None:
     old = ended(webchat, days_ago=31, email="old@example.com")
     young = ended(webchat, days_ago=30, email="young@example.com")
-    longer = ended(make_webchat(retention_days=90), days_ago=60, email="longer@example.com")
-    for_good = ended(make_webchat(), days_ago=900, email="forgood@example.com")
-    still_open = make_session(webchat, email="open@example.com")
+    longer = ended(WebChatFactory(retention_days=90), days_ago=60, email="longer@example.com")
+    for_good = ended(WebChatFactory(), days_ago=900, email="forgood@example.com")
+    still_open = SessionFactory(webchat=webchat, email="open@example.com")
     Session.objects.filter(pk=still_open.pk).update(created_at=timezone.now() - timedelta(days=500))
     kept = [young, longer, for_good, still_open]
     before = list(Session.objects.exclude(pk=old.pk).order_by("pk").values())
@@ -134,7 +134,7 @@ def test_days_are_local_calendar_days(
     webchat: WebChat, settings: Any, zone: str, began: str, ended_at: str | None, days: int, last_day: str
 ) -> None:
     settings.TIME_ZONE = zone
-    session = make_session(webchat)
+    session = SessionFactory(webchat=webchat)
     end = datetime.fromisoformat(ended_at).replace(tzinfo=UTC) if ended_at else None
     start = datetime.fromisoformat(began).replace(tzinfo=UTC)
     Session.objects.update(created_at=start, ended_at=end, status=Status.CLOSED)
@@ -187,12 +187,10 @@ def test_limit_takes_the_oldest(webchat: WebChat, monkeypatch: pytest.MonkeyPatc
     assert run()["sessions"] == 2
 
 
-def test_chunks_split_neither_a_moment_nor_company(
-    webchat: WebChat, monkeypatch: pytest.MonkeyPatch, make_user: Any
-) -> None:
+def test_chunks_split_neither_a_moment_nor_company(webchat: WebChat, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FIRST_CHUNK", "LARGEST_CHUNK"):
         monkeypatch.setattr(retention, name, 2)
-    sessions, operator = many(webchat, 6), make_user("operator")
+    sessions, operator = many(webchat, 6), StaffFactory()
     end, minutes = sessions[0].ended_at, timedelta(minutes=20)
     Session.objects.update(operator=operator, created_at=end, ended_at=end, duration=minutes)
     Session.objects.filter(pk=sessions[3].pk).update(duration=timedelta(minutes=40))

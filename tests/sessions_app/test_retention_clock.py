@@ -10,11 +10,10 @@ from django.core.management import CommandError
 from django.utils import timezone
 
 from anonymization.engine import ErasureRefused
-from anonymization.models import Door
 from sessions_app import retention
 from sessions_app.models import RetentionRun, Session
 from tests.database import dump
-from tests.factories import make_erasures, make_session, make_webchat
+from tests.factories import RecordFactory, SessionFactory, WebChatFactory
 from tests.sessions_app.test_retention import ended, identified, many, run
 from webchat.models import WebChat
 
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def webchat(monkeypatch: pytest.MonkeyPatch) -> WebChat:
     monkeypatch.setattr(retention, "PAUSE_ON_SQLITE", 0)
-    return make_webchat(retention_days=30)
+    return WebChatFactory(retention_days=30)
 
 
 def last_run(*, ago: timedelta) -> None:
@@ -51,7 +50,7 @@ def jump(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_it_refuses_a_clock_before_the_newest_record(webchat: WebChat) -> None:
     ended(webchat, days_ago=40)
-    make_erasures([(timezone.now() + timedelta(hours=2), Door.PAGE)])
+    RecordFactory(created_at=timezone.now() + timedelta(hours=2))
     assert refused("newest record of the ledger")
     assert refused("newest record of the ledger", "--dry-run")
     assert run("--clock-is-right")["sessions"] == 1
@@ -80,9 +79,9 @@ def test_a_clock_that_jumped_vouches_for_itself_by_nothing(webchat: WebChat, jum
     for day in (400, 401, 402):
         jump(timedelta(days=day))
         log_in("administrator").get("/")
-        make_webchat()
-        make_session(webchat, email=f"after-the-jump-{day}@example.com")
-    make_erasures([(timezone.now(), Door.PAGE)])
+        WebChatFactory()
+        SessionFactory(webchat=webchat, email=f"after-the-jump-{day}@example.com")
+    RecordFactory()
     assert refused("Is the clock right")
     assert refused("Is the clock right", "--dry-run")
     assert run("--clock-is-right")["sessions"] == 1
@@ -93,7 +92,7 @@ def test_a_long_weekend_off_is_forgiven_and_a_week_is_not(
     webchat: WebChat, days: int, hours: int, is_refused: bool
 ) -> None:
     ended(webchat, days_ago=40)
-    make_session(webchat, email="here-today@example.com")
+    SessionFactory(webchat=webchat, email="here-today@example.com")
     last_run(ago=timedelta(days=days, hours=hours))
     if is_refused:
         assert refused("more than 7 days ago")
@@ -107,7 +106,7 @@ def test_before_the_first_run_the_clock_is_compared_with_what_happened(
 ) -> None:
     ended(webchat, days_ago=28)
     jump(timedelta(days=days))
-    make_session(webchat, email="after-the-jump@example.com")
+    SessionFactory(webchat=webchat, email="after-the-jump@example.com")
     if is_refused:
         assert refused("Is the clock right")
     assert run(*["--clock-is-right"] * is_refused)["sessions"] == 1
@@ -121,7 +120,7 @@ def test_a_clock_that_jumps_in_a_run_takes_nothing_else(
     many(webchat, 3)
     young = [
         ended(place, days_ago=3, email=f"young{place.pk}@example.com")
-        for place in (webchat, make_webchat(retention_days=30))
+        for place in (webchat, WebChatFactory(retention_days=30))
     ]
     began = timezone.now()
     chunks = retention.anonymize_expired(now=began)

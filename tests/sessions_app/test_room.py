@@ -15,7 +15,7 @@ from anonymization.models import Door
 from sessions_app import services
 from sessions_app.models import Attachment, Message, Party, Session
 from tests.database import digest, media
-from tests.factories import make_webchat, publish
+from tests.factories import ConsentVersionFactory, WebChatFactory
 from tests.pages import close_files, submit
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def room(client: Client) -> str:
-    return submit(client, make_webchat()).headers["Location"]
+    return submit(client, WebChatFactory()).headers["Location"]
 
 
 def send(client: Client, room: str, name: str = "a.txt", content: bytes = b"content") -> Any:
@@ -215,12 +215,12 @@ def test_ended_conversation_can_be_read_until_it_is_erased(client: Client, room:
 
 def test_the_text_agreed_to_is_one_click_away(client: Client, room: str) -> None:
     webchat = Session.objects.get().webchat
-    publish(webchat, "A newer wording.")
+    ConsentVersionFactory(webchat=webchat, wording="A newer wording.")
     link = f'href="/w/{webchat.public_id}/consent/1/en/"'
     assert link in client.get(room).content.decode()
     client.post(f"{room}leave/")
     assert link in client.get(room).content.decode()
-    without = submit(client, make_webchat(entry_form="none", showroom_form="none")).headers["Location"]
+    without = submit(client, WebChatFactory(entry_form="none", showroom_form="none")).headers["Location"]
     assert "/consent/" not in client.get(without).content.decode()
 
 

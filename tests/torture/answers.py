@@ -49,12 +49,12 @@ def prepare() -> str:
     from api.services import create_client
     from sessions_app.models import Party
     from sessions_app.services import post_message
-    from tests.factories import make_session, make_webchat
+    from tests.factories import SessionFactory, WebChatFactory
 
     call_command("migrate", verbosity=0)
-    webchat = make_webchat(name="Shop Prague")
+    webchat = WebChatFactory(name="Shop Prague")
     for number in range(SESSIONS):
-        session = make_session(webchat, email=f"guest{number}@example.com")
+        session = SessionFactory(webchat=webchat, email=f"guest{number}@example.com")
         post_message(session, sender=Party.VISITOR, text="Hello")
         if number % 2:
             engine.erase(session, requester=engine.Requester(Door.COMMAND))

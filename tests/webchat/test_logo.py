@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from tests.webchat.test_webchats import GOOD
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def upload(log_in, django_capture_on_commit_callbacks):
     ("kind", "content_type"), [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp")]
 )
 def test_it_is_served_as_the_picture_it_is_and_as_nothing_else(upload, client, kind, content_type):
-    webchat, content = make_webchat(), picture(kind)
+    webchat, content = WebChatFactory(), picture(kind)
 
     assert upload(webchat, content, name="../Jana Nováková.html").status_code == 302
 
@@ -69,7 +69,7 @@ def test_it_is_served_as_the_picture_it_is_and_as_nothing_else(upload, client, k
     ids=["svg", "html", "gif", "cut", "empty", "heavy", "wide", "bomb"],
 )
 def test_anything_else_is_refused_at_the_field(upload, client, content, reason):
-    webchat = make_webchat()
+    webchat = WebChatFactory()
 
     response = upload(webchat, content)
 
@@ -81,7 +81,7 @@ def test_anything_else_is_refused_at_the_field(upload, client, content, reason):
 
 
 def test_a_replaced_or_removed_logo_leaves_no_file(upload, log_in):
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     upload(webchat, picture())
     first = webchat.logo.name
 
@@ -96,7 +96,7 @@ def test_a_replaced_or_removed_logo_leaves_no_file(upload, log_in):
 
 
 def test_saving_something_else_keeps_the_logo(upload):
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     upload(webchat, picture())
     name = webchat.logo.name
 
@@ -107,7 +107,7 @@ def test_saving_something_else_keeps_the_logo(upload):
 
 
 def test_a_logo_whose_file_is_gone_is_404(upload, client):
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     upload(webchat, picture())
     default_storage.delete(webchat.logo.name)
 

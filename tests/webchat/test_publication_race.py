@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from django.db import connection
 
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from tests.races import at_once
 from webchat import services
 from webchat.consent_html import DraftText
@@ -31,7 +31,7 @@ def publish_at_once(webchat, bases):
 
 
 def test_one_gets_the_version_and_the_other_is_told():
-    webchat = make_webchat()
+    webchat = WebChatFactory()
 
     results = publish_at_once(webchat, [1, 1])
 
@@ -40,7 +40,7 @@ def test_one_gets_the_version_and_the_other_is_told():
 
 
 def test_the_first_version_is_published_once():
-    webchat = make_webchat(published=False)
+    webchat = WebChatFactory(published=[])
 
     results = publish_at_once(webchat, [0] * 6)
 
@@ -49,7 +49,7 @@ def test_the_first_version_is_published_once():
 
 
 def test_each_gets_a_version_of_its_own_when_one_goes_on_from_the_other():
-    webchat = make_webchat()
+    webchat = WebChatFactory()
 
     results = publish_at_once(webchat, [1, 2])
 
@@ -58,7 +58,7 @@ def test_each_gets_a_version_of_its_own_when_one_goes_on_from_the_other():
 
 
 def test_a_language_added_at_the_same_moment_never_lacks_a_text():
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     texts = {code: DraftText("Label", "<p>Text</p>") for code in ("en", "cs", "de")}
 
     at_once(

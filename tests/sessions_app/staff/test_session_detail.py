@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -18,8 +17,8 @@ from anonymization import engine
 from anonymization.models import Door
 from sessions_app import services
 from sessions_app.models import Attachment, ConsentEvent, Party, Session
-from tests.factories import make_session, make_webchat
-from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, make_canary
+from tests.factories import SessionFactory, StaffFactory
+from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory
 from tests.sessions_app.staff.test_export import rows_of
 from webchat.models import EntryForm
 
@@ -41,7 +40,7 @@ PERSONAL = [
 
 def full_session() -> Session:
     """Return a session with everything in it that names a person."""
-    session = make_canary(visit=VISIT)
+    session = CanaryFactory(visit=VISIT)
     services.post_message(session, sender=Party.VISITOR, text="canary message")
     attach(session)
     services.set_note(session, note="canary note", result="canary result")
@@ -70,7 +69,7 @@ def test_personal_data_is_shown_with_the_right_only(log_in: LogIn) -> None:
 
 
 def test_the_ids_come_first_and_can_be_copied(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     assert f'data-copy="{session.pk}"' in page
     assert f'data-copy="{session.guest_id}"' in page
@@ -78,7 +77,7 @@ def test_the_ids_come_first_and_can_be_copied(log_in: LogIn) -> None:
 
 
 def test_the_consent_is_shown_with_the_exact_text(log_in: LogIn) -> None:
-    session = make_session(language="cs")
+    session = SessionFactory(language="cs")
     event = session.consent_events.get()
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     assert event.text.body in page
@@ -92,7 +91,7 @@ def test_the_consent_is_shown_with_the_exact_text(log_in: LogIn) -> None:
 
 
 def test_only_a_withdrawal_of_consent_has_a_badge(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     client = log_in("support")
     given = session.consent_events.get()
     assert "badge" not in card_of(client, session, "consent")
@@ -108,12 +107,12 @@ def card_of(client: Client, session: Session, name: str) -> str:
 
 
 def test_a_session_without_consent_says_why(log_in: LogIn) -> None:
-    session = make_session(make_webchat(entry_form=EntryForm.STANDARD, published=False))
+    session = SessionFactory(webchat__entry_form=EntryForm.STANDARD, webchat__published=[])
     assert "No consent was asked" in log_in("support").get(f"/sessions/{session.pk}/").content.decode()
 
 
 def test_the_transcript_is_in_the_order_of_time(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     services.post_message(session, sender=Party.VISITOR, text="the first message")
     attach(session)
     services.post_message(session, sender=Party.VISITOR, text="the last <b>message</b>")
@@ -125,7 +124,7 @@ def test_the_transcript_is_in_the_order_of_time(log_in: LogIn) -> None:
 
 
 def test_the_buttons_are_shown_with_the_right_only(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     links = [f'href="/sessions/{session.pk}/anonymize/"', f'href="/guests/{session.guest_id}/anonymize/"']
     for role, shown in {"support": True, "officer": True, "operator": False, "administrator": False}.items():
         page = log_in(role).get(f"/sessions/{session.pk}/").content.decode()
@@ -134,11 +133,11 @@ def test_the_buttons_are_shown_with_the_right_only(log_in: LogIn) -> None:
             assert [link in part for link in links] == [shown, shown], role
 
 
-def test_an_anonymized_session_says_when_by_whom_and_by_which_door(
-    log_in: LogIn, make_user: Callable[..., User]
-) -> None:
+def test_an_anonymized_session_says_when_by_whom_and_by_which_door(log_in: LogIn) -> None:
     session = full_session()
-    record, _did = engine.erase(session, requester=engine.Requester(Door.COMMAND, make_user("officer")))
+    record, _did = engine.erase(
+        session, requester=engine.Requester(Door.COMMAND, StaffFactory(role="officer"))
+    )
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     for value in (
         "by officer",
@@ -154,7 +153,7 @@ def test_an_anonymized_session_says_when_by_whom_and_by_which_door(
 
 @pytest.mark.parametrize("messages", [1, 30])
 def test_the_number_of_queries_does_not_grow(log_in: LogIn, messages: int) -> None:
-    session = make_session()
+    session = SessionFactory()
     for number in range(messages):
         services.post_message(session, sender=Party.VISITOR, text=f"message {number}")
     client = log_in("support")
@@ -164,7 +163,7 @@ def test_the_number_of_queries_does_not_grow(log_in: LogIn, messages: int) -> No
 
 
 def test_the_transcript_alone_is_sent_when_it_changed(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     client = log_in("operator")
     url = f"/sessions/{session.pk}/transcript/"
     first = client.get(url)
@@ -182,12 +181,12 @@ def test_the_transcript_alone_is_sent_when_it_changed(log_in: LogIn) -> None:
 
 
 def test_the_transcript_alone_needs_the_right(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     assert log_in("administrator").get(f"/sessions/{session.pk}/transcript/").status_code == 403
 
 
 def test_a_file_is_a_download_and_never_a_page(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     attachment = attach(session)
     url = f"/sessions/{session.pk}/files/{attachment.pk}/"
     response = log_in("support").get(url)
@@ -200,8 +199,8 @@ def test_a_file_is_a_download_and_never_a_page(log_in: LogIn) -> None:
 
 
 def test_a_file_of_another_session_is_not_found(log_in: LogIn) -> None:
-    attachment = attach(make_session())
-    other = make_session(email="other@example.com")
+    attachment = attach(SessionFactory())
+    other = SessionFactory(email="other@example.com")
     assert log_in("support").get(f"/sessions/{other.pk}/files/{attachment.pk}/").status_code == 404
 
 
@@ -212,7 +211,7 @@ def test_a_file_of_another_session_is_not_found(log_in: LogIn) -> None:
 def test_a_bad_id_is_not_found(log_in: LogIn, path: str, value: str) -> None:
     from urllib.parse import quote
 
-    make_session()
+    SessionFactory()
     assert (
         log_in("support").get(path.format(quote(value.encode("utf-8", "surrogatepass")))).status_code == 404
     )
@@ -223,7 +222,7 @@ def test_an_anonymized_session_and_guest_show_what_was_rounded_to_and_no_false_t
     log_in: LogIn, settings: Any, precision: str, said: str
 ) -> None:
     settings.ERASURE_TIME_PRECISION = precision
-    session = make_session()
+    session = SessionFactory()
     services.end_session(session, by=Party.VISITOR)
     pages = [f"/sessions/{session.pk}/", f"/guests/{session.guest_id}/", "/sessions/"]
     client = log_in("officer")

@@ -19,15 +19,15 @@ from anonymization.models import Door
 from sessions_app import services
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.tables import COLUMNS
-from tests.factories import make_session, make_webchat
-from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, make_canary, make_rows
+from tests.factories import SessionFactory, WebChatFactory
+from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, CanaryFactory, make_rows
 
 pytestmark = pytest.mark.django_db
 LogIn = Callable[[str], Client]
 
 
 def withdrawn(days_ago: int = 0, **fields: Any) -> Session:
-    session = make_session(email=f"{Session.objects.count()}@example.com", **fields)
+    session = SessionFactory(email=f"{Session.objects.count()}@example.com", **fields)
     services.record_withdrawal(session)
     Session.objects.filter(pk=session.pk).update(withdrawn_at=timezone.now() - timedelta(days=days_ago))
     session.refresh_from_db()
@@ -45,7 +45,7 @@ def badge(page: str) -> str:
 
 
 def test_the_oldest_stands_first_and_an_anonymized_one_leaves(log_in: LogIn) -> None:
-    make_session()
+    SessionFactory()
     new, old = withdrawn(), withdrawn(20)
     officer = log_in("officer")
     response = officer.get("/withdrawals/")
@@ -70,7 +70,7 @@ def test_the_oldest_stands_first_and_an_anonymized_one_leaves(log_in: LogIn) -> 
 
 
 def test_it_names_nobody(log_in: LogIn) -> None:
-    services.record_withdrawal(make_canary())
+    services.record_withdrawal(CanaryFactory())
     for page in ("/withdrawals/", "/"):
         text = log_in("support").get(page).content.decode()
         assert all(value not in text for value in (NAME, EMAIL, PHONE))
@@ -88,7 +88,7 @@ def test_who_can_not_anonymize_is_not_asked_to(log_in: LogIn, role: str) -> None
 
 @pytest.mark.parametrize("count", [1, 30])
 def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     text = webchat.current_text("en")
     for row in make_rows(webchat, count, status="closed", withdrawn_at=timezone.now()):
         for kind in ("given", "withdrawn"):
@@ -103,14 +103,14 @@ def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
 
 
 def test_more_than_a_page_are_counted(log_in: LogIn) -> None:
-    make_rows(make_webchat(), 103, status="closed", withdrawn_at=timezone.now())
+    make_rows(WebChatFactory(), 103, status="closed", withdrawn_at=timezone.now())
     page = log_in("officer").get("/withdrawals/").content.decode()
     assert "3 more" in page
     assert 'href="/sessions/?withdrawn=yes&amp;anonymized=no"' in page
 
 
 def test_the_table_filters_and_shows_them(log_in: LogIn) -> None:
-    plain, waits, erased = make_session(), withdrawn(), withdrawn()
+    plain, waits, erased = SessionFactory(), withdrawn(), withdrawn()
     engine.erase(erased, requester=engine.Requester(Door.PAGE))
     officer = log_in("officer")
     found = {
@@ -128,7 +128,7 @@ def test_the_table_filters_and_shows_them(log_in: LogIn) -> None:
 
 def test_the_file_says_when_as_exactly_as_it_is_known(log_in: LogIn, settings: Any) -> None:
     settings.ERASURE_TIME_PRECISION = "month"
-    plain, waits, erased = make_session(), withdrawn(), withdrawn()
+    plain, waits, erased = SessionFactory(), withdrawn(), withdrawn()
     engine.erase(erased, requester=engine.Requester(Door.PAGE))
     officer = log_in("officer")
     officer.post("/sessions/columns/", {"columns": ["id", "consent", "withdrawn"]})
@@ -145,9 +145,7 @@ def test_the_file_says_when_as_exactly_as_it_is_known(log_in: LogIn, settings: A
     ]
 
 
-def test_the_page_of_the_session_says_so_and_takes_no_note(
-    log_in: LogIn, make_user: Callable[..., Any]
-) -> None:
+def test_the_page_of_the_session_says_so_and_takes_no_note(log_in: LogIn) -> None:
     session = withdrawn(days_ago=3)
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     assert "The person has withdrawn their consent:" in page
