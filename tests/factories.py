@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import factory
 from django.contrib.auth.models import Group, User
 from django.core.files.base import ContentFile
+from django.db.models import F
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 from factory.random import reseed_random
@@ -26,7 +28,6 @@ from webchat.models import ConsentVersion, EntryForm, WebChat
 from webchat.services import publish_consent
 
 PASSWORD = "correct horse battery staple"
-WORDING = "We process your data to answer you."
 
 
 def start_anew() -> None:
@@ -46,32 +47,33 @@ class StaffFactory(DjangoModelFactory[User]):
     username = factory.SelfAttribute("role")
 
     @classmethod
-    def _create(cls, model_class: type[User], *, role: str, username: str, **values: Any) -> User:
+    def _create(cls, model_class: type[User], *, role: str, username: str) -> User:
         if user := User.objects.filter(username=username).first():
             return user
-        is_super = role == "superuser"
-        values = {"is_superuser": is_super, "is_staff": is_super} | values
-        user = User.objects.create_user(username, f"{username}@example.com", PASSWORD, **values)
+        rights = {"is_superuser": role == "superuser", "is_staff": role == "superuser"}
+        user = User.objects.create_user(username, f"{username}@example.com", PASSWORD, **rights)
         if role in ROLES:
             user.groups.add(Group.objects.get(name=role))
         return user
 
 
 class WebChatFactory(DjangoModelFactory[WebChat]):
-    """A WebChat with the GDPR form before both channels; ``published`` lists the wordings of its versions."""
+    """A WebChat with the GDPR form before both channels; ``published`` are the wordings of its versions."""
 
     class Meta:
         model = WebChat
-        skip_postgeneration_save = True
 
     name = factory.Sequence(lambda number: f"Shop {number + 1}")
     languages = factory.LazyFunction(lambda: ["en", "cs"])
     entry_form = showroom_form = EntryForm.GDPR
+    published = ("We process your data to answer you.",)
 
-    @factory.post_generation
-    def published(webchat: WebChat, create: bool, wordings: Sequence[str] | None) -> None:  # noqa: N805
-        for wording in [WORDING] if wordings is None else wordings:
+    @classmethod
+    def _create(cls, model_class: type[WebChat], *, published: Sequence[str], **fields: Any) -> WebChat:
+        webchat = super()._create(model_class, **fields)
+        for wording in published:
             ConsentVersionFactory(webchat=webchat, wording=wording)
+        return webchat
 
 
 class ConsentVersionFactory(DjangoModelFactory[ConsentVersion]):
@@ -80,21 +82,18 @@ class ConsentVersionFactory(DjangoModelFactory[ConsentVersion]):
     class Meta:
         model = ConsentVersion
 
-    webchat = factory.SubFactory(WebChatFactory, published=[])
-    wording = WORDING
-    published_by = None
+    webchat = factory.SubFactory(WebChatFactory)
+    wording = "We process your data to help you."
 
     @classmethod
-    def _create(
-        cls, model_class: type[ConsentVersion], *, webchat: WebChat, wording: str, published_by: User | None
-    ) -> ConsentVersion:
+    def _create(cls, model_class: type[ConsentVersion], *, webchat: WebChat, wording: str) -> ConsentVersion:
         texts = {
             language: DraftText(label=f"I agree ({language})", body=f"<p>{wording} ({language})</p>")
             for language in webchat.languages
         }
         current = webchat.current_version()
         number = current.number if current else 0
-        return publish_consent(webchat, texts=texts, based_on=number, published_by=published_by)
+        return publish_consent(webchat, texts=texts, based_on=number, published_by=None)
 
 
 def make_ticket(webchat: WebChat, *, channel: str = Channel.CHAT, language: str = "en") -> str:
@@ -104,14 +103,10 @@ def make_ticket(webchat: WebChat, *, channel: str = Channel.CHAT, language: str 
 
 
 class SessionFactory(DjangoModelFactory[Session]):
-    """A session that passed the gate; the same person gives the same guest.
-
-    ``operator``, ``messages``, ``ended``, ``withdrawn`` and ``anonymized`` are what happened since, in this order.
-    """
+    """A session that passed the gate, and what happened to it since; the same person gives the same guest."""
 
     class Meta:
         model = Session
-        skip_postgeneration_save = True
 
     class Params:
         showroom = factory.Trait(channel=Channel.AV)
@@ -124,52 +119,44 @@ class SessionFactory(DjangoModelFactory[Session]):
     channel, language = Channel.CHAT, "en"
     name, email, phone = "Jana Nováková", "jana@example.com", "603 123 456"
     visit = services.Visit(ip_address="203.0.113.7", user_agent="Mozilla/5.0")
+    operator, messages, ended, withdrawn, days_ago, anonymized = None, (), False, False, 0, False
 
     @classmethod
-    def _create(
-        cls,
-        model_class: type[Session],
-        *,
-        webchat: WebChat,
-        channel: str,
-        language: str,
-        visit: services.Visit,
-        **person: str,
-    ) -> Session:
-        signed = make_ticket(webchat, channel=channel, language=language)
-        shown = ticket.read(signed, webchat=webchat, channel=channel)
-        entry = services.Entry(**person, consent=True)
-        return services.start_session(webchat, ticket=shown, entry=entry, visit=visit)
+    def _create(cls, model_class: type[Session], **values: Any) -> Session:
+        form = {name: values.pop(name) for name in ("webchat", "channel", "language", "visit")}
+        person = {name: values.pop(name) for name in ("name", "email", "phone")}
+        session = _pass_the_gate(services.Entry(**person, consent=True), **form)
+        _go_on(session, **values)
+        session.refresh_from_db()
+        return session
 
-    @factory.post_generation
-    def operator(session: Session, create: bool, operator: User | None) -> None:  # noqa: N805
-        if operator:
-            services.accept_session(session, operator=operator)
 
-    @factory.post_generation
-    def messages(session: Session, create: bool, texts: Sequence[str] | None) -> None:  # noqa: N805
-        for text in texts or ():
-            MessageFactory(session=session, text=text)
+def _pass_the_gate(
+    entry: services.Entry, *, webchat: WebChat, channel: str, language: str, visit: services.Visit
+) -> Session:
+    signed = make_ticket(webchat, channel=channel, language=language)
+    shown = ticket.read(signed, webchat=webchat, channel=channel)
+    return services.start_session(webchat, ticket=shown, entry=entry, visit=visit)
 
-    @factory.post_generation
-    def ended(session: Session, create: bool, ended: bool | None) -> None:  # noqa: N805
-        if ended:
-            services.end_session(session, by=Party.VISITOR)
 
-    @factory.post_generation
-    def withdrawn(session: Session, create: bool, withdrawn: bool | None) -> None:  # noqa: N805
-        if withdrawn:
-            services.withdraw_consent(session)
-
-    @factory.post_generation
-    def anonymized(session: Session, create: bool, anonymized: bool | None) -> None:  # noqa: N805
-        if anonymized:
-            ErasureFactory(subject=session)
-
-    @classmethod
-    def _after_postgeneration(cls, instance: Session, create: bool, results: Any = None) -> None:
-        """Read the row again, since services return the changed session or change only the stored one."""
-        instance.refresh_from_db()
+def _go_on(
+    session: Session, *, operator: User | None, messages: Sequence[str], ended: bool, withdrawn: bool,
+    days_ago: int, anonymized: bool,
+) -> None:  # fmt: skip
+    if operator:
+        services.accept_session(session, operator=operator)
+    for text in messages:
+        MessageFactory(session=session, text=text)
+    if ended:
+        services.end_session(session, by=Party.VISITOR)
+    if withdrawn:
+        services.withdraw_consent(session)
+    if days_ago:
+        times = ("created_at", "accepted_at", "ended_at", "withdrawn_at")
+        earlier = {name: F(name) - timedelta(days=days_ago) for name in times}
+        Session.objects.filter(pk=session.pk).update(**earlier)
+    if anonymized:
+        ErasureFactory(subject=session)
 
 
 class GuestFactory(DjangoModelFactory[Guest]):

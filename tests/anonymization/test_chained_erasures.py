@@ -25,7 +25,7 @@ from sessions_app.models import Guest, Session
 from tests.anonymization.test_ledger import stand_alone
 from tests.bystander import besides
 from tests.database import digest, dump
-from tests.factories import SessionFactory, WebChatFactory
+from tests.factories import ErasureFactory, SessionFactory, WebChatFactory
 from tests.races import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bystander")]
@@ -40,8 +40,7 @@ def copy(settings: Any, tmp_path: Path) -> Path:
 
 
 def erase(subject: Any, door: Door = Door.COMMAND) -> Erasure:
-    record, _erased = engine.erase(subject, requester=engine.Requester(door))
-    return record
+    return ErasureFactory(subject=subject, door=door)
 
 
 def kind_of(line: str) -> str:
@@ -57,8 +56,7 @@ def erase_and_fail(session: Session, before: Callable[[], object] = bool) -> Non
 
 
 def sessions(count: int) -> list[Session]:
-    webchat = WebChatFactory()
-    return [SessionFactory(webchat=webchat, email=f"guest{number}@example.com") for number in range(count)]
+    return SessionFactory.create_batch(count, webchat=WebChatFactory(), new_guest=True)
 
 
 def run(command: str, *arguments: str) -> str:

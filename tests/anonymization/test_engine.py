@@ -12,11 +12,10 @@ from django.utils import timezone
 
 from anonymization import engine
 from anonymization.models import Door, Erasure, FileDeletion
-from sessions_app import services
-from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session
+from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session
 from tests.bystander import besides, media_besides
 from tests.database import Rows, digest, dump
-from tests.factories import AttachmentFactory, SessionFactory, StaffFactory, WebChatFactory
+from tests.factories import AttachmentFactory, MessageFactory, SessionFactory, StaffFactory, WebChatFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
@@ -29,7 +28,7 @@ def conversation(django_capture_on_commit_callbacks: Any) -> Session:
 
 
 def talk(session: Session, words: str = "hello") -> Session:
-    services.post_message(session, sender=Party.VISITOR, text=words)
+    MessageFactory(session=session, text=words)
     AttachmentFactory(session=session, content=words.encode(), original_name=f"{words}.txt")
     return session
 
@@ -146,11 +145,8 @@ def test_number_of_statements_does_not_grow(kind: str, django_capture_on_commit_
     counted = []
     for number in (1, 2, 30):
         webchat, email = WebChatFactory(), f"guest{number}@example.com"
-        sessions = [
-            SessionFactory(webchat=webchat, email=email) for _ in range(2 if kind == "session" else 1)
-        ]
-        if kind == "guest":
-            sessions += [SessionFactory(webchat=webchat, email=email) for _ in range(number - 1)]
+        count = {"session": 2, "last session": 1, "guest": number}[kind]
+        sessions = SessionFactory.create_batch(count, webchat=webchat, email=email)
         for session in sessions if kind == "guest" else [sessions[0]] * number:
             talk(session)
         subject = sessions[0].guest if kind == "guest" else sessions[0]

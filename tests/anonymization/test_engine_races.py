@@ -19,7 +19,7 @@ from sessions_app import services
 from sessions_app.models import Attachment, Guest, Message, Party, Session, Signal
 from tests.bystander import besides, media_besides
 from tests.database import dump
-from tests.factories import AttachmentFactory, SessionFactory, WebChatFactory
+from tests.factories import AttachmentFactory, MessageFactory, SessionFactory, WebChatFactory
 from tests.races import at_once, wait_until_blocked_by_me
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bystander")]
@@ -33,7 +33,7 @@ def erase(subject: Any) -> Any:
 
 
 def say(session: Session) -> Any:
-    return services.post_message(session, sender=Party.VISITOR, text="Kassiopeia")
+    return MessageFactory(session=session, text="Kassiopeia")
 
 
 def send(session: Session) -> Any:
@@ -47,8 +47,7 @@ def note(session: Session) -> Any:
 @pytest.mark.parametrize("writer", [say, send, note])
 def test_writer_leaves_nothing_behind_an_erasure(writer: Any) -> None:
     webchat = WebChatFactory()
-    for number in range(ROUNDS):
-        session = SessionFactory(webchat=webchat, email=f"{number}@example.com")
+    for session in SessionFactory.create_batch(ROUNDS, webchat=webchat, new_guest=True):
         results = at_once([partial(writer, session), partial(erase, session), partial(writer, session)])
         assert not isinstance(results[1], Exception)
         for result in (results[0], results[2]):
@@ -61,9 +60,7 @@ def test_writer_leaves_nothing_behind_an_erasure(writer: Any) -> None:
 
 
 def test_eight_erasures_of_one_subject_are_one_record() -> None:
-    webchat = WebChatFactory()
-    session = SessionFactory(webchat=webchat)
-    SessionFactory(webchat=webchat)
+    session, _again = SessionFactory.create_batch(2)
     guest = session.guest
     results: list[Any] = at_once([partial(erase, guest), partial(erase, session)] * 4)
     records = {record.pk for record, _ in results}
@@ -74,10 +71,8 @@ def test_eight_erasures_of_one_subject_are_one_record() -> None:
 
 def test_eight_erasures_of_different_guests_are_numbered_without_a_gap() -> None:
     webchat = WebChatFactory()
-    for number in range(ROUNDS):
-        sessions = [
-            SessionFactory(webchat=webchat, email=f"{number}.{guest}@example.com") for guest in range(8)
-        ]
+    for _number in range(ROUNDS):
+        sessions = SessionFactory.create_batch(8, webchat=webchat, new_guest=True)
         results = at_once([partial(erase, session.guest) for session in sessions])
         assert not [result for result in results if isinstance(result, Exception)]
     numbers = Erasure.objects.order_by("number").values_list("number", flat=True)

@@ -22,7 +22,7 @@ from anonymization.models import Door, Erasure, FileDeletion, StorageMarker
 from sessions_app import services
 from sessions_app.models import Attachment, Session
 from tests.database import media, media_contains
-from tests.factories import AttachmentFactory, RecordFactory, SessionFactory
+from tests.factories import AttachmentFactory, ErasureFactory, RecordFactory, SessionFactory
 from tests.races import wait_until_blocked_by_me
 
 pytestmark = pytest.mark.django_db
@@ -47,9 +47,7 @@ def call(command: str, capsys: Any) -> tuple[int, str]:
 @pytest.fixture
 def erased(django_capture_on_commit_callbacks: Any) -> Erasure:
     """Return the record of an erasure whose file is still stored."""
-    session = SessionFactory()
-    send(session)
-    record, _ = engine.erase(session, requester=COMMAND)
+    record = ErasureFactory(subject=send(SessionFactory()).session)
     assert (len(media()), record.pending_files) == (1, 1)
     return record
 
@@ -86,7 +84,7 @@ def test_an_upload_into_another_storage_does_not_make_it_the_right_one(
     erased: Erasure, elsewhere: Path, settings: Any, capsys: Any
 ) -> None:
     settings.MEDIA_ROOT = elsewhere
-    send(SessionFactory(email="petr@example.com"))
+    send(SessionFactory(new_guest=True))
     assert call("delete_erased_files", capsys)[0] == 1
     assert erased.pending_files == 1
     assert StorageMarker.objects.count() == 1

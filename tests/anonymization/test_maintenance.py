@@ -19,12 +19,12 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
-from anonymization import engine, files, maintenance
-from anonymization.models import Door, Erasure, FileDeletion, Maintenance
+from anonymization import files, maintenance
+from anonymization.models import Erasure, FileDeletion, Maintenance
 from bench.postgres import data_folders
 from sessions_app import services
 from sessions_app.models import Party, Session
-from tests.factories import AttachmentFactory, SessionFactory, WebChatFactory
+from tests.factories import AttachmentFactory, ErasureFactory, SessionFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,8 +43,7 @@ def rewrite(*arguments: str) -> str:
 
 
 def erase(subject: Any) -> Erasure:
-    record, _erased = engine.erase(subject, requester=engine.Requester(Door.COMMAND))
-    return record
+    return ErasureFactory(subject=subject)
 
 
 def conversation() -> Session:

@@ -18,9 +18,9 @@ from django.utils import timezone
 from anonymization import batch, engine
 from anonymization.models import Door
 from sessions_app import company, services
-from sessions_app.models import Party, Session
+from sessions_app.models import Session
 from tests import traffic
-from tests.factories import SessionFactory, StaffFactory, WebChatFactory
+from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
 from tests.races import wait_until_blocked_by_me
 
 pytestmark = pytest.mark.django_db
@@ -83,10 +83,7 @@ def test_the_report_finds_those_who_are_alone(settings: Any, monkeypatch: pytest
 
 
 def ended(webchat: Any, operator: Any, *, minutes: float = 7, **fields: Any) -> Session:
-    session = SessionFactory(webchat=webchat, email=f"guest{Session.objects.count()}@example.com", **fields)
-    if operator is not None:
-        services.accept_session(session, operator=operator)
-    services.end_session(session, by=Party.VISITOR)
+    session = SessionFactory(webchat=webchat, new_guest=True, operator=operator, ended=True, **fields)
     Session.objects.filter(pk=session.pk).update(duration=timedelta(minutes=minutes))
     return session
 
@@ -104,7 +101,7 @@ def test_operator_and_duration_stay_in_company_only() -> None:
     call = ended(webchat, often, channel="av")
     missed = ended(webchat, None)
     for session in (alike[0], longer, another, czech, elsewhere, call, missed):
-        engine.erase(session, requester=engine.Requester(Door.PAGE))
+        ErasureFactory(subject=session)
     # The others are found alike whether they go one by one or together, and with the first one gone.
     anonymize([session.pk for session in alike[1:]])
     assert {left(session) for session in alike} == {(often.pk, timedelta(minutes=5))}
@@ -140,7 +137,7 @@ def test_who_is_about_to_be_cleared_is_nobodys_company() -> None:
 def ended_and_erased(webchat: Any, operator: Any) -> Session:
     try:
         session = ended(webchat, operator)
-        engine.erase(session, requester=engine.Requester(Door.PAGE))
+        ErasureFactory(subject=session)
         return session
     finally:
         connection.close()
@@ -152,7 +149,7 @@ def test_a_withdrawal_singles_nobody_out() -> None:
     sessions = [ended(webchat, operator) for _ in range(2 * company.COMPANY)]
     one, *several = sessions[: company.COMPANY + 1]
     services.record_withdrawal(one)
-    engine.erase(one, requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=one)
     assert left(one) == (None, None), "as many others are alike, but did not withdraw"
     for session in several:
         services.record_withdrawal(session)
@@ -170,7 +167,7 @@ def test_a_duration_becomes_that_of_its_band(minutes: float, stays: int) -> None
     webchat, operator = WebChatFactory(), StaffFactory()
     alike = [ended(webchat, operator, minutes=minutes) for _ in range(company.COMPANY)]
     Session.objects.update(waited=timedelta(minutes=minutes))
-    engine.erase(alike[0], requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=alike[0])
     assert left(alike[0]) == (operator.pk, timedelta(minutes=stays))
     assert alike[0].waited == timedelta(minutes=stays)
 
@@ -184,17 +181,17 @@ def test_company_is_that_of_the_period(settings: Any, precision: str, together: 
         # The days after the change to daylight saving time, the first one of a week.
         moment = timezone.make_aware(datetime(2026, 3, 30)) + timedelta(days=number // 4)
         Session.objects.filter(pk=session.pk).update(created_at=moment)
-    engine.erase(sessions[0], requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=sessions[0])
     assert (left(sessions[0])[0] is not None) is together
 
 
 def test_the_period_is_that_of_the_question_and_each_line_one_query(settings: Any) -> None:
     settings.ERASURE_TIME_PRECISION = "week"
     for days_later in (0, 7, 21):
-        session = SessionFactory(email=f"guest{days_later}@example.com")
+        session = SessionFactory(new_guest=True)
         day = timezone.make_aware(datetime.combine(MONDAY, time(12))) + timedelta(days=days_later)
         Session.objects.filter(pk=session.pk).update(created_at=day)
-        engine.erase(session, requester=engine.Requester(Door.PAGE))
+        ErasureFactory(subject=session)
     assert of_sessions()[0]["rows"] == 3
     assert of_sessions("--from", "2026-01-12")[0]["rows"] == 2
     assert of_sessions("--from", "2026-01-12", "--to", "2026-01-12")[0]["rows"] == 1
@@ -208,12 +205,9 @@ def test_the_period_is_that_of_the_question_and_each_line_one_query(settings: An
 
 
 def test_few_are_fewer_than_five_and_alone_is_one(settings: Any) -> None:
-    sessions = [
-        SessionFactory(webchat=webchat, email=f"{webchat.pk}.{number}@example.com")
-        for webchat, alike in ((WebChatFactory(), 1), (WebChatFactory(), 4), (WebChatFactory(), 5))
-        for number in range(alike)
-    ]
-    anonymize([session.pk for session in sessions])
+    for alike in (1, 4, 5):
+        SessionFactory.create_batch(alike, webchat=WebChatFactory(), new_guest=True)
+    anonymize([session.pk for session in Session.objects.all()])
     known, all_of_it = of_sessions()
     assert (known["rows"], known["alone"], known["few"], known["smallest"]) == (10, 1, 5, 1)
     assert all_of_it["columns"][: len(known["columns"])] == known["columns"]

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.checks import Error
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
@@ -18,17 +17,14 @@ from anonymization.models import Door
 from anonymization.policy import registry
 from sessions_app.models import Attachment, Guest, Message, Session
 from tests.database import digest
-from tests.factories import SessionFactory, WebChatFactory
+from tests.factories import MessageFactory, SessionFactory, StaffFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def sealed() -> Session:
-    session = SessionFactory()
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
-    session.refresh_from_db()
-    return session
+    return SessionFactory(anonymized=True)
 
 
 def columns() -> list[tuple[type, str]]:
@@ -41,7 +37,7 @@ def another_value(model: Any, name: str) -> Any:
     if name == "webchat":
         return WebChatFactory().pk
     if name == "operator":
-        return User.objects.create_user("operator").pk
+        return StaffFactory().pk
     kind = model._meta.get_field(name).get_internal_type()
     return {
         "BigAutoField": 999_999,
@@ -100,7 +96,7 @@ def test_mark_without_a_record_is_refused() -> None:
 
 def test_no_message_and_no_file_hangs_on_a_sealed_session(sealed: Session) -> None:
     other = SessionFactory(webchat=sealed.webchat)
-    message = Message.objects.create(session=other, sender="visitor", text="x")
+    message = MessageFactory(session=other)
     for attempt in (
         lambda: Message.objects.create(session=sealed, sender="visitor", text="x"),
         lambda: Message.objects.filter(pk=message.pk).update(session=sealed),
@@ -164,9 +160,8 @@ def test_an_erased_value_is_written_as_its_column_keeps_it(value: Any, sqlite: s
 
 
 def test_identified_rows_stay_writable() -> None:
-    session = SessionFactory()
+    session = SessionFactory(messages=["x"])
     Session.objects.filter(pk=session.pk).update(note="called back")
-    Message.objects.create(session=session, sender="visitor", text="x")
     assert Session.objects.get().note == "called back"
 
 

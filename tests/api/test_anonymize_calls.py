@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,16 +14,22 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from anonymization import engine, files, triggers
+from anonymization import files, triggers
 from anonymization.models import Door, Erasure
 from api import services
 from api.models import ApiClient, IdempotencyKey, LimitReached
-from sessions_app.models import Guest, Party, Session
-from sessions_app.services import post_message
+from sessions_app.models import Guest, Session
 from tests.api.conftest import Caller, token_for
 from tests.bystander import besides
 from tests.database import digest, dump
-from tests.factories import ApiClientFactory, AttachmentFactory, SessionFactory, StaffFactory, WebChatFactory
+from tests.factories import (
+    ApiClientFactory,
+    AttachmentFactory,
+    ErasureFactory,
+    MessageFactory,
+    SessionFactory,
+    StaffFactory,
+)
 from tests.races import at_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
@@ -45,9 +52,8 @@ def commits(django_capture_on_commit_callbacks: Any) -> Callable[..., Any]:
 
 
 def test_a_session_is_anonymized_and_answers_in_the_same_shape(api: Any, commits: Any) -> None:
-    session = SessionFactory(name="Kanar Kanarova", email="kanar@example.com")
-    SessionFactory(webchat=session.webchat, name="Kanar Kanarova", email="kanar@example.com")
-    post_message(session, sender=Party.VISITOR, text="kanartext")
+    session, _again = SessionFactory.create_batch(2, name="Kanar Kanarova", email="kanar@example.com")
+    MessageFactory(session=session, text="kanartext")
     caller = api()
     before = caller.get(f"/api/v1/Sessions/{session.pk}").json()
     assert "anar" in json.dumps(before), "the positive control"
@@ -69,8 +75,7 @@ def test_a_session_is_anonymized_and_answers_in_the_same_shape(api: Any, commits
 
 
 def test_the_record_names_the_door_and_the_client() -> None:
-    client = ApiClientFactory(name="CRM nightly sync")
-    session = SessionFactory()
+    client, session = ApiClientFactory(name="CRM nightly sync"), SessionFactory()
     Caller(token_for(client)).post(f"/api/v1/Guest/{session.guest_id}/anonymous")
     record = Erasure.objects.get()
     assert (record.door, record.client, record.requested_by) == (Door.API, client, None)
@@ -98,8 +103,7 @@ def test_repeating_is_a_success_and_changes_nothing(api: Any) -> None:
 
 
 def test_files_that_are_still_there_are_told(api: Any, monkeypatch: Any, commits: Any) -> None:
-    session = SessionFactory()
-    AttachmentFactory(session=session)
+    session = AttachmentFactory().session
     path = f"/api/v1/Sessions/{session.pk}/anonymous"
     with monkeypatch.context() as broken:
         broken.setattr("anonymization.files.default_storage.delete", lambda name: None)
@@ -112,9 +116,7 @@ def test_files_that_are_still_there_are_told(api: Any, monkeypatch: Any, commits
 
 @pytest.mark.parametrize("word", ["true", "TRUE", "1"])
 def test_a_dry_run_counts_and_changes_nothing(api: Any, word: str) -> None:
-    session = SessionFactory()
-    SessionFactory(webchat=session.webchat)
-    post_message(session, sender=Party.VISITOR, text="Hello")
+    session, _again = SessionFactory(messages=["Hello"]), SessionFactory()
     caller = api()
     before = digest()
     guest = caller.post(f"/api/v1/Guest/{session.guest_id}/anonymous?dry_run={word}")
@@ -165,8 +167,7 @@ def test_a_huge_body_is_refused(api: Any) -> None:
 
 
 def test_only_the_subject_changes(api: Any) -> None:
-    webchat = WebChatFactory()
-    mine, other = SessionFactory(webchat=webchat), SessionFactory(webchat=webchat, email="petr@example.com")
+    mine, other = SessionFactory(), SessionFactory(email="petr@example.com")
     before = digest()
     api().post(f"/api/v1/Sessions/{mine.pk}/anonymous")
     after = digest()
@@ -181,8 +182,7 @@ def test_only_the_subject_changes(api: Any) -> None:
 
 
 def test_a_key_stands_for_one_request_of_one_client(api: Any) -> None:
-    webchat = WebChatFactory()
-    first, second = SessionFactory(webchat=webchat), SessionFactory(webchat=webchat, email="petr@example.com")
+    first, second = SessionFactory.create_batch(2, new_guest=True)
     caller, other = api(), api()
     key = {"headers": {"Idempotency-Key": "kanar-key-1"}}
     path = "/api/v1/Sessions/{}/anonymous"
@@ -202,8 +202,7 @@ def test_a_key_stands_for_one_request_of_one_client(api: Any) -> None:
 
 
 def test_a_key_is_free_again_after_a_day_and_a_failure_keeps_none(api: Any) -> None:
-    webchat = WebChatFactory()
-    first, second = SessionFactory(webchat=webchat), SessionFactory(webchat=webchat, email="petr@example.com")
+    first, second = SessionFactory.create_batch(2, new_guest=True)
     caller, key = api(), {"headers": {"Idempotency-Key": "k"}}
     assert caller.post("/api/v1/Sessions/999999/anonymous", **key).status_code == 404
     assert not IdempotencyKey.objects.exists()
@@ -235,8 +234,7 @@ def two_an_hour(settings: Any) -> None:
 @pytest.mark.usefixtures("two_an_hour")
 @pytest.mark.parametrize("call", ["Guest/{guest}/anonymous", "Sessions/{session}/anonymize"])
 def test_a_stolen_token_does_not_empty_the_company(api: Any, log_in: Any, call: str) -> None:
-    webchat, caller = WebChatFactory(), api()
-    sessions = [SessionFactory(webchat=webchat, email=f"guest{n}@example.com") for n in range(4)]
+    caller, sessions = api(), SessionFactory.create_batch(4, new_guest=True)
     paths = [f"/api/v1/{call.format(guest=s.guest_id, session=s.pk)}" for s in sessions]
     assert [caller.post(path).status_code for path in paths] == [204, 204, 429, 429]
     refused = caller.post(paths[2])
@@ -263,12 +261,9 @@ def test_a_stolen_token_does_not_empty_the_company(api: Any, log_in: Any, call: 
 def test_a_guest_counts_whatever_call_took_them(api: Any, settings: Any) -> None:
     """The last session takes its guest along."""
     settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 2, "sessions_app.Session": 100}
-    webchat, caller = WebChatFactory(), api()
-    sessions = [SessionFactory(webchat=webchat, email=f"guest{n}@example.com") for n in range(4)]
-    extra = SessionFactory(webchat=webchat, email="guest3@example.com")
-    statuses = [
-        caller.post(f"/api/v1/Sessions/{session.pk}/anonymize").status_code for session in sessions[:3]
-    ]
+    caller, sessions = api(), SessionFactory.create_batch(3, new_guest=True)
+    extra, _again = SessionFactory.create_batch(2)
+    statuses = [caller.post(f"/api/v1/Sessions/{session.pk}/anonymize").status_code for session in sessions]
     assert statuses == [204, 204, 429]
     sessions[2].refresh_from_db()
     assert sessions[2].entered_name, "what was refused is rolled back"
@@ -281,8 +276,7 @@ def test_kinds_have_limits_of_their_own_and_the_oldest_erasure_says_when_to_go_o
     api: Any, settings: Any
 ) -> None:
     settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 100, "sessions_app.Session": 1}
-    webchat, caller = WebChatFactory(), api()
-    sessions = [SessionFactory(webchat=webchat, email=f"guest{n}@example.com") for n in range(4)]
+    caller, sessions = api(), SessionFactory.create_batch(4, new_guest=True)
     caller.post(f"/api/v1/Guest/{sessions[0].guest_id}/anonymous")
     assert caller.post(f"/api/v1/Sessions/{sessions[1].pk}/anonymous").status_code == 204
     moved = timezone.now() - timedelta(minutes=50)
@@ -297,17 +291,15 @@ def test_kinds_have_limits_of_their_own_and_the_oldest_erasure_says_when_to_go_o
 def test_what_another_door_erased_meanwhile_is_no_erasure_of_the_client(settings: Any) -> None:
     settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 1, "sessions_app.Session": 1}
     client = ApiClientFactory()
-    webchat = WebChatFactory()
-    first, second = SessionFactory(webchat=webchat), SessionFactory(webchat=webchat, email="petr@example.com")
+    first, second = SessionFactory.create_batch(2, new_guest=True)
     services.erase_for(client, first)
-    engine.erase(Session.objects.get(pk=second.pk), requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=Session.objects.get(pk=second.pk), door=Door.PAGE)
     assert services.erase_for(client, second).door == Door.PAGE
     assert not LimitReached.objects.exists()
 
 
 def test_a_client_that_is_revoked_while_its_request_waits_erases_nothing() -> None:
-    client = ApiClientFactory()
-    session = SessionFactory()
+    client, session = ApiClientFactory(), SessionFactory()
     services.revoke_client(client, revoked_by=None)
     with pytest.raises(services.Revoked):
         services.erase_for(client, session)
@@ -325,11 +317,8 @@ def test_seen_is_what_one_client_did() -> None:
 
 @pytest.mark.usefixtures("two_an_hour")
 def test_the_hour_passes_and_other_clients_are_not_stopped(api: Any, monkeypatch: Any) -> None:
-    webchat, caller = WebChatFactory(), api()
-    paths = [
-        f"/api/v1/Guest/{SessionFactory(webchat=webchat, email=f'g{n}@example.com').guest_id}/anonymous"
-        for n in range(4)
-    ]
+    caller, sessions = api(), SessionFactory.create_batch(4, new_guest=True)
+    paths = [f"/api/v1/Guest/{session.guest_id}/anonymous" for session in sessions]
     for path in paths[:2]:
         caller.post(path)
     assert caller.post(paths[2]).status_code == 429
@@ -342,10 +331,8 @@ def test_the_hour_passes_and_other_clients_are_not_stopped(api: Any, monkeypatch
 @pytest.mark.django_db(transaction=True)
 def test_requests_at_once_do_not_pass_the_limit_together(settings: Any) -> None:
     settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 3, "sessions_app.Session": 3}
-    client = ApiClientFactory()
-    webchat = WebChatFactory()
-    guests = [SessionFactory(webchat=webchat, email=f"guest{n}@example.com").guest for n in range(8)]
-    results = at_once([lambda guest=guest: services.erase_for(client, guest) for guest in guests])
+    client, sessions = ApiClientFactory(), SessionFactory.create_batch(8, new_guest=True)
+    results = at_once([partial(services.erase_for, client, session.guest) for session in sessions])
     assert sum(isinstance(result, Erasure) for result in results) == 3
     assert sum(isinstance(result, services.TooManyErasures) for result in results) == 5
     assert Guest.objects.exclude(anonymized_at=None).count() == 3
@@ -355,9 +342,7 @@ def test_requests_at_once_do_not_pass_the_limit_together(settings: Any) -> None:
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_one_key_at_once_is_one_claim() -> None:
-    client = ApiClientFactory()
-    guest = SessionFactory().guest
-    assert guest is not None
+    client, guest = ApiClientFactory(), SessionFactory().guest
     results = at_once([lambda: services.erase_for(client, guest, key="same") for _ in range(6)])
     assert {result.pk for result in results if isinstance(result, Erasure)} == {Erasure.objects.get().pk}
     assert len([result for result in results if isinstance(result, Erasure)]) == 6

@@ -15,11 +15,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from anonymization import engine
-from anonymization.models import Door
 from api.models import ApiClient
 from sessions_app import services
-from sessions_app.models import Channel, Guest, Party, Session
+from sessions_app.models import Guest, Party, Session
 from tests.factories import ApiClientFactory, SessionFactory, StaffFactory, WebChatFactory
 from tests.server import Server
 
@@ -96,18 +94,12 @@ def program(server: Server) -> Program:
 @pytest.fixture
 def sessions() -> list[int]:
     """A waiting, an active, an ended and an anonymized session."""
-    webchat, operator = WebChatFactory(name="Shop Prague"), StaffFactory()
-    made = [
-        SessionFactory(webchat=webchat, email=f"guest{n}@example.com", channel=c)
-        for n, c in enumerate(["chat", "av"] * 2)
-    ]
-    for session in made[1:]:
-        services.accept_session(session, operator=operator)
-        services.post_message(session, sender=Party.VISITOR, text="Hello")
-    services.end_session(made[2], by=Party.OPERATOR)
-    engine.erase(made[3], requester=engine.Requester(Door.COMMAND))
-    assert made[1].channel == Channel.AV
-    return [session.pk for session in made]
+    shared = {"webchat": WebChatFactory(name="Shop Prague"), "new_guest": True}
+    taken = shared | {"operator": StaffFactory(), "messages": ["Hello"]}
+    waiting, active = SessionFactory(**shared), SessionFactory(**taken, showroom=True)
+    ended, anonymized = SessionFactory(**taken), SessionFactory(**taken, showroom=True, anonymized=True)
+    services.end_session(ended, by=Party.OPERATOR)
+    return [session.pk for session in (waiting, active, ended, anonymized)]
 
 
 def test_the_official_r_client(program: Program, sessions: list[int]) -> None:

@@ -14,7 +14,7 @@ import yaml
 
 from api.models import Right
 from sessions_app.models import Guest, Session
-from tests.factories import ApiClientFactory, SessionFactory, WebChatFactory
+from tests.factories import ApiClientFactory, SessionFactory
 from tests.server import Server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
@@ -36,12 +36,7 @@ def examples(language: str, server: Server, session: Session, guest: int | None)
 def test_the_examples_run(language: str, server: Server) -> None:
     if language == "sh" and shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    webchat = WebChatFactory()
-    session, other = (
-        SessionFactory(webchat=webchat),
-        SessionFactory(webchat=webchat, name="Petr", email="petr@example.com"),
-    )
-    client = ApiClientFactory()
+    session, other, client = SessionFactory(), SessionFactory(new_guest=True), ApiClientFactory()
     program = [sys.executable, "-"] if language == "python" else ["sh", "-eu"]
     finished = subprocess.run(
         program,

@@ -11,7 +11,7 @@ from django.test import Client
 
 from api.models import Right
 from sessions_app import services
-from sessions_app.models import Guest, Party, Session
+from sessions_app.models import Guest, Session
 from tests.database import digest
 from tests.factories import AttachmentFactory, SessionFactory, StaffFactory
 from tests.test_permission_matrix import routes
@@ -134,9 +134,9 @@ def test_without_the_right_no_person_is_shown(api: Any) -> None:
         name="Kanar Kanarova",
         email="kanar@example.com",
         phone="603 777 888",
+        messages=["kanartext"],
+        operator=StaffFactory(),
     )
-    services.post_message(session, sender=Party.VISITOR, text="kanartext")
-    services.accept_session(session, operator=StaffFactory())
     services.set_note(session, note="kanarnote", result="")
     AttachmentFactory(session=session, original_name="kanarfile.txt")
     Session.objects.update(feedback_text="kanarfeedback", feedback_stars=4)

@@ -11,7 +11,7 @@ import yaml
 from django.test import Client
 
 from tests.api.conftest import Caller
-from tests.factories import AttachmentFactory, SessionFactory, WebChatFactory
+from tests.factories import AttachmentFactory, SessionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -30,11 +30,7 @@ class World:
 
     def __init__(self, api: Callable[..., Caller], settings: Any) -> None:
         self.api, self.settings = api, settings
-        webchat = WebChatFactory()
-        self.one, self.other = (
-            SessionFactory(webchat=webchat),
-            SessionFactory(webchat=webchat, email="petr@example.com"),
-        )
+        self.one, self.other = SessionFactory(), SessionFactory(new_guest=True)
 
     def url(self, path: str, session: Any = None) -> str:
         session = session or self.one

@@ -17,8 +17,7 @@ from django.utils.translation import override
 
 from mluvii_gdpr.checks import check_mail_is_sent
 from mluvii_gdpr.models import Profile
-from tests.conftest import PASSWORD
-from tests.factories import StaffFactory, WebChatFactory
+from tests.factories import PASSWORD, StaffFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db
 

@@ -15,14 +15,12 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app import services, streams
 from sessions_app.calls import ice_servers
 from sessions_app.forms import SignalForm
 from sessions_app.models import Channel, Party, Session, Signal
 from sessions_app.streams import Cursor, Watch
-from tests.factories import SessionFactory, StaffFactory, WebChatFactory
+from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
 from tests.pages import entry_url, submit
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +85,7 @@ def test_before_the_gate_there_is_nothing_of_a_call(client: Client) -> None:
 
 
 def test_devices_are_for_pages_of_calls(client: Client, log_in: Callable[[str], Client], room: str) -> None:
-    call, chat = Session.objects.get(), SessionFactory(email="petr@example.com")
+    call, chat = Session.objects.get(), SessionFactory(new_guest=True)
     operator = log_in("operator")
     page = operator.get(f"/sessions/{call.pk}/")
     assert page.headers["Permissions-Policy"] == DENIED
@@ -246,7 +244,7 @@ def test_who_is_connected_lets_go_of_what_they_have_read(client: Client, room: s
 def test_nothing_of_a_call_outlives_it(room: str, end: str) -> None:
     operator = StaffFactory()
     session = taken(operator)
-    bystander = signal(SessionFactory(email="petr@example.com", showroom=True))
+    bystander = signal(SessionFactory(new_guest=True, showroom=True))
     signal(session)
     assert Signal.objects.count() == 2
     if end == "end":
@@ -256,8 +254,7 @@ def test_nothing_of_a_call_outlives_it(room: str, end: str) -> None:
     elif end == "handed back":
         services.release_session(session, operator=operator)
     else:
-        subject = session.guest if end == "guest" else session
-        record, _erased = engine.erase(subject, requester=engine.Requester(Door.COMMAND))
+        record = ErasureFactory(subject=session.guest if end == "guest" else session)
         assert record.counts["sessions_app.Signal"] == 1
     assert list(Signal.objects.all()) == [bystander]
 
@@ -267,7 +264,7 @@ def age(row: Signal, minutes: int) -> None:
 
 
 def test_what_is_old_goes_by_cron(room: str, capsys: Any) -> None:
-    session, other = Session.objects.get(), SessionFactory(email="petr@example.com", showroom=True)
+    session, other = Session.objects.get(), SessionFactory(new_guest=True, showroom=True)
     old, young, others = signal(session), signal(session), signal(other)
     for row, minutes in ((old, 6), (young, 4), (others, 6)):
         age(row, minutes)
@@ -281,7 +278,7 @@ def test_what_is_old_goes_by_cron(room: str, capsys: Any) -> None:
 
 
 def test_what_is_old_goes_with_the_next_signal_of_any_call_without_cron(client: Client, room: str) -> None:
-    session, other = Session.objects.get(), SessionFactory(email="petr@example.com", showroom=True)
+    session, other = Session.objects.get(), SessionFactory(new_guest=True, showroom=True)
     old, young, own = signal(other), signal(other), signal(session)
     for row in (old, own):
         age(row, 6)

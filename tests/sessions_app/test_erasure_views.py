@@ -10,7 +10,6 @@ from typing import Any
 
 import factory
 import pytest
-from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
@@ -20,11 +19,17 @@ from anonymization import engine, outside, restoration
 from anonymization.ledger import BrokenChain
 from anonymization.models import Door, Erasure, FileDeletion, Note
 from anonymization.restoration import Standing
-from sessions_app import services
-from sessions_app.models import Guest, Party, Session
+from sessions_app.models import Guest, Session
 from tests.bystander import besides
 from tests.database import digest
-from tests.factories import RecordFactory, SessionFactory, WebChatFactory
+from tests.factories import (
+    ErasureFactory,
+    MessageFactory,
+    RecordFactory,
+    SessionFactory,
+    StaffFactory,
+    WebChatFactory,
+)
 from tests.sessions_app.staff.rows import make_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
@@ -55,8 +60,7 @@ def shown_on(response: Any) -> dict[str, Any]:
 
 
 def test_page_shows_in_counts_what_goes(support: Client) -> None:
-    session = SessionFactory()
-    services.post_message(session, sender=Party.VISITOR, text="Hello")
+    session = SessionFactory(messages=["Hello"])
     SessionFactory(webchat=session.webchat)
     before = digest()
     response = support.get(f"/guests/{session.guest_id}/anonymize/")
@@ -133,10 +137,7 @@ def test_confirmed_erasure_leads_to_its_record(support: Client, kind: str) -> No
 def test_a_record_without_the_mark_is_no_erasure(support: Client) -> None:
     """A link to some record, put there by hand, hides nobody from an erasure."""
     session = SessionFactory()
-    record, _ = engine.erase(
-        SessionFactory(webchat=session.webchat, email="petr@example.com"),
-        requester=engine.Requester(Door.COMMAND),
-    )
+    record = ErasureFactory(subject__new_guest=True)
     Session.objects.filter(pk=session.pk).update(erasure=record)
     url = f"/sessions/{session.pk}/anonymize/"
     page = support.get(url)
@@ -174,7 +175,7 @@ def test_guest_who_was_not_shown_is_not_erased_with_the_session(support: Client)
     url = f"/sessions/{session.pk}/anonymize/"
     page = support.get(url)
     assert "shown-sessions_app.Guest" not in shown_on(page)
-    engine.erase(other, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=other)
     assert support.post(url, shown_on(page)).status_code == 409
     assert besides(Guest).get().name == "Jana Nováková"
 
@@ -200,7 +201,7 @@ def test_as_many_as_were_shown_but_not_the_same_are_refused(support: Client) -> 
     gone = SessionFactory(webchat=first.webchat)
     url = f"/guests/{first.guest_id}/anonymize/"
     page = support.get(url)
-    engine.erase(gone, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=gone)
     new = SessionFactory(webchat=first.webchat)
     response = support.post(url, shown_on(page))
     assert response.status_code == 409
@@ -226,9 +227,8 @@ def test_several_are_erased_by_post_only(support: Client, method: str) -> None:
 
 
 def test_several_are_shown_then_erased_each_with_a_record(support: Client) -> None:
-    webchat = WebChatFactory()
-    sessions = [SessionFactory(webchat=webchat, email=f"{number}@example.com") for number in range(3)]
-    services.post_message(sessions[0], sender=Party.VISITOR, text="Hello")
+    sessions = SessionFactory.create_batch(3, new_guest=True)
+    MessageFactory(session=sessions[0])
     chosen = {"session": [session.pk for session in sessions[:2]], "query": "channel=chat&after=x"}
     page = support.post("/sessions/anonymize/", chosen)
     assert page.status_code == 200
@@ -273,8 +273,7 @@ def test_the_way_back_from_several_stays_here(support: Client, query: str) -> No
 
 
 def test_several_sessions_of_one_guest_take_the_guest_with_the_last(support: Client) -> None:
-    webchat = WebChatFactory()
-    chosen = {"session": [SessionFactory(webchat=webchat).pk, SessionFactory(webchat=webchat).pk]}
+    chosen = {"session": [session.pk for session in SessionFactory.create_batch(2)]}
     page = support.post("/sessions/anonymize/", chosen)
     assert [len(takes.split()) for takes in shown_on(page).values()] == [1, 2]
     support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
@@ -282,12 +281,11 @@ def test_several_sessions_of_one_guest_take_the_guest_with_the_last(support: Cli
 
 
 def test_several_are_refused_whole_when_one_takes_more_than_was_shown(support: Client) -> None:
-    webchat = WebChatFactory()
-    first, other = SessionFactory(webchat=webchat, email="first@example.com"), SessionFactory(webchat=webchat)
-    later = SessionFactory(webchat=webchat)
+    first = SessionFactory(new_guest=True)
+    other, later = SessionFactory.create_batch(2)
     chosen = {"session": [first.pk, other.pk]}
     page = support.post("/sessions/anonymize/", chosen)
-    engine.erase(later, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=later)
 
     refused = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
 
@@ -318,8 +316,7 @@ def test_several_do_not_take_another_guest_than_was_shown(support: Client) -> No
 def test_several_say_what_was_erased_when_the_database_fails(
     support: Client, monkeypatch: pytest.MonkeyPatch, erased: int
 ) -> None:
-    webchat = WebChatFactory()
-    sessions = [SessionFactory(webchat=webchat, email=f"{number}@example.com") for number in range(3)]
+    sessions = SessionFactory.create_batch(3, new_guest=True)
     chosen = {"session": [session.pk for session in sessions]}
     page = support.post("/sessions/anonymize/", chosen)
     append = engine.chain
@@ -351,15 +348,14 @@ def test_several_say_what_was_erased_when_the_database_fails(
 def test_several_stop_at_the_first_that_changes_meanwhile(
     support: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    webchat = WebChatFactory()
-    sessions = [SessionFactory(webchat=webchat, email=f"{number}@example.com") for number in range(3)]
+    sessions = SessionFactory.create_batch(3, new_guest=True)
     chosen = {"session": [session.pk for session in sessions]}
     page = support.post("/sessions/anonymize/", chosen)
     erase = engine.erase
 
     def changing(session: Any, **how: Any) -> Any:
         if session == sessions[1]:
-            SessionFactory(webchat=webchat, email="1@example.com")
+            SessionFactory(name=session.entered_name, email=session.entered_email)
         return erase(session, **how)
 
     monkeypatch.setattr(engine, "erase", changing)
@@ -481,9 +477,8 @@ def test_pages_of_erasures_keep_their_filter(support: Client) -> None:
 
 
 def test_list_of_erasures_says_what_and_how_much_went(support: Client) -> None:
-    session = SessionFactory()
-    services.post_message(session, sender=Party.VISITOR, text="Hello")
-    record, _ = engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    session = SessionFactory(messages=["Hello"])
+    record = ErasureFactory(subject=session)
     with engine.erasing():
         engine.lock_head()
         note = engine.note(Note.REPLAYED, "0" * 64, requester=engine.Requester(Door.COMMAND))
@@ -509,9 +504,8 @@ def test_list_of_erasures_says_what_and_how_much_went(support: Client) -> None:
 def test_list_of_erasures_costs_the_same_however_long(
     support: Client, count: int, django_assert_num_queries: Any
 ) -> None:
-    requester = engine.Requester(Door.PAGE, User.objects.get(username="support"))
-    for number in range(count):
-        engine.erase(SessionFactory(email=f"{number}@example.com"), requester=requester)
+    by_staff = {"door": Door.PAGE, "requested_by": StaffFactory(role="support")}
+    ErasureFactory.create_batch(count, subject__new_guest=True, **by_staff)
     support.get("/erasures/")
     with django_assert_num_queries(7):
         assert len(support.get("/erasures/").context["rows"]) == count
@@ -565,7 +559,7 @@ def test_a_replay_ends_at_its_page_and_a_refusal_is_said_there(
         assert said == ([done] if is_done else [])
     refused = administrator.post(url)
     assert (refused.status_code, refused.context["refusal"]) == (409, "Another replay runs.")
-    requester = engine.Requester(Door.PAGE, User.objects.get(username="administrator"))
+    requester = engine.Requester(Door.PAGE, StaffFactory(role="administrator"))
     assert asked == [("planned", {"requester": requester, "within": 20})] * 3
     monkeypatch.setattr(restoration, "plan", _broken)
     broken = administrator.post(url)

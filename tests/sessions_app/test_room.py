@@ -10,12 +10,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app import services
 from sessions_app.models import Attachment, Message, Party, Session
 from tests.database import digest, media
-from tests.factories import ConsentVersionFactory, WebChatFactory
+from tests.factories import ConsentVersionFactory, ErasureFactory, MessageFactory, WebChatFactory
 from tests.pages import close_files, submit
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +31,7 @@ def send(client: Client, room: str, name: str = "a.txt", content: bytes = b"cont
 def test_both_sides_are_shown(client: Client, room: str) -> None:
     sent = client.post(f"{room}message/", {"text": "<b>Hello</b>"})
     assert sent.headers["Location"] == f"{room}#message_text", "the caret goes back into the text area"
-    services.post_message(Session.objects.get(), sender=Party.OPERATOR, text="Good day")
+    MessageFactory(session=Session.objects.get(), sender=Party.OPERATOR, text="Good day")
     for page in (client.get(room), client.get(f"{room}transcript/")):
         html = page.content.decode()
         assert "&lt;b&gt;Hello&lt;/b&gt;" in html
@@ -206,7 +204,7 @@ def test_ended_conversation_can_be_read_until_it_is_erased(client: Client, room:
     response: Any = client.get(file)
     assert b"".join(response.streaming_content) == b"content"
     close_files(response)
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=session)
     for url in (room, f"{room}transcript/", file):
         gone = client.get(url)
         assert gone.status_code == 404

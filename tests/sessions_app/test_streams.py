@@ -9,13 +9,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app import services, streams
 from sessions_app.models import Party, Session
 from sessions_app.streams import Cursor, Event, LiveWatch, Watch
 from sessions_app.transcript import transcript_of
-from tests.factories import AttachmentFactory, SessionFactory, StaffFactory
+from tests.factories import AttachmentFactory, ErasureFactory, MessageFactory, SessionFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a" * 64
@@ -37,7 +35,7 @@ def news(watch: Watch | LiveWatch) -> list[Event]:
 
 
 def say(session: Session, text: str, sender: Party = Party.VISITOR) -> None:
-    services.post_message(session, sender=sender, text=text)
+    MessageFactory(session=session, sender=sender, text=text)
 
 
 def names(events: Sequence[Event]) -> list[str]:
@@ -72,10 +70,8 @@ def test_who_comes_back_gets_what_came_since_and_nothing_twice(told: int) -> Non
 
 
 def test_two_tabs_that_know_different_things_are_told_what_each_lacks() -> None:
-    session, other = SessionFactory(), SessionFactory(email="petr@example.com")
-    say(other, "somebody else's")
-    for number in range(3):
-        say(session, f"text {number}")
+    session = SessionFactory(messages=["text 0", "text 1", "text 2"])
+    other = SessionFactory(new_guest=True, messages=["somebody else's"])
     first, second, third = (event.id for event in news(room(session)))
     told = streams.read([room(session, first), room(session, second), room(session, third), room(other)])
     lines = [[event.data.split("<p>")[1].split("<")[0] for event in events] for _watch, events in told]
@@ -83,8 +79,7 @@ def test_two_tabs_that_know_different_things_are_told_what_each_lacks() -> None:
 
 
 def test_a_page_and_the_stream_behind_it_show_everything_once() -> None:
-    session = SessionFactory()
-    say(session, "on the page")
+    session = SessionFactory(messages=["on the page"])
     AttachmentFactory(session=session)
     cursor = Cursor.of(Session.objects.get(pk=session.pk), transcript_of(session))
     assert news(room(session, after=str(cursor))) == []
@@ -108,15 +103,12 @@ def test_a_page_and_the_stream_behind_it_show_everything_once() -> None:
     ],
 )
 def test_what_is_no_id_counts_as_the_beginning(odd: str) -> None:
-    session = SessionFactory()
-    say(session, "first")
+    session = SessionFactory(messages=["first"])
     assert names(news(room(session, after=odd))) == ["line"]
 
 
 def test_the_room_is_told_in_the_visitors_language() -> None:
-    session = SessionFactory(language="cs")
-    say(session, "Dobrý den")
-    (event,) = news(room(session))
+    (event,) = news(room(SessionFactory(language="cs", messages=["Dobrý den"])))
     assert "Vy ·" in event.data
 
 
@@ -155,7 +147,7 @@ def test_an_erasure_says_so_and_nothing_else() -> None:
     session = SessionFactory()
     visitor, operator = room(session), page(session)
     say(session, "Kassiopeia")
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=session)
     for watch in (visitor, operator):
         (event,) = news(watch)
         assert (event.name, event.last) == ("erased", True)
@@ -190,7 +182,7 @@ def test_the_live_view_hears_of_what_it_shows_and_of_nothing_else() -> None:
     services.set_note(session, note="Kassiopeia", result="")
     assert news(watch) == []
     for change in (
-        lambda: SessionFactory(email="petr@example.com"),
+        lambda: SessionFactory(new_guest=True),
         lambda: say(session, "Kassiopeia"),
         lambda: services.accept_session(session, operator=StaffFactory()),
         lambda: services.end_session(session, by=Party.VISITOR),
@@ -204,9 +196,7 @@ def test_the_live_view_hears_of_what_it_shows_and_of_nothing_else() -> None:
 @pytest.mark.parametrize("rooms", [1, 5])
 def test_the_number_of_queries_does_not_grow_with_the_streams(rooms: int) -> None:
     watches: list[Watch | LiveWatch] = [LiveWatch("")]
-    for number in range(rooms):
-        session = SessionFactory(email=f"{number}@example.com")
-        say(session, "x")
+    for session in SessionFactory.create_batch(rooms, new_guest=True, messages=["x"]):
         AttachmentFactory(session=session)
         watches += [room(session), room(session), page(session)]
     with CaptureQueriesContext(connection) as queries:
@@ -217,8 +207,6 @@ def test_the_number_of_queries_does_not_grow_with_the_streams(rooms: int) -> Non
 
 def test_each_event_of_a_source_has_a_text() -> None:
     """A browser drops an event without data."""
-    session = SessionFactory()
-    say(session, "x")
-    AttachmentFactory(session=session)
+    session = AttachmentFactory(session__messages=["x"]).session
     for watch in (room(session), page(session)):
         assert all(event.data.strip() for event in news(watch))

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.files.base import ContentFile
 
 from anonymization import engine
 from anonymization.models import Asked, Door, Erasure
 from sessions_app import services
 from sessions_app.models import Guest, Party, Session
 from tests.database import digest, dump, media
-from tests.factories import AttachmentFactory, SessionFactory, StaffFactory, WebChatFactory
+from tests.factories import AttachmentFactory, ErasureFactory, SessionFactory, StaffFactory
 from webchat.models import EntryForm, OnWithdrawal
 
 pytestmark = pytest.mark.django_db
@@ -71,11 +70,8 @@ def test_where_no_consent_was_asked_there_is_none_to_withdraw() -> None:
 
 WRITERS: dict[str, Callable[[Session, User], Any]] = {
     "message": lambda s, o: services.post_message(s, sender=Party.VISITOR, text="Kassiopeia"),
-    "file": lambda s, o: AttachmentFactory(session=s, content=b"Kassiopeia", original_name="Kassiopeia.txt"),
-    "answered file": lambda s, o: services.attach_file(
-        s, sender=Party.OPERATOR, upload=ContentFile(b"Kassiopeia"), original_name="Kassiopeia.txt",
-        content_type="text/plain", size=10, author=o,
-    ),
+    "file": lambda s, o: AttachmentFactory(session=s),
+    "answered file": lambda s, o: AttachmentFactory(session=s, sender=Party.OPERATOR, author=o),
     "note": lambda s, o: services.set_note(s, note="Kassiopeia", result="Kassiopeia"),
     "accept": lambda s, o: services.accept_session(s, operator=o),
 }  # fmt: skip
@@ -94,8 +90,7 @@ def test_nothing_is_stored_with_it_any_more(name: str) -> None:
 
 
 def test_a_webchat_may_anonymize_at_once() -> None:
-    webchat = WebChatFactory(on_withdrawal=OnWithdrawal.ANONYMIZE)
-    session = SessionFactory(webchat=webchat, name="Kassiopeia")
+    session = SessionFactory(webchat__on_withdrawal=OnWithdrawal.ANONYMIZE, name="Kassiopeia")
     assert "Kassiopeia" in dump()
     record = services.withdraw_consent(session)
     session.refresh_from_db()
@@ -124,17 +119,14 @@ def test_a_withdrawal_holds_where_the_erasure_is_refused(
 
 def test_an_anonymized_session_has_nothing_to_withdraw() -> None:
     session = SessionFactory()
-    engine.erase(session, requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=session)
     with pytest.raises(services.SessionClosed):
         services.withdraw_consent(session)
     assert kinds(session) == ["given"]
 
 
 def test_an_erasure_takes_the_exact_time_and_leaves_the_evidence() -> None:
-    session = SessionFactory()
-    services.withdraw_consent(session)
-    engine.erase(session, requester=engine.Requester(Door.PAGE))
-    session.refresh_from_db()
+    session = SessionFactory(withdrawn=True, anonymized=True)
     assert (session.withdrawn_at, session.consent_key) == (None, None)
     assert kinds(session) == ["given", "withdrawn"]
-    assert Erasure.objects.get().door == Door.PAGE
+    assert Erasure.objects.get().door == Door.COMMAND

@@ -11,8 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app.models import Guest, Session
-from tests.factories import WebChatFactory
+from sessions_app.models import Session
+from tests.factories import GuestFactory, WebChatFactory
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory, make_rows
 
 pytestmark = pytest.mark.django_db
@@ -110,7 +110,7 @@ def test_several_sessions_lead_to_a_form_and_several_guests_are_refused(log_in: 
     page = act(client, SESSIONS, [row.pk for row in rows[:2]]).content.decode()
     assert 'action="/sessions/anonymize/"' in page
     assert [f'name="session" value="{row.pk}"' in page for row in rows] == [True, True, False]
-    guests = [Guest.objects.create() for _ in range(2)]
+    guests = GuestFactory.create_batch(2)
     response = client.post(
         GUESTS, {"action": "anonymize", "_selected_action": [g.pk for g in guests]}, follow=True
     )

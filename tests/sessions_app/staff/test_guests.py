@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import factory
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app.models import Guest
 from sessions_app.people import LIMIT, _guests, name_keys
-from tests.factories import GuestFactory, SessionFactory, WebChatFactory
+from tests.factories import ErasureFactory, GuestFactory, SessionFactory, WebChatFactory
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory, make_rows
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +70,7 @@ def test_a_guest_with_few_sessions_has_no_strip_for_pages_and_an_id_to_copy(log_
 def test_a_tombstone_says_when_and_links_the_record(log_in: LogIn) -> None:
     guest = CanaryFactory().guest
     assert "/anonymize/" in log_in("support").get(f"/guests/{guest.pk}/").content.decode()
-    record, _did = engine.erase(guest, requester=engine.Requester(Door.PAGE))
+    record = ErasureFactory(subject=guest)
     response = log_in("support").get(f"/guests/{guest.pk}/")
     assert response.status_code == 200
     assert f'href="/erasures/{record.pk}/"' in response.content.decode()
@@ -179,8 +178,8 @@ def test_odd_values_find_nobody(log_in: LogIn, name: str, value: str) -> None:
 
 
 def test_too_many_matches_are_cut_with_a_notice(log_in: LogIn) -> None:
-    for number in range(LIMIT + 3):
-        GuestFactory(name="Jan Novák", email=f"jan{number}@example.com")
+    emails = factory.Sequence(lambda number: f"jan{number}@example.com")
+    GuestFactory.create_batch(LIMIT + 3, name="Jan Novák", email=emails)
     response = find(log_in("support"), name="Jan Novák", email="jan1@example.com")
     assert len(found(response)) == LIMIT
     assert found(response)[0][1] == "name and e-mail"
@@ -191,7 +190,7 @@ def test_who_was_anonymized_is_not_found(log_in: LogIn) -> None:
     session = CanaryFactory()
     client = log_in("support")
     assert found(find(client, email=EMAIL))
-    engine.erase(session.guest, requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=session.guest)
     response = find(client, email=EMAIL)
     assert not found(response)
     assert "Nobody found" in response.content.decode()

@@ -12,11 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anonymization import engine
-from anonymization.models import Door, FileDeletion
-from sessions_app import services
-from sessions_app.models import Party, Session
-from tests.factories import SessionFactory, StaffFactory, WebChatFactory
+from anonymization.models import FileDeletion
+from sessions_app.models import Session
+from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
 from tests.sessions_app.staff.rows import EMAIL, NAME, CanaryFactory, make_rows
 from webchat.models import WebChat
 
@@ -32,12 +30,10 @@ def test_it_counts_what_is_open_and_what_happened(log_in: LogIn, settings: Any) 
     settings.ERASURE_TIME_PRECISION = "day"
     webchat = WebChatFactory()
     SessionFactory(webchat=webchat)
-    services.accept_session(SessionFactory(webchat=webchat), operator=StaffFactory())
-    services.end_session(SessionFactory(webchat=webchat), by=Party.VISITOR)
+    SessionFactory(webchat=webchat, operator=StaffFactory())
+    SessionFactory(webchat=webchat, ended=True)
     make_rows(webchat, 1, at=timezone.now() - timedelta(days=2), status="closed")
-    record, _did = engine.erase(
-        SessionFactory(webchat=webchat, email="other@example.com"), requester=engine.Requester(Door.PAGE)
-    )
+    record = ErasureFactory(subject__webchat=webchat, subject__new_guest=True)
     FileDeletion.objects.create(erasure=record, name="attachments/xx")
     FileDeletion.objects.create(name="attachments/an-upload")
     figures = log_in("officer").get("/").context["figures"]

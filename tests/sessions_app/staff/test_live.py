@@ -25,11 +25,9 @@ def page(client: Client, **headers: str) -> str:
 
 def test_it_lists_open_conversations_who_waits_longest_first(log_in: LogIn) -> None:
     webchat = WebChatFactory()
-    active, first, second, ended = (
-        SessionFactory(webchat=webchat, email=f"{n}@example.com") for n in range(4)
-    )
-    services.accept_session(active, operator=StaffFactory(username="another"))
-    services.end_session(ended, by=Party.VISITOR)
+    active = SessionFactory(webchat=webchat, operator=StaffFactory(username="another"))
+    first, second = SessionFactory.create_batch(2, webchat=webchat)
+    SessionFactory(webchat=webchat, ended=True)
     html = page(log_in("operator"))
     assert re.findall(r'<a href="/sessions/(\d+)/">', html) == [str(s.pk) for s in (first, second, active)]
     assert f'data-waiting="{first.pk} {second.pk}"' in html
@@ -57,8 +55,7 @@ def test_its_script_gets_the_rows_alone(log_in: LogIn) -> None:
 @pytest.mark.parametrize("count", [1, 4])
 def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
     client = log_in("operator")
-    for number in range(count):
-        SessionFactory(email=f"{number}@example.com")
+    SessionFactory.create_batch(count, new_guest=True)
     with CaptureQueriesContext(connection) as queries:
         page(client)
     assert len(queries) <= 8

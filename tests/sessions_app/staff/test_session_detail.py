@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable
 from typing import Any
@@ -13,11 +12,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app import services
-from sessions_app.models import Attachment, ConsentEvent, Party, Session
-from tests.factories import SessionFactory, StaffFactory
+from sessions_app.models import Attachment, Party, Session
+from tests.factories import (
+    AttachmentFactory,
+    ConsentEventFactory,
+    ErasureFactory,
+    MessageFactory,
+    SessionFactory,
+    StaffFactory,
+)
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory
 from tests.sessions_app.staff.test_export import rows_of
 from webchat.models import EntryForm
@@ -40,22 +44,15 @@ PERSONAL = [
 
 def full_session() -> Session:
     """Return a session with everything in it that names a person."""
-    session = CanaryFactory(visit=VISIT)
-    services.post_message(session, sender=Party.VISITOR, text="canary message")
+    session = CanaryFactory(visit=VISIT, messages=["canary message"])
     attach(session)
     services.set_note(session, note="canary note", result="canary result")
     return session
 
 
 def attach(session: Session) -> Attachment:
-    return services.attach_file(
-        session,
-        sender=Party.VISITOR,
-        upload=io.BytesIO(b"<script>alert(1)</script>"),
-        original_name="canary-file.txt",
-        content_type="text/html",
-        size=25,
-    )
+    content, name = b"<script>alert(1)</script>", "canary-file.txt"
+    return AttachmentFactory(session=session, content=content, original_name=name, content_type="text/html")
 
 
 def test_personal_data_is_shown_with_the_right_only(log_in: LogIn) -> None:
@@ -93,11 +90,8 @@ def test_the_consent_is_shown_with_the_exact_text(log_in: LogIn) -> None:
 def test_only_a_withdrawal_of_consent_has_a_badge(log_in: LogIn) -> None:
     session = SessionFactory()
     client = log_in("support")
-    given = session.consent_events.get()
     assert "badge" not in card_of(client, session, "consent")
-    ConsentEvent.objects.create(
-        session=session, text=given.text, kind="withdrawn", day=given.day, channel=given.channel
-    )
+    ConsentEventFactory(session=session, kind="withdrawn")
     assert re.findall(r'class="badge [^>]*>([^<]+)<', card_of(client, session, "consent")) == ["Withdrawn"]
 
 
@@ -112,10 +106,9 @@ def test_a_session_without_consent_says_why(log_in: LogIn) -> None:
 
 
 def test_the_transcript_is_in_the_order_of_time(log_in: LogIn) -> None:
-    session = SessionFactory()
-    services.post_message(session, sender=Party.VISITOR, text="the first message")
+    session = SessionFactory(messages=["the first message"])
     attach(session)
-    services.post_message(session, sender=Party.VISITOR, text="the last <b>message</b>")
+    MessageFactory(session=session, text="the last <b>message</b>")
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     places = [
         page.index(t) for t in ("the first message", "canary-file.txt", "the last &lt;b&gt;message&lt;/b&gt;")
@@ -135,9 +128,7 @@ def test_the_buttons_are_shown_with_the_right_only(log_in: LogIn) -> None:
 
 def test_an_anonymized_session_says_when_by_whom_and_by_which_door(log_in: LogIn) -> None:
     session = full_session()
-    record, _did = engine.erase(
-        session, requester=engine.Requester(Door.COMMAND, StaffFactory(role="officer"))
-    )
+    record = ErasureFactory(subject=session, requested_by=StaffFactory(role="officer"))
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     for value in (
         "by officer",
@@ -153,9 +144,7 @@ def test_an_anonymized_session_says_when_by_whom_and_by_which_door(log_in: LogIn
 
 @pytest.mark.parametrize("messages", [1, 30])
 def test_the_number_of_queries_does_not_grow(log_in: LogIn, messages: int) -> None:
-    session = SessionFactory()
-    for number in range(messages):
-        services.post_message(session, sender=Party.VISITOR, text=f"message {number}")
+    session = SessionFactory(messages=["Hello"] * messages)
     client = log_in("support")
     with CaptureQueriesContext(connection) as queries:
         client.get(f"/sessions/{session.pk}/")
@@ -169,7 +158,7 @@ def test_the_transcript_alone_is_sent_when_it_changed(log_in: LogIn) -> None:
     first = client.get(url)
     seen = first.context["state"]
     assert client.get(url, {"seen": seen}).status_code == 204
-    services.post_message(session, sender=Party.VISITOR, text="hello there")
+    MessageFactory(session=session, text="hello there")
     fetched = client.get(url, {"seen": seen}).content.decode()
     assert "hello there" in fetched
     assert re.search(r"<dt>Messages of the visitor</dt>\s*<dd>1</dd>", fetched), "the facts come along"
@@ -186,9 +175,8 @@ def test_the_transcript_alone_needs_the_right(log_in: LogIn) -> None:
 
 
 def test_a_file_is_a_download_and_never_a_page(log_in: LogIn) -> None:
-    session = SessionFactory()
-    attachment = attach(session)
-    url = f"/sessions/{session.pk}/files/{attachment.pk}/"
+    attachment = attach(SessionFactory())
+    url = f"/sessions/{attachment.session_id}/files/{attachment.pk}/"
     response = log_in("support").get(url)
     assert b"".join(response.streaming_content) == b"<script>alert(1)</script>"
     assert response.headers["Content-Disposition"].startswith("attachment")
@@ -222,15 +210,14 @@ def test_an_anonymized_session_and_guest_show_what_was_rounded_to_and_no_false_t
     log_in: LogIn, settings: Any, precision: str, said: str
 ) -> None:
     settings.ERASURE_TIME_PRECISION = precision
-    session = SessionFactory()
-    services.end_session(session, by=Party.VISITOR)
+    session = SessionFactory(ended=True)
     pages = [f"/sessions/{session.pk}/", f"/guests/{session.guest_id}/", "/sessions/"]
     client = log_in("officer")
     started = f"{timezone.localtime(session.created_at):%Y-%m-%d %H:%M}"
     for path in pages:
         assert started in client.get(path).content.decode()
 
-    engine.erase(session, requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=session)
 
     session.refresh_from_db()
     midnight = timezone.localtime(session.created_at)

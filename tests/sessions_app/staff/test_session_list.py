@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,10 +13,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anonymization import engine
-from anonymization.models import Door
-from sessions_app.models import ConsentEvent, Session
-from tests.factories import ConsentVersionFactory, SessionFactory, StaffFactory, WebChatFactory
+from tests.factories import (
+    ConsentEventFactory,
+    ConsentVersionFactory,
+    ErasureFactory,
+    SessionFactory,
+    StaffFactory,
+    WebChatFactory,
+)
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory, make_rows
 from webchat.models import EntryForm
 
@@ -41,8 +45,7 @@ def test_it_is_kept_nowhere(log_in: LogIn) -> None:
 
 
 def test_it_shows_the_newest_first_with_the_consent_version(log_in: LogIn) -> None:
-    webchat = WebChatFactory()
-    ConsentVersionFactory(webchat=webchat, wording="Another text.")
+    webchat = WebChatFactory(published=["One text.", "Another text."])
     first, second = CanaryFactory(webchat=webchat), SessionFactory(webchat=webchat, language="cs")
     response = log_in("support").get("/sessions/")
     assert ids(response) == [second.pk, first.pk]
@@ -55,14 +58,7 @@ def test_it_shows_the_newest_first_with_the_consent_version(log_in: LogIn) -> No
 def test_a_withdrawn_consent_is_marked(log_in: LogIn) -> None:
     session = SessionFactory()
     assert "withdrawn" not in log_in("support").get("/sessions/").content.decode().split("<tbody")[1]
-    given = session.consent_events.get()
-    ConsentEvent.objects.create(
-        session=session,
-        text=given.text,
-        kind=ConsentEvent.Kind.WITHDRAWN,
-        day=given.day,
-        channel=given.channel,
-    )
+    ConsentEventFactory(session=session, kind="withdrawn")
     assert "withdrawn" in log_in("support").get("/sessions/").content.decode().split("<tbody")[1]
 
 
@@ -85,11 +81,8 @@ def test_what_is_entered_is_escaped(log_in: LogIn) -> None:
 @pytest.mark.parametrize("count", [1, 50])
 def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
     webchat, operator = WebChatFactory(), StaffFactory()
-    text = webchat.current_text("en")
     for row in make_rows(webchat, count, operator=operator):
-        ConsentEvent.objects.create(
-            session=row, text=text, kind="given", day=date(2026, 1, 1), channel="chat"
-        )
+        ConsentEventFactory(session=row)
     client = log_in("officer")
     url = f"/sessions/?webchat={webchat.pk}&operator={operator.pk}&version=1"
     with CaptureQueriesContext(connection) as queries:
@@ -104,8 +97,7 @@ def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
 def test_each_filter_keeps_what_it_says(log_in: LogIn) -> None:
     operator, webchat = StaffFactory(), WebChatFactory()
     chat = SessionFactory(webchat=webchat)
-    other = SessionFactory(showroom=True, email="other@example.com")
-    Session.objects.filter(pk=other.pk).update(status="active", operator=operator)
+    other = SessionFactory(showroom=True, new_guest=True, operator=operator)
     client = log_in("support")
     expected = {
         f"webchat={webchat.pk}": [chat.pk],
@@ -154,7 +146,7 @@ def test_the_consent_version_is_counted_within_a_webchat(log_in: LogIn) -> None:
 def test_an_anonymized_session_stays_with_its_consent_version(log_in: LogIn) -> None:
     session = CanaryFactory()
     assert NAME in log_in("support").get("/sessions/").content.decode()
-    engine.erase(session, requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=session)
     page = log_in("support").get("/sessions/?anonymized=yes")
     assert ids(page) == [session.pk]
     assert "v1 en" in page.content.decode()

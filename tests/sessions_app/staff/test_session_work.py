@@ -8,9 +8,6 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from anonymization import engine
-from anonymization.models import Door
-from sessions_app import services
 from sessions_app.models import Party, Session, Status
 from tests.factories import SessionFactory, StaffFactory
 
@@ -69,8 +66,7 @@ def test_taking_a_conversation_keeps_the_answer_that_was_begun(log_in: LogIn) ->
 
 
 def test_a_taken_conversation_is_refused_and_the_answer_kept(log_in: LogIn) -> None:
-    session = SessionFactory()
-    services.accept_session(session, operator=StaffFactory(username="another"))
+    session = SessionFactory(operator=StaffFactory(username="another"))
     client = log_in("operator")
     response = client.post(f"/sessions/{session.pk}/accept/", {"text": "an answer that was begun"})
     assert response.status_code == 409
@@ -102,8 +98,7 @@ def test_a_wrong_answer_is_shown_again(log_in: LogIn, text: str) -> None:
 
 @pytest.mark.parametrize("act", ["accept", "answer", "files"])
 def test_a_closed_conversation_is_refused(log_in: LogIn, act: str) -> None:
-    session = SessionFactory()
-    services.end_session(session, by=Party.VISITOR)
+    session = SessionFactory(ended=True)
     data = {"text": "too late", "file": SimpleUploadedFile("a.txt", b"text")}
     response = log_in("operator").post(f"/sessions/{session.pk}/{act}/", data)
     assert response.status_code == 409
@@ -134,8 +129,7 @@ def test_a_wrong_file_is_refused(log_in: LogIn, name: str, content: bytes, statu
 
 
 def test_a_note_is_stored_also_after_the_end(log_in: LogIn) -> None:
-    session = SessionFactory()
-    services.end_session(session, by=Party.VISITOR)
+    session = SessionFactory(ended=True)
     data = {"note": "Calls back", "result": "sold"}
     assert log_in("operator").post(f"/sessions/{session.pk}/note/", data).status_code == 302
     session.refresh_from_db()
@@ -143,8 +137,7 @@ def test_a_note_is_stored_also_after_the_end(log_in: LogIn) -> None:
 
 
 def test_a_note_to_an_anonymized_session_is_refused_and_kept_on_the_page(log_in: LogIn) -> None:
-    session = SessionFactory()
-    engine.erase(session, requester=engine.Requester(Door.PAGE))
+    session = SessionFactory(anonymized=True)
     response = log_in("operator").post(f"/sessions/{session.pk}/note/", {"note": "my note", "result": ""})
     assert response.status_code == 409
     assert "my note" in response.content.decode()
