@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from django.db import connection
 from django.test import Client, TransactionTestCase
 
 from tests.database import flush
-from tests.factories import StaffFactory, start_anew
+from tests.factories import StaffFactory, WebChatFactory, reset_factories
+from tests.pages import LogIn
+from webchat.models import WebChat
 
 # Playwright's synchronous API runs an event loop in the test's thread; the ORM is used beside it, never inside.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -84,11 +86,18 @@ def _fast_passwords(settings: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _same_values() -> None:
-    start_anew()
+    """Give each test the same invented values, in whatever order the tests run."""
+    reset_factories()
 
 
 @pytest.fixture
-def log_in(db: None) -> Callable[[str], Client]:
+def webchat(db: None) -> WebChat:
+    """Return a WebChat with one published version, in English and Czech."""
+    return WebChatFactory()
+
+
+@pytest.fixture
+def log_in(db: None) -> LogIn:
     """Return a function that gives a client logged in with a role; no role gives an anonymous client."""
 
     def client_for(role: str) -> Client:
@@ -98,6 +107,16 @@ def log_in(db: None) -> Callable[[str], Client]:
         return client
 
     return client_for
+
+
+@pytest.fixture
+def administrator(log_in: LogIn) -> Client:
+    return log_in("administrator")
+
+
+@pytest.fixture
+def support(log_in: LogIn) -> Client:
+    return log_in("support")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Factories of the rows that tests need, made by the product's own services wherever there is one."""
+"""Factories of the rows that tests need. The product's own services make the rows, wherever there is one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from webchat.services import publish_consent
 PASSWORD = "correct horse battery staple"
 
 
-def start_anew() -> None:
+def reset_factories() -> None:
     """Seed the random values and reset the sequences, so that no test depends on the tests before it."""
     reseed_random("mluvii GDPR")
     for made in DjangoModelFactory.__subclasses__():
@@ -38,7 +38,7 @@ def start_anew() -> None:
 
 
 class StaffFactory(DjangoModelFactory[User]):
-    """A staff member with a role: one of ROLES, ``stranger`` or ``superuser``; the same username is the same person."""
+    """A staff member with one of ROLES, ``stranger`` or ``superuser``. An existing username returns its user."""
 
     class Meta:
         model = User
@@ -58,7 +58,7 @@ class StaffFactory(DjangoModelFactory[User]):
 
 
 class WebChatFactory(DjangoModelFactory[WebChat]):
-    """A WebChat with the GDPR form before both channels; ``published`` are the wordings of its versions."""
+    """A WebChat with the GDPR form before both channels. ``published`` lists the wordings of its versions."""
 
     class Meta:
         model = WebChat
@@ -103,7 +103,10 @@ def make_ticket(webchat: WebChat, *, channel: str = Channel.CHAT, language: str 
 
 
 class SessionFactory(DjangoModelFactory[Session]):
-    """A session that passed the gate, and what happened to it since; the same person gives the same guest."""
+    """A session that passed the gate. The same person returns as the same guest.
+
+    The values from ``operator`` to ``anonymized`` say what happened to the session after its start.
+    """
 
     class Meta:
         model = Session
@@ -160,7 +163,7 @@ def _go_on(
 
 
 class GuestFactory(DjangoModelFactory[Guest]):
-    """A guest with match keys and without a session: no service makes one."""
+    """A guest with match keys and without a session. No service creates one, so the row is inserted."""
 
     class Meta:
         model = Guest
@@ -180,7 +183,7 @@ class GuestFactory(DjangoModelFactory[Guest]):
 
 
 class MessageFactory(DjangoModelFactory[Message]):
-    """A message of a conversation, of the visitor unless said otherwise."""
+    """A message of a conversation, by default from the visitor."""
 
     class Meta:
         model = Message
@@ -194,7 +197,7 @@ class MessageFactory(DjangoModelFactory[Message]):
 
 
 class AttachmentFactory(DjangoModelFactory[Attachment]):
-    """A text file that one side sent, the visitor unless said otherwise."""
+    """A text file of a conversation, by default from the visitor."""
 
     class Meta:
         model = Attachment
@@ -211,7 +214,7 @@ class AttachmentFactory(DjangoModelFactory[Attachment]):
 
 
 class ConsentEventFactory(DjangoModelFactory[ConsentEvent]):
-    """Evidence that the gate did not store: another kind or text than that of the session's own."""
+    """A consent event in addition to the one that the gate stored, for example a withdrawal."""
 
     class Meta:
         model = ConsentEvent
@@ -224,7 +227,7 @@ class ConsentEventFactory(DjangoModelFactory[ConsentEvent]):
 
 
 class ErasureFactory(DjangoModelFactory[Erasure]):
-    """The record of an erasure of ``subject``, a session or a guest, which the engine carries out."""
+    """The record of an erasure. The engine erases ``subject``, a session or a guest."""
 
     class Meta:
         model = Erasure
@@ -240,7 +243,7 @@ class ErasureFactory(DjangoModelFactory[Erasure]):
 
 
 class RecordFactory(DjangoModelFactory[Erasure]):
-    """The ledger's next record, of a session that nobody has: a chain as long as a test needs, at any times."""
+    """The next record of the ledger, about a session that does not exist, at any time."""
 
     class Meta:
         model = Erasure
@@ -262,7 +265,7 @@ class RecordFactory(DjangoModelFactory[Erasure]):
 
 
 class ApiClientFactory(DjangoModelFactory[ApiClient]):
-    """A client of the REST API with all rights unless said otherwise; ``secret`` is what it proves itself with."""
+    """A client of the REST API, by default with all rights. ``secret`` is its client secret."""
 
     class Meta:
         model = ApiClient

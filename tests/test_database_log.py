@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app.models import Guest, Message
-from tests.factories import SessionFactory
+from tests.factories import ErasureFactory, SessionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -60,7 +58,7 @@ def log() -> Callable[[str], str]:
 
 def test_a_failing_statement_is_logged_without_its_values(log: Callable[[str], str]) -> None:
     sealed = SessionFactory()
-    engine.erase(sealed, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=sealed)
     for failing in (
         lambda: Guest.objects.create(name=CANARY * 20),
         lambda: Message.objects.create(session=sealed, sender="visitor", text=CANARY),

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app.models import Session
 from tests.database import digest, media
-from tests.factories import WebChatFactory
-from tests.pages import COMPLETE, close_files, entry_url, submit, ticket_in
+from tests.factories import ErasureFactory, WebChatFactory
+from tests.pages import COMPLETE, LogIn, close_files, entry_url, submit, ticket_in
 from tests.test_permission_matrix import TABLE, ids, routes
 from webchat.framing import MAX_LENGTH
 from webchat.models import WebChat
@@ -61,7 +59,7 @@ def answers(client: Client, ids: dict[str, Any]) -> Iterator[tuple[str, str, Any
 
 
 @pytest.mark.parametrize("sites", [SITES, ""])
-def test_who_may_frame_what(ids: dict[str, Any], log_in: Callable[[str], Client], sites: str) -> None:
+def test_who_may_frame_what(ids: dict[str, Any], log_in: LogIn, sites: str) -> None:
     WebChat.objects.update(site=sites)
     client, wrong, seen = log_in("superuser"), [], set()
     for route, method, response in answers(client, ids):
@@ -84,7 +82,7 @@ def test_the_notice_that_a_room_is_gone_is_seen_in_the_frame_that_showed_it(clie
     webchat = WebChatFactory(site="https://shop.example.com")
     room = submit(client, webchat).headers["Location"]
     assert framed_by(client.get(room)) == ("https://shop.example.com", None)
-    engine.erase(Session.objects.get(), requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=Session.objects.get())
     gone = client.get(room)
     assert gone.status_code == 404
     assert framed_by(gone) == ("https://shop.example.com https://www.example.com", None)
@@ -127,7 +125,7 @@ def visitors_answers(client: Client) -> Iterator[Any]:
     yield client.get(entry_url(WebChatFactory(published=[])))
 
 
-def test_the_visitors_pages_set_and_read_no_cookie(log_in: Callable[[str], Client]) -> None:
+def test_the_visitors_pages_set_and_read_no_cookie(log_in: LogIn) -> None:
     """Asked by a browser that has cookies, of a member of staff: none makes a difference."""
     client = log_in("superuser")
     statuses = set()

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import Error, OperationalError, connection, transaction
-from django.test import Client
 
 from anonymization import engine, outside, restoration
 from anonymization.batch import erase_batch
@@ -26,6 +25,7 @@ from tests.anonymization.test_ledger import stand_alone
 from tests.bystander import besides
 from tests.database import digest, dump
 from tests.factories import ErasureFactory, SessionFactory, WebChatFactory
+from tests.pages import LogIn
 from tests.races import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bystander")]
@@ -412,9 +412,7 @@ def test_an_empty_ledger_holds() -> None:
 # The record -------------------------------------------------------------------------------------------------
 
 
-def test_the_record_tells_what_is_proven_and_names_nobody(
-    log_in: Callable[[str], Client], copy: Path
-) -> None:
+def test_the_record_tells_what_is_proven_and_names_nobody(log_in: LogIn, copy: Path) -> None:
     session = SessionFactory(name="Kanar Kanarova", email="kanar@example.com")
     record = erase(Guest.objects.get(pk=session.guest_id))
     erase(SessionFactory(email="petr@example.com"))

@@ -19,8 +19,9 @@ from sessions_app import services
 from sessions_app.models import Attachment, Guest, Message, Party, Session, Signal
 from tests.bystander import besides, media_besides
 from tests.database import dump
-from tests.factories import AttachmentFactory, MessageFactory, SessionFactory, WebChatFactory
+from tests.factories import AttachmentFactory, MessageFactory, SessionFactory
 from tests.races import at_once, wait_until_blocked_by_me
+from webchat.models import WebChat
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bystander")]
 
@@ -45,8 +46,7 @@ def note(session: Session) -> Any:
 
 
 @pytest.mark.parametrize("writer", [say, send, note])
-def test_writer_leaves_nothing_behind_an_erasure(writer: Any) -> None:
-    webchat = WebChatFactory()
+def test_writer_leaves_nothing_behind_an_erasure(writer: Any, webchat: WebChat) -> None:
     for session in SessionFactory.create_batch(ROUNDS, webchat=webchat, new_guest=True):
         results = at_once([partial(writer, session), partial(erase, session), partial(writer, session)])
         assert not isinstance(results[1], Exception)
@@ -69,8 +69,7 @@ def test_eight_erasures_of_one_subject_are_one_record() -> None:
     assert besides(Guest).get().anonymized_at is not None
 
 
-def test_eight_erasures_of_different_guests_are_numbered_without_a_gap() -> None:
-    webchat = WebChatFactory()
+def test_eight_erasures_of_different_guests_are_numbered_without_a_gap(webchat: WebChat) -> None:
     for _number in range(ROUNDS):
         sessions = SessionFactory.create_batch(8, webchat=webchat, new_guest=True)
         results = at_once([partial(erase, session.guest) for session in sessions])
@@ -80,8 +79,7 @@ def test_eight_erasures_of_different_guests_are_numbered_without_a_gap() -> None
     assert besides(Guest).filter(anonymized_at=None).count() == 0
 
 
-def test_last_two_sessions_erased_at_once_take_the_guest() -> None:
-    webchat = WebChatFactory()
+def test_last_two_sessions_erased_at_once_take_the_guest(webchat: WebChat) -> None:
     for number in range(ROUNDS):
         sessions = [SessionFactory(webchat=webchat, email=f"{number}@example.com") for _ in range(2)]
         results = at_once([partial(erase, session) for session in sessions])
@@ -90,8 +88,7 @@ def test_last_two_sessions_erased_at_once_take_the_guest() -> None:
     assert sorted(Erasure.objects.values_list("number", flat=True)) == list(range(1, 2 * ROUNDS + 1))
 
 
-def test_visit_of_a_person_who_is_being_erased_is_a_new_guest_or_goes_too() -> None:
-    webchat = WebChatFactory()
+def test_visit_of_a_person_who_is_being_erased_is_a_new_guest_or_goes_too(webchat: WebChat) -> None:
     for number in range(ROUNDS):
         session = SessionFactory(webchat=webchat, email=f"{number}@example.com")
         results: list[Any] = at_once(

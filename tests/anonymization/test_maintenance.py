@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from io import StringIO
@@ -16,15 +16,15 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
-from django.test import Client
 from django.utils import timezone
 
 from anonymization import files, maintenance
 from anonymization.models import Erasure, FileDeletion, Maintenance
 from bench.postgres import data_folders
-from sessions_app import services
-from sessions_app.models import Party, Session
-from tests.factories import AttachmentFactory, ErasureFactory, SessionFactory, WebChatFactory
+from sessions_app.models import Session
+from tests.factories import AttachmentFactory, ErasureFactory, MessageFactory, SessionFactory
+from tests.pages import LogIn
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -49,7 +49,7 @@ def erase(subject: Any) -> Erasure:
 def conversation() -> Session:
     session = SessionFactory(name="Kanar Kanarova")
     for number in range(20):
-        services.post_message(session, sender=Party.VISITOR, text=f"{CANARY.decode()} {number} " * 20)
+        MessageFactory(session=session, text=f"{CANARY.decode()} {number} " * 20)
     return session
 
 
@@ -144,7 +144,7 @@ def test_a_run_does_not_count_for_what_was_erased_after_it_began() -> None:
 
 
 def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
-    monkeypatch: pytest.MonkeyPatch, log_in: Callable[[str], Client]
+    monkeypatch: pytest.MonkeyPatch, log_in: LogIn
 ) -> None:
     session = conversation()
     AttachmentFactory(session=session)
@@ -171,8 +171,7 @@ def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
     assert officer.get(f"{url}json/").json()["physically_complete_at"]
 
 
-def test_files_of_several_erasures_end_each_by_itself() -> None:
-    webchat = WebChatFactory()
+def test_files_of_several_erasures_end_each_by_itself(webchat: WebChat) -> None:
     first, second = (erase(SessionFactory(webchat=webchat, email=f"{n}@example.com")) for n in range(2))
     for record, name in ((first, "a"), (first, "b"), (second, "c")):
         FileDeletion.objects.create(erasure=record, name=name)

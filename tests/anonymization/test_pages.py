@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.test import Client, RequestFactory
+from django.test import RequestFactory
 
 from anonymization.pages import StaffPage
 from tests.factories import StaffFactory
+from tests.pages import LogIn
 
 pytestmark = pytest.mark.django_db
 
@@ -51,5 +50,5 @@ def test_a_page_that_names_no_permission_opens_for_nobody() -> None:
 
 
 @pytest.mark.parametrize("path", ["/settings/webchat/", "/settings/gdpr/", "/sessions/", "/erasures/"])
-def test_no_staff_page_is_kept(log_in: Callable[[str], Client], path: str) -> None:
+def test_no_staff_page_is_kept(log_in: LogIn, path: str) -> None:
     assert "no-store" in log_in("administrator").get(path).headers["Cache-Control"]

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from sessions_app.models import Session
 from sessions_app.services import Visit
 from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
 
@@ -197,8 +198,7 @@ def test_any_number_of_names_is_one_comparison(api: Any, three: list[int]) -> No
     assert [row["id"] for row in api().sessions(Widget=[*names, "SHOP PRAGUE"])] == [three[0]]
 
 
-def test_pages_are_complete_and_an_arrival_between_them_hides_nothing(api: Any) -> None:
-    webchat = WebChatFactory()
+def test_pages_are_complete_and_an_arrival_between_them_hides_nothing(api: Any, webchat: WebChat) -> None:
     pks = {session.pk for session in SessionFactory.create_batch(25, webchat=webchat)}
     Session.objects.update(created_at=day(5))
     caller, seen, offset = api(), [], 0

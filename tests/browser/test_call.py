@@ -8,15 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app import services
 from sessions_app.models import Session, Signal
 from tests.browser.conftest import PHONE
 from tests.browser.sites import somebodys_site
 from tests.browser.test_accessibility import violations
 from tests.browser.test_main_path import fill_in
-from tests.factories import WebChatFactory
+from tests.factories import ErasureFactory, WebChatFactory
 
 pytestmark = [
     pytest.mark.browser,
@@ -244,7 +242,7 @@ def test_an_erasure_ends_the_call_on_both_sides(call: Callable[..., tuple[Page, 
     visitor.evaluate("window.used = document.querySelector('[data-self]').srcObject.getTracks()")
     room, session = visitor.url, Session.objects.get()
     assert visitor.request.get(f"{room}ice/").status == 200, "the control"
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=session)
     expect(visitor.get_by_text("This conversation was anonymized")).to_be_visible()
     expect(visitor.get_by_text("The call has ended.")).to_be_visible()
     assert visitor.evaluate("used.map((track) => track.readyState)") == ["ended", "ended"]

@@ -11,7 +11,7 @@ from sessions_app import services
 from sessions_app.models import Message, Party, Session
 from tests.browser.conftest import PHONE
 from tests.browser.test_main_path import fill_in
-from tests.factories import SessionFactory, WebChatFactory
+from tests.factories import MessageFactory, SessionFactory, WebChatFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -89,12 +89,12 @@ def test_without_javascript_the_newest_lines_are_seen_and_come_by_themselves(
     enter(visitor)
     session = Session.objects.get()
     for number in range(30):
-        services.post_message(session, sender=Party.VISITOR, text=f"line {number}")
+        MessageFactory(session=session, text=f"line {number}")
     visitor.reload()
     frame = visitor.frame_locator("iframe")
     expect(frame.get_by_text("line 29")).to_be_in_viewport()
     expect(frame.get_by_text("line 0", exact=True)).not_to_be_in_viewport()
-    services.post_message(session, sender=Party.OPERATOR, text="Good day")
+    MessageFactory(session=session, sender=Party.OPERATOR, text="Good day")
     expect(frame.get_by_text("Good day")).to_be_in_viewport(timeout=15_000)
 
 

@@ -11,13 +11,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Frame, Page, Request, expect
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app.models import Session
 from tests.browser.conftest import PHONE
 from tests.browser.sites import Site, somebodys_site
 from tests.browser.test_live_conversation import say, sees
-from tests.factories import WebChatFactory
+from tests.factories import ErasureFactory, WebChatFactory
 from webchat.models import WebChat
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -235,7 +233,7 @@ def test_the_showroom_is_opened_by_the_site_with_what_it_knows_until_an_erasure_
     session = Session.objects.get()
     assert (session.params, session.landing_page) == ({"order-id": "A 17"}, f"{site.origin}/")
 
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=session)
     frame.goto(frame.url)
     heard(page, "ready", "open", "started", "ended")
     expect(frame.get_by_role("heading")).to_be_visible()

@@ -7,10 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from anonymization import engine
-from anonymization.models import Door
 from tests.browser.conftest import PHONE
-from tests.factories import SessionFactory
+from tests.factories import ErasureFactory, SessionFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -77,7 +75,7 @@ def test_the_filters_open_below_their_row(log_in_browser: Callable[..., Page]) -
 
 def test_no_table_is_cut_off_on_a_phone(log_in_browser: Callable[..., Page]) -> None:
     session = SessionFactory(name="Maximiliana Novotná-Procházková", email="maximiliana@mail.example.com")
-    engine.erase(SessionFactory(email="petr@example.com"), requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject__new_guest=True)
     page = log_in_browser("superuser", viewport=PHONE)
     for path in ("/", "/sessions/", "/erasures/", "/settings/webchat/", f"/guests/{session.guest_id}/"):
         page.goto(path)

@@ -10,14 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from anonymization import engine
-from anonymization.models import Door
-from sessions_app import services
 from sessions_app.models import Party, Session
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_accessibility import overflow, violations
 from tests.browser.test_main_path import fill_in
-from tests.factories import WebChatFactory
+from tests.factories import ErasureFactory, MessageFactory, WebChatFactory
 from webchat.services import archive
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -84,7 +81,7 @@ def test_they_are_for_everybody(
     session, room = Session.objects.latest("pk"), page.url
     page.locator("[name=text]").fill(LONG)
     page.locator("[data-composer] [type=submit]").click()
-    services.post_message(session, sender=Party.OPERATOR, text="Good day")
+    MessageFactory(session=session, sender=Party.OPERATOR, text="Good day")
     page.get_by_text("Good day").wait_for()
     page.locator("[data-upload]").locator("xpath=ancestor::details/summary").click()
     page.locator(".leave summary").click()
@@ -107,7 +104,7 @@ def test_they_are_for_everybody(
     look("withdrawn")
     page.goto(consent)
     look("my consent, withdrawn")
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=session)
     for address in (consent, room, "/w/unknown/"):
         page.goto(address)
         look(f"nothing at {address[:4]}")

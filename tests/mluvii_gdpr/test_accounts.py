@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from django.utils.translation import override
 from mluvii_gdpr.checks import check_mail_is_sent
 from mluvii_gdpr.models import Profile
 from tests.factories import PASSWORD, StaffFactory, WebChatFactory
+from tests.pages import LogIn
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +39,7 @@ def test_with_mail_the_log_in_leads_to_a_reset(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("no_mail")
-def test_without_mail_nothing_leads_to_a_reset(client: Client, log_in: Callable[[str], Client]) -> None:
+def test_without_mail_nothing_leads_to_a_reset(client: Client, log_in: LogIn) -> None:
     assert RESET not in client.get("/accounts/login/").content.decode()
     for path in ("/accounts/password/change/", "/accounts/reauthenticate/"):
         assert RESET not in log_in("support").get(path, follow=True).content.decode()
@@ -58,7 +58,7 @@ def test_without_mail_the_deploy_check_warns() -> None:
 
 
 @pytest.mark.usefixtures("no_mail")
-def test_without_mail_no_address_can_be_managed(log_in: Callable[[str], Client]) -> None:
+def test_without_mail_no_address_can_be_managed(log_in: LogIn) -> None:
     support = log_in("support")
     sent = {"email": "support@example.com", "action_send": ""}
     for response in (support.get("/accounts/email/"), support.post("/accounts/email/", sent)):
@@ -139,7 +139,7 @@ def test_messages_stand_below_the_title() -> None:
     assert html.index("<h1") < html.index('class="alert alert-')
 
 
-def test_the_pages_that_ask_again_say_why(log_in: Callable[[str], Client]) -> None:
+def test_the_pages_that_ask_again_say_why(log_in: LogIn) -> None:
     html = log_in("support").get("/accounts/reauthenticate/").content.decode()
     assert "Confirm that it is you" in html
     assert "placeholder" not in html
@@ -179,7 +179,7 @@ def test_staff_choose_the_language_of_their_pages(client: Client) -> None:
     assert "Sitzungen" in client.get("/sessions/", **german).content.decode()
 
 
-def test_a_language_that_there_is_not_is_refused(log_in: Callable[[str], Client]) -> None:
+def test_a_language_that_there_is_not_is_refused(log_in: LogIn) -> None:
     refused = log_in("support").post("/accounts/language/", {"language": "xx"})
     assert refused.status_code == 422
     assert not Profile.objects.exists()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from django.test import Client
 
 from tests.factories import PASSWORD, StaffFactory
+from tests.pages import LogIn
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 BRAND = "<span>mluvii <b>GDPR</b></span>"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from django.test import Client
 
 from sessions_app.models import Attachment
 from tests.factories import ConsentVersionFactory, WebChatFactory
-from tests.pages import COMPLETE, close_files, entry_url, submit, ticket_in
+from tests.pages import COMPLETE, LogIn, close_files, entry_url, submit, ticket_in
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +29,7 @@ POLICY = {
 
 
 @pytest.fixture
-def pages(client: Client, log_in: Callable[[str], Client]) -> dict[str, Any]:
+def pages(client: Client, log_in: LogIn) -> dict[str, Any]:
     """Return an answer of each kind of page."""
     webchat = WebChatFactory()
     entry = client.get(entry_url(webchat))
@@ -79,7 +78,7 @@ def test_what_runs_and_who_frames(
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_nonce_is_used_once(log_in: Callable[[str], Client]) -> None:
+def test_a_nonce_is_used_once(log_in: LogIn) -> None:
     url, administrator = f"/settings/webchat/{WebChatFactory().pk}/forms/", log_in("administrator")
     assert len({administrator.get(url).headers["Content-Security-Policy"] for _number in range(3)}) == 3
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +20,8 @@ from sessions_app.forms import SignalForm
 from sessions_app.models import Channel, Party, Session, Signal
 from sessions_app.streams import Cursor, Watch
 from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
-from tests.pages import entry_url, submit
+from tests.pages import LogIn, entry_url, submit
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
 
@@ -60,9 +60,8 @@ def signal(session: Session, *, sender: Party = Party.VISITOR, kind: str = "cand
 
 
 @pytest.mark.usefixtures("turn")
-def test_before_the_gate_there_is_nothing_of_a_call(client: Client) -> None:
+def test_before_the_gate_there_is_nothing_of_a_call(client: Client, webchat: WebChat) -> None:
     """No signalling, no server, no credential, no camera: in no answer, not even to a form that is not complete."""
-    webchat = WebChatFactory()
     base = entry_url(webchat, showroom=True)
     answers = [client.get(base), submit(client, webchat, showroom=True, consent=None)]
     answers += [client.get(f"{base}{name}/") for name in ("signal", "ice")]
@@ -84,7 +83,7 @@ def test_before_the_gate_there_is_nothing_of_a_call(client: Client) -> None:
     assert "no-store" in servers.headers["Cache-Control"]
 
 
-def test_devices_are_for_pages_of_calls(client: Client, log_in: Callable[[str], Client], room: str) -> None:
+def test_devices_are_for_pages_of_calls(client: Client, log_in: LogIn, room: str) -> None:
     call, chat = Session.objects.get(), SessionFactory(new_guest=True)
     operator = log_in("operator")
     page = operator.get(f"/sessions/{call.pk}/")
@@ -120,9 +119,7 @@ def test_a_credential_is_what_coturn_computes_and_names_nobody(settings: Any, tu
 # Signals --------------------------------------------------------------------------------------------------
 
 
-def test_each_side_reads_what_the_other_has_sent(
-    client: Client, log_in: Callable[[str], Client], room: str
-) -> None:
+def test_each_side_reads_what_the_other_has_sent(client: Client, log_in: LogIn, room: str) -> None:
     operator = log_in("operator")
     session = Session.objects.get()
     page = f"/sessions/{session.pk}/"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from tests.factories import (
     StaffFactory,
     WebChatFactory,
 )
+from tests.pages import LogIn
 from tests.sessions_app.staff.rows import make_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
@@ -48,11 +48,6 @@ BAD_IDS = [
     "٣",
     "1.0",
 ]
-
-
-@pytest.fixture
-def support(log_in: Callable[[str], Client]) -> Client:
-    return log_in("support")
 
 
 def shown_on(response: Any) -> dict[str, Any]:
@@ -150,9 +145,7 @@ def test_a_record_without_the_mark_is_no_erasure(support: Client) -> None:
 
 
 @pytest.mark.parametrize(("role", "door"), [("superuser", "admin"), ("support", "page")])
-def test_only_who_may_open_the_stock_admin_comes_from_there(
-    log_in: Callable[[str], Client], role: str, door: str
-) -> None:
+def test_only_who_may_open_the_stock_admin_comes_from_there(log_in: LogIn, role: str, door: str) -> None:
     client, url = log_in(role), f"/sessions/{SessionFactory().pk}/anonymize/"
     page = client.get(f"{url}?door=admin")
     client.post(url, {**shown_on(page), "door": page.context["door"]})
@@ -383,7 +376,7 @@ def test_wrong_choice_of_several_erases_nothing(support: Client, chosen: list[An
     assert {**after, "django_session": set()} == {**before, "django_session": set()}
 
 
-def test_list_of_erasures_is_paged_by_number(log_in: Callable[[str], Client]) -> None:
+def test_list_of_erasures_is_paged_by_number(log_in: LogIn) -> None:
     officer = log_in("officer")
     RecordFactory.create_batch(120)
     html = officer.get("/erasures/").content.decode()
@@ -521,7 +514,7 @@ def test_list_of_erasures_costs_the_same_however_long(
     ],
 )
 def test_the_page_after_a_restore_says_how_things_stand(
-    log_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch, standing: Standing, said: str
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch, standing: Standing, said: str
 ) -> None:
     planned = restoration.Plan([], [], 0, {})
     monkeypatch.setattr(outside, "file_of", lambda: Path("ledger.jsonl"))
@@ -534,7 +527,7 @@ def test_the_page_after_a_restore_says_how_things_stand(
 
 
 def test_a_replay_ends_at_its_page_and_a_refusal_is_said_there(
-    log_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     administrator, url = log_in("administrator"), "/erasures/replay/"
     assert "No outside copy of the ledger is kept." in administrator.get(url).content.decode()

@@ -13,7 +13,7 @@ from django.test import Client
 from sessions_app import services, ticket
 from sessions_app.models import ConsentEvent, Guest, Party, Session
 from tests.database import digest
-from tests.factories import ConsentVersionFactory, SessionFactory, WebChatFactory, make_ticket
+from tests.factories import ConsentVersionFactory, ErasureFactory, SessionFactory, WebChatFactory, make_ticket
 from tests.pages import COMPLETE, entry_url, submit, ticket_in
 from webchat.models import EntryForm, WebChat
 
@@ -44,8 +44,7 @@ def test_incomplete_form_stores_nothing(client: Client, given: tuple[str, ...], 
     assert "checked" not in html
 
 
-def test_the_server_judges_the_form_and_leads_to_the_first_error(client: Client) -> None:
-    webchat = WebChatFactory()
+def test_the_server_judges_the_form_and_leads_to_the_first_error(client: Client, webchat: WebChat) -> None:
     assert re.search(r'<form id="entry"[^>]+ novalidate>', client.get(entry_url(webchat)).content.decode())
     for wrong in ("email", "consent"):
         html = submit(client, webchat, **{wrong: None}).content.decode()
@@ -53,9 +52,7 @@ def test_the_server_judges_the_form_and_leads_to_the_first_error(client: Client)
 
 
 @pytest.mark.parametrize("showroom", [False, True], ids=["chat", "showroom"])
-def test_complete_form_opens_one_session(client: Client, showroom: bool) -> None:
-    webchat = WebChatFactory()
-
+def test_complete_form_opens_one_session(client: Client, showroom: bool, webchat: WebChat) -> None:
     response = submit(client, webchat, showroom=showroom)
 
     assert response.status_code == 302
@@ -72,8 +69,7 @@ def test_complete_form_opens_one_session(client: Client, showroom: bool) -> None
     assert client.get(response.headers["Location"]).status_code == 200
 
 
-def test_rendering_stores_nothing_and_sets_no_cookie(client: Client) -> None:
-    webchat = WebChatFactory()
+def test_rendering_stores_nothing_and_sets_no_cookie(client: Client, webchat: WebChat) -> None:
     before = digest()
     for _visit in range(3):
         response = client.get(entry_url(webchat))
@@ -86,15 +82,13 @@ def test_rendering_stores_nothing_and_sets_no_cookie(client: Client) -> None:
     "consent",
     ["false", "0", "TRUE ", "true", "1", "On", "on ", "", ["on", "on"], ["on", "false"], ["false", "on"]],
 )
-def test_only_the_affirmative_value_is_consent(client: Client, consent: Any) -> None:
-    webchat = WebChatFactory()
+def test_only_the_affirmative_value_is_consent(client: Client, consent: Any, webchat: WebChat) -> None:
     before = digest()
     assert submit(client, webchat, consent=consent).status_code == 422
     assert digest() == before
 
 
-def test_the_same_form_twice_is_one_session(client: Client) -> None:
-    webchat = WebChatFactory()
+def test_the_same_form_twice_is_one_session(client: Client, webchat: WebChat) -> None:
     fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     first = client.post(entry_url(webchat), fields)
     second = client.post(entry_url(webchat), fields)
@@ -102,8 +96,7 @@ def test_the_same_form_twice_is_one_session(client: Client) -> None:
     assert (Session.objects.count(), ConsentEvent.objects.count(), Guest.objects.count()) == (1, 1, 1)
 
 
-def test_newer_version_shows_the_form_again(client: Client) -> None:
-    webchat = WebChatFactory()
+def test_newer_version_shows_the_form_again(client: Client, webchat: WebChat) -> None:
     old = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     ConsentVersionFactory(webchat=webchat, wording="The wording of the second version.")
     before = digest()
@@ -151,8 +144,7 @@ def test_a_stale_copy_of_the_webchat_opens_no_session() -> None:
     assert not Session.objects.exists()
 
 
-def test_text_is_recorded_in_the_language_that_was_shown(client: Client) -> None:
-    webchat = WebChatFactory()
+def test_text_is_recorded_in_the_language_that_was_shown(client: Client, webchat: WebChat) -> None:
     czech = client.get(entry_url(webchat), headers={"Accept-Language": "cs-CZ,cs;q=0.9,en;q=0.1"})
     assert czech.headers["Content-Language"] == "cs"
     # The browser's wish changes between showing and sending: what was shown counts.
@@ -172,8 +164,7 @@ def test_it_fails_closed_when_nothing_is_published(client: Client) -> None:
     assert not Session.objects.exists()
 
 
-def test_switching_the_language_keeps_what_was_typed(client: Client) -> None:
-    webchat = WebChatFactory()
+def test_switching_the_language_keeps_what_was_typed(client: Client, webchat: WebChat) -> None:
     response = client.post(entry_url(webchat), {**COMPLETE, "switch": "cs"})
     html = response.content.decode()
     assert response.status_code == 200
@@ -204,9 +195,8 @@ def test_archived_or_unknown_webchat_is_not_found(client: Client) -> None:
 
 
 def test_webchat_that_is_archived_during_the_submit_is_not_found(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Client, monkeypatch: pytest.MonkeyPatch, webchat: WebChat
 ) -> None:
-    webchat = WebChatFactory()
     start = services.start_session
 
     def archive_first(*args: Any, **kwargs: Any) -> Session:
@@ -226,21 +216,18 @@ def test_a_name_has_a_letter(client: Client, name: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("field", ["name", "email", "phone"])
-def test_nul_is_refused_at_its_field(client: Client, field: str) -> None:
-    webchat = WebChatFactory()
+def test_nul_is_refused_at_its_field(client: Client, field: str, webchat: WebChat) -> None:
     response = submit(client, webchat, **{field: COMPLETE[field] + "\0"})
     assert response.status_code == 422
     assert f'id="id_{field}_error"' in response.content.decode()
 
 
 def test_used_form_after_erasure_opens_nothing(client: Client) -> None:
-    from anonymization import engine
-    from anonymization.models import Door
 
     webchat = WebChatFactory()
     fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     client.post(entry_url(webchat), fields)
-    engine.erase(Session.objects.get(), requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=Session.objects.get())
     before = digest()
     again = client.post(entry_url(webchat), fields)
     assert again.status_code == 409
@@ -312,16 +299,9 @@ def test_day_of_consent_is_cut_as_the_setting_says(settings: Any) -> None:
 
 
 def test_person_is_recognised_by_all_three_keys() -> None:
-    webchat = WebChatFactory()
-    first = SessionFactory(
-        webchat=webchat, name="Jana Nováková", email="jana@example.com", phone="603 123 456"
-    )
-    same = SessionFactory(
-        webchat=webchat, name="JANA  NOVAKOVA", email=" Jana@EXAMPLE.com", phone="+420-603-123-456"
-    )
-    other = SessionFactory(
-        webchat=webchat, name="Jana Nováková", email="jana@example.com", phone="603 123 457"
-    )
+    first = SessionFactory(name="Jana Nováková", email="jana@example.com", phone="603 123 456")
+    same = SessionFactory(name="JANA  NOVAKOVA", email=" Jana@EXAMPLE.com", phone="+420-603-123-456")
+    other = SessionFactory(name="Jana Nováková", email="jana@example.com", phone="603 123 457")
     assert first.guest_id == same.guest_id
     assert first.guest_id != other.guest_id
     assert same.entered_name == "JANA  NOVAKOVA"

@@ -20,8 +20,7 @@ from webchat.services import save_settings
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_twenty_parallel_submits_of_one_form_are_one_session() -> None:
-    webchat = WebChatFactory()
+def test_twenty_parallel_submits_of_one_form_are_one_session(webchat: WebChat) -> None:
     fields = {"ticket": make_ticket(webchat), **COMPLETE}
 
     answers: list[Any] = at_once([partial(Client().post, entry_url(webchat), fields)] * 20)
@@ -53,8 +52,7 @@ def test_submit_waits_for_a_change_of_the_form_and_is_refused() -> None:
     assert not Session.objects.exists()
 
 
-def test_parallel_first_visits_of_one_person_are_one_guest() -> None:
-    webchat = WebChatFactory()
+def test_parallel_first_visits_of_one_person_are_one_guest(webchat: WebChat) -> None:
     forms = [{"ticket": make_ticket(webchat), **COMPLETE} for _ in range(8)]
 
     answers: list[Any] = at_once([partial(Client().post, entry_url(webchat), fields) for fields in forms])

@@ -13,14 +13,13 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from anonymization import engine
 from anonymization.ledger import subject_of
-from anonymization.models import Door, Erasure
+from anonymization.models import Erasure
 from sessions_app import consent_mail, services
 from sessions_app.models import ConsentEvent, Message, Session
 from sessions_app.ticket import consent_token
 from tests.database import digest, dump
-from tests.factories import ConsentVersionFactory, WebChatFactory
+from tests.factories import ConsentVersionFactory, ErasureFactory, WebChatFactory
 from tests.pages import COMPLETE, submit
 from webchat.models import EntryForm, OnWithdrawal, WebChat
 
@@ -207,7 +206,7 @@ def _without_nonce(response: Any) -> Any:
 
 def test_an_erasure_by_staff_closes_it(client: Client, mine: str) -> None:
     assert client.get(mine).status_code == 200
-    engine.erase(Session.objects.get(), requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=Session.objects.get())
     assert client.get(mine).status_code == 404
 
 

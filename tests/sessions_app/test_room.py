@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from sessions_app import services
 from sessions_app.models import Attachment, Message, Party, Session
 from tests.database import digest, media
 from tests.factories import ConsentVersionFactory, ErasureFactory, MessageFactory, WebChatFactory
-from tests.pages import close_files, submit
+from tests.pages import LogIn, close_files, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -135,9 +134,7 @@ def test_leaving_ends_the_conversation(client: Client, room: str) -> None:
     assert len(media()) == 1
 
 
-def test_feedback_is_given_after_the_end_and_can_be_changed(
-    client: Client, room: str, log_in: Callable[[str], Client]
-) -> None:
+def test_feedback_is_given_after_the_end_and_can_be_changed(client: Client, room: str, log_in: LogIn) -> None:
     before = digest()
     assert client.post(f"{room}feedback/", {"stars": "4", "text": "too early"}).status_code == 409
     assert digest() == before

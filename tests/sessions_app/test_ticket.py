@@ -12,12 +12,12 @@ from sessions_app import ticket
 from sessions_app.models import Session
 from tests.factories import WebChatFactory, make_ticket
 from tests.pages import COMPLETE, entry_url, ticket_in
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
 
 
-def test_every_single_bit_flip_is_refused() -> None:
-    webchat = WebChatFactory()
+def test_every_single_bit_flip_is_refused(webchat: WebChat) -> None:
     signed = make_ticket(webchat)
     assert ticket.read(signed, webchat=webchat, channel="chat").language == "en"
     octets = signed.encode()
@@ -35,8 +35,7 @@ def test_garbage_is_refused(signed: str) -> None:
         ticket.read(signed, webchat=WebChatFactory(), channel="chat")
 
 
-def test_foreign_signature_is_refused() -> None:
-    webchat = WebChatFactory()
+def test_foreign_signature_is_refused(webchat: WebChat) -> None:
     payload = signing.loads(make_ticket(webchat), salt="sessions_app.ticket")
     for forged in (
         signing.dumps(payload, salt="another.salt"),
@@ -72,8 +71,7 @@ def test_expired_ticket_answers_403_with_a_fresh_form(client: Client, settings: 
     assert again.status_code == 302
 
 
-def test_room_secret_is_stored_only_as_digest(client: Client) -> None:
-    webchat = WebChatFactory()
+def test_room_secret_is_stored_only_as_digest(client: Client, webchat: WebChat) -> None:
     signed = ticket_in(client.get(entry_url(webchat)))
     room = client.post(entry_url(webchat), {"ticket": signed, **COMPLETE}).headers["Location"]
     token = room.split("/")[2]

@@ -65,11 +65,10 @@ def make_somebody(webchat: WebChat, *, sessions: int = 2, files: int = 1, messag
     """Return a stored person with so many sessions, each with so many messages and files."""
     token = f"torture{next(_numbers):08d}"
     person: dict[str, Any] = {"name": f"Jana {token}", "email": f"{token}@example.com"}
-    made = [SessionFactory(webchat=webchat, **person, showroom=True) for _ in range(sessions)]
+    person |= {"showroom": True, "messages": [f"I am {token}"] * messages}
+    made = SessionFactory.create_batch(sessions, webchat=webchat, **person)
     somebody = Somebody(made, token)
     for session in made:
-        for _ in range(messages):
-            services.post_message(session, sender=Party.VISITOR, text=f"I am {token}")
         services.post_signal(session, sender=Party.VISITOR, kind="offer", body=token)
         somebody.files.update(attach(session, token) for _ in range(files))
     return somebody
@@ -77,10 +76,8 @@ def make_somebody(webchat: WebChat, *, sessions: int = 2, files: int = 1, messag
 
 def attach(session: Session, token: str) -> str:
     """Send a file and return its stored name."""
-    name: str = AttachmentFactory(
-        session=session, content=token.encode(), original_name=f"{token}.txt"
-    ).file.name
-    return name
+    sent = AttachmentFactory(session=session, content=token.encode(), original_name=f"{token}.txt")
+    return str(sent.file.name)
 
 
 def throw_connection_away() -> None:

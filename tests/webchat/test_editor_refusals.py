@@ -12,11 +12,6 @@ from webchat.models import ConsentVersion
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def administrator(log_in):
-    return log_in("administrator")
-
-
 def refused(administrator, webchat, act, **changed):
     before = ConsentVersion.objects.count()
     response = administrator.post(
@@ -28,8 +23,7 @@ def refused(administrator, webchat, act, **changed):
 
 
 @pytest.mark.parametrize("act", ["review", "publish"])
-def test_it_refuses_a_text_that_equals_the_current_one(administrator, act):
-    webchat = WebChatFactory()
+def test_it_refuses_a_text_that_equals_the_current_one(administrator, act, webchat):
     same = {f"label_{c}": f"I agree ({c})" for c in ("en", "cs")}
     same |= {f"body_{c}": f"<p>We  process your data to answer you. ({c})</p>\n\n" for c in ("en", "cs")}
 

@@ -74,9 +74,7 @@ def test_an_unknown_choice_is_refused_and_nothing_is_saved(log_in, menu, choice)
     assert (webchat.entry_form, webchat.showroom_form) == ("standard", "standard")
 
 
-def test_a_menu_never_publishes(log_in):
-    webchat = WebChatFactory()
-
+def test_a_menu_never_publishes(log_in, webchat):
     log_in("administrator").post(
         url(webchat), sent("publish", based_on=1) | {"entry_form": "none", "showroom_form": "none"}
     )
@@ -84,10 +82,9 @@ def test_a_menu_never_publishes(log_in):
     assert webchat.consent_versions.count() == 1
 
 
-def test_versions_are_listed_with_author_languages_and_sessions(log_in):
-    webchat = WebChatFactory()
+def test_versions_are_listed_with_author_languages_and_sessions(log_in, webchat):
     SessionFactory(webchat=webchat, language="en")
-    SessionFactory(webchat=webchat, language="cs", email="other@example.com")
+    SessionFactory(webchat=webchat, language="cs", new_guest=True)
     ConsentVersionFactory(webchat=webchat, wording="The second")
 
     page = log_in("administrator").get(url(webchat)).content.decode()
@@ -101,9 +98,7 @@ def test_no_query_a_version(log_in):
     webchat, administrator = WebChatFactory(), log_in("administrator")
 
     def queries():
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+        with CaptureQueriesContext(connection) as captured:
             administrator.get(url(webchat))
         return len(captured)
 
@@ -120,8 +115,7 @@ def give(client, permission):
     return client
 
 
-def test_whoever_may_not_publish_sees_no_editor_and_can_not_publish(log_in):
-    webchat = WebChatFactory()
+def test_whoever_may_not_publish_sees_no_editor_and_can_not_publish(log_in, webchat):
     client = give(log_in("stranger"), "manage_settings")
 
     assert 'id="consent-editor"' not in client.get(url(webchat)).content.decode()
@@ -130,8 +124,7 @@ def test_whoever_may_not_publish_sees_no_editor_and_can_not_publish(log_in):
     assert webchat.consent_versions.count() == 1
 
 
-def test_whoever_may_only_publish_can_not_change_settings(log_in):
-    webchat = WebChatFactory()
+def test_whoever_may_only_publish_can_not_change_settings(log_in, webchat):
     client = give(log_in("stranger"), "publish_consent")
 
     assert client.post(url(webchat), {"entry_form": "none"}).status_code == 403

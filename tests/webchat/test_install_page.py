@@ -17,11 +17,6 @@ GOOD = {
 }
 
 
-@pytest.fixture
-def administrator(log_in):
-    return log_in("administrator")
-
-
 def page_of(webchat):
     return f"/settings/webchat/{webchat.pk}/install/"
 
@@ -42,9 +37,7 @@ def test_the_code_is_one_line_and_a_link_for_each_channel(administrator):
     assert f'<script src="{base}' not in page
 
 
-def test_it_saves_sites_texts_and_position(administrator):
-    webchat = WebChatFactory()
-
+def test_it_saves_sites_texts_and_position(administrator, webchat):
     assert administrator.post(page_of(webchat), GOOD).status_code == 302
 
     webchat.refresh_from_db()
@@ -66,8 +59,7 @@ def test_an_emptied_text_becomes_the_products_own_and_a_language_not_offered_kee
     assert 'placeholder="Chat with us"' in administrator.get(page_of(webchat)).content.decode()
 
 
-def test_only_what_changed_is_written(administrator):
-    webchat = WebChatFactory()
+def test_only_what_changed_is_written(administrator, webchat):
     administrator.post(page_of(webchat), GOOD)
     type(webchat).objects.update(name="Renamed meanwhile", colour="#123456")
 

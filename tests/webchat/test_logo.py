@@ -68,9 +68,7 @@ def test_it_is_served_as_the_picture_it_is_and_as_nothing_else(upload, client, k
     ],
     ids=["svg", "html", "gif", "cut", "empty", "heavy", "wide", "bomb"],
 )
-def test_anything_else_is_refused_at_the_field(upload, client, content, reason):
-    webchat = WebChatFactory()
-
+def test_anything_else_is_refused_at_the_field(upload, client, content, reason, webchat):
     response = upload(webchat, content)
 
     assert response.status_code == 422
@@ -80,8 +78,7 @@ def test_anything_else_is_refused_at_the_field(upload, client, content, reason):
     assert client.get(f"/w/{webchat.public_id}/logo/").status_code == 404
 
 
-def test_a_replaced_or_removed_logo_leaves_no_file(upload, log_in):
-    webchat = WebChatFactory()
+def test_a_replaced_or_removed_logo_leaves_no_file(upload, log_in, webchat):
     upload(webchat, picture())
     first = webchat.logo.name
 
@@ -95,8 +92,7 @@ def test_a_replaced_or_removed_logo_leaves_no_file(upload, log_in):
     assert not default_storage.exists(second)
 
 
-def test_saving_something_else_keeps_the_logo(upload):
-    webchat = WebChatFactory()
+def test_saving_something_else_keeps_the_logo(upload, webchat):
     upload(webchat, picture())
     name = webchat.logo.name
 
@@ -106,8 +102,7 @@ def test_saving_something_else_keeps_the_logo(upload):
     assert default_storage.exists(name)
 
 
-def test_a_logo_whose_file_is_gone_is_404(upload, client):
-    webchat = WebChatFactory()
+def test_a_logo_whose_file_is_gone_is_404(upload, client, webchat):
     upload(webchat, picture())
     default_storage.delete(webchat.logo.name)
 

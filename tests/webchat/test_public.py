@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from django.contrib.staticfiles import finders
 
-from tests.factories import ConsentVersionFactory, WebChatFactory
+from tests.factories import WebChatFactory
 from webchat import services
 from webchat.consent_html import DraftText
 
@@ -14,9 +14,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def webchat():
-    webchat = WebChatFactory()
-    ConsentVersionFactory(webchat=webchat, wording="The second wording, žluťoučký kůň")
-    return webchat
+    return WebChatFactory(published=["The first wording", "The second wording, žluťoučký kůň"])
 
 
 def address(webchat, number, language):

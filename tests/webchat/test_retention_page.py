@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.test import Client
-from django.utils import timezone
 
-from sessions_app.models import Session, Status
 from tests.factories import SessionFactory, WebChatFactory
 from tests.races import wait_until_blocked_by_me
 from tests.webchat.test_webchats import GOOD
@@ -25,16 +22,8 @@ pytestmark = pytest.mark.django_db
 def webchat() -> WebChat:
     webchat = WebChatFactory(**GOOD)
     for days_ago in (60, 40, 32, 27, 25, 3):
-        session = SessionFactory(webchat=webchat, email=f"guest{days_ago}@example.com")
-        moment = timezone.now() - timedelta(days=days_ago)
-        Session.objects.filter(pk=session.pk).update(created_at=moment, ended_at=moment, status=Status.CLOSED)
+        SessionFactory(webchat=webchat, new_guest=True, ended=True, days_ago=days_ago)
     return webchat
-
-
-@pytest.fixture
-def administrator(log_in: Any) -> Client:
-    client: Client = log_in("administrator")
-    return client
 
 
 def save(client: Client, webchat: WebChat, days: str, **others: Any) -> Any:

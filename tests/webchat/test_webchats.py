@@ -21,11 +21,6 @@ GOOD = {
 }
 
 
-@pytest.fixture
-def administrator(log_in):
-    return log_in("administrator")
-
-
 def test_the_list_says_what_to_do_when_it_is_empty(administrator):
     page = administrator.get("/settings/webchat/").content.decode()
 
@@ -96,9 +91,7 @@ def test_add_starts_with_no_entry_form(administrator):
     assert (webchat.entry_form, webchat.showroom_form) == ("none", "none")
 
 
-def test_general_saves_every_field(administrator):
-    webchat = WebChatFactory()
-
+def test_general_saves_every_field(administrator, webchat):
     assert administrator.post(f"/settings/webchat/{webchat.pk}/", GOOD).status_code == 302
 
     webchat.refresh_from_db()
@@ -108,8 +101,7 @@ def test_general_saves_every_field(administrator):
     assert webchat.site == "", "on the page Install"
 
 
-def test_a_withdrawal_is_judged_by_a_person_unless_the_webchat_says_otherwise(administrator):
-    webchat = WebChatFactory()
+def test_a_withdrawal_is_judged_by_a_person_unless_the_webchat_says_otherwise(administrator, webchat):
     url = f"/settings/webchat/{webchat.pk}/"
     assert webchat.on_withdrawal == "review"
     assert '<option value="review" selected>' in administrator.get(url).content.decode()
@@ -197,8 +189,7 @@ def test_a_language_without_a_published_text_is_refused_for_a_gdpr_webchat(admin
     assert (webchat.name, webchat.languages) == ("As before", ["en", "cs"])
 
 
-def test_only_what_changed_is_written(administrator):
-    webchat = WebChatFactory()
+def test_only_what_changed_is_written(administrator, webchat):
     page = f"/settings/webchat/{webchat.pk}/"
     administrator.post(page, GOOD)
     WebChat.objects.update(name="Renamed meanwhile", retention_days=30)
@@ -209,8 +200,7 @@ def test_only_what_changed_is_written(administrator):
     assert (webchat.name, webchat.colour, webchat.retention_days) == ("Renamed meanwhile", "#000000", 30)
 
 
-def test_archive_asks_and_then_visitors_can_not_reach_it(administrator, client):
-    webchat = WebChatFactory()
+def test_archive_asks_and_then_visitors_can_not_reach_it(administrator, client, webchat):
     visitor_page = f"/w/{webchat.public_id}/"
     assert client.get(visitor_page).status_code == 200
 

@@ -52,8 +52,7 @@ def test_it_is_served_as_a_script_to_every_site_and_not_kept_for_long(client):
     assert response["Cache-Control"] == "public, max-age=300"
 
 
-def test_a_changed_setting_arrives(client):
-    webchat = WebChatFactory()
+def test_a_changed_setting_arrives(client, webchat):
     before = get(client, webchat)
     assert get(client, webchat, if_none_match=before["ETag"]).status_code == 304
 
@@ -63,8 +62,7 @@ def test_a_changed_setting_arrives(client):
     assert (after.status_code, after["ETag"] != before["ETag"]) == (200, True)
 
 
-def test_of_an_archived_webchat_it_adds_nothing_and_breaks_nothing(client):
-    webchat = WebChatFactory()
+def test_of_an_archived_webchat_it_adds_nothing_and_breaks_nothing(client, webchat):
     services.archive(webchat)
 
     script = get(client, webchat).content.decode()

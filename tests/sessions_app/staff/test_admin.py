@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 
 from sessions_app.models import Session
 from tests.factories import GuestFactory, WebChatFactory
+from tests.pages import LogIn
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory, make_rows
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 SESSIONS, GUESTS = "/admin/sessions_app/session/", "/admin/sessions_app/guest/"
 
 

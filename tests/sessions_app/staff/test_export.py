@@ -5,20 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app.export import harmless
 from tests.factories import SessionFactory, StaffFactory, WebChatFactory
+from tests.pages import LogIn
 from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, CanaryFactory, make_rows
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 
 def text_of(response: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import factory
@@ -14,10 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from sessions_app.models import Guest
 from sessions_app.people import LIMIT, _guests, name_keys
 from tests.factories import ErasureFactory, GuestFactory, SessionFactory, WebChatFactory
+from tests.pages import LogIn
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory, make_rows
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 
 def find(client: Client, **fields: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,11 +14,11 @@ from django.utils import timezone
 from anonymization.models import FileDeletion
 from sessions_app.models import Session
 from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
+from tests.pages import LogIn
 from tests.sessions_app.staff.rows import EMAIL, NAME, CanaryFactory, make_rows
 from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 
 def test_it_asks_for_a_log_in(client: Client) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
 from django.db import connection
@@ -12,19 +11,19 @@ from django.test.utils import CaptureQueriesContext
 
 from sessions_app import services, streams
 from sessions_app.models import Party, Session, Status
-from tests.factories import SessionFactory, StaffFactory, WebChatFactory
+from tests.factories import SessionFactory, StaffFactory
+from tests.pages import LogIn
 from tests.races import at_once
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 
 def page(client: Client, **headers: str) -> str:
     return client.get("/sessions/live/", headers=headers).content.decode()
 
 
-def test_it_lists_open_conversations_who_waits_longest_first(log_in: LogIn) -> None:
-    webchat = WebChatFactory()
+def test_it_lists_open_conversations_who_waits_longest_first(log_in: LogIn, webchat: WebChat) -> None:
     active = SessionFactory(webchat=webchat, operator=StaffFactory(username="another"))
     first, second = SessionFactory.create_batch(2, webchat=webchat)
     SessionFactory(webchat=webchat, ended=True)

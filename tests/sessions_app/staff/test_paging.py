@@ -14,6 +14,7 @@ from sessions_app.models import Session
 from sessions_app.paging import Position, PositionRefused, _older_than, chunks_by_key, page_by_key
 from tests.factories import WebChatFactory
 from tests.sessions_app.staff.rows import make_rows
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
 
@@ -45,8 +46,7 @@ def test_microseconds_count() -> None:
     assert len(set(walk(size=2))) == 6
 
 
-def test_a_session_that_arrives_meanwhile_moves_nothing() -> None:
-    webchat = WebChatFactory()
+def test_a_session_that_arrives_meanwhile_moves_nothing(webchat: WebChat) -> None:
     rows = make_rows(webchat, 10)
     first = page_by_key(Session.objects.all(), size=5)
     make_rows(webchat, 3, at=timezone.now())

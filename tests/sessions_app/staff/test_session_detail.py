@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,12 +21,12 @@ from tests.factories import (
     SessionFactory,
     StaffFactory,
 )
+from tests.pages import LogIn
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory
 from tests.sessions_app.staff.test_export import rows_of
 from webchat.models import EntryForm
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 VISIT = services.Visit(
     ip_address="203.0.113.77",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,11 +20,11 @@ from tests.factories import (
     StaffFactory,
     WebChatFactory,
 )
+from tests.pages import LogIn
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory, make_rows
-from webchat.models import EntryForm
+from webchat.models import EntryForm, WebChat
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 
 def ids(response: Any) -> list[int]:
@@ -115,8 +114,7 @@ def test_each_filter_keeps_what_it_says(log_in: LogIn) -> None:
     assert {query: ids(client.get(f"/sessions/?{query}")) for query in expected} == expected
 
 
-def test_a_period_holds_its_first_and_last_day(log_in: LogIn) -> None:
-    webchat = WebChatFactory()
+def test_a_period_holds_its_first_and_last_day(log_in: LogIn, webchat: WebChat) -> None:
     midnight = timezone.make_aware(datetime(2026, 3, 29)).astimezone(UTC)  # the day of 23 hours in Prague
     moments = [
         midnight - timedelta(microseconds=1),
@@ -312,8 +310,7 @@ def test_no_column_is_called_required(log_in: LogIn) -> None:
     assert '<legend class="form-label">Columns</legend>' in page
 
 
-def test_a_strip_for_pages_is_there_only_with_pages(log_in: LogIn) -> None:
-    webchat = WebChatFactory()
+def test_a_strip_for_pages_is_there_only_with_pages(log_in: LogIn, webchat: WebChat) -> None:
     make_rows(webchat, 1)
     client = log_in("operator")
     assert "card-footer" not in client.get("/sessions/").content.decode()

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 
 from sessions_app.models import Party, Session, Status
 from tests.factories import SessionFactory, StaffFactory
+from tests.pages import LogIn
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 ACTS = ("accept", "answer", "files", "note", "end")
 
 

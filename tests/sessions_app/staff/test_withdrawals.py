@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessions_app.tables import COLUMNS
 from tests.factories import ConsentEventFactory, ErasureFactory, SessionFactory, WebChatFactory
+from tests.pages import LogIn
 from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, CanaryFactory, make_rows
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 WithdrawnFactory = partial(SessionFactory, new_guest=True, withdrawn=True)
 
 
@@ -76,8 +75,7 @@ def test_who_can_not_anonymize_is_not_asked_to(log_in: LogIn, role: str) -> None
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
-    webchat = WebChatFactory()
+def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int, webchat: WebChat) -> None:
     for row in make_rows(webchat, count, status="closed", withdrawn_at=timezone.now()):
         for kind in ("given", "withdrawn"):
             ConsentEventFactory(session=row, kind=kind)
