@@ -13,12 +13,11 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.db.models import Model, QuerySet
-from django.utils import timezone
 
 from anonymization.policy import registry
-from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session, Signal
+from sessions_app.models import Attachment, Channel, Message, Party, Session, Signal
 from tests.database import digest, media
-from tests.factories import make_webchat
+from tests.factories import ConsentEventFactory, GuestFactory, WebChatFactory
 
 NAME = "Bystander"
 WORDS = b"of a bystander"
@@ -44,16 +43,13 @@ def bystander(db: None, settings: Any, _own_media_folder: None) -> Iterator[None
 
 def _plant() -> None:
     """Store the rows directly: the gate and the writers would cost each test three times as much."""
-    webchat, text = make_webchat(), WORDS.decode()
-    guest = Guest.objects.create(name=NAME, email="b@example.com", name_key="b", email_key="b", phone_key="b")
+    webchat, text = WebChatFactory(), WORDS.decode()
+    guest = GuestFactory(name=NAME, email="b@example.com")
     session = Session.objects.create(
         webchat=webchat, guest=guest, channel=Channel.CHAT, language="en", entered_name=NAME, params={"b": text},
         ip_address="203.0.113.9", note=text, feedback_text=text, entry_key="b" * 64, room_key="b" * 64,
     )  # fmt: skip
-    ConsentEvent.objects.create(
-        session=session, text=webchat.current_text("en"), kind=ConsentEvent.Kind.GIVEN,
-        day=timezone.localdate(), channel=Channel.CHAT,
-    )  # fmt: skip
+    ConsentEventFactory(session=session)
     Message.objects.create(session=session, sender=Party.VISITOR, text=text)
     Signal.objects.create(session=session, sender=Party.VISITOR, kind=Signal.Kind.OFFER, body=text)
     attachment = Attachment(session=session, sender=Party.VISITOR, original_name="b.txt", size=len(WORDS))

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client, TransactionTestCase
 
 from mluvii_gdpr.environment import WrongEnvironment, refuse_in_production
-from sessions_app.roles import ROLES
 from tests.database import flush
+from tests.factories import StaffFactory, WebChatFactory, reset_factories
+from tests.pages import LogIn
+from webchat.models import WebChat
 
 # Playwright's synchronous API runs an event loop in the test's thread; the ORM is used beside it, never inside.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -33,8 +34,6 @@ try:
     refuse_in_production()
 except WrongEnvironment as production:
     pytest.exit(str(production), returncode=1)
-
-PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture(scope="session")
@@ -91,33 +90,39 @@ def _fast_passwords(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", "api.hashers.SecretHasher"]
 
 
-@pytest.fixture
-def make_user(db: None) -> Callable[..., User]:
-    """Return a function that makes a member of staff with a role: one of ROLES, ``stranger`` or ``superuser``."""
-
-    def make(role: str, username: str = "") -> User:
-        user = User.objects.create_user(
-            username or role, f"{username or role}@example.com", PASSWORD, is_superuser=role == "superuser",
-            is_staff=role == "superuser",
-        )  # fmt: skip
-        if role in ROLES:
-            user.groups.add(Group.objects.get(name=role))
-        return user
-
-    return make
+@pytest.fixture(autouse=True)
+def _same_values() -> None:
+    """Give each test the same invented values, in whatever order the tests run."""
+    reset_factories()
 
 
 @pytest.fixture
-def log_in(make_user: Callable[..., User]) -> Callable[[str], Client]:
+def webchat(db: None) -> WebChat:
+    """Return a WebChat with one published version, in English and Czech."""
+    return WebChatFactory()
+
+
+@pytest.fixture
+def log_in(db: None) -> LogIn:
     """Return a function that gives a client logged in with a role; no role gives an anonymous client."""
 
     def client_for(role: str) -> Client:
         client = Client()
         if role:
-            client.force_login(User.objects.filter(username=role).first() or make_user(role))
+            client.force_login(StaffFactory(role=role))
         return client
 
     return client_for
+
+
+@pytest.fixture
+def administrator(log_in: LogIn) -> Client:
+    return log_in("administrator")
+
+
+@pytest.fixture
+def support(log_in: LogIn) -> Client:
+    return log_in("support")
 
 
 @pytest.fixture(scope="session")

@@ -1,49 +1,99 @@
-"""Objects for tests, made by the product's own services wherever there is one."""
+"""Factories of the rows that tests need. The product's own services make the rows, wherever there is one."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
+import factory
+from django.contrib.auth.models import Group, User
 from django.core.files.base import ContentFile
+from django.db.models import F
 from django.utils import timezone
+from factory.django import DjangoModelFactory
+from factory.random import reseed_random
 
+from anonymization import engine
 from anonymization.ledger import GENESIS
 from anonymization.models import ASKED_BY_DOOR, Door, Erasure
+from api.models import ApiClient, Right
+from api.services import create_client
 from sessions_app import services, ticket
-from sessions_app.models import Attachment, Channel, Party, Session
+from sessions_app.matching import match_keys
+from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session
+from sessions_app.roles import ROLES
 from webchat.consent_html import DraftText
 from webchat.models import ConsentVersion, EntryForm, WebChat
 from webchat.services import publish_consent
 
-_numbers = itertools.count(1)
+PASSWORD = "correct horse battery staple"
 
 
-def make_webchat(*, published: bool = True, **fields: Any) -> WebChat:
-    """Return a stored WebChat in English and Czech with the GDPR form before both channels."""
-    defaults: dict[str, Any] = {
-        "name": f"Shop {next(_numbers)}",
-        "languages": ["en", "cs"],
-        "entry_form": EntryForm.GDPR,
-        "showroom_form": EntryForm.GDPR,
-    }
-    webchat = WebChat.objects.create(**defaults | fields)
-    if published:
-        publish(webchat)
-    return webchat
+def reset_factories() -> None:
+    """Seed the random values and reset the sequences, so that no test depends on the tests before it."""
+    reseed_random("mluvii GDPR")
+    for made in DjangoModelFactory.__subclasses__():
+        made.reset_sequence()
 
 
-def publish(webchat: WebChat, wording: str = "We process your data to answer you.") -> ConsentVersion:
-    """Publish the wording as the next version, in every language of the WebChat."""
-    current = webchat.current_version()
-    texts = {
-        language: DraftText(label=f"I agree ({language})", body=f"<p>{wording} ({language})</p>")
-        for language in webchat.languages
-    }
-    number = current.number if current else 0
-    return publish_consent(webchat, texts=texts, based_on=number, published_by=None)
+class StaffFactory(DjangoModelFactory[User]):
+    """A staff member with one of ROLES, ``stranger`` or ``superuser``. An existing username returns its user."""
+
+    class Meta:
+        model = User
+
+    role = "operator"
+    username = factory.SelfAttribute("role")
+
+    @classmethod
+    def _create(cls, model_class: type[User], *, role: str, username: str) -> User:
+        if user := User.objects.filter(username=username).first():
+            return user
+        rights = {"is_superuser": role == "superuser", "is_staff": role == "superuser"}
+        user = User.objects.create_user(username, f"{username}@example.com", PASSWORD, **rights)
+        if role in ROLES:
+            user.groups.add(Group.objects.get(name=role))
+        return user
+
+
+class WebChatFactory(DjangoModelFactory[WebChat]):
+    """A WebChat with the GDPR form before both channels. ``published`` lists the wordings of its versions."""
+
+    class Meta:
+        model = WebChat
+
+    name = factory.Sequence(lambda number: f"Shop {number + 1}")
+    languages = factory.LazyFunction(lambda: ["en", "cs"])
+    entry_form = showroom_form = EntryForm.GDPR
+    published = ("We process your data to answer you.",)
+
+    @classmethod
+    def _create(cls, model_class: type[WebChat], *, published: Sequence[str], **fields: Any) -> WebChat:
+        webchat = super()._create(model_class, **fields)
+        for wording in published:
+            ConsentVersionFactory(webchat=webchat, wording=wording)
+        return webchat
+
+
+class ConsentVersionFactory(DjangoModelFactory[ConsentVersion]):
+    """The next published version of a WebChat, with its wording in every language."""
+
+    class Meta:
+        model = ConsentVersion
+
+    webchat = factory.SubFactory(WebChatFactory)
+    wording = "We process your data to help you."
+
+    @classmethod
+    def _create(cls, model_class: type[ConsentVersion], *, webchat: WebChat, wording: str) -> ConsentVersion:
+        texts = {
+            language: DraftText(label=f"I agree ({language})", body=f"<p>{wording} ({language})</p>")
+            for language in webchat.languages
+        }
+        current = webchat.current_version()
+        number = current.number if current else 0
+        return publish_consent(webchat, texts=texts, based_on=number, published_by=None)
 
 
 def make_ticket(webchat: WebChat, *, channel: str = Channel.CHAT, language: str = "en") -> str:
@@ -52,48 +102,179 @@ def make_ticket(webchat: WebChat, *, channel: str = Channel.CHAT, language: str 
     return ticket.issue(webchat, channel=channel, language=language, text=text)
 
 
-def make_session(
-    webchat: WebChat | None = None,
-    *,
-    name: str = "Jana Nováková",
-    email: str = "jana@example.com",
-    phone: str = "603 123 456",
-    channel: str = Channel.CHAT,
-    language: str = "en",
-    visit: services.Visit | None = None,
+class SessionFactory(DjangoModelFactory[Session]):
+    """A session that passed the gate. The same person returns as the same guest.
+
+    The values from ``operator`` to ``anonymized`` say what happened to the session after its start.
+    """
+
+    class Meta:
+        model = Session
+
+    class Params:
+        showroom = factory.Trait(channel=Channel.AV)
+        new_guest = factory.Trait(
+            name=factory.Faker("name", locale="cs_CZ"),
+            email=factory.Sequence(lambda number: f"guest{number}@example.com"),
+        )
+
+    webchat = factory.SubFactory(WebChatFactory)
+    channel, language = Channel.CHAT, "en"
+    name, email, phone = "Jana Nováková", "jana@example.com", "603 123 456"
+    visit = services.Visit(ip_address="203.0.113.7", user_agent="Mozilla/5.0")
+    operator, messages, ended, withdrawn, days_ago, anonymized = None, (), False, False, 0, False
+
+    @classmethod
+    def _create(cls, model_class: type[Session], **values: Any) -> Session:
+        form = {name: values.pop(name) for name in ("webchat", "channel", "language", "visit")}
+        person = {name: values.pop(name) for name in ("name", "email", "phone")}
+        session = _pass_the_gate(services.Entry(**person, consent=True), **form)
+        _go_on(session, **values)
+        session.refresh_from_db()
+        return session
+
+
+def _pass_the_gate(
+    entry: services.Entry, *, webchat: WebChat, channel: str, language: str, visit: services.Visit
 ) -> Session:
-    """Return a session that went through the gate; the same person gives the same guest."""
-    webchat = webchat or make_webchat()
     signed = make_ticket(webchat, channel=channel, language=language)
-    return services.start_session(
-        webchat,
-        ticket=ticket.read(signed, webchat=webchat, channel=channel),
-        entry=services.Entry(name=name, email=email, phone=phone, consent=True),
-        visit=visit or services.Visit(ip_address="203.0.113.7", user_agent="Mozilla/5.0"),
-    )
+    shown = ticket.read(signed, webchat=webchat, channel=channel)
+    return services.start_session(webchat, ticket=shown, entry=entry, visit=visit)
 
 
-def send_file(session: Session, content: bytes = b"x", *, name: str = "x.txt") -> Attachment:
-    """Let the visitor send a text file, and return its row."""
-    return services.attach_file(
-        session,
-        sender=Party.VISITOR,
-        upload=ContentFile(content),
-        original_name=name,
-        content_type="text/plain",
-        size=len(content),
-    )
+def _go_on(
+    session: Session, *, operator: User | None, messages: Sequence[str], ended: bool, withdrawn: bool,
+    days_ago: int, anonymized: bool,
+) -> None:  # fmt: skip
+    if operator:
+        services.accept_session(session, operator=operator)
+    for text in messages:
+        MessageFactory(session=session, text=text)
+    if ended:
+        services.end_session(session, by=Party.VISITOR)
+    if withdrawn:
+        services.withdraw_consent(session)
+    if days_ago:
+        times = ("created_at", "accepted_at", "ended_at", "withdrawn_at")
+        earlier = {name: F(name) - timedelta(days=days_ago) for name in times}
+        Session.objects.filter(pk=session.pk).update(**earlier)
+    if anonymized:
+        ErasureFactory(subject=session)
 
 
-def make_erasures(rows: Iterable[tuple[datetime, str]]) -> list[Erasure]:
-    """Return stored, chained records of sessions that nobody has, by their times and doors."""
-    erasures: list[Erasure] = []
-    for number, (moment, door) in enumerate(rows, 1):
-        erasure = Erasure(
-            number=number, kind="sessions_app.Session", subject=f"{number:064x}", day=timezone.localdate(moment),
-            requester=ASKED_BY_DOOR[Door(door)], previous=erasures[-1].hash if erasures else GENESIS,
-            created_at=moment, door=door, counts={},
-        )  # fmt: skip
-        erasure.hash = erasure.entry.hash
-        erasures.append(erasure)
-    return Erasure.objects.bulk_create(erasures)
+class GuestFactory(DjangoModelFactory[Guest]):
+    """A guest with match keys and without a session. No service creates one, so the row is inserted."""
+
+    class Meta:
+        model = Guest
+
+    class Params:
+        region = "CZ"
+        keys = factory.LazyAttribute(
+            lambda guest: match_keys(
+                name=guest.name, email=guest.email, phone=guest.phone, region=guest.region
+            )
+        )
+
+    name = email = phone = ""
+    name_key = factory.SelfAttribute("keys.name")
+    email_key = factory.SelfAttribute("keys.email")
+    phone_key = factory.SelfAttribute("keys.phone")
+
+
+class MessageFactory(DjangoModelFactory[Message]):
+    """A message of a conversation, by default from the visitor."""
+
+    class Meta:
+        model = Message
+
+    session = factory.SubFactory(SessionFactory)
+    sender, text = Party.VISITOR, "Hello"
+
+    @classmethod
+    def _create(cls, model_class: type[Message], *, session: Session, **message: Any) -> Message:
+        return services.post_message(session, **message)
+
+
+class AttachmentFactory(DjangoModelFactory[Attachment]):
+    """A text file of a conversation, by default from the visitor."""
+
+    class Meta:
+        model = Attachment
+
+    session = factory.SubFactory(SessionFactory)
+    sender, content = Party.VISITOR, b"x"
+    original_name, content_type = "x.txt", "text/plain"
+
+    @classmethod
+    def _create(
+        cls, model_class: type[Attachment], *, session: Session, content: bytes, **sent: Any
+    ) -> Attachment:
+        return services.attach_file(session, upload=ContentFile(content), size=len(content), **sent)
+
+
+class ConsentEventFactory(DjangoModelFactory[ConsentEvent]):
+    """A consent event in addition to the one that the gate stored, for example a withdrawal."""
+
+    class Meta:
+        model = ConsentEvent
+
+    session = factory.SubFactory(SessionFactory)
+    kind = ConsentEvent.Kind.GIVEN
+    text = factory.LazyAttribute(lambda event: event.session.webchat.current_text(event.session.language))
+    day = factory.LazyFunction(timezone.localdate)
+    channel = factory.SelfAttribute("session.channel")
+
+
+class ErasureFactory(DjangoModelFactory[Erasure]):
+    """The record of an erasure. The engine erases ``subject``, a session or a guest."""
+
+    class Meta:
+        model = Erasure
+
+    subject = factory.SubFactory(SessionFactory)
+    door, requested_by = Door.COMMAND, None
+
+    @classmethod
+    def _create(
+        cls, model_class: type[Erasure], *, subject: Session | Guest, door: Door, requested_by: User | None
+    ) -> Erasure:
+        return engine.erase(subject, requester=engine.Requester(door, requested_by))[0]
+
+
+class RecordFactory(DjangoModelFactory[Erasure]):
+    """The next record of the ledger, about a session that does not exist, at any time."""
+
+    class Meta:
+        model = Erasure
+
+    kind, counts = "sessions_app.Session", factory.LazyFunction(dict)
+    door, created_at = Door.COMMAND, factory.LazyFunction(timezone.now)
+    day = factory.LazyAttribute(lambda record: timezone.localdate(record.created_at))
+    requester = factory.LazyAttribute(lambda record: ASKED_BY_DOOR[Door(record.door)])
+
+    @classmethod
+    def _create(cls, model_class: type[Erasure], **values: Any) -> Erasure:
+        last = Erasure.objects.order_by("number").last()
+        number = last.number + 1 if last else 1
+        previous = last.hash if last else GENESIS
+        record = Erasure(number=number, subject=f"{number:064x}", previous=previous, **values)
+        record.hash = record.entry.hash
+        record.save(force_insert=True)
+        return record
+
+
+class ApiClientFactory(DjangoModelFactory[ApiClient]):
+    """A client of the REST API, by default with all rights. ``secret`` is its client secret."""
+
+    class Meta:
+        model = ApiClient
+
+    name = factory.Sequence(lambda number: f"Program {number + 1}")
+    rights = factory.LazyFunction(lambda: list(Right.values))
+    created_by = None
+
+    @classmethod
+    def _create(cls, model_class: type[ApiClient], *, name: str, **values: Any) -> ApiClient:
+        client, client.secret = create_client(name, **values)
+        return client

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponse
@@ -10,6 +11,7 @@ from django.test import Client
 
 from webchat.models import WebChat
 
+LogIn = Callable[[str], Client]
 COMPLETE = {"name": "Jana Nováková", "email": "jana@example.com", "phone": "603 123 456", "consent": "on"}
 
 

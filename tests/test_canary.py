@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,11 +16,11 @@ from django.utils import timezone
 from anonymization.canary.run import search
 from anonymization.canary.values import Canary
 from sessions_app import services
-from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session, Signal
+from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session, Signal
 from sessions_app.ticket import consent_token
 from tests.database import media
-from tests.factories import make_session, make_webchat, send_file
-from tests.pages import entry_url, ticket_in
+from tests.factories import AttachmentFactory, SessionFactory, WebChatFactory
+from tests.pages import LogIn, entry_url, ticket_in
 from webchat.models import OnWithdrawal, WebChat
 
 pytestmark = pytest.mark.django_db
@@ -141,12 +141,15 @@ def make_bystander(webchat: WebChat) -> Session:
     visit = services.Visit(
         ip_address="203.0.113.8", params={"order": "8"}, landing_page="https://www.example.com/8"
     )
-    session = make_session(
-        webchat, name="Petr Malý", email="petr@example.com", visit=visit, channel=Channel.AV
-    )
+    person = {
+        "name": "Petr Malý",
+        "email": "petr@example.com",
+        "visit": visit,
+        "messages": ["Petr's message"],
+    }
+    session = SessionFactory(webchat=webchat, showroom=True, **person)
     services.post_signal(session, sender=Party.VISITOR, kind="offer", body='{"sdp": "Petr\'s"}')
-    services.post_message(session, sender=Party.VISITOR, text="Petr's message")
-    send_file(session, b"Petr's file", name="petr.txt")
+    AttachmentFactory(session=session, content=b"Petr's file", original_name="petr.txt")
     services.set_note(session, note="Petr's note", result="sold")
     return session
 
@@ -162,9 +165,8 @@ def rows_of(session: Session) -> list[list[dict[str, Any]]]:
 
 
 def test_nothing_of_a_person_is_left(
-    log: io.StringIO, log_in: Callable[[str], Client], django_capture_on_commit_callbacks: Any
+    log: io.StringIO, log_in: LogIn, django_capture_on_commit_callbacks: Any, webchat: WebChat
 ) -> None:
-    webchat = make_webchat()
     bystander = make_bystander(webchat)
     operator, support, superuser = log_in("operator"), log_in("support"), log_in("superuser")
     session, room = enter(webchat)
@@ -201,9 +203,9 @@ def test_nothing_of_a_person_is_left(
 
 
 def test_nothing_is_left_where_a_withdrawal_anonymizes_at_once(
-    log: io.StringIO, log_in: Callable[[str], Client], django_capture_on_commit_callbacks: Any
+    log: io.StringIO, log_in: LogIn, django_capture_on_commit_callbacks: Any
 ) -> None:
-    webchat = make_webchat(on_withdrawal=OnWithdrawal.ANONYMIZE)
+    webchat = WebChatFactory(on_withdrawal=OnWithdrawal.ANONYMIZE)
     session, room = enter(webchat, showroom=True)
     assert signal(room, STORED["signal"]) == 204
     assert "signal" in found()
@@ -231,7 +233,7 @@ def test_an_exception_is_logged_without_its_text(log: io.StringIO, monkeypatch: 
         raise ValueError(f"could not store {STORED['name']}")
 
     monkeypatch.setattr(services, "start_session", fail)
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     visitor = Client(raise_request_exception=False)
     fields = {
         "ticket": ticket_in(visitor.get(entry_url(webchat))),

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app.models import Guest, Message
-from tests.factories import make_session
+from tests.factories import ErasureFactory, SessionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -59,8 +57,8 @@ def log() -> Callable[[str], str]:
 
 
 def test_a_failing_statement_is_logged_without_its_values(log: Callable[[str], str]) -> None:
-    sealed = make_session()
-    engine.erase(sealed, requester=engine.Requester(Door.COMMAND))
+    sealed = SessionFactory()
+    ErasureFactory(subject=sealed)
     for failing in (
         lambda: Guest.objects.create(name=CANARY * 20),
         lambda: Message.objects.create(session=sealed, sender="visitor", text=CANARY),

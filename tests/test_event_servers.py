@@ -9,12 +9,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from anonymization import engine
-from anonymization.models import Door
-from sessions_app import services
 from sessions_app.models import Party, Session
 from tests.events import listening
-from tests.factories import make_webchat
+from tests.factories import ErasureFactory, MessageFactory, WebChatFactory
 from tests.pages import submit
 from tests.server import EVENTS, Server, on_this_database, served
 
@@ -23,7 +20,7 @@ from tests.server import EVENTS, Server, on_this_database, served
 def test_two_processes_on_one_database_tell_what_a_third_does_and_hold_no_connection(
     tmp_path: Path, client: Client
 ) -> None:
-    room = submit(client, make_webchat()).headers["Location"]
+    room = submit(client, WebChatFactory()).headers["Location"]
     session, path = Session.objects.get(), f"/events/room/{room.split('/')[2]}/"
     environment = on_this_database()
     with (
@@ -32,16 +29,16 @@ def test_two_processes_on_one_database_tell_what_a_third_does_and_hold_no_connec
         listening(one, path) as first,
         listening(other, path) as second,
     ):
-        services.post_message(session, sender=Party.OPERATOR, text="Good day")
+        MessageFactory(session=session, sender=Party.OPERATOR, text="Good day")
         for heard in (first, second):
             assert "Good day" in heard(1)[0].data
         with listening(one, path, Last_Event_ID=first(1)[0].id) as again:
-            services.post_message(session, sender=Party.VISITOR, text="and to you")
+            MessageFactory(session=session, text="and to you")
             assert ["and to you" in event.data for event in again(1)] == [True]
         # Else the erasure may be first, and the line is told to nobody any more.
         for heard in (first, second):
             assert "and to you" in heard(2)[1].data
-        engine.erase(session, requester=engine.Requester(Door.COMMAND))
+        ErasureFactory(subject=session)
         for heard in (first, second):
             assert heard(3)[-1].name == "erased"
         if connection.vendor == "postgresql":
@@ -53,7 +50,7 @@ def test_two_processes_on_one_database_tell_what_a_third_does_and_hold_no_connec
 def _expect_few_connections(server: Server, client: Client) -> None:
     """Let 48 streams wait: the two processes hold one connection that listens, and at most two that read, each."""
     with ExitStack() as waiting:
-        webchat = make_webchat()
+        webchat = WebChatFactory()
         for number in range(6):
             room = submit(client, webchat, email=f"{number}@example.com").headers["Location"]
             for _ in range(8):

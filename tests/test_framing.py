@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app.models import Session
 from tests.database import digest, media
-from tests.factories import make_webchat
-from tests.pages import COMPLETE, close_files, entry_url, submit, ticket_in
+from tests.factories import ErasureFactory, WebChatFactory
+from tests.pages import COMPLETE, LogIn, close_files, entry_url, submit, ticket_in
 from tests.test_permission_matrix import TABLE, ids, routes
 from webchat.framing import MAX_LENGTH
 from webchat.models import WebChat
@@ -61,7 +59,7 @@ def answers(client: Client, ids: dict[str, Any]) -> Iterator[tuple[str, str, Any
 
 
 @pytest.mark.parametrize("sites", [SITES, ""])
-def test_who_may_frame_what(ids: dict[str, Any], log_in: Callable[[str], Client], sites: str) -> None:
+def test_who_may_frame_what(ids: dict[str, Any], log_in: LogIn, sites: str) -> None:
     WebChat.objects.update(site=sites)
     client, wrong, seen = log_in("superuser"), [], set()
     for route, method, response in answers(client, ids):
@@ -79,12 +77,12 @@ def test_who_may_frame_what(ids: dict[str, Any], log_in: Callable[[str], Client]
 
 
 def test_the_notice_that_a_room_is_gone_is_seen_in_the_frame_that_showed_it(client: Client) -> None:
-    make_webchat(site="https://www.example.com")
-    archive(make_webchat(site="https://closed.example.com"))
-    webchat = make_webchat(site="https://shop.example.com")
+    WebChatFactory(site="https://www.example.com")
+    archive(WebChatFactory(site="https://closed.example.com"))
+    webchat = WebChatFactory(site="https://shop.example.com")
     room = submit(client, webchat).headers["Location"]
     assert framed_by(client.get(room)) == ("https://shop.example.com", None)
-    engine.erase(Session.objects.get(), requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=Session.objects.get())
     gone = client.get(room)
     assert gone.status_code == 404
     assert framed_by(gone) == ("https://shop.example.com https://www.example.com", None)
@@ -93,7 +91,7 @@ def test_the_notice_that_a_room_is_gone_is_seen_in_the_frame_that_showed_it(clie
 
 def test_more_sites_than_a_header_may_hold_are_none(client: Client) -> None:
     one = "https://www.example.com "
-    webchat = make_webchat(site=one * (MAX_LENGTH // len(one) + 1))
+    webchat = WebChatFactory(site=one * (MAX_LENGTH // len(one) + 1))
     assert framed_by(client.get(entry_url(webchat))) == (NOBODY, "DENY")
     WebChat.objects.update(site=one * (MAX_LENGTH // len(one)))
     assert framed_by(client.get(entry_url(webchat)))[1] is None
@@ -101,7 +99,7 @@ def test_more_sites_than_a_header_may_hold_are_none(client: Client) -> None:
 
 def visitors_answers(client: Client) -> Iterator[Any]:
     """Yield what the visitor's side answers, of every kind."""
-    webchat = make_webchat(site=SITES)
+    webchat = WebChatFactory(site=SITES)
     base = entry_url(webchat)
     for page in ("", "showroom/", "widget.js", "theme.css", "consent/1/en/", "logo/", "nothing/"):
         yield client.get(f"{base}{page}")
@@ -124,10 +122,10 @@ def visitors_answers(client: Client) -> Iterator[Any]:
     yield client.get(f"/r/{'0' * 64}/")
     archive(webchat)
     yield client.get(base)
-    yield client.get(entry_url(make_webchat(published=False)))
+    yield client.get(entry_url(WebChatFactory(published=[])))
 
 
-def test_the_visitors_pages_set_and_read_no_cookie(log_in: Callable[[str], Client]) -> None:
+def test_the_visitors_pages_set_and_read_no_cookie(log_in: LogIn) -> None:
     """Asked by a browser that has cookies, of a member of staff: none makes a difference."""
     client = log_in("superuser")
     statuses = set()
@@ -143,7 +141,7 @@ def test_the_visitors_pages_set_and_read_no_cookie(log_in: Callable[[str], Clien
 
 def test_pages_that_nobody_sends_store_nothing(client: Client) -> None:
     """However often a site with the button is loaded, and the form opened: no row, no file, no visitor is counted."""
-    webchat = make_webchat(site=SITES)
+    webchat = WebChatFactory(site=SITES)
     rows = digest()
     for number in range(50):
         visitor = Client(REMOTE_ADDR=f"203.0.113.{number}", headers={"referer": "https://www.example.com/"})
@@ -156,7 +154,7 @@ def test_pages_that_nobody_sends_store_nothing(client: Client) -> None:
 
 
 def test_what_leads_out_of_the_frame_opens_beside_it(client: Client) -> None:
-    webchat = make_webchat(site=SITES)
+    webchat = WebChatFactory(site=SITES)
     room = submit(client, webchat).headers["Location"]
     client.post(f"{room}file/", {"file": SimpleUploadedFile("a.txt", b"a")})
     pages = [client.get(entry_url(webchat)), client.get(room), client.get(f"/r/{'0' * 64}/")]

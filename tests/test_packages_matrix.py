@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.test import Client
 
-from api.services import create_client
-from tests.factories import make_session
+from tests.factories import ApiClientFactory, SessionFactory, StaffFactory
+from tests.pages import LogIn
 from tests.test_permission_matrix import ACCOUNTS, TABLE, ids, routes  # noqa: F401  the fixture ids
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
-LogIn = Callable[[str], Client]
 
 Statuses = tuple[int, int]
 #: A superuser's GET and POST (without data) of each page of a model, by what may be done with its rows.
@@ -103,9 +102,9 @@ def _unthrottled() -> Iterator[None]:
 
 
 @pytest.fixture
-def keys(make_user: Callable[..., User]) -> dict[str, int]:
+def keys() -> dict[str, int]:
     """Return the primary key of a row of each model in the admin."""
-    session, other = make_session(), make_user("stranger", "other")
+    session, other = SessionFactory(), StaffFactory(role="stranger", username="other")
     return {
         "sessions_app.Session": session.pk,
         "sessions_app.Guest": session.guest_id or 0,
@@ -113,7 +112,7 @@ def keys(make_user: Callable[..., User]) -> dict[str, int]:
         "auth.User": other.pk,
         "account.EmailAddress": EmailAddress.objects.create(user=other, email="other@example.com").pk,
         "mfa.Authenticator": Authenticator.objects.create(user=other, type="totp", data={}).pk,
-        "api.ApiClient": create_client("x", rights=["read_sessions"], created_by=None)[0].pk,
+        "api.ApiClient": ApiClientFactory().pk,
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
 
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from tests.pages import entry_url
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def loaded(client: Client, url: str) -> Iterator[bytes]:
 def test_the_entry_page_with_all_it_loads_is_smaller_than_60_kilobytes(
     client: Client, showroom: bool
 ) -> None:
-    webchat = make_webchat(languages=["en", "cs", "de", "sk"])
+    webchat = WebChatFactory(languages=["en", "cs", "de", "sk"])
     sizes = [len(part) for part in loaded(client, entry_url(webchat, showroom=showroom))]
     assert len(sizes) >= 5, "the page, two stylesheets, two scripts"
     assert sum(sizes) <= 60 * KILOBYTES

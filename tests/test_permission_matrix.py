@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -16,13 +16,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from anonymization import engine
-from anonymization.models import Door
-from api import services
 from sessions_app.models import Session
 from sessions_app.ticket import consent_token
-from tests.factories import make_session, make_webchat
-from tests.pages import close_files, submit
+from tests.factories import ApiClientFactory, ErasureFactory, SessionFactory, WebChatFactory
+from tests.pages import LogIn, close_files, submit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
@@ -179,15 +176,14 @@ def test_every_route_is_in_the_table() -> None:
 
 @pytest.fixture
 def ids() -> dict[str, Any]:
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     response = submit(Client(), webchat)
     session = Session.objects.get()
     room = response.headers["Location"]
     from django.core.files.uploadedfile import SimpleUploadedFile
 
     Client().post(f"{room}file/", {"file": SimpleUploadedFile("a.txt", b"a")})
-    other = make_session(webchat, email="petr@example.com")
-    erasure, _ = engine.erase(other, requester=engine.Requester(Door.COMMAND))
+    erasure = ErasureFactory(subject__new_guest=True)
     call = submit(Client(), webchat, showroom=True, email="petr@example.com").headers["Location"]
     return {
         "public_id": webchat.public_id,
@@ -200,7 +196,7 @@ def ids() -> dict[str, Any]:
         "consent": f"/c/{consent_token(room.split('/')[2])}/",
         "file": session.attachments.get().pk,
         "erasure": erasure.pk,
-        "client": services.create_client("x", rights=["read_sessions"], created_by=None)[0].pk,
+        "client": ApiClientFactory().pk,
     }
 
 
@@ -224,7 +220,7 @@ def _what_ends_something_last(item: tuple[str, Row]) -> bool:
 
 
 @pytest.mark.parametrize("person", PEOPLE)
-def test_matrix(person: str, ids: dict[str, Any], log_in: Callable[[str], Client]) -> None:
+def test_matrix(person: str, ids: dict[str, Any], log_in: LogIn) -> None:
     client = Client() if person in ANONYMOUS else log_in(person)
     if person == "visitor":
         client.get(ids["room"])
@@ -243,9 +239,9 @@ def test_matrix(person: str, ids: dict[str, Any], log_in: Callable[[str], Client
     assert "\n".join(map(str, wrong)) == ""
 
 
-def test_strangers_get_no_hint_whether_a_record_exists(log_in: Callable[[str], Client]) -> None:
+def test_strangers_get_no_hint_whether_a_record_exists(log_in: LogIn) -> None:
     stranger = log_in("stranger")
-    session = make_session()
+    session = SessionFactory()
     for pk in (session.pk, 999_999):
         assert stranger.get(f"/sessions/{pk}/").status_code == 403
         assert stranger.get(f"/guests/{pk}/").status_code == 403
@@ -282,7 +278,7 @@ ACCOUNTS = {
 
 
 @pytest.mark.parametrize("person", ["nobody", "stranger"])
-def test_pages_of_the_log_in(person: str, log_in: Callable[[str], Client]) -> None:
+def test_pages_of_the_log_in(person: str, log_in: LogIn) -> None:
     client = log_in("" if person == "nobody" else person)
     assert {route for route in routes() if route.startswith("accounts/")} == set(ACCOUNTS)
     wrong = []
@@ -297,7 +293,7 @@ def test_pages_of_the_log_in(person: str, log_in: Callable[[str], Client]) -> No
 
 
 @pytest.mark.parametrize("person", [person for person in PEOPLE if person != "superuser"])
-def test_admin_site_is_for_superusers(person: str, log_in: Callable[[str], Client], make_user: Any) -> None:
+def test_admin_site_is_for_superusers(person: str, log_in: LogIn) -> None:
     """Whatever route there is below /admin/: nobody is sent to the log-in, staff without the right too."""
     client = log_in("" if person in ANONYMOUS else person)
     in_admin = [route for route in routes() if route.startswith("admin/")]
@@ -313,8 +309,8 @@ def test_admin_site_is_for_superusers(person: str, log_in: Callable[[str], Clien
             assert b"changelist" not in response.content
 
 
-def test_admin_site_changes_no_session_and_no_guest(log_in: Callable[[str], Client]) -> None:
-    client, session = log_in("superuser"), make_session()
+def test_admin_site_changes_no_session_and_no_guest(log_in: LogIn) -> None:
+    client, session = log_in("superuser"), SessionFactory()
     for model, pk in (("session", session.pk), ("guest", session.guest_id)):
         assert client.get(f"/admin/sessions_app/{model}/").status_code == 200
         assert client.get(f"/admin/sessions_app/{model}/{pk}/change/").status_code == 200

@@ -17,13 +17,12 @@ from anonymization.ledger import BrokenChain, Entry, subject_of
 from anonymization.models import Door, Erasure, Note
 from anonymization.restoration import Standing, standing
 from mluvii_gdpr import readiness
-from sessions_app import services
-from sessions_app.models import Guest, Party, Session
+from sessions_app.models import Guest, Session
 from tests.anonymization.test_ledger import chain
 from tests.backups import backup
 from tests.database import digest, dump, media, media_contains
-from tests.factories import make_session, make_webchat, send_file
-from tests.pages import entry_url
+from tests.factories import AttachmentFactory, ErasureFactory, SessionFactory, WebChatFactory
+from tests.pages import LogIn, entry_url
 from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,15 +42,14 @@ def ledger(settings: Any, tmp_path: Path) -> Iterator[Path]:
 
 def visit(webchat: WebChat, who: str) -> Session:
     """Return a session of a person in which both sides spoke and a file was sent; ``who`` stands everywhere."""
-    session = make_session(webchat, name=f"Kanar {who}", email=f"{who}@example.com")
-    services.post_message(session, sender=Party.VISITOR, text=f"This is {who}")
-    send_file(session, f"File of {who}".encode(), name=f"{who}.txt")
+    name, email, messages = f"Kanar {who}", f"{who}@example.com", [f"This is {who}"]
+    session = SessionFactory(webchat=webchat, name=name, email=email, messages=messages)
+    AttachmentFactory(session=session, content=f"File of {who}".encode(), original_name=f"{who}.txt")
     return session
 
 
 def erase(subject: Any) -> Erasure:
-    record, _erased = engine.erase(subject, requester=COMMAND)
-    return record
+    return ErasureFactory(subject=subject)
 
 
 def run(command: str, *arguments: str) -> str:
@@ -74,8 +72,7 @@ def killed_after(records: int) -> Callable[[], None]:
     return done
 
 
-def test_the_drill(ledger: Path, tmp_path: Path, log_in: Callable[[str], Client]) -> None:
-    webchat = make_webchat()
+def test_the_drill(ledger: Path, tmp_path: Path, log_in: LogIn, webchat: WebChat) -> None:
     administrator, support = log_in("administrator"), log_in("support")
     anna, boris, cyril = (visit(webchat, who) for who in ("anna", "boris", "cyril"))
     visit(webchat, "anna")
@@ -159,9 +156,8 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: Callable[[str], Client]
 
 
 def test_an_intent_alone_counts_as_an_erasure(
-    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, webchat: WebChat
 ) -> None:
-    webchat = make_webchat()
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
     with monkeypatch.context() as patched, backup(tmp_path) as made:
         patched.setattr(outside, "write_seal", lambda entry: None)
@@ -177,9 +173,8 @@ def test_an_intent_alone_counts_as_an_erasure(
     assert "The ledger holds" in run("verify_ledger")
 
 
-def test_an_intent_whose_place_was_taken_counts_as_an_erasure(ledger: Path) -> None:
+def test_an_intent_whose_place_was_taken_counts_as_an_erasure(ledger: Path, webchat: WebChat) -> None:
     """No such copy is written any more; one that was begun earlier may hold it."""
-    webchat = make_webchat()
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
     head = engine.head()
     erase(boris)
@@ -195,10 +190,9 @@ def test_an_intent_whose_place_was_taken_counts_as_an_erasure(ledger: Path) -> N
 
 
 def test_a_long_replay_never_passes_for_the_end(
-    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, webchat: WebChat
 ) -> None:
     """However short the end is that is read: what was replayed is not sealed again, and the newest seal is found."""
-    webchat = make_webchat()
     people = [visit(webchat, f"person{number}") for number in range(6)]
     with backup(tmp_path) as made:
         for session in people:
@@ -218,9 +212,8 @@ def test_a_long_replay_never_passes_for_the_end(
 
 
 def test_the_newest_seal_is_found_however_much_stands_behind_it(
-    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, webchat: WebChat
 ) -> None:
-    webchat = make_webchat()
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
     with backup(tmp_path) as made:
         erase(anna)
@@ -234,7 +227,7 @@ def test_the_newest_seal_is_found_however_much_stands_behind_it(
 
 
 def test_a_void_intent_is_no_erasure(ledger: Path) -> None:
-    session = visit(make_webchat(), "anna")
+    session = visit(WebChatFactory(), "anna")
     with pytest.raises(ZeroDivisionError):
         erase_and_fail(session)
     assert standing() is Standing.EVEN
@@ -249,9 +242,8 @@ def erase_and_fail(session: Session) -> None:
 
 
 def test_a_person_who_was_erased_with_the_last_session_is_found_by_both_records(
-    ledger: Path, tmp_path: Path
+    ledger: Path, tmp_path: Path, webchat: WebChat
 ) -> None:
-    webchat = make_webchat()
     first, second = visit(webchat, "anna"), visit(webchat, "anna")
     with backup(tmp_path) as made:
         erase(first)
@@ -264,7 +256,7 @@ def test_a_person_who_was_erased_with_the_last_session_is_found_by_both_records(
 
 
 def test_a_replay_that_another_overtook_changes_nothing_twice(ledger: Path, tmp_path: Path) -> None:
-    anna = visit(make_webchat(), "anna")
+    anna = visit(WebChatFactory(), "anna")
     with backup(tmp_path) as made:
         erase(anna)
         made.restore()
@@ -277,8 +269,7 @@ def test_a_replay_that_another_overtook_changes_nothing_twice(ledger: Path, tmp_
     assert digest() == before
 
 
-def test_an_entry_erases_nobody_but_whom_it_names(ledger: Path, tmp_path: Path) -> None:
-    webchat = make_webchat()
+def test_an_entry_erases_nobody_but_whom_it_names(ledger: Path, tmp_path: Path, webchat: WebChat) -> None:
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
     with backup(tmp_path) as made:
         entry: Entry = erase(anna).entry
@@ -292,7 +283,7 @@ def test_an_entry_erases_nobody_but_whom_it_names(ledger: Path, tmp_path: Path) 
 
 
 def test_a_second_restore_is_recorded_as_well(ledger: Path, tmp_path: Path) -> None:
-    anna = visit(make_webchat(), "anna")
+    anna = visit(WebChatFactory(), "anna")
     with backup(tmp_path) as made:
         erase(anna)
         for times in (1, 2):
@@ -312,7 +303,7 @@ def status(url: str = "/") -> int:
 
 
 def test_a_copy_that_is_not_there_closes_everything_until_one_is_begun(ledger: Path) -> None:
-    session = visit(make_webchat(), "anna")
+    session = visit(WebChatFactory(), "anna")
     ledger.rename(ledger.with_suffix(".lost"))
     assert standing() is Standing.MISSING
     assert (status(), status("/readyz"), status("/livez")) == (503, 503, 200)
@@ -331,13 +322,13 @@ def test_a_copy_that_is_not_there_closes_everything_until_one_is_begun(ledger: P
 
 
 def test_a_copy_of_another_ledger_closes_everything(ledger: Path, tmp_path: Path) -> None:
-    session = visit(make_webchat(), "anna")
+    session = visit(WebChatFactory(), "anna")
     with backup(tmp_path) as made:
         erase(session)
         other = ledger.read_text()
         made.restore()
     ledger.write_text("".join(other.splitlines(keepends=True)[:2]))
-    erase(visit(make_webchat(), "boris"))
+    erase(visit(WebChatFactory(), "boris"))
     ledger.write_text(other)
     assert standing() is Standing.FOREIGN
     assert status() == 503
@@ -350,7 +341,7 @@ def test_a_copy_of_another_ledger_closes_everything(ledger: Path, tmp_path: Path
 
 
 def test_an_intent_of_ours_does_not_make_a_copy_ours(ledger: Path) -> None:
-    record = erase(visit(make_webchat(), "anna"))
+    record = erase(visit(WebChatFactory(), "anna"))
     (other,) = chain(1)
     text = outside._intents([other]) + outside._settled("seal", other) + outside._intents([record.entry])
     ledger.write_text(text)
@@ -359,7 +350,7 @@ def test_an_intent_of_ours_does_not_make_a_copy_ours(ledger: Path) -> None:
 
 
 def test_a_damaged_copy_closes_everything(ledger: Path) -> None:
-    erase(visit(make_webchat(), "anna"))
+    erase(visit(WebChatFactory(), "anna"))
     without_seal = ledger.read_text().splitlines(keepends=True)[:-1]
     ledger.write_text("".join(without_seal).replace('"system"', '"person"'))
     assert standing() is Standing.FOREIGN
@@ -380,12 +371,12 @@ def test_a_copy_that_cannot_be_begun_leaves_no_record(settings: Any, tmp_path: P
 def test_an_even_ledger_costs_no_reading(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outside, "read", None)
     assert standing() is Standing.EVEN
-    erase(visit(make_webchat(), "anna"))
+    erase(visit(WebChatFactory(), "anna"))
     assert standing() is Standing.EVEN
 
 
 def test_a_closed_installation_tells_each_side_in_its_words(ledger: Path) -> None:
-    webchat = make_webchat(site="https://www.example.com")
+    webchat = WebChatFactory(site="https://www.example.com")
     ledger.unlink()
     readiness.ledger.forget()
     api = Client().get("/api/v1/Sessions")

@@ -12,18 +12,15 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.core.files.base import ContentFile
 from django.db import connection
 from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
-from anonymization import engine
-from anonymization.models import Door
 from anonymization.policy import Policy, registry
 from sessions_app import services
 from sessions_app.models import Attachment, Channel, Message, Party, Session
 from tests.database import digest, media
-from tests.factories import make_session
+from tests.factories import AttachmentFactory, ErasureFactory, MessageFactory, SessionFactory, StaffFactory
 from tests.writers import GUARD, Names, Write, personal, writes_in
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -203,12 +200,11 @@ def test_what_is_no_writing_of_personal_data_is_let_be() -> None:
 # What they do -------------------------------------------------------------------------------------------
 
 WRITERS: dict[str, Callable[[Session, User], Any]] = {
-    "post_message": lambda session, operator: services.post_message(
-        session, sender=Party.OPERATOR, text="Kassiopeia", author=operator
+    "post_message": lambda session, operator: MessageFactory(
+        session=session, sender=Party.OPERATOR, text="Kassiopeia", author=operator
     ),
-    "attach_file": lambda session, operator: services.attach_file(
-        session, sender=Party.OPERATOR, upload=ContentFile(b"Kassiopeia"), original_name="Kassiopeia.txt",
-        content_type="text/plain", size=10, author=operator,
+    "attach_file": lambda session, operator: AttachmentFactory(
+        session=session, sender=Party.OPERATOR, content=b"Kassiopeia", author=operator
     ),
     "accept_session": lambda session, operator: services.accept_session(session, operator=operator),
     "release_session": lambda session, operator: services.release_session(session, operator=operator),
@@ -259,8 +255,8 @@ def ready_for(name: str, session: Session, operator: User) -> tuple[Session, Use
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_writer_locks_the_session_before_anything_else(name: str, make_user: Any) -> None:
-    session, operator = ready_for(name, make_session(), make_user("operator"))
+def test_a_writer_locks_the_session_before_anything_else(name: str) -> None:
+    session, operator = ready_for(name, SessionFactory(), StaffFactory())
     with CaptureQueriesContext(connection) as queries:
         WRITERS[name](session, operator)
     parts = transactions([query["sql"] for query in queries])
@@ -277,10 +273,10 @@ def test_a_writer_locks_the_session_before_anything_else(name: str, make_user: A
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", ["session", "guest"])
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str, make_user: Any) -> None:
-    session, operator = ready_for(name, make_session(), make_user("operator"))
+def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str) -> None:
+    session, operator = ready_for(name, SessionFactory(), StaffFactory())
     subject: Any = session if kind == "session" else session.guest
-    engine.erase(subject, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=subject)
     assert session.anonymized_at is None, "the writer's copy is older"
     before = digest()
     write = partial(WRITERS[name], session, operator)
@@ -297,10 +293,8 @@ def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str,
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", WRITERS)
-def test_an_ended_conversation_takes_a_note_feedback_and_a_withdrawal_and_nothing_else(
-    name: str, make_user: Any
-) -> None:
-    session, operator = make_session(), make_user("operator")
+def test_an_ended_conversation_takes_a_note_feedback_and_a_withdrawal_and_nothing_else(name: str) -> None:
+    session, operator = SessionFactory(), StaffFactory()
     services.end_session(Session.objects.get(pk=session.pk), by=Party.VISITOR)
     before = digest()
     if name in {"set_note", "give_feedback", "record_withdrawal", "end_session"}:

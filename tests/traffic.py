@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from sessions_app.models import Channel, ConsentEvent, Party, Session, Status
 from sessions_app.rounding import start_of
-from tests.factories import make_webchat, publish
+from tests.factories import StaffFactory, WebChatFactory
 from webchat.models import ConsentText, WebChat
 
 #: How the sessions spread: over WebChats, channels, members of staff, languages.
@@ -31,8 +31,10 @@ def simulate(*, first: date, days: int, per_day: int = 100, precision: str, seed
     consent version, on days of their own.
     """
     chance = random.Random(seed)  # noqa: S311
-    staff = [User.objects.create(username=f"operator{number}") for number in range(len(STAFF))]
-    webchats = [make_webchat(languages=list(LANGUAGES)) for _ in WEBCHATS]
+    staff = [StaffFactory(username=f"operator{number}") for number in range(len(STAFF))]
+    webchats = WebChatFactory.create_batch(
+        len(WEBCHATS), languages=list(LANGUAGES), published=["One.", "Two."]
+    )
     texts = {webchat.pk: _texts_of(webchat) for webchat in webchats}
     sessions = []
     for number in range(days):
@@ -51,7 +53,6 @@ def simulate(*, first: date, days: int, per_day: int = 100, precision: str, seed
 
 
 def _texts_of(webchat: WebChat) -> dict[tuple[int, str], ConsentText]:
-    publish(webchat, "The next wording.")
     texts = ConsentText.objects.filter(version__webchat=webchat).select_related("version")
     return {(text.version.number, text.language): text for text in texts}
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import factory
 import pytest
 from django.core.management import call_command
 from django.db import transaction
@@ -14,11 +15,10 @@ from django.test.utils import CaptureQueriesContext
 
 from anonymization import batch, engine, outside
 from anonymization.models import Door, Erasure, FileDeletion
-from sessions_app import services
-from sessions_app.models import Attachment, Guest, Message, Party, Session
+from sessions_app.models import Attachment, Guest, Message, Session
 from tests.anonymization.test_engine import others, talk
 from tests.database import digest, dump
-from tests.factories import make_session, make_webchat
+from tests.factories import MessageFactory, SessionFactory, StaffFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -29,12 +29,12 @@ TOUCHED = {m._meta.db_table for m in (Guest, Session, Message, Attachment, Erasu
 @pytest.fixture
 def made() -> list[Session]:
     """Four sessions of three guests, the first of whom has one more elsewhere, and a session of nobody."""
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     emails = ("anna@example.com", "anna@example.com", "bert@example.com", "carl@example.com")
-    sessions = [talk(make_session(webchat, email=email), f"words of {email}") for email in emails]
-    services.post_message(sessions[1], sender=Party.VISITOR, text="once more")
-    make_session(email="anna@example.com", name="Jana Nováková")
-    sessions.append(make_session(webchat, email="nobody@example.com"))
+    sessions = [talk(SessionFactory(webchat=webchat, email=email), f"words of {email}") for email in emails]
+    MessageFactory(session=sessions[1], text="once more")
+    SessionFactory(email="anna@example.com")
+    sessions.append(SessionFactory(webchat=webchat, email="nobody@example.com"))
     Session.objects.filter(pk=sessions[4].pk).update(guest=None)
     Guest.objects.filter(email="nobody@example.com").delete()
     return [Session.objects.get(pk=session.pk) for session in sessions]
@@ -79,11 +79,12 @@ def test_a_batch_leaves_what_single_erasures_leave(made: list[Session]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_any_batch_leaves_what_single_erasures_leave(seed: int, make_user: Any) -> None:
+def test_any_batch_leaves_what_single_erasures_leave(seed: int) -> None:
     """Some guests with some of their sessions, answered or not, with or without company, messages and files."""
-    dice, webchat = random.Random(seed), make_webchat()  # noqa: S311  repeatable, not secret
-    operators = [None, make_user("operator")]
-    sessions = [make_session(webchat, email=f"guest{dice.randrange(6)}@example.com") for _ in range(15)]
+    dice, webchat = random.Random(seed), WebChatFactory()  # noqa: S311  repeatable, not secret
+    operators = [None, StaffFactory()]
+    emails = factory.LazyFunction(lambda: f"guest{dice.randrange(6)}@example.com")
+    sessions = SessionFactory.create_batch(15, webchat=webchat, email=emails)
     for session in sessions:
         for _ in range(dice.randrange(3)):
             talk(session)
@@ -101,7 +102,7 @@ def test_any_batch_leaves_what_single_erasures_leave(seed: int, make_user: Any) 
 
 def test_guests_are_no_batch() -> None:
     """Their sessions would have to be locked one by one."""
-    make_session()
+    SessionFactory()
     with pytest.raises(engine.NotErasable):
         batch.erase_batch([Guest.objects.get().pk], among=Guest.objects.all(), requester=SYSTEM)
 
@@ -124,8 +125,7 @@ def test_a_guest_goes_with_the_last_session_and_stays_with_a_younger_one(made: l
 
 
 def test_both_sessions_of_a_guest_take_the_guest_by_the_later_record() -> None:
-    webchat = make_webchat()
-    sessions = [make_session(webchat), make_session(webchat)]
+    sessions = SessionFactory.create_batch(2)
     assert sessions[0].guest_id == sessions[1].guest_id
     records = erase(sessions)
     assert [record.counts.get("sessions_app.Guest", 0) for record in records] == [0, 1]
@@ -133,7 +133,7 @@ def test_both_sessions_of_a_guest_take_the_guest_by_the_later_record() -> None:
 
 
 def test_nothing_of_others_is_touched(made: list[Session]) -> None:
-    stranger = talk(make_session(email="stranger@example.com"), "words of a stranger")
+    stranger = talk(SessionFactory(email="stranger@example.com"), "words of a stranger")
     rows = [Session.objects.filter(pk=stranger.pk), Message.objects.filter(session=stranger),
             Attachment.objects.filter(session=stranger), Guest.objects.filter(pk=stranger.guest_id)]  # fmt: skip
     before, kept = digest(), [list(part.values()) for part in rows]
@@ -147,7 +147,7 @@ def test_nothing_of_others_is_touched(made: list[Session]) -> None:
 def test_a_row_outside_the_batch_rolls_everything_back(
     made: list[Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stranger = talk(make_session(email="stranger@example.com"), "words of a stranger")
+    stranger = talk(SessionFactory(email="stranger@example.com"), "words of a stranger")
     rows = batch._Part.rows
 
     def widened(part: Any) -> Any:
@@ -193,8 +193,7 @@ def test_the_number_of_statements_does_not_grow(made: list[Session], django_asse
 
     with CaptureQueriesContext(connection) as of_two:
         erase(made[2:4])
-    webchat = make_webchat()
-    more = [talk(make_session(webchat, email=f"guest{number}@example.com")) for number in range(6)]
+    more = [talk(session) for session in SessionFactory.create_batch(6, new_guest=True)]
     with django_assert_num_queries(len(of_two)):
         erase(more)
 

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import Error, OperationalError, connection, transaction
-from django.test import Client
 
 from anonymization import engine, outside, restoration
 from anonymization.batch import erase_batch
@@ -25,7 +24,8 @@ from sessions_app.models import Guest, Session
 from tests.anonymization.test_ledger import stand_alone
 from tests.bystander import besides
 from tests.database import digest, dump
-from tests.factories import make_session, make_webchat
+from tests.factories import ErasureFactory, SessionFactory, WebChatFactory
+from tests.pages import LogIn
 from tests.races import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bystander")]
@@ -40,8 +40,7 @@ def copy(settings: Any, tmp_path: Path) -> Path:
 
 
 def erase(subject: Any, door: Door = Door.COMMAND) -> Erasure:
-    record, _erased = engine.erase(subject, requester=engine.Requester(door))
-    return record
+    return ErasureFactory(subject=subject, door=door)
 
 
 def kind_of(line: str) -> str:
@@ -57,8 +56,7 @@ def erase_and_fail(session: Session, before: Callable[[], object] = bool) -> Non
 
 
 def sessions(count: int) -> list[Session]:
-    webchat = make_webchat()
-    return [make_session(webchat, email=f"guest{number}@example.com") for number in range(count)]
+    return SessionFactory.create_batch(count, webchat=WebChatFactory(), new_guest=True)
 
 
 def run(command: str, *arguments: str) -> str:
@@ -81,7 +79,7 @@ def test_records_are_chained_in_the_order_of_their_numbers(copy: Path) -> None:
 
 
 def test_the_ledger_names_nobody(copy: Path) -> None:
-    session = make_session(name="Kanar Kanarova", email="kanar@example.com")
+    session = SessionFactory(name="Kanar Kanarova", email="kanar@example.com")
     uid = session.uid
     assert "kanar" in dump(), "the positive control"
     erase(session)
@@ -93,7 +91,7 @@ def test_the_ledger_names_nobody(copy: Path) -> None:
 
 
 def test_erasing_again_appends_nothing(copy: Path) -> None:
-    session = make_session()
+    session = SessionFactory()
     first = erase(session)
     before = copy.read_text()
     assert erase(besides(Session).get()) == first
@@ -102,14 +100,14 @@ def test_erasing_again_appends_nothing(copy: Path) -> None:
 
 def test_without_an_outside_copy_nothing_is_written(settings: Any) -> None:
     settings.ERASURE_LEDGER_DIR = None
-    assert erase(make_session()).number == 1
+    assert erase(SessionFactory()).number == 1
 
 
 def test_an_outside_copy_that_cannot_be_written_stops_the_erasure(
     settings: Any, tmp_path: Path, caplog: Any
 ) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path / "unmounted"
-    session = make_session()
+    session = SessionFactory()
     before = digest()
     said = r"^The outside copy of the ledger can't be written\. Nothing was erased\.$"
     with pytest.raises(engine.LedgerUnavailable, match=said):
@@ -158,7 +156,7 @@ def test_one_of_several_erasures_that_fails_is_void_alone(copy: Path) -> None:
 
 def test_an_erasure_that_its_caller_could_roll_back_in_silence_is_refused(copy: Path) -> None:
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
-        erase(make_session())
+        erase(SessionFactory())
     assert copy.read_text() == ""
 
 
@@ -216,7 +214,7 @@ def test_an_intent_of_a_commit_that_failed_is_void(copy: Path, monkeypatch: Any)
     def failing() -> None:
         raise OperationalError
 
-    session = make_session()
+    session = SessionFactory()
     monkeypatch.setattr(connection, "_commit", failing)
     with pytest.raises(OperationalError):
         erase(session)
@@ -232,7 +230,7 @@ def test_what_fails_after_the_commit_makes_nothing_void(copy: Path, monkeypatch:
         commit()
         raise OperationalError
 
-    session = make_session()
+    session = SessionFactory()
     monkeypatch.setattr(connection, "_commit", failing)
     with pytest.raises(OperationalError):
         erase(session)
@@ -376,7 +374,7 @@ def test_another_copy_is_verified_and_open_intents_are_counted(
     copy: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(outside, "write_seal", lambda entry: None)
-    erase(make_session())
+    erase(SessionFactory())
     elsewhere = copy.rename(tmp_path / "from a backup")
     said = run("verify_ledger", "--outside", str(elsewhere)).splitlines()
     assert said == [
@@ -386,7 +384,7 @@ def test_another_copy_is_verified_and_open_intents_are_counted(
 
 
 def test_a_head_is_signed(settings: Any) -> None:
-    erase(make_session())
+    erase(SessionFactory())
     head = run("ledger_head").strip()
     assert str(engine.head()) in head
     sequence, hash_, signature = head.split(":")
@@ -414,12 +412,10 @@ def test_an_empty_ledger_holds() -> None:
 # The record -------------------------------------------------------------------------------------------------
 
 
-def test_the_record_tells_what_is_proven_and_names_nobody(
-    log_in: Callable[[str], Client], copy: Path
-) -> None:
-    session = make_session(name="Kanar Kanarova", email="kanar@example.com")
+def test_the_record_tells_what_is_proven_and_names_nobody(log_in: LogIn, copy: Path) -> None:
+    session = SessionFactory(name="Kanar Kanarova", email="kanar@example.com")
     record = erase(Guest.objects.get(pk=session.guest_id))
-    erase(make_session(email="petr@example.com"))
+    erase(SessionFactory(email="petr@example.com"))
     officer = log_in("officer")
     page = officer.get(f"/erasures/{record.pk}/").content.decode()
     assert record.hash in page

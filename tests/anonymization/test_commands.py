@@ -16,7 +16,7 @@ from anonymization.maintenance import Outcome
 from anonymization.models import Erasure, FileDeletion, Maintenance
 from sessions_app.models import Guest, Session
 from tests.database import digest
-from tests.factories import make_session
+from tests.factories import SessionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +42,7 @@ BAD_ARGUMENTS = [[bad] for bad in BAD_IDS] + [[], ["1", "2"], ["1 2"]]
 @pytest.mark.parametrize("command", ["anonymize_session", "anonymize_guest"])
 @pytest.mark.parametrize("given", BAD_ARGUMENTS, ids=repr)
 def test_bad_id_is_refused_and_changes_nothing(command: str, given: list[str]) -> None:
-    make_session()
+    SessionFactory()
     before = digest()
     with pytest.raises(
         CommandError, match=r"^(Give exactly one id: a positive number without sign|There is no)"
@@ -59,7 +59,7 @@ def test_unknown_number_is_named() -> None:
 
 @pytest.mark.parametrize("command", ["anonymize_session", "anonymize_guest"])
 def test_it_erases_and_a_second_call_says_so(command: str, capsys: Any) -> None:
-    session = make_session()
+    session = SessionFactory()
     subject = session.pk if command == "anonymize_session" else session.guest_id
     call_command(command, str(subject), "--json")
     first = json.loads(capsys.readouterr().out)
@@ -84,7 +84,7 @@ def test_it_erases_and_a_second_call_says_so(command: str, capsys: Any) -> None:
 
 @pytest.mark.parametrize("command", ["anonymize_session", "anonymize_guest"])
 def test_dry_run_changes_nothing(command: str, capsys: Any) -> None:
-    session = make_session()
+    session = SessionFactory()
     subject = session.pk if command == "anonymize_session" else session.guest_id
     before = digest()
     call_command(command, str(subject), "--dry-run", "--json")
@@ -97,8 +97,8 @@ def test_dry_run_changes_nothing(command: str, capsys: Any) -> None:
 
 def test_status_counts(capsys: Any, settings: Any) -> None:
     settings.ERASURE_LEDGER_DIR = None
-    session = make_session()
-    make_session(session.webchat, email="petr@example.com")
+    session = SessionFactory()
+    SessionFactory(webchat=session.webchat, email="petr@example.com")
     call_command("anonymize_session", str(session.pk))
     mark_storage()
     capsys.readouterr()
@@ -132,7 +132,7 @@ def test_status_fails_while_the_copy_is_not_even_or_files_are_left(
     call_command("erasure_status", "--json")
     assert json.loads(capsys.readouterr().out)["outside_copy"] == "even"
     settings.ERASURE_LEDGER_DIR = None
-    call_command("anonymize_session", str(make_session().pk))
+    call_command("anonymize_session", str(SessionFactory().pk))
     FileDeletion.objects.create(erasure=Erasure.objects.get(), name="a")
     with pytest.raises(CommandError, match=r"^1 files of erasures are not deleted yet\.$"):
         call_command("erasure_status")

@@ -12,11 +12,10 @@ from django.utils import timezone
 
 from anonymization import engine
 from anonymization.models import Door, Erasure, FileDeletion
-from sessions_app import services
-from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session
+from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session
 from tests.bystander import besides, media_besides
 from tests.database import Rows, digest, dump
-from tests.factories import make_session, make_webchat, send_file
+from tests.factories import AttachmentFactory, MessageFactory, SessionFactory, StaffFactory, WebChatFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
@@ -25,12 +24,12 @@ COMMAND = engine.Requester(Door.COMMAND)
 
 @pytest.fixture
 def conversation(django_capture_on_commit_callbacks: Any) -> Session:
-    return talk(make_session())
+    return talk(SessionFactory())
 
 
 def talk(session: Session, words: str = "hello") -> Session:
-    services.post_message(session, sender=Party.VISITOR, text=words)
-    send_file(session, words.encode(), name=f"{words}.txt")
+    MessageFactory(session=session, text=words)
+    AttachmentFactory(session=session, content=words.encode(), original_name=f"{words}.txt")
     return session
 
 
@@ -41,7 +40,7 @@ def others(before: Rows, after: Rows, *, touched: set[str]) -> None:
 
 
 def test_session_is_emptied_and_keeps_its_shell(conversation: Session) -> None:
-    make_session(conversation.webchat)  # the same person once more, so that the guest stays
+    SessionFactory(webchat=conversation.webchat)  # the same person once more, so that the guest stays
     erasure, erased = engine.erase(conversation, requester=COMMAND)
 
     assert erased
@@ -78,7 +77,7 @@ def test_times_keep_the_local_day_only(conversation: Session, settings: Any) -> 
 def test_last_session_takes_the_guest_with_it(conversation: Session) -> None:
     guest = conversation.guest
     assert guest is not None
-    second = make_session(conversation.webchat)
+    second = SessionFactory(webchat=conversation.webchat)
     engine.erase(conversation, requester=COMMAND)
     guest.refresh_from_db()
     assert (guest.anonymized_at, guest.name) == (None, "Jana Nováková")
@@ -95,9 +94,9 @@ def test_last_session_takes_the_guest_with_it(conversation: Session) -> None:
 
 def test_guest_goes_whole_and_others_stay(conversation: Session) -> None:
     stranger = talk(
-        make_session(conversation.webchat, name="Petr Malý", email="petr@example.com"), "stranger"
+        SessionFactory(webchat=conversation.webchat, name="Petr Malý", email="petr@example.com"), "stranger"
     )
-    talk(make_session(conversation.webchat), "again")
+    talk(SessionFactory(webchat=conversation.webchat), "again")
     guest = conversation.guest
     assert guest is not None
     of_stranger = [Guest.objects.filter(pk=stranger.guest_id), Session.objects.filter(pk=stranger.pk),
@@ -138,17 +137,16 @@ def test_a_returning_person_is_a_new_guest(conversation: Session) -> None:
     guest = conversation.guest
     assert guest is not None
     engine.erase(guest, requester=COMMAND)
-    assert make_session(conversation.webchat).guest_id != guest.pk
+    assert SessionFactory(webchat=conversation.webchat).guest_id != guest.pk
 
 
 @pytest.mark.parametrize("kind", ["session", "last session", "guest"])
 def test_number_of_statements_does_not_grow(kind: str, django_capture_on_commit_callbacks: Any) -> None:
     counted = []
     for number in (1, 2, 30):
-        webchat, email = make_webchat(), f"guest{number}@example.com"
-        sessions = [make_session(webchat, email=email) for _ in range(2 if kind == "session" else 1)]
-        if kind == "guest":
-            sessions += [make_session(webchat, email=email) for _ in range(number - 1)]
+        webchat, email = WebChatFactory(), f"guest{number}@example.com"
+        count = {"session": 2, "last session": 1, "guest": number}[kind]
+        sessions = SessionFactory.create_batch(count, webchat=webchat, email=email)
         for session in sessions if kind == "guest" else [sessions[0]] * number:
             talk(session)
         subject = sessions[0].guest if kind == "guest" else sessions[0]
@@ -231,7 +229,7 @@ def test_anything_but_what_was_shown_is_refused(conversation: Session) -> None:
     guest = conversation.guest
     assert guest is not None
     shown = engine.preview(guest).shown
-    again = make_session(conversation.webchat)
+    again = SessionFactory(webchat=conversation.webchat)
     wider = engine.preview(guest).shown
     before = digest()
     said = r"^What would be erased has changed since it was shown to you\. Nothing was erased\.$"
@@ -250,7 +248,7 @@ def test_anything_but_what_was_shown_is_refused(conversation: Session) -> None:
     assert digest() == before
     # As many as were shown, but not the same ones.
     engine.erase(again, requester=COMMAND)
-    make_session(conversation.webchat)
+    SessionFactory(webchat=conversation.webchat)
     with pytest.raises(engine.SubjectChanged):
         engine.erase(guest, requester=COMMAND, expected=wider)
     assert engine.erase(guest, requester=COMMAND, expected=engine.preview(guest).shown)[1]
@@ -259,7 +257,7 @@ def test_anything_but_what_was_shown_is_refused(conversation: Session) -> None:
 def test_row_outside_the_subject_rolls_everything_back(
     conversation: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    talk(make_session(conversation.webchat, email="petr@example.com"))
+    talk(SessionFactory(webchat=conversation.webchat, email="petr@example.com"))
     original = engine._apply
 
     def too_much(policy: Any, *args: Any) -> int:
@@ -295,7 +293,7 @@ def test_a_fingerprint_tells_how_many_and_which() -> None:
 def test_a_preview_counts_what_an_erasure_takes(conversation: Session) -> None:
     guest = conversation.guest
     assert guest is not None
-    talk(make_session(conversation.webchat), "again")
+    talk(SessionFactory(webchat=conversation.webchat), "again")
     preview = engine.preview(guest)
     assert preview.shown.keys() == {"sessions_app.Guest", "sessions_app.Session"}
     assert preview.shown["sessions_app.Guest"] == engine.fingerprint([guest.pk])
@@ -303,8 +301,8 @@ def test_a_preview_counts_what_an_erasure_takes(conversation: Session) -> None:
     assert preview.counts == engine.erase(guest, requester=COMMAND)[0].counts
 
 
-def test_the_record_says_who_asked_and_when(conversation: Session, make_user: Any) -> None:
-    user = make_user("support")
+def test_the_record_says_who_asked_and_when(conversation: Session) -> None:
+    user = StaffFactory(role="support")
     before = timezone.now()
     record, _ = engine.erase(conversation, requester=engine.Requester(Door.PAGE, user))
     record.refresh_from_db()
@@ -326,6 +324,6 @@ def test_nothing_is_announced_outside_of_an_erasure() -> None:
 
 
 def test_records_are_numbered_in_order(conversation: Session) -> None:
-    second = make_session(conversation.webchat, email="petr@example.com")
+    second = SessionFactory(webchat=conversation.webchat, email="petr@example.com")
     records = [engine.erase(s, requester=COMMAND)[0] for s in (conversation, second)]
     assert [record.number for record in records] == [1, 2]

@@ -16,11 +16,12 @@ from django.utils import timezone
 from anonymization import engine
 from anonymization.models import Door, Erasure
 from sessions_app import services
-from sessions_app.models import Attachment, Channel, Guest, Message, Party, Session, Signal
+from sessions_app.models import Attachment, Guest, Message, Party, Session, Signal
 from tests.bystander import besides, media_besides
 from tests.database import dump
-from tests.factories import make_session, make_webchat, send_file
+from tests.factories import AttachmentFactory, MessageFactory, SessionFactory
 from tests.races import at_once, wait_until_blocked_by_me
+from webchat.models import WebChat
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bystander")]
 
@@ -33,11 +34,11 @@ def erase(subject: Any) -> Any:
 
 
 def say(session: Session) -> Any:
-    return services.post_message(session, sender=Party.VISITOR, text="Kassiopeia")
+    return MessageFactory(session=session, text="Kassiopeia")
 
 
 def send(session: Session) -> Any:
-    return send_file(session, b"Kassiopeia", name="Kassiopeia.txt")
+    return AttachmentFactory(session=session, content=b"Kassiopeia", original_name="Kassiopeia.txt")
 
 
 def note(session: Session) -> Any:
@@ -45,10 +46,8 @@ def note(session: Session) -> Any:
 
 
 @pytest.mark.parametrize("writer", [say, send, note])
-def test_writer_leaves_nothing_behind_an_erasure(writer: Any) -> None:
-    webchat = make_webchat()
-    for number in range(ROUNDS):
-        session = make_session(webchat, email=f"{number}@example.com")
+def test_writer_leaves_nothing_behind_an_erasure(writer: Any, webchat: WebChat) -> None:
+    for session in SessionFactory.create_batch(ROUNDS, webchat=webchat, new_guest=True):
         results = at_once([partial(writer, session), partial(erase, session), partial(writer, session)])
         assert not isinstance(results[1], Exception)
         for result in (results[0], results[2]):
@@ -61,9 +60,7 @@ def test_writer_leaves_nothing_behind_an_erasure(writer: Any) -> None:
 
 
 def test_eight_erasures_of_one_subject_are_one_record() -> None:
-    webchat = make_webchat()
-    session = make_session(webchat)
-    make_session(webchat)
+    session, _again = SessionFactory.create_batch(2)
     guest = session.guest
     results: list[Any] = at_once([partial(erase, guest), partial(erase, session)] * 4)
     records = {record.pk for record, _ in results}
@@ -72,10 +69,9 @@ def test_eight_erasures_of_one_subject_are_one_record() -> None:
     assert besides(Guest).get().anonymized_at is not None
 
 
-def test_eight_erasures_of_different_guests_are_numbered_without_a_gap() -> None:
-    webchat = make_webchat()
-    for number in range(ROUNDS):
-        sessions = [make_session(webchat, email=f"{number}.{guest}@example.com") for guest in range(8)]
+def test_eight_erasures_of_different_guests_are_numbered_without_a_gap(webchat: WebChat) -> None:
+    for _number in range(ROUNDS):
+        sessions = SessionFactory.create_batch(8, webchat=webchat, new_guest=True)
         results = at_once([partial(erase, session.guest) for session in sessions])
         assert not [result for result in results if isinstance(result, Exception)]
     numbers = Erasure.objects.order_by("number").values_list("number", flat=True)
@@ -83,22 +79,23 @@ def test_eight_erasures_of_different_guests_are_numbered_without_a_gap() -> None
     assert besides(Guest).filter(anonymized_at=None).count() == 0
 
 
-def test_last_two_sessions_erased_at_once_take_the_guest() -> None:
-    webchat = make_webchat()
+def test_last_two_sessions_erased_at_once_take_the_guest(webchat: WebChat) -> None:
     for number in range(ROUNDS):
-        sessions = [make_session(webchat, email=f"{number}@example.com") for _ in range(2)]
+        sessions = [SessionFactory(webchat=webchat, email=f"{number}@example.com") for _ in range(2)]
         results = at_once([partial(erase, session) for session in sessions])
         assert not [result for result in results if isinstance(result, Exception)]
     assert besides(Guest).filter(anonymized_at=None).count() == 0
     assert sorted(Erasure.objects.values_list("number", flat=True)) == list(range(1, 2 * ROUNDS + 1))
 
 
-def test_visit_of_a_person_who_is_being_erased_is_a_new_guest_or_goes_too() -> None:
-    webchat = make_webchat()
+def test_visit_of_a_person_who_is_being_erased_is_a_new_guest_or_goes_too(webchat: WebChat) -> None:
     for number in range(ROUNDS):
-        session = make_session(webchat, email=f"{number}@example.com")
+        session = SessionFactory(webchat=webchat, email=f"{number}@example.com")
         results: list[Any] = at_once(
-            [partial(erase, session.guest), partial(make_session, webchat, email=f"{number}@example.com")]
+            [
+                partial(erase, session.guest),
+                partial(SessionFactory, webchat=webchat, email=f"{number}@example.com"),
+            ]
         )
         assert not [result for result in results if isinstance(result, Exception)]
         again = Session.objects.get(pk=results[1].pk)
@@ -110,7 +107,7 @@ def test_visit_of_a_person_who_is_being_erased_is_a_new_guest_or_goes_too() -> N
 
 @pytest.fixture
 def old_signal() -> Signal:
-    session = make_session(channel=Channel.AV)
+    session = SessionFactory(showroom=True)
     signal = services.post_signal(session, sender=Party.VISITOR, kind="offer", body="{}")
     signal.at = timezone.now() - 2 * services.SIGNAL_MAX_AGE
     signal.save(update_fields=["at"])

@@ -22,7 +22,7 @@ from anonymization.models import Door, Erasure, FileDeletion, StorageMarker
 from sessions_app import services
 from sessions_app.models import Attachment, Session
 from tests.database import media, media_contains
-from tests.factories import make_erasures, make_session, send_file
+from tests.factories import AttachmentFactory, ErasureFactory, RecordFactory, SessionFactory
 from tests.races import wait_until_blocked_by_me
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ COMMAND = engine.Requester(Door.COMMAND)
 
 
 def send(session: Session) -> Attachment:
-    return send_file(session, b"Kassiopeia", name="a.txt")
+    return AttachmentFactory(session=session, content=b"Kassiopeia", original_name="a.txt")
 
 
 def call(command: str, capsys: Any) -> tuple[int, str]:
@@ -47,9 +47,7 @@ def call(command: str, capsys: Any) -> tuple[int, str]:
 @pytest.fixture
 def erased(django_capture_on_commit_callbacks: Any) -> Erasure:
     """Return the record of an erasure whose file is still stored."""
-    session = make_session()
-    send(session)
-    record, _ = engine.erase(session, requester=COMMAND)
+    record = ErasureFactory(subject=send(SessionFactory()).session)
     assert (len(media()), record.pending_files) == (1, 1)
     return record
 
@@ -86,7 +84,7 @@ def test_an_upload_into_another_storage_does_not_make_it_the_right_one(
     erased: Erasure, elsewhere: Path, settings: Any, capsys: Any
 ) -> None:
     settings.MEDIA_ROOT = elsewhere
-    send(make_session(email="petr@example.com"))
+    send(SessionFactory(new_guest=True))
     assert call("delete_erased_files", capsys)[0] == 1
     assert erased.pending_files == 1
     assert StorageMarker.objects.count() == 1
@@ -146,7 +144,7 @@ def test_a_storage_that_does_not_answer_is_reported(
 
 
 def test_the_storage_is_marked_once() -> None:
-    session = make_session()
+    session = SessionFactory()
     for _number in range(2):
         send(session)
     marker = StorageMarker.objects.get()
@@ -205,8 +203,8 @@ def die_half_way(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_upload_that_died_half_way_belongs_to_the_erasure(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
-    session = make_session()
-    other = make_session(session.webchat, email="petr@example.com")
+    session = SessionFactory()
+    other = SessionFactory(webchat=session.webchat, email="petr@example.com")
     die_half_way(session, monkeypatch)
     FileDeletion.objects.create(name="attachments/of-another", subject=other.uid)
     assert "unfinished_uploads: 2" in call("erasure_status", capsys)[1]
@@ -229,7 +227,7 @@ def test_an_upload_that_ends_after_the_erasure_is_refused_and_leaves_nothing(
     kind: str, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     """The erasure comes, with all that follows its commit, when the file is stored and its row is not locked yet."""
-    session, records = make_session(), []
+    session, records = SessionFactory(), []
     subject: Any = session if kind == "session" else session.guest
     save = FileSystemStorage.save
 
@@ -255,7 +253,7 @@ def test_an_upload_that_ends_after_the_erasure_is_refused_and_leaves_nothing(
 
 def test_no_upload_begins_in_an_erased_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """The erasure would know nothing of a file that is queued after it."""
-    session, written = make_session(), []
+    session, written = SessionFactory(), []
     engine.erase(session, requester=COMMAND)
     monkeypatch.setattr(FileSystemStorage, "save", lambda self, name, *args: written.append(name))
     with pytest.raises(services.SessionClosed):
@@ -281,7 +279,7 @@ def test_temporary_files_of_yesterday_go(tmp_path: Path, settings: Any, capsys: 
 def test_two_last_files_that_are_settled_at_once_make_the_erasure_complete() -> None:
     if connection.vendor != "postgresql":
         pytest.skip("on SQLite the transaction excludes others")
-    (erased,) = make_erasures([(timezone.now(), Door.COMMAND)])
+    erased = RecordFactory()
     for name in ("one", "two"):
         FileDeletion.objects.create(erasure=erased, name=name)
 

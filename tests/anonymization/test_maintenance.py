@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from io import StringIO
@@ -17,15 +17,15 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
-from django.test import Client
 from django.utils import timezone
 
-from anonymization import engine, files, maintenance
-from anonymization.models import Door, Erasure, FileDeletion, Maintenance
+from anonymization import files, maintenance
+from anonymization.models import Erasure, FileDeletion, Maintenance
 from bench.postgres import data_folders
-from sessions_app import services
-from sessions_app.models import Party, Session
-from tests.factories import make_session, make_webchat, send_file
+from sessions_app.models import Session
+from tests.factories import AttachmentFactory, ErasureFactory, MessageFactory, SessionFactory
+from tests.pages import LogIn
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,14 +44,13 @@ def rewrite(*arguments: str) -> str:
 
 
 def erase(subject: Any) -> Erasure:
-    record, _erased = engine.erase(subject, requester=engine.Requester(Door.COMMAND))
-    return record
+    return ErasureFactory(subject=subject)
 
 
 def conversation(email: str = "kanar@example.com") -> Session:
-    session = make_session(make_webchat(), name="Kanar Kanarova", email=email)
+    session = SessionFactory(name="Kanar Kanarova", email=email)
     for number in range(20):
-        services.post_message(session, sender=Party.VISITOR, text=f"{CANARY.decode()} {number} " * 20)
+        MessageFactory(session=session, text=f"{CANARY.decode()} {number} " * 20)
     return session
 
 
@@ -148,10 +147,10 @@ def test_a_run_does_not_count_for_what_was_erased_after_it_began() -> None:
 
 
 def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
-    monkeypatch: pytest.MonkeyPatch, log_in: Callable[[str], Client]
+    monkeypatch: pytest.MonkeyPatch, log_in: LogIn
 ) -> None:
     session = conversation()
-    send_file(session)
+    AttachmentFactory(session=session)
     with monkeypatch.context() as patched:
         patched.setattr(default_storage, "delete", lambda name: None)
         record = erase(session)
@@ -175,9 +174,8 @@ def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
     assert officer.get(f"{url}json/").json()["physically_complete_at"]
 
 
-def test_files_of_several_erasures_end_each_by_itself() -> None:
-    webchat = make_webchat()
-    first, second = (erase(make_session(webchat, email=f"{n}@example.com")) for n in range(2))
+def test_files_of_several_erasures_end_each_by_itself(webchat: WebChat) -> None:
+    first, second = (erase(SessionFactory(webchat=webchat, email=f"{n}@example.com")) for n in range(2))
     for record, name in ((first, "a"), (first, "b"), (second, "c")):
         FileDeletion.objects.create(erasure=record, name=name)
     files.settle(FileDeletion.objects.filter(name__in=["a", "c"]))

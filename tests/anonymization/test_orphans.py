@@ -15,13 +15,13 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from anonymization import engine, orphans, outside
+from anonymization import orphans, outside
 from anonymization.files import mark_storage, queue_upload
-from anonymization.models import Door, FileDeletion, StorageMarker
+from anonymization.models import FileDeletion, StorageMarker
 from anonymization.policy import registry
 from tests.anonymization.test_files import call, send
 from tests.database import media
-from tests.factories import make_session, make_webchat
+from tests.factories import ErasureFactory, SessionFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -49,9 +49,9 @@ def age_everything(settings: Any) -> None:
 
 
 def test_a_file_that_no_row_names_goes_and_all_others_stay(store: Any, settings: Any, capsys: Any) -> None:
-    send(make_session())
-    make_webchat(logo=default_storage.save("logos/shop.png", ContentFile(b"logo")))
-    waiting = queue_upload("attachments/ab/waiting", subject=make_session(email="petr@example.com").uid)
+    send(SessionFactory())
+    WebChatFactory(logo=default_storage.save("logos/shop.png", ContentFile(b"logo")))
+    waiting = queue_upload("attachments/ab/waiting", subject=SessionFactory(new_guest=True).uid)
     store(waiting.name)
     kept, marker = media(), default_storage.listdir("")[1]
     age_everything(settings)
@@ -156,7 +156,7 @@ def test_a_share_that_goes_in_the_middle_stops_the_sweep(
 
 def test_an_upload_that_ends_meanwhile_keeps_its_file(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its row leaves the queue and enters the table at one moment; whichever is read first, one of them has it."""
-    session = make_session()
+    session = SessionFactory()
     monkeypatch.setattr(orphans, "_is_old", lambda name: True)
     save, swept = FileSystemStorage.save, []
 
@@ -229,9 +229,7 @@ def test_statements_and_batches_do_not_grow_with_a_name(store: Any, monkeypatch:
 
 
 def test_files_of_an_erasure_are_left_to_its_queue(store: Any, settings: Any) -> None:
-    session = make_session()
-    send(session)
-    record, _ = engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    record = ErasureFactory(subject=send(SessionFactory()).session)
     age_everything(settings)
     assert list(orphans.sweep()) == [orphans.Swept(1, 0, 0)]
     assert (len(media()), record.pending_files) == (1, 1)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.test import Client, RequestFactory
+from django.test import RequestFactory
 
 from anonymization.pages import StaffPage
+from tests.factories import StaffFactory
+from tests.pages import LogIn
 
 pytestmark = pytest.mark.django_db
 
@@ -32,8 +32,8 @@ def is_let_in(user: User, **rights: object) -> bool:
         return False
 
 
-def test_all_of_the_required_and_one_of_any(make_user: Callable[..., User]) -> None:
-    administrator, operator = make_user("administrator"), make_user("operator")
+def test_all_of_the_required_and_one_of_any() -> None:
+    administrator, operator = StaffFactory(role="administrator"), StaffFactory()
     for rights, people in (
         ({"permission_required": SESSIONS}, [True, True]),
         ({"permission_required": (SESSIONS, PERSONAL)}, [False, True]),
@@ -44,11 +44,11 @@ def test_all_of_the_required_and_one_of_any(make_user: Callable[..., User]) -> N
         assert [is_let_in(user, **rights) for user in (administrator, operator)] == people, rights
 
 
-def test_a_page_that_names_no_permission_opens_for_nobody(make_user: Callable[..., User]) -> None:
+def test_a_page_that_names_no_permission_opens_for_nobody() -> None:
     with pytest.raises(ImproperlyConfigured):
-        is_let_in(make_user("superuser"))
+        is_let_in(StaffFactory(role="superuser"))
 
 
 @pytest.mark.parametrize("path", ["/settings/webchat/", "/settings/gdpr/", "/sessions/", "/erasures/"])
-def test_no_staff_page_is_kept(log_in: Callable[[str], Client], path: str) -> None:
+def test_no_staff_page_is_kept(log_in: LogIn, path: str) -> None:
     assert "no-store" in log_in("administrator").get(path).headers["Cache-Control"]

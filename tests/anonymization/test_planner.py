@@ -11,13 +11,12 @@ from django.core.management import call_command
 from django.db import connection, models
 from django.test.utils import isolate_apps
 
-from anonymization import engine, planner
+from anonymization import planner
 from anonymization.checks import check_database
-from anonymization.models import Door
 from anonymization.policy import Registry
 from sessions_app import services
-from sessions_app.models import Attachment, Channel, Message, Party, Session, Signal
-from tests.factories import make_session, send_file
+from sessions_app.models import Attachment, Message, Party, Session, Signal
+from tests.factories import AttachmentFactory, ErasureFactory, SessionFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
@@ -49,19 +48,14 @@ def remembered() -> str:
 def conversation() -> Session:
     """Make a call whose values are frequent enough to be remembered, with a guest whose values stand several times."""
     for number in range(3):
-        session = make_session(
-            name=f"Kassiopeia {number}",
-            email=f"{number}.kassiopeia@example.com",
-            phone="603 123 456",
-            channel=Channel.AV,
-            visit=services.Visit(ip_address="198.51.100.77"),
-        )
+        name, email = f"Kassiopeia {number}", f"{number}.kassiopeia@example.com"
+        visit, words = services.Visit(ip_address="198.51.100.77"), [f"Cepheus {n}" for n in range(20)]
+        session = SessionFactory(name=name, email=email, showroom=True, visit=visit, messages=words)
         services.set_note(session, note=f"Andromeda {number}", result="")
         for of_many in range(20):
-            services.post_message(session, sender=Party.VISITOR, text=f"Cepheus {of_many}")
             body = json.dumps({"candidate": f"203.0.113.199 {of_many}"})
             services.post_signal(session, sender=Party.VISITOR, kind="candidate", body=body)
-            send_file(session, name=f"Perseus {of_many}.txt")
+            AttachmentFactory(session=session, original_name=f"Perseus {of_many}.txt")
     return session
 
 
@@ -72,7 +66,7 @@ def switch_on() -> None:
 
 def erase_everybody() -> None:
     for session in Session.objects.filter(anonymized_at=None):
-        engine.erase(session, requester=engine.Requester(Door.COMMAND))
+        ErasureFactory(subject=session)
 
 
 def test_nothing_is_remembered_of_whom_the_last_erasure_left_nothing() -> None:

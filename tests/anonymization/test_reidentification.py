@@ -18,9 +18,9 @@ from django.utils import timezone
 from anonymization import batch, engine
 from anonymization.models import Door
 from sessions_app import company, services
-from sessions_app.models import Party, Session
+from sessions_app.models import Session
 from tests import traffic
-from tests.factories import make_session, make_webchat
+from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
 from tests.races import wait_until_blocked_by_me
 
 pytestmark = pytest.mark.django_db
@@ -83,10 +83,7 @@ def test_the_report_finds_those_who_are_alone(settings: Any, monkeypatch: pytest
 
 
 def ended(webchat: Any, operator: Any, *, minutes: float = 7, **fields: Any) -> Session:
-    session = make_session(webchat, email=f"guest{Session.objects.count()}@example.com", **fields)
-    if operator is not None:
-        services.accept_session(session, operator=operator)
-    services.end_session(session, by=Party.VISITOR)
+    session = SessionFactory(webchat=webchat, new_guest=True, operator=operator, ended=True, **fields)
     Session.objects.filter(pk=session.pk).update(duration=timedelta(minutes=minutes))
     return session
 
@@ -96,24 +93,24 @@ def left(session: Session) -> tuple[int | None, timedelta | None]:
     return session.operator_id, session.duration
 
 
-def test_operator_and_duration_stay_in_company_only(make_user: Any) -> None:
-    webchat, often, seldom = make_webchat(), make_user("operator", "often"), make_user("operator", "seldom")
+def test_operator_and_duration_stay_in_company_only() -> None:
+    webchat, often, seldom = WebChatFactory(), StaffFactory(username="often"), StaffFactory(username="seldom")
     alike = [ended(webchat, often, minutes=5 + number) for number in range(company.COMPANY)]
     longer, another = ended(webchat, often, minutes=20), ended(webchat, seldom)
-    czech, elsewhere = ended(webchat, often, language="cs"), ended(make_webchat(), often)
+    czech, elsewhere = ended(webchat, often, language="cs"), ended(WebChatFactory(), often)
     call = ended(webchat, often, channel="av")
     missed = ended(webchat, None)
     for session in (alike[0], longer, another, czech, elsewhere, call, missed):
-        engine.erase(session, requester=engine.Requester(Door.PAGE))
+        ErasureFactory(subject=session)
     # The others are found alike whether they go one by one or together, and with the first one gone.
     anonymize([session.pk for session in alike[1:]])
     assert {left(session) for session in alike} == {(often.pk, timedelta(minutes=5))}
     assert {left(session) for session in (longer, another, czech, elsewhere, call, missed)} == {(None, None)}
 
 
-def test_a_consent_of_another_day_is_no_company(make_user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_consent_of_another_day_is_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
     """The day in the evidence stays what it was when the precision is made coarser."""
-    webchat, operator = make_webchat(), make_user("operator")
+    webchat, operator = WebChatFactory(), StaffFactory()
     monkeypatch.setattr(services, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 1)))
     sessions = [ended(webchat, operator) for _ in range(company.COMPANY - 1)]
     monkeypatch.setattr(services, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 5)))
@@ -124,10 +121,10 @@ def test_a_consent_of_another_day_is_no_company(make_user: Any, monkeypatch: pyt
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_is_about_to_be_cleared_is_nobodys_company(make_user: Any) -> None:
+def test_who_is_about_to_be_cleared_is_nobodys_company() -> None:
     if connection.vendor != "postgresql":
         pytest.skip("on SQLite the transaction excludes others")
-    webchat, operator = make_webchat(), make_user("operator")
+    webchat, operator = WebChatFactory(), StaffFactory()
     sessions = [ended(webchat, operator) for _ in range(company.COMPANY - 1)]
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
         assert company.in_company([sessions[0].pk]) == []
@@ -140,19 +137,19 @@ def test_who_is_about_to_be_cleared_is_nobodys_company(make_user: Any) -> None:
 def ended_and_erased(webchat: Any, operator: Any) -> Session:
     try:
         session = ended(webchat, operator)
-        engine.erase(session, requester=engine.Requester(Door.PAGE))
+        ErasureFactory(subject=session)
         return session
     finally:
         connection.close()
 
 
-def test_a_withdrawal_singles_nobody_out(make_user: Any) -> None:
+def test_a_withdrawal_singles_nobody_out() -> None:
     """Who withdrew can be seen on a shell; so operator and duration stay only among those who did."""
-    webchat, operator = make_webchat(), make_user("operator")
+    webchat, operator = WebChatFactory(), StaffFactory()
     sessions = [ended(webchat, operator) for _ in range(2 * company.COMPANY)]
     one, *several = sessions[: company.COMPANY + 1]
     services.record_withdrawal(one)
-    engine.erase(one, requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=one)
     assert left(one) == (None, None), "as many others are alike, but did not withdraw"
     for session in several:
         services.record_withdrawal(session)
@@ -166,35 +163,35 @@ def test_a_withdrawal_singles_nobody_out(make_user: Any) -> None:
 @pytest.mark.parametrize(
     ("minutes", "stays"), [(0.5, 0), (4.99, 0), (5, 5), (14, 5), (15, 15), (59, 30), (600, 60)]
 )
-def test_a_duration_becomes_that_of_its_band(make_user: Any, minutes: float, stays: int) -> None:
-    webchat, operator = make_webchat(), make_user("operator")
+def test_a_duration_becomes_that_of_its_band(minutes: float, stays: int) -> None:
+    webchat, operator = WebChatFactory(), StaffFactory()
     alike = [ended(webchat, operator, minutes=minutes) for _ in range(company.COMPANY)]
     Session.objects.update(waited=timedelta(minutes=minutes))
-    engine.erase(alike[0], requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=alike[0])
     assert left(alike[0]) == (operator.pk, timedelta(minutes=stays))
     assert alike[0].waited == timedelta(minutes=stays)
 
 
 @pytest.mark.parametrize(("precision", "together"), [("day", False), ("week", True), ("month", True)])
-def test_company_is_that_of_the_period(make_user: Any, settings: Any, precision: str, together: bool) -> None:
+def test_company_is_that_of_the_period(settings: Any, precision: str, together: bool) -> None:
     settings.ERASURE_TIME_PRECISION = precision
-    webchat, operator = make_webchat(), make_user("operator")
+    webchat, operator = WebChatFactory(), StaffFactory()
     sessions = [ended(webchat, operator) for _ in range(company.COMPANY)]
     for number, session in enumerate(sessions):
         # The days after the change to daylight saving time, the first one of a week.
         moment = timezone.make_aware(datetime(2026, 3, 30)) + timedelta(days=number // 4)
         Session.objects.filter(pk=session.pk).update(created_at=moment)
-    engine.erase(sessions[0], requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=sessions[0])
     assert (left(sessions[0])[0] is not None) is together
 
 
 def test_the_period_is_that_of_the_question_and_each_line_one_query(settings: Any) -> None:
     settings.ERASURE_TIME_PRECISION = "week"
     for days_later in (0, 7, 21):
-        session = make_session(email=f"guest{days_later}@example.com")
+        session = SessionFactory(new_guest=True)
         day = timezone.make_aware(datetime.combine(MONDAY, time(12))) + timedelta(days=days_later)
         Session.objects.filter(pk=session.pk).update(created_at=day)
-        engine.erase(session, requester=engine.Requester(Door.PAGE))
+        ErasureFactory(subject=session)
     assert of_sessions()[0]["rows"] == 3
     assert of_sessions("--from", "2026-01-12")[0]["rows"] == 2
     assert of_sessions("--from", "2026-01-12", "--to", "2026-01-12")[0]["rows"] == 1
@@ -208,12 +205,9 @@ def test_the_period_is_that_of_the_question_and_each_line_one_query(settings: An
 
 
 def test_few_are_fewer_than_five_and_alone_is_one(settings: Any) -> None:
-    sessions = [
-        make_session(webchat, email=f"{webchat.pk}.{number}@example.com")
-        for webchat, alike in ((make_webchat(), 1), (make_webchat(), 4), (make_webchat(), 5))
-        for number in range(alike)
-    ]
-    anonymize([session.pk for session in sessions])
+    for alike in (1, 4, 5):
+        SessionFactory.create_batch(alike, webchat=WebChatFactory(), new_guest=True)
+    anonymize([session.pk for session in Session.objects.all()])
     known, all_of_it = of_sessions()
     assert (known["rows"], known["alone"], known["few"], known["smallest"]) == (10, 1, 5, 1)
     assert all_of_it["columns"][: len(known["columns"])] == known["columns"]
@@ -231,7 +225,7 @@ def test_few_are_fewer_than_five_and_alone_is_one(settings: Any) -> None:
 
 
 def test_nothing_anonymized_is_no_error_and_the_setting_is_named() -> None:
-    make_session()
+    SessionFactory()
     known, _all_of_it = of_sessions()
     assert (known["rows"], known["alone"], known["few"], known["smallest"]) == (0, 0, 0, None)
     printed = StringIO()

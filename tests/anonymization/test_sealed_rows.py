@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.checks import Error
 from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
@@ -18,17 +17,14 @@ from anonymization.models import Door
 from anonymization.policy import registry
 from sessions_app.models import Attachment, Guest, Message, Session
 from tests.database import digest
-from tests.factories import make_session, make_webchat
+from tests.factories import MessageFactory, SessionFactory, StaffFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def sealed() -> Session:
-    session = make_session()
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
-    session.refresh_from_db()
-    return session
+    return SessionFactory(anonymized=True)
 
 
 def columns() -> list[tuple[type, str]]:
@@ -39,9 +35,9 @@ def another_value(model: Any, name: str) -> Any:
     if name == "guest":
         return Guest.objects.create(name="x").pk
     if name == "webchat":
-        return make_webchat().pk
+        return WebChatFactory().pk
     if name == "operator":
-        return User.objects.create_user("operator").pk
+        return StaffFactory().pk
     kind = model._meta.get_field(name).get_internal_type()
     return {
         "BigAutoField": 999_999,
@@ -86,7 +82,7 @@ def test_sealed_row_is_not_deleted(sealed: Session, model: Any) -> None:
 
 
 def test_mark_without_the_erasure_is_refused() -> None:
-    session = make_session()
+    session = SessionFactory()
     with pytest.raises(IntegrityError), transaction.atomic():
         Session.objects.filter(pk=session.pk).update(anonymized_at=timezone.now())
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -99,8 +95,8 @@ def test_mark_without_a_record_is_refused() -> None:
 
 
 def test_no_message_and_no_file_hangs_on_a_sealed_session(sealed: Session) -> None:
-    other = make_session(sealed.webchat)
-    message = Message.objects.create(session=other, sender="visitor", text="x")
+    other = SessionFactory(webchat=sealed.webchat)
+    message = MessageFactory(session=other)
     for attempt in (
         lambda: Message.objects.create(session=sealed, sender="visitor", text="x"),
         lambda: Message.objects.filter(pk=message.pk).update(session=sealed),
@@ -113,12 +109,12 @@ def test_no_message_and_no_file_hangs_on_a_sealed_session(sealed: Session) -> No
             transaction.atomic(),
         ):
             attempt()
-    message.session = make_session(sealed.webchat, email="petr@example.com")
+    message.session = SessionFactory(webchat=sealed.webchat, email="petr@example.com")
     message.save(update_fields=["session"])
 
 
 def test_no_identified_session_hangs_on_a_tombstone(sealed: Session) -> None:
-    tombstone, other = Guest.objects.get(), make_session(sealed.webchat)
+    tombstone, other = Guest.objects.get(), SessionFactory(webchat=sealed.webchat)
     copy = Session(webchat=sealed.webchat, guest=tombstone, channel="chat", language="en", entry_key="x")
     for attempt in (
         lambda: Session.objects.filter(pk=other.pk).update(guest=tombstone),
@@ -129,7 +125,7 @@ def test_no_identified_session_hangs_on_a_tombstone(sealed: Session) -> None:
 
 
 def test_session_that_was_hung_on_a_tombstone_without_triggers_can_still_be_erased(sealed: Session) -> None:
-    tombstone, other = Guest.objects.get(), make_session(sealed.webchat)
+    tombstone, other = Guest.objects.get(), SessionFactory(webchat=sealed.webchat)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
@@ -164,9 +160,8 @@ def test_an_erased_value_is_written_as_its_column_keeps_it(value: Any, sqlite: s
 
 
 def test_identified_rows_stay_writable() -> None:
-    session = make_session()
+    session = SessionFactory(messages=["x"])
     Session.objects.filter(pk=session.pk).update(note="called back")
-    Message.objects.create(session=session, sender="visitor", text="x")
     assert Session.objects.get().note == "called back"
 
 

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from anonymization import engine
-from anonymization.models import Door
-from tests.factories import make_session
+from tests.factories import SessionFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,9 +21,8 @@ def stranger(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """Return a plain connection to a copy of a database with a sealed and an identified session."""
     if connection.vendor != "sqlite":
         pytest.skip("SQLite only")
-    session = make_session()
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
-    make_session(session.webchat, email="petr@example.com")
+    session = SessionFactory(anonymized=True)
+    SessionFactory(webchat=session.webchat, email="petr@example.com")
     file = sqlite3.connect(tmp_path / "copy.sqlite3", isolation_level=None)
     connection.connection.backup(file)
     yield file

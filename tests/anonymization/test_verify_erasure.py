@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -22,6 +21,7 @@ from anonymization.canary.run import Hit, Report, Run, not_planted, verify
 from anonymization.policy import Policy, registry
 from sessions_app.models import Guest, Session
 from tests.database import digest, media
+from tests.factories import StaffFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -41,9 +41,9 @@ class _Undo(Exception):
 
 
 @pytest.fixture
-def run(make_user: Callable[[str], User]) -> Iterator[Run]:
+def run(db: None) -> Iterator[Run]:
     """Return a run that has planted, and found, everything."""
-    make_user("operator")
+    StaffFactory()
     # Else the database itself would refuse to seal a row that is not empty; they are made by the same registry.
     triggers.drop(connection)
     with Run(choices=True) as made:

@@ -9,24 +9,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from api import services
 from api.models import ApiClient, Right
+from tests.factories import ApiClientFactory
 from tests.server import Server, on_this_database, served
-
-ALL_RIGHTS = list(Right.values)
-
-
-@pytest.fixture
-def make_api_client(db: None) -> Callable[..., tuple[ApiClient, str]]:
-    """Return a function that makes an API client with rights; all of them unless said otherwise."""
-
-    def make(*rights: str, name: str = "") -> tuple[ApiClient, str]:
-        number = ApiClient.objects.count() + 1
-        return services.create_client(
-            name or f"Program {number}", rights=list(rights) or ALL_RIGHTS, created_by=None
-        )
-
-    return make
 
 
 @pytest.fixture(scope="module")
@@ -37,22 +22,17 @@ def server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.fixture
-def token_for() -> Callable[..., str]:
-    """Return a function that gets a token as clients do."""
-
-    def get(client: ApiClient, secret: str, **fields: str) -> str:
-        response = ask_for_token(client.client_id, secret, **fields)
-        assert response.status_code == 200, response.content
-        token: str = response.json()["access_token"]
-        return token
-
-    return get
+def api(db: None) -> Callable[..., Caller]:
+    """Return a function that gives a caller with rights; all of them unless said otherwise."""
+    return lambda *rights: Caller(token_for(ApiClientFactory(rights=rights or Right.values)))
 
 
-@pytest.fixture
-def api(make_api_client: Any, token_for: Any) -> Callable[..., Caller]:
-    """Return a function that gives a caller with rights."""
-    return lambda *rights: Caller(token_for(*make_api_client(*rights)))
+def token_for(client: ApiClient, **fields: str) -> str:
+    """Get a token as clients do."""
+    response = ask_for_token(client.client_id, client.secret, **fields)
+    assert response.status_code == 200, response.content
+    token: str = response.json()["access_token"]
+    return token
 
 
 def ask_for_token(client_id: str, secret: str, **fields: str) -> Any:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,16 +14,22 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from anonymization import engine, files, triggers
+from anonymization import files, triggers
 from anonymization.models import Door, Erasure
 from api import services
 from api.models import ApiClient, IdempotencyKey, LimitReached
-from sessions_app.models import Guest, Party, Session
-from sessions_app.services import post_message
-from tests.api.conftest import Caller
+from sessions_app.models import Guest, Session
+from tests.api.conftest import Caller, token_for
 from tests.bystander import besides
 from tests.database import digest, dump
-from tests.factories import make_session, make_webchat, send_file
+from tests.factories import (
+    ApiClientFactory,
+    AttachmentFactory,
+    ErasureFactory,
+    MessageFactory,
+    SessionFactory,
+    StaffFactory,
+)
 from tests.races import at_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
@@ -45,9 +52,8 @@ def commits(django_capture_on_commit_callbacks: Any) -> Callable[..., Any]:
 
 
 def test_a_session_is_anonymized_and_answers_in_the_same_shape(api: Any, commits: Any) -> None:
-    session = make_session(name="Kanar Kanarova", email="kanar@example.com")
-    make_session(session.webchat, name="Kanar Kanarova", email="kanar@example.com")
-    post_message(session, sender=Party.VISITOR, text="kanartext")
+    session, _again = SessionFactory.create_batch(2, name="Kanar Kanarova", email="kanar@example.com")
+    MessageFactory(session=session, text="kanartext")
     caller = api()
     before = caller.get(f"/api/v1/Sessions/{session.pk}").json()
     assert "anar" in json.dumps(before), "the positive control"
@@ -68,25 +74,24 @@ def test_a_session_is_anonymized_and_answers_in_the_same_shape(api: Any, commits
     assert caller.sessions(**{"GDPRVersion.Exact": "1/en", "Anonymized.Min": "2020-01-01"})[0] == after
 
 
-def test_the_record_names_the_door_and_the_client(make_api_client: Any, token_for: Any) -> None:
-    client, secret = make_api_client(name="CRM nightly sync")
-    session = make_session()
-    Caller(token_for(client, secret)).post(f"/api/v1/Guest/{session.guest_id}/anonymous")
+def test_the_record_names_the_door_and_the_client() -> None:
+    client, session = ApiClientFactory(name="CRM nightly sync"), SessionFactory()
+    Caller(token_for(client)).post(f"/api/v1/Guest/{session.guest_id}/anonymous")
     record = Erasure.objects.get()
     assert (record.door, record.client, record.requested_by) == (Door.API, client, None)
     assert record.kind == "sessions_app.Guest"
 
 
-def test_the_page_of_the_record_names_the_client(make_api_client: Any, token_for: Any, log_in: Any) -> None:
-    client, secret = make_api_client(name="CRM nightly sync")
-    Caller(token_for(client, secret)).post(f"/api/v1/Sessions/{make_session().pk}/anonymous")
+def test_the_page_of_the_record_names_the_client(log_in: Any) -> None:
+    client = ApiClientFactory(name="CRM nightly sync")
+    Caller(token_for(client)).post(f"/api/v1/Sessions/{SessionFactory().pk}/anonymous")
     officer = log_in("officer")
     for page in ("/erasures/", Erasure.objects.get().get_absolute_url()):
         assert "CRM nightly sync" in officer.get(page).content.decode()
 
 
 def test_repeating_is_a_success_and_changes_nothing(api: Any) -> None:
-    session, caller = make_session(), api()
+    session, caller = SessionFactory(), api()
     guest = session.guest_id
     assert caller.post(f"/api/v1/Guest/{guest}/anonymous").status_code == 204
     before = digest()
@@ -98,8 +103,7 @@ def test_repeating_is_a_success_and_changes_nothing(api: Any) -> None:
 
 
 def test_files_that_are_still_there_are_told(api: Any, monkeypatch: Any, commits: Any) -> None:
-    session = make_session()
-    send_file(session)
+    session = AttachmentFactory().session
     path = f"/api/v1/Sessions/{session.pk}/anonymous"
     with monkeypatch.context() as broken:
         broken.setattr("anonymization.files.default_storage.delete", lambda name: None)
@@ -112,9 +116,7 @@ def test_files_that_are_still_there_are_told(api: Any, monkeypatch: Any, commits
 
 @pytest.mark.parametrize("word", ["true", "TRUE", "1"])
 def test_a_dry_run_counts_and_changes_nothing(api: Any, word: str) -> None:
-    session = make_session()
-    make_session(session.webchat)
-    post_message(session, sender=Party.VISITOR, text="Hello")
+    session, _again = SessionFactory(messages=["Hello"]), SessionFactory()
     caller = api()
     before = digest()
     guest = caller.post(f"/api/v1/Guest/{session.guest_id}/anonymous?dry_run={word}")
@@ -132,7 +134,7 @@ def test_a_dry_run_counts_and_changes_nothing(api: Any, word: str) -> None:
 
 @pytest.mark.parametrize("word", ["yes", "", "2"])
 def test_a_doubtful_dry_run_erases_nothing(api: Any, word: str) -> None:
-    session = make_session()
+    session = SessionFactory()
     assert api().post(f"/api/v1/Sessions/{session.pk}/anonymous?dry_run={word}").status_code == 400
     session.refresh_from_db()
     assert session.anonymized_at is None
@@ -151,13 +153,13 @@ def test_a_doubtful_dry_run_erases_nothing(api: Any, word: str) -> None:
     ],
 )
 def test_the_body_does_not_matter(api: Any, options: dict[str, str]) -> None:
-    session = make_session()
+    session = SessionFactory()
     response = api().client.generic("POST", f"/api/v1/Sessions/{session.pk}/anonymize", **options)
     assert response.status_code == 204
 
 
 def test_a_huge_body_is_refused(api: Any) -> None:
-    session = make_session()
+    session = SessionFactory()
     for path in (f"/api/v1/Sessions/{session.pk}/anonymize", "/api/v1/Guests/find"):
         response = api().client.post(path, "x" * 3_000_000, content_type="application/json")
         assert response.status_code == 413
@@ -165,8 +167,7 @@ def test_a_huge_body_is_refused(api: Any) -> None:
 
 
 def test_only_the_subject_changes(api: Any) -> None:
-    webchat = make_webchat()
-    mine, other = make_session(webchat), make_session(webchat, email="petr@example.com")
+    mine, other = SessionFactory(), SessionFactory(email="petr@example.com")
     before = digest()
     api().post(f"/api/v1/Sessions/{mine.pk}/anonymous")
     after = digest()
@@ -181,8 +182,7 @@ def test_only_the_subject_changes(api: Any) -> None:
 
 
 def test_a_key_stands_for_one_request_of_one_client(api: Any) -> None:
-    webchat = make_webchat()
-    first, second = make_session(webchat), make_session(webchat, email="petr@example.com")
+    first, second = SessionFactory.create_batch(2, new_guest=True)
     caller, other = api(), api()
     key = {"headers": {"Idempotency-Key": "kanar-key-1"}}
     path = "/api/v1/Sessions/{}/anonymous"
@@ -202,8 +202,7 @@ def test_a_key_stands_for_one_request_of_one_client(api: Any) -> None:
 
 
 def test_a_key_is_free_again_after_a_day_and_a_failure_keeps_none(api: Any) -> None:
-    webchat = make_webchat()
-    first, second = make_session(webchat), make_session(webchat, email="petr@example.com")
+    first, second = SessionFactory.create_batch(2, new_guest=True)
     caller, key = api(), {"headers": {"Idempotency-Key": "k"}}
     assert caller.post("/api/v1/Sessions/999999/anonymous", **key).status_code == 404
     assert not IdempotencyKey.objects.exists()
@@ -218,7 +217,7 @@ def test_a_key_is_free_again_after_a_day_and_a_failure_keeps_none(api: Any) -> N
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\tb", "ž"])
 def test_a_key_that_is_none_is_refused(api: Any, key: str) -> None:
-    session = make_session()
+    session = SessionFactory()
     response = api().post(f"/api/v1/Sessions/{session.pk}/anonymous", headers={"Idempotency-Key": key})
     assert response.status_code == 400
     assert list(response.json()) == ["Idempotency-Key"]
@@ -235,8 +234,7 @@ def two_an_hour(settings: Any) -> None:
 @pytest.mark.usefixtures("two_an_hour")
 @pytest.mark.parametrize("call", ["Guest/{guest}/anonymous", "Sessions/{session}/anonymize"])
 def test_a_stolen_token_does_not_empty_the_company(api: Any, log_in: Any, call: str) -> None:
-    webchat, caller = make_webchat(), api()
-    sessions = [make_session(webchat, email=f"guest{n}@example.com") for n in range(4)]
+    caller, sessions = api(), SessionFactory.create_batch(4, new_guest=True)
     paths = [f"/api/v1/{call.format(guest=s.guest_id, session=s.pk)}" for s in sessions]
     assert [caller.post(path).status_code for path in paths] == [204, 204, 429, 429]
     refused = caller.post(paths[2])
@@ -263,12 +261,9 @@ def test_a_stolen_token_does_not_empty_the_company(api: Any, log_in: Any, call: 
 def test_a_guest_counts_whatever_call_took_them(api: Any, settings: Any) -> None:
     """The last session takes its guest along."""
     settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 2, "sessions_app.Session": 100}
-    webchat, caller = make_webchat(), api()
-    sessions = [make_session(webchat, email=f"guest{n}@example.com") for n in range(4)]
-    extra = make_session(webchat, email="guest3@example.com")
-    statuses = [
-        caller.post(f"/api/v1/Sessions/{session.pk}/anonymize").status_code for session in sessions[:3]
-    ]
+    caller, sessions = api(), SessionFactory.create_batch(3, new_guest=True)
+    extra, _again = SessionFactory.create_batch(2)
+    statuses = [caller.post(f"/api/v1/Sessions/{session.pk}/anonymize").status_code for session in sessions]
     assert statuses == [204, 204, 429]
     sessions[2].refresh_from_db()
     assert sessions[2].entered_name, "what was refused is rolled back"
@@ -281,8 +276,7 @@ def test_kinds_have_limits_of_their_own_and_the_oldest_erasure_says_when_to_go_o
     api: Any, settings: Any
 ) -> None:
     settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 100, "sessions_app.Session": 1}
-    webchat, caller = make_webchat(), api()
-    sessions = [make_session(webchat, email=f"guest{n}@example.com") for n in range(4)]
+    caller, sessions = api(), SessionFactory.create_batch(4, new_guest=True)
     caller.post(f"/api/v1/Guest/{sessions[0].guest_id}/anonymous")
     assert caller.post(f"/api/v1/Sessions/{sessions[1].pk}/anonymous").status_code == 204
     moved = timezone.now() - timedelta(minutes=50)
@@ -294,22 +288,18 @@ def test_kinds_have_limits_of_their_own_and_the_oldest_erasure_says_when_to_go_o
     assert caller.post(f"/api/v1/Guest/{sessions[2].guest_id}/anonymous").status_code == 204
 
 
-def test_what_another_door_erased_meanwhile_is_no_erasure_of_the_client(
-    make_api_client: Any, settings: Any
-) -> None:
+def test_what_another_door_erased_meanwhile_is_no_erasure_of_the_client(settings: Any) -> None:
     settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 1, "sessions_app.Session": 1}
-    client, _secret = make_api_client()
-    webchat = make_webchat()
-    first, second = make_session(webchat), make_session(webchat, email="petr@example.com")
+    client = ApiClientFactory()
+    first, second = SessionFactory.create_batch(2, new_guest=True)
     services.erase_for(client, first)
-    engine.erase(Session.objects.get(pk=second.pk), requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=Session.objects.get(pk=second.pk), door=Door.PAGE)
     assert services.erase_for(client, second).door == Door.PAGE
     assert not LimitReached.objects.exists()
 
 
-def test_a_client_that_is_revoked_while_its_request_waits_erases_nothing(make_api_client: Any) -> None:
-    client, _secret = make_api_client()
-    session = make_session()
+def test_a_client_that_is_revoked_while_its_request_waits_erases_nothing() -> None:
+    client, session = ApiClientFactory(), SessionFactory()
     services.revoke_client(client, revoked_by=None)
     with pytest.raises(services.Revoked):
         services.erase_for(client, session)
@@ -317,21 +307,18 @@ def test_a_client_that_is_revoked_while_its_request_waits_erases_nothing(make_ap
     assert session.anonymized_at is None
 
 
-def test_seen_is_what_one_client_did(make_api_client: Any, make_user: Any) -> None:
-    one, other = make_api_client()[0], make_api_client()[0]
+def test_seen_is_what_one_client_did() -> None:
+    one, other = ApiClientFactory(), ApiClientFactory()
     for client in (one, other):
         client.limits_reached.create(refused=1)
-    assert services.mark_limits_seen(one, seen_by=make_user("administrator")) == 1
+    assert services.mark_limits_seen(one, seen_by=StaffFactory(role="administrator")) == 1
     assert LimitReached.objects.get(seen_at=None).client == other
 
 
 @pytest.mark.usefixtures("two_an_hour")
 def test_the_hour_passes_and_other_clients_are_not_stopped(api: Any, monkeypatch: Any) -> None:
-    webchat, caller = make_webchat(), api()
-    paths = [
-        f"/api/v1/Guest/{make_session(webchat, email=f'g{n}@example.com').guest_id}/anonymous"
-        for n in range(4)
-    ]
+    caller, sessions = api(), SessionFactory.create_batch(4, new_guest=True)
+    paths = [f"/api/v1/Guest/{session.guest_id}/anonymous" for session in sessions]
     for path in paths[:2]:
         caller.post(path)
     assert caller.post(paths[2]).status_code == 429
@@ -342,12 +329,10 @@ def test_the_hour_passes_and_other_clients_are_not_stopped(api: Any, monkeypatch
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_requests_at_once_do_not_pass_the_limit_together(make_api_client: Any, settings: Any) -> None:
+def test_requests_at_once_do_not_pass_the_limit_together(settings: Any) -> None:
     settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 3, "sessions_app.Session": 3}
-    client, _secret = make_api_client()
-    webchat = make_webchat()
-    guests = [make_session(webchat, email=f"guest{n}@example.com").guest for n in range(8)]
-    results = at_once([lambda guest=guest: services.erase_for(client, guest) for guest in guests])
+    client, sessions = ApiClientFactory(), SessionFactory.create_batch(8, new_guest=True)
+    results = at_once([partial(services.erase_for, client, session.guest) for session in sessions])
     assert sum(isinstance(result, Erasure) for result in results) == 3
     assert sum(isinstance(result, services.TooManyErasures) for result in results) == 5
     assert Guest.objects.exclude(anonymized_at=None).count() == 3
@@ -356,10 +341,8 @@ def test_requests_at_once_do_not_pass_the_limit_together(make_api_client: Any, s
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_one_key_at_once_is_one_claim(make_api_client: Any) -> None:
-    client, _secret = make_api_client()
-    guest = make_session().guest
-    assert guest is not None
+def test_one_key_at_once_is_one_claim() -> None:
+    client, guest = ApiClientFactory(), SessionFactory().guest
     results = at_once([lambda: services.erase_for(client, guest, key="same") for _ in range(6)])
     assert {result.pk for result in results if isinstance(result, Erasure)} == {Erasure.objects.get().pk}
     assert len([result for result in results if isinstance(result, Erasure)]) == 6
@@ -383,7 +366,7 @@ def test_no_call_logs_a_person(api: Any, caplog: Any) -> None:
     assert "kanar" not in caplog.text
 
 
-def test_a_client_is_shown_by_its_number(make_api_client: Any) -> None:
-    client, _secret = make_api_client(name="Jana Nováková's script")
+def test_a_client_is_shown_by_its_number() -> None:
+    client = ApiClientFactory(name="Jana Nováková's script")
     assert str(client) == f"API client {client.pk}"
     assert ApiClient.objects.count() == 1

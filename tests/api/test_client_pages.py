@@ -13,8 +13,9 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.management import CommandError, call_command
 
 from api.models import ApiClient
-from tests.api.conftest import Caller, ask_for_token
+from tests.api.conftest import Caller, ask_for_token, token_for
 from tests.database import dump
+from tests.factories import ApiClientFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -54,19 +55,17 @@ def test_an_administrator_adds_a_client_and_sees_its_secret_once(log_in: Any) ->
         ({"name": "x" * 101, "rights": ["read_sessions"]}, "at most 100 characters"),
     ],
 )
-def test_a_wrong_client_is_explained(
-    log_in: Any, make_api_client: Any, fields: dict[str, Any], message: str
-) -> None:
-    make_api_client(name="Known")
+def test_a_wrong_client_is_explained(log_in: Any, fields: dict[str, Any], message: str) -> None:
+    ApiClientFactory(name="Known")
     response = log_in("administrator").post("/settings/api/add/", fields)
     assert response.status_code == 422
     assert message in response.content.decode()
     assert ApiClient.objects.count() == 1
 
 
-def test_an_administrator_revokes_a_client(log_in: Any, make_api_client: Any, token_for: Any) -> None:
-    client, secret = make_api_client(name="Old partner")
-    caller = Caller(token_for(client, secret))
+def test_an_administrator_revokes_a_client(log_in: Any) -> None:
+    client = ApiClientFactory(name="Old partner")
+    caller = Caller(token_for(client))
     administrator = log_in("administrator")
     assert "Revoke Old partner?" in administrator.get(f"/settings/api/{client.pk}/revoke/").content.decode()
     assert caller.get("/api/v1/Sessions").status_code == 200, "asking revokes nothing"
@@ -82,16 +81,16 @@ def test_an_administrator_revokes_a_client(log_in: Any, make_api_client: Any, to
     assert "Revoked" in administrator.get("/settings/api/").content.decode()
 
 
-def test_a_name_is_free_again_once_its_client_is_revoked(log_in: Any, make_api_client: Any) -> None:
-    client, _secret = make_api_client(name="Partner")
+def test_a_name_is_free_again_once_its_client_is_revoked(log_in: Any) -> None:
+    client = ApiClientFactory(name="Partner")
     administrator = log_in("administrator")
     administrator.post(f"/settings/api/{client.pk}/revoke/")
     administrator.post("/settings/api/add/", {"name": "Partner", "rights": ["read_sessions"]})
     assert ApiClient.objects.filter(name="Partner").count() == 2
 
 
-def test_the_admin_site_makes_no_client_and_lists_no_token(log_in: Any, make_api_client: Any) -> None:
-    client, _secret = make_api_client()
+def test_the_admin_site_makes_no_client_and_lists_no_token(log_in: Any) -> None:
+    client = ApiClientFactory()
     superuser = log_in("superuser")
     assert superuser.get("/admin/api/apiclient/").status_code == 200
     page = superuser.get(f"/admin/api/apiclient/{client.pk}/change/")

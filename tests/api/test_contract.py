@@ -15,12 +15,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from anonymization import engine
-from anonymization.models import Door
 from api.models import ApiClient
 from sessions_app import services
-from sessions_app.models import Channel, Guest, Party, Session
-from tests.factories import make_session, make_webchat
+from sessions_app.models import Guest, Party, Session
+from tests.factories import ApiClientFactory, SessionFactory, StaffFactory, WebChatFactory
 from tests.server import Server
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,8 +59,8 @@ class Answer(NamedTuple):
 class Program:
     """Sends lines and headers exactly as they are written here."""
 
-    def __init__(self, server: Server, client: ApiClient, secret: str) -> None:
-        self.server, self.client, self.secret = server, client, secret
+    def __init__(self, server: Server, client: ApiClient) -> None:
+        self.server, self.client = server, client
 
     def send(self, method: str, path: str, headers: dict[str, str], body: str = "") -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
@@ -76,7 +74,7 @@ class Program:
         return answer
 
     def token(self, form: str, **headers: str) -> dict[str, Any]:
-        body = form.format(id=self.client.client_id, secret=self.secret)
+        body = form.format(id=self.client.client_id, secret=self.client.secret)
         sent = {
             "Content-Type": "application/x-www-form-urlencoded",
             "Content-Length": str(len(body)),
@@ -89,25 +87,19 @@ class Program:
 
 
 @pytest.fixture
-def program(server: Server, make_api_client: Any) -> Program:
-    return Program(server, *make_api_client())
+def program(server: Server) -> Program:
+    return Program(server, ApiClientFactory())
 
 
 @pytest.fixture
-def sessions(make_user: Any) -> list[int]:
+def sessions() -> list[int]:
     """A waiting, an active, an ended and an anonymized session."""
-    webchat, operator = make_webchat(name="Shop Prague"), make_user("operator")
-    made = [
-        make_session(webchat, email=f"guest{n}@example.com", channel=c)
-        for n, c in enumerate(["chat", "av"] * 2)
-    ]
-    for session in made[1:]:
-        services.accept_session(session, operator=operator)
-        services.post_message(session, sender=Party.VISITOR, text="Hello")
-    services.end_session(made[2], by=Party.OPERATOR)
-    engine.erase(made[3], requester=engine.Requester(Door.COMMAND))
-    assert made[1].channel == Channel.AV
-    return [session.pk for session in made]
+    shared = {"webchat": WebChatFactory(name="Shop Prague"), "new_guest": True}
+    taken = shared | {"operator": StaffFactory(), "messages": ["Hello"]}
+    waiting, active = SessionFactory(**shared), SessionFactory(**taken, showroom=True)
+    ended, anonymized = SessionFactory(**taken), SessionFactory(**taken, showroom=True, anonymized=True)
+    services.end_session(ended, by=Party.OPERATOR)
+    return [session.pk for session in (waiting, active, ended, anonymized)]
 
 
 def test_the_official_r_client(program: Program, sessions: list[int]) -> None:

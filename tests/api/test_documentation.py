@@ -8,14 +8,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from api.models import Right
 from sessions_app.models import Guest, Session
-from tests.factories import make_session, make_webchat
+from tests.factories import ApiClientFactory, SessionFactory
 from tests.server import Server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
@@ -34,17 +33,15 @@ def examples(language: str, server: Server, session: Session, guest: int | None)
 
 
 @pytest.mark.parametrize("language", ["sh", "python"])
-def test_the_examples_run(language: str, server: Server, make_api_client: Any) -> None:
+def test_the_examples_run(language: str, server: Server) -> None:
     if language == "sh" and shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    webchat = make_webchat()
-    session, other = make_session(webchat), make_session(webchat, name="Petr", email="petr@example.com")
-    client, secret = make_api_client()
+    session, other, client = SessionFactory(), SessionFactory(new_guest=True), ApiClientFactory()
     program = [sys.executable, "-"] if language == "python" else ["sh", "-eu"]
     finished = subprocess.run(
         program,
         input=examples(language, server, session, other.guest_id),
-        env=os.environ | {"CLIENT_ID": client.client_id, "CLIENT_SECRET": secret},
+        env=os.environ | {"CLIENT_ID": client.client_id, "CLIENT_SECRET": client.secret},
         capture_output=True,
         text=True,
         check=False,

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import factory
 import pytest
 
-from tests.factories import make_session, make_webchat
+from tests.factories import GuestFactory, SessionFactory
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_guest_is_found_by_what_a_program_knows(api: Any) -> None:
-    session = make_session(name="Jana Nováková", email="Jana@Example.com", phone="603 123 456")
-    make_session(session.webchat, email="other@example.com")
+    session = SessionFactory(name="Jana Nováková", email="Jana@Example.com", phone="603 123 456")
+    SessionFactory(email="other@example.com")
     caller = api()
     found = caller.post("/api/v1/Guests/find", {"email": "JANA@example.com"}).json()
     assert [(row["id"], row["email"], row["matches"], row["sessions"]) for row in found] == [
@@ -27,9 +28,8 @@ def test_a_guest_is_found_by_what_a_program_knows(api: Any) -> None:
 
 
 def test_more_guests_than_an_answer_holds_are_not_passed_over_in_silence(api: Any) -> None:
-    webchat = make_webchat()
-    for number in range(51):
-        make_session(webchat, name="Jan Novák", email=f"jan{number}@example.com")
+    emails = factory.Sequence(lambda number: f"jan{number}@example.com")
+    GuestFactory.create_batch(51, name="Jan Novák", email=emails)
     response = api().post("/api/v1/Guests/find", {"name": "Jan Novák"})
     assert (response.status_code, list(response.json())) == (400, ["detail"])
     assert len(api().post("/api/v1/Guests/find", {"email": "jan7@example.com"}).json()) == 1

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from api.models import Right
 from sessions_app import services
-from sessions_app.models import Guest, Party, Session
-from tests.api.conftest import ALL_RIGHTS
+from sessions_app.models import Guest, Session
 from tests.database import digest
-from tests.factories import make_session, send_file
+from tests.factories import AttachmentFactory, SessionFactory, StaffFactory
 from tests.test_permission_matrix import routes
 
 pytestmark = pytest.mark.django_db
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-READ, PERSONAL, ERASE, ERASE_GUESTS = ALL_RIGHTS
+READ, PERSONAL, ERASE, ERASE_GUESTS = Right.values
 
 #: Call → (right, status by method for who has it). Any other method is 405 whoever asks.
 CALLS: dict[str, tuple[str, dict[str, int]]] = {
@@ -45,7 +45,7 @@ CALLS: dict[str, tuple[str, dict[str, int]]] = {
 
 @pytest.fixture
 def ids() -> dict[str, int | None]:
-    session = make_session()
+    session = SessionFactory()
     return {"session": session.pk, "guest": session.guest_id, "unknown": 999_999}
 
 
@@ -56,7 +56,7 @@ def test_every_call_is_in_the_table() -> None:
 
 
 def subsets() -> list[tuple[str, ...]]:
-    return [s for n in range(1, 5) for s in itertools.combinations(ALL_RIGHTS, n)]
+    return [s for n in range(1, 5) for s in itertools.combinations(Right.values, n)]
 
 
 @pytest.mark.parametrize("rights", subsets(), ids="+".join)
@@ -97,7 +97,7 @@ def test_reading_never_erases(api: Any, ids: dict[str, int]) -> None:
 @pytest.mark.parametrize("right", [READ, ERASE])
 def test_an_unknown_id_looks_the_same_whoever_asks_and_whatever_it_is(api: Any, right: str) -> None:
     """A number that is too large, or none at all, is an id that nobody has."""
-    make_session()
+    SessionFactory()
     caller, verb = api(right), "/anonymize" if right == ERASE else ""
     bodies = {
         (response.status_code, response.content)
@@ -120,11 +120,11 @@ def test_an_unknown_id_looks_the_same_whoever_asks_and_whatever_it_is(api: Any, 
     }
     assert {status for status, _body in bodies} == {404}
     assert len(bodies) == 1
-    assert api(*ALL_RIGHTS).get("/api/v1/sessions/999999").content == next(iter(bodies))[1]
+    assert api(*Right.values).get("/api/v1/sessions/999999").content == next(iter(bodies))[1]
 
 
-def test_without_the_right_no_person_is_shown(api: Any, make_user: Any) -> None:
-    session = make_session(
+def test_without_the_right_no_person_is_shown(api: Any) -> None:
+    session = SessionFactory(
         visit=services.Visit(
             ip_address="203.0.113.77",
             user_agent="Kanarbrowser Firefox/9",
@@ -134,11 +134,11 @@ def test_without_the_right_no_person_is_shown(api: Any, make_user: Any) -> None:
         name="Kanar Kanarova",
         email="kanar@example.com",
         phone="603 777 888",
+        messages=["kanartext"],
+        operator=StaffFactory(),
     )
-    services.post_message(session, sender=Party.VISITOR, text="kanartext")
-    services.accept_session(session, operator=make_user("operator"))
     services.set_note(session, note="kanarnote", result="")
-    send_file(session, name="kanarfile.txt")
+    AttachmentFactory(session=session, original_name="kanarfile.txt")
     Session.objects.update(feedback_text="kanarfeedback", feedback_stars=4)
     seeing, blind = api(READ, PERSONAL), api(READ)
     for path in ("/api/v1/Sessions", f"/api/v1/Sessions/{session.pk}"):

@@ -18,13 +18,9 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from anonymization import engine
-from anonymization.models import Door
 from mluvii_gdpr.wsgi import application
-from sessions_app import services
-from sessions_app.models import Channel, Party
 from tests.api.conftest import Caller
-from tests.factories import make_session, make_webchat
+from tests.factories import SessionFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -52,18 +48,12 @@ def validator(component: str) -> jsonschema.Draft202012Validator:
     )
 
 
-def test_sessions_of_every_kind_are_as_described(api: Any, make_user: Any) -> None:
-    webchat, operator = make_webchat(), make_user("operator")
-    waiting, active, ended, erased = (
-        make_session(webchat, email=f"guest{n}@example.com", channel=channel)
-        for n, channel in enumerate([Channel.CHAT, Channel.AV, Channel.CHAT, Channel.AV])
-    )
-    make_session(make_webchat(published=False, entry_form="none"), name="", email="", phone="")
-    for session in (active, ended, erased):
-        services.accept_session(session, operator=operator)
-        services.post_message(session, sender=Party.VISITOR, text="Hello")
-    services.end_session(ended, by=Party.OPERATOR)
-    engine.erase(erased, requester=engine.Requester(Door.COMMAND))
+def test_sessions_of_every_kind_are_as_described(api: Any) -> None:
+    taken = {"new_guest": True, "operator": StaffFactory(), "messages": ["Hello"]}
+    waiting, ended = SessionFactory(), SessionFactory(**taken, ended=True)
+    SessionFactory(**taken, showroom=True)
+    SessionFactory(**taken, showroom=True, anonymized=True)
+    SessionFactory(webchat__published=[], webchat__entry_form="none", name="", email="", phone="")
     rows = api().sessions()
     assert len(rows) == 5
     described = yaml.safe_load(COMMITTED.read_text())["components"]["schemas"]["Session"]
@@ -87,10 +77,7 @@ BOUNDED = settings(
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
 def test_made_up_requests_are_answered_as_described(api: Any, mode: schemathesis.GenerationMode) -> None:
     """Right and wrong ones: no fault of ours, no status and no body that the description does not have."""
-    webchat = make_webchat()
-    for number in range(3):
-        session = make_session(webchat, email=f"guest{number}@example.com")
-        services.post_message(session, sender=Party.VISITOR, text="Hello")
+    SessionFactory.create_batch(3, new_guest=True, messages=["Hello"])
     caller: Caller = api()
     described = schemathesis.openapi.from_wsgi("/api/schema", application)
     operations = [operation.ok() for operation in described.get_all_operations()]

@@ -7,15 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.test.utils import CaptureQueriesContext
 
-from anonymization import engine
-from anonymization.models import Door
-from sessions_app import services
-from sessions_app.models import Channel, Party, Session
+from sessions_app.models import Session
 from sessions_app.services import Visit
-from tests.factories import make_session, make_webchat, publish
+from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
 
@@ -33,22 +30,16 @@ def day(number: int, hour: int = 0, minute: int = 0) -> datetime:
 
 
 @pytest.fixture
-def three(make_user: Any) -> list[int]:
+def three() -> list[int]:
     """Three sessions of October: the 1st in Czech and closed, the 2nd a call that is active, the 3rd that waits."""
-    shop, other = make_webchat(name="Shop Prague"), make_webchat(name="Other")
-    publish(other, "Two")
-    first = make_session(shop, language="cs", visit=Visit("203.0.113.7", FIREFOX, "https://shop.example/a"))
-    second = make_session(
-        other,
-        channel=Channel.AV,
-        email="b@example.com",
-        visit=Visit("2001:db8::1", EDGE, "https://x.example/B"),
-    )
-    third = make_session(other, email="c@example.com", visit=Visit(None, IPHONE))
-    operator: User = make_user("operator")
-    services.accept_session(first, operator=operator)
-    services.end_session(first, by=Party.VISITOR)
-    services.accept_session(second, operator=operator)
+    shop, operator = WebChatFactory(name="Shop Prague"), StaffFactory()
+    other = WebChatFactory(name="Other", published=["One", "Two"])
+    visit = Visit("203.0.113.7", FIREFOX, "https://shop.example/a")
+    first = SessionFactory(webchat=shop, language="cs", visit=visit, operator=operator, ended=True)
+    visit = Visit("2001:db8::1", EDGE, "https://x.example/B")
+    email = "b@example.com"
+    second = SessionFactory(webchat=other, showroom=True, email=email, visit=visit, operator=operator)
+    third = SessionFactory(webchat=other, email="c@example.com", visit=Visit(None, IPHONE))
     at(first, created_at=day(1, 10), accepted_at=day(1, 10, 1), ended_at=day(1, 10, 5),
        waited=timedelta(seconds=60), duration=timedelta(minutes=4, seconds=40))  # fmt: skip
     at(second, created_at=day(2), accepted_at=day(2, 0, 1), waited=timedelta(seconds=30))
@@ -176,7 +167,7 @@ def test_ids_and_sets_of_ids(api: Any, three: list[int]) -> None:
     ],
 )
 def test_what_is_wrong_is_named(api: Any, query: str, named: str) -> None:
-    make_session()
+    SessionFactory()
     response = api().client.get(f"/api/v1/Sessions?{query}")
     assert response.status_code == 400
     answer = response.json()
@@ -185,7 +176,7 @@ def test_what_is_wrong_is_named(api: Any, query: str, named: str) -> None:
 
 
 def test_all_mistakes_are_named_at_once_and_a_call_without_parameters_takes_none(api: Any) -> None:
-    session = make_session()
+    session = SessionFactory()
     answer = api().get("/api/v1/Sessions", limit="x", Nonsense="1", **{"Created.Min": "x"})
     assert set(answer.json()) == {"limit", "Nonsense", "Created.Min"}
     for path in (f"/api/v1/Sessions/{session.pk}", f"/api/v1/Guests/{session.guest_id}"):
@@ -207,28 +198,21 @@ def test_any_number_of_names_is_one_comparison(api: Any, three: list[int]) -> No
     assert [row["id"] for row in api().sessions(Widget=[*names, "SHOP PRAGUE"])] == [three[0]]
 
 
-def test_pages_are_complete_and_an_arrival_between_them_hides_nothing(api: Any) -> None:
-    webchat = make_webchat()
-    same_moment = day(5)
-    pks = {make_session(webchat, email=f"guest{n}@example.com").pk for n in range(25)}
-    Session.objects.update(created_at=same_moment)
+def test_pages_are_complete_and_an_arrival_between_them_hides_nothing(api: Any, webchat: WebChat) -> None:
+    pks = {session.pk for session in SessionFactory.create_batch(25, webchat=webchat)}
+    Session.objects.update(created_at=day(5))
     caller, seen, offset = api(), [], 0
     while rows := caller.sessions(limit=10, offset=offset):
         seen += [row["id"] for row in rows]
         offset += 10
-        make_session(webchat, email=f"late{offset}@example.com")
+        SessionFactory(webchat=webchat)
     assert pks <= set(seen)
     assert [pk for pk in seen if pk in pks] == sorted((pk for pk in seen if pk in pks), reverse=True)
 
 
-def erase(session: Session) -> None:
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
-
-
 def many(count: int) -> list[int]:
     """Make sessions of one moment and return their numbers, newest first."""
-    webchat = make_webchat()
-    made = [make_session(webchat, email=f"guest{number}@example.com") for number in range(count)]
+    made = SessionFactory.create_batch(count, webchat=WebChatFactory(), new_guest=True)
     Session.objects.update(created_at=day(5, 12))
     return [session.pk for session in reversed(made)]
 
@@ -249,7 +233,7 @@ def test_who_anonymizes_page_by_page_misses_nobody(api: Any, period: dict[str, s
 def test_a_rounded_start_is_in_every_period_in_which_it_may_have_been(api: Any, settings: Any) -> None:
     settings.ERASURE_TIME_PRECISION = "month"
     (pk,) = many(1)
-    erase(Session.objects.get(pk=pk))
+    ErasureFactory(subject=Session.objects.get(pk=pk))
     found = {
         low: bool(api().sessions(**{"Created.Min": low}))
         for low in ("2026-09-30", "2026-10-31", "2026-11-02")
@@ -262,7 +246,7 @@ def test_an_erasure_while_the_list_is_sent_changes_no_page(api: Any) -> None:
     parts = iter(api().get("/api/v1/Sessions", limit=280).streaming_content)
     first = next(parts) + next(parts)
     for pk in (expected[0], expected[275], expected[299]):
-        erase(Session.objects.get(pk=pk))
+        ErasureFactory(subject=Session.objects.get(pk=pk))
     rows = json.loads(first + b"".join(parts))
     assert [row["id"] for row in rows] == expected[:280]
     assert rows[275]["guest"]["callParams"] == {}
@@ -270,11 +254,7 @@ def test_an_erasure_while_the_list_is_sent_changes_no_page(api: Any) -> None:
 
 @pytest.mark.parametrize("rows", [1, 3])
 def test_the_number_of_queries_does_not_grow(api: Any, rows: int, django_assert_num_queries: Any) -> None:
-    webchat = make_webchat()
-    for number in range(rows):
-        session = make_session(webchat, email=f"guest{number}@example.com")
-        for text in ("one", "two"):
-            services.post_message(session, sender=Party.VISITOR, text=text)
+    SessionFactory.create_batch(rows, webchat=WebChatFactory(), new_guest=True, messages=["one", "two"])
     caller = api()
     caller.sessions()
     # The token; the keys of the page; sessions, messages, files, consent.

@@ -11,7 +11,7 @@ import yaml
 from django.test import Client
 
 from tests.api.conftest import Caller
-from tests.factories import make_session, make_webchat, send_file
+from tests.factories import AttachmentFactory, SessionFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -30,8 +30,7 @@ class World:
 
     def __init__(self, api: Callable[..., Caller], settings: Any) -> None:
         self.api, self.settings = api, settings
-        webchat = make_webchat()
-        self.one, self.other = make_session(webchat), make_session(webchat, email="petr@example.com")
+        self.one, self.other = SessionFactory(), SessionFactory(new_guest=True)
 
     def url(self, path: str, session: Any = None) -> str:
         session = session or self.one
@@ -63,7 +62,7 @@ class World:
         if status == 200:
             return f"{url}?dry_run=true"
         if status == 202:
-            send_file(self.one)
+            AttachmentFactory(session=self.one)
         elif status == 409:
             options["headers"] = {"Idempotency-Key": "one"}
             client.generic(method.upper(), self.url(path, self.other), **options)

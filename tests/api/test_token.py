@@ -14,8 +14,9 @@ from oauth2_provider.models import AccessToken
 
 from api import services
 from api.models import ApiClient
-from tests.api.conftest import ALL_RIGHTS, Caller, ask_for_token
+from tests.api.conftest import Caller, ask_for_token, token_for
 from tests.database import dump
+from tests.factories import ApiClientFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -23,9 +24,9 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize(
     "extra", [{}, {"response_type": "token"}, {"scope": "mluviiPublicApi"}, {"scope": ""}]
 )
-def test_it_gives_the_rights_of_the_client(make_api_client: Any, extra: dict[str, str]) -> None:
-    client, secret = make_api_client("read_sessions", "anonymize_guests")
-    response = ask_for_token(client.client_id, secret, **extra)
+def test_it_gives_the_rights_of_the_client(extra: dict[str, str]) -> None:
+    client = ApiClientFactory(rights=["read_sessions", "anonymize_guests"])
+    response = ask_for_token(client.client_id, client.secret, **extra)
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "application/json"
     answer = response.json()
@@ -36,9 +37,9 @@ def test_it_gives_the_rights_of_the_client(make_api_client: Any, extra: dict[str
     assert "no-store" in response.headers["Cache-Control"]
 
 
-def test_it_takes_http_basic(make_api_client: Any) -> None:
-    client, secret = make_api_client()
-    credentials = base64.b64encode(f"{client.client_id}:{quote(secret)}".encode()).decode()
+def test_it_takes_http_basic() -> None:
+    client = ApiClientFactory()
+    credentials = base64.b64encode(f"{client.client_id}:{quote(client.secret)}".encode()).decode()
     response = Client().post(
         "/LOGIN/connect/token/",
         {"grant_type": "client_credentials"},
@@ -47,9 +48,9 @@ def test_it_takes_http_basic(make_api_client: Any) -> None:
     assert response.status_code == 200
 
 
-def test_a_narrower_scope_is_kept_and_a_wider_one_refused(make_api_client: Any) -> None:
-    client, secret = make_api_client("read_sessions", "anonymize_sessions")
-    narrow = ask_for_token(client.client_id, secret, scope="read_sessions").json()
+def test_a_narrower_scope_is_kept_and_a_wider_one_refused() -> None:
+    client = ApiClientFactory(rights=["read_sessions", "anonymize_sessions"])
+    narrow = ask_for_token(client.client_id, client.secret, scope="read_sessions").json()
     assert narrow["scope"] == "read_sessions"
     for scope in (
         "read_personal_data",
@@ -57,7 +58,7 @@ def test_a_narrower_scope_is_kept_and_a_wider_one_refused(make_api_client: Any) 
         "mluviiPublicApi anonymize_guests",
         "x",
     ):
-        refused = ask_for_token(client.client_id, secret, scope=scope)
+        refused = ask_for_token(client.client_id, client.secret, scope=scope)
         assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
 
 
@@ -72,9 +73,9 @@ def test_a_narrower_scope_is_kept_and_a_wider_one_refused(make_api_client: Any) 
         {"client_secret": "a\0b"},
     ],
 )
-def test_a_wrong_client_is_refused(make_api_client: Any, fields: dict[str, str]) -> None:
-    client, secret = make_api_client()
-    body = {"grant_type": "client_credentials", "client_id": client.client_id, "client_secret": secret}
+def test_a_wrong_client_is_refused(fields: dict[str, str]) -> None:
+    client = ApiClientFactory()
+    body = {"grant_type": "client_credentials", "client_id": client.client_id, "client_secret": client.secret}
     response = Client().post("/login/connect/token", body | fields)
     assert response.status_code in {400, 401}
     assert response.json()["error"] in {"invalid_client", "invalid_request"}
@@ -93,32 +94,32 @@ def test_a_wrong_client_is_refused(make_api_client: Any, fields: dict[str, str])
         "CLIENT_CREDENTIALS",
     ],
 )
-def test_no_other_grant_is_served(make_api_client: Any, grant: str) -> None:
-    client, secret = make_api_client()
-    response = ask_for_token(client.client_id, secret, grant_type=grant, username="x", password="x")
+def test_no_other_grant_is_served(grant: str) -> None:
+    client = ApiClientFactory()
+    response = ask_for_token(client.client_id, client.secret, grant_type=grant, username="x", password="x")
     assert response.status_code == 400
     assert response.json()["error"] == ("unsupported_grant_type" if grant else "invalid_request")
 
 
-def test_credentials_in_the_address_are_refused(make_api_client: Any) -> None:
-    client, secret = make_api_client()
-    query = f"?grant_type=client_credentials&client_id={client.client_id}&client_secret={secret}"
+def test_credentials_in_the_address_are_refused() -> None:
+    client = ApiClientFactory()
+    query = f"?grant_type=client_credentials&client_id={client.client_id}&client_secret={client.secret}"
     assert Client().post(f"/login/connect/token{query}").status_code == 400
     for method in ("GET", "HEAD", "PUT", "OPTIONS"):
         assert Client().generic(method, f"/login/connect/token{query}").status_code == 405
 
 
-def test_neither_token_nor_secret_is_readable_in_the_database(make_api_client: Any, token_for: Any) -> None:
-    client, secret = make_api_client()
-    token = token_for(client, secret)
+def test_neither_token_nor_secret_is_readable_in_the_database() -> None:
+    client = ApiClientFactory()
+    token = token_for(client)
     stored = dump()
     assert client.client_id in stored, "the positive control"
     assert token not in stored
-    assert secret not in stored
+    assert client.secret not in stored
 
 
-def test_a_token_counts_in_the_header_only(make_api_client: Any, token_for: Any) -> None:
-    token = token_for(*make_api_client())
+def test_a_token_counts_in_the_header_only() -> None:
+    token = token_for(ApiClientFactory())
     path = "/api/v1/Sessions"
     for scheme in ("Bearer", "bearer", "BEARER"):
         assert Client(headers={"Authorization": f"{scheme} {token}"}).get(path).status_code == 200
@@ -136,16 +137,16 @@ def test_a_token_counts_in_the_header_only(make_api_client: Any, token_for: Any)
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_a_token_ends_after_an_hour(make_api_client: Any, token_for: Any) -> None:
-    caller = Caller(token_for(*make_api_client()))
+def test_a_token_ends_after_an_hour() -> None:
+    caller = Caller(token_for(ApiClientFactory()))
     assert caller.get("/api/v1/Sessions").status_code == 200
     AccessToken.objects.update(expires=timezone.now() - timedelta(seconds=1))
     assert caller.get("/api/v1/Sessions").status_code == 401
 
 
-def test_a_revoked_client_is_out_at_once(make_api_client: Any, token_for: Any) -> None:
-    client, secret = make_api_client()
-    caller = Caller(token_for(client, secret))
+def test_a_revoked_client_is_out_at_once() -> None:
+    client = ApiClientFactory()
+    caller = Caller(token_for(client))
     assert caller.get("/api/v1/Sessions").status_code == 200
     # Even if its tokens had stayed.
     ApiClient.objects.update(revoked_at=timezone.now())
@@ -154,13 +155,13 @@ def test_a_revoked_client_is_out_at_once(make_api_client: Any, token_for: Any) -
     services.revoke_client(client, revoked_by=None)
     assert not AccessToken.objects.exists()
     assert caller.get("/api/v1/Sessions").status_code == 401
-    refused = ask_for_token(client.client_id, secret)
+    refused = ask_for_token(client.client_id, client.secret)
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
 
 
-def test_a_right_that_was_taken_away_is_gone_from_the_token_too(make_api_client: Any, token_for: Any) -> None:
-    client, secret = make_api_client(*ALL_RIGHTS)
-    caller = Caller(token_for(client, secret))
+def test_a_right_that_was_taken_away_is_gone_from_the_token_too() -> None:
+    client = ApiClientFactory()
+    caller = Caller(token_for(client))
     ApiClient.objects.update(rights=["anonymize_guests"])
     assert caller.get("/api/v1/Sessions").status_code == 403
 
@@ -169,11 +170,11 @@ def test_a_session_cookie_is_no_token(log_in: Any) -> None:
     assert log_in("superuser").get("/api/v1/Sessions").status_code == 401
 
 
-def test_old_tokens_go_and_the_use_is_noted(make_api_client: Any, token_for: Any) -> None:
-    client, secret = make_api_client()
-    token_for(client, secret)
+def test_old_tokens_go_and_the_use_is_noted() -> None:
+    client = ApiClientFactory()
+    token_for(client)
     AccessToken.objects.update(expires=timezone.now() - timedelta(seconds=1))
-    token_for(client, secret)
+    token_for(client)
     assert AccessToken.objects.count() == 1
     client.refresh_from_db()
     assert client.last_used_at is not None
@@ -207,21 +208,21 @@ def test_broken_multipart_is_refused_in_json() -> None:
     assert (response.status_code, response.json()) == (400, {"error": "invalid_request"})
 
 
-def test_a_narrow_token_calls_no_more_than_its_scope(make_api_client: Any, token_for: Any) -> None:
-    caller = Caller(token_for(*make_api_client(), scope="anonymize_guests"))
+def test_a_narrow_token_calls_no_more_than_its_scope() -> None:
+    caller = Caller(token_for(ApiClientFactory(), scope="anonymize_guests"))
     assert caller.get("/api/v1/Sessions").status_code == 403
 
 
-def test_a_call_notes_the_use(make_api_client: Any, token_for: Any) -> None:
-    client, secret = make_api_client()
-    caller = Caller(token_for(client, secret))
+def test_a_call_notes_the_use() -> None:
+    client = ApiClientFactory()
+    caller = Caller(token_for(client))
     ApiClient.objects.update(last_used_at=None)
     caller.get("/api/v1/Sessions")
     client.refresh_from_db()
     assert client.last_used_at is not None
 
 
-def test_a_secret_is_checked_quickly_and_kept_as_a_salted_digest(make_api_client: Any) -> None:
+def test_a_secret_is_checked_quickly_and_kept_as_a_salted_digest() -> None:
     """A wrong secret must not keep a server busy."""
-    client, _secret = make_api_client()
+    client = ApiClientFactory()
     assert client.client_secret.startswith("pbkdf2_sha256_secret$1000$")

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from csp.constants import SELF
-from django.contrib.auth.models import User
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
-from tests.conftest import PASSWORD
+from tests.factories import PASSWORD, StaffFactory
 from tests.server import EVENTS, Server, on_this_database, served
 
 DESKTOP, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
@@ -72,12 +71,11 @@ def open_browser(browser: Browser, live_server: Any) -> Iterator[Callable[..., P
 
 
 @pytest.fixture
-def log_in_browser(open_browser: Callable[..., Page], make_user: Callable[..., User]) -> Callable[..., Page]:
+def log_in_browser(open_browser: Callable[..., Page]) -> Callable[..., Page]:
     """Return a function that logs a role in by the log-in page."""
 
     def log_in(role: str, **options: Any) -> Page:
-        if not User.objects.filter(username=role).exists():
-            make_user(role)
+        StaffFactory(role=role)
         page = open_browser(**options)
         page.goto("/accounts/login/")
         page.fill("[name=login]", role)

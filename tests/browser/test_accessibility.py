@@ -9,13 +9,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from anonymization import engine
-from anonymization.models import Door
-from api.services import create_client
-from sessions_app import services
-from sessions_app.models import Party
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.factories import make_session, make_webchat, publish, send_file
+from tests.factories import (
+    ApiClientFactory,
+    AttachmentFactory,
+    ErasureFactory,
+    SessionFactory,
+    WebChatFactory,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -80,13 +81,12 @@ EACH_KIND = [
 
 @pytest.fixture
 def ids() -> dict[str, Any]:
-    webchat = make_webchat(languages=["en", "cs"])
-    publish(webchat, "Another wording.")
-    open_one, erased = make_session(webchat), make_session(webchat, email="petr@example.com")
-    services.post_message(open_one, sender=Party.VISITOR, text="Hello")
-    send_file(open_one)
-    record, _ = engine.erase(erased, requester=engine.Requester(Door.COMMAND))
-    client, _secret = create_client("CRM nightly sync", rights=["read_sessions"], created_by=None)
+    webchat = WebChatFactory(published=["One wording.", "Another wording."])
+    open_one = SessionFactory(webchat=webchat, messages=["Hello"])
+    erased = SessionFactory(webchat=webchat, new_guest=True)
+    AttachmentFactory(session=open_one)
+    record = ErasureFactory(subject=erased)
+    client = ApiClientFactory(name="CRM nightly sync", rights=["read_sessions"])
     client.limits_reached.create(refused=3)
     return {
         "open": open_one.pk, "erased": erased.pk, "guest": open_one.guest_id, "webchat": webchat.pk,

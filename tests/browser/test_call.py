@@ -8,15 +8,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app import services
 from sessions_app.models import Session, Signal
 from tests.browser.conftest import PHONE
 from tests.browser.sites import somebodys_site
 from tests.browser.test_accessibility import violations
 from tests.browser.test_main_path import fill_in
-from tests.factories import make_webchat
+from tests.factories import ErasureFactory, WebChatFactory
 
 pytestmark = [
     pytest.mark.browser,
@@ -69,7 +67,7 @@ def call(
 
     def begin(**visitors: Any) -> tuple[Page, Page]:
         visitor = open_browser(**{"permissions": DEVICES, "viewport": PHONE} | visitors)
-        visitor.goto(f"/w/{make_webchat().public_id}/showroom/")
+        visitor.goto(f"/w/{WebChatFactory().public_id}/showroom/")
         fill_in(visitor)
         visitor.get_by_role("button", name="Connect").click()
         visitor.wait_for_url("**/r/**")
@@ -166,7 +164,7 @@ def test_both_see_each_other_switch_off_and_hang_up(call: Callable[..., tuple[Pa
 def test_what_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> None:
     """Whatever the browser asks meanwhile; and who may not take part any more does not."""
     visitor = open_browser(permissions=DEVICES)
-    visitor.goto(f"/w/{make_webchat().public_id}/showroom/")
+    visitor.goto(f"/w/{WebChatFactory().public_id}/showroom/")
     fill_in(visitor)
     visitor.get_by_role("button", name="Connect").click()
     start(visitor)
@@ -244,7 +242,7 @@ def test_an_erasure_ends_the_call_on_both_sides(call: Callable[..., tuple[Page, 
     visitor.evaluate("window.used = document.querySelector('[data-self]').srcObject.getTracks()")
     room, session = visitor.url, Session.objects.get()
     assert visitor.request.get(f"{room}ice/").status == 200, "the control"
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=session)
     expect(visitor.get_by_text("This conversation was anonymized")).to_be_visible()
     expect(visitor.get_by_text("The call has ended.")).to_be_visible()
     assert visitor.evaluate("used.map((track) => track.readyState)") == ["ended", "ended"]
@@ -288,7 +286,7 @@ def test_without_devices_one_writes_and_is_told_why(call: Callable[..., tuple[Pa
 def test_a_site_s_frame_may_use_the_camera(live_server: Any, open_browser: Callable[..., Page]) -> None:
     """By the widget's ``allow``, our own Permissions-Policy, and the person's consent; in this order."""
     with somebodys_site() as site:
-        webchat = make_webchat(site=site.origin)
+        webchat = WebChatFactory(site=site.origin)
         address = f"{live_server.url}/w/{webchat.public_id}/widget.js"
         page = open_browser(permissions=DEVICES)
         page.goto(site.page("/", f'<script src="{address}" data-channel="showroom" async></script>'))

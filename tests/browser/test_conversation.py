@@ -11,13 +11,13 @@ from sessions_app import services
 from sessions_app.models import Message, Party, Session
 from tests.browser.conftest import PHONE
 from tests.browser.test_main_path import fill_in
-from tests.factories import make_session, make_webchat
+from tests.factories import MessageFactory, SessionFactory, WebChatFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def enter(visitor: Page) -> None:
-    visitor.goto(f"/w/{make_webchat().public_id}/")
+    visitor.goto(f"/w/{WebChatFactory().public_id}/")
     fill_in(visitor)
     visitor.locator("[name=phone]").press("Enter")
     visitor.wait_for_url("**/r/**")
@@ -33,7 +33,7 @@ def test_enter_in_a_field_sends_the_form_and_errors_speak_the_visitors_language(
     open_browser: Callable[..., Page],
 ) -> None:
     visitor = open_browser(locale="cs-CZ")
-    visitor.goto(f"/w/{make_webchat().public_id}/")
+    visitor.goto(f"/w/{WebChatFactory().public_id}/")
     visitor.locator("[name=name]").fill("Jana")
     visitor.locator("[name=email]").fill("jana@")
     visitor.locator("[name=email]").press("Enter")
@@ -51,7 +51,7 @@ def test_enter_sends_and_the_caret_stays(
         enter(page)
     else:
         page = log_in_browser("operator")
-        page.goto(f"/sessions/{make_session().pk}/")
+        page.goto(f"/sessions/{SessionFactory().pk}/")
     text = page.get_by_label("Your message")
     text.press("Enter")
     text.fill("one")
@@ -89,12 +89,12 @@ def test_without_javascript_the_newest_lines_are_seen_and_come_by_themselves(
     enter(visitor)
     session = Session.objects.get()
     for number in range(30):
-        services.post_message(session, sender=Party.VISITOR, text=f"line {number}")
+        MessageFactory(session=session, text=f"line {number}")
     visitor.reload()
     frame = visitor.frame_locator("iframe")
     expect(frame.get_by_text("line 29")).to_be_in_viewport()
     expect(frame.get_by_text("line 0", exact=True)).not_to_be_in_viewport()
-    services.post_message(session, sender=Party.OPERATOR, text="Good day")
+    MessageFactory(session=session, sender=Party.OPERATOR, text="Good day")
     expect(frame.get_by_text("Good day")).to_be_in_viewport(timeout=15_000)
 
 

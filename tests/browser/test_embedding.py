@@ -11,13 +11,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Frame, Page, Request, expect
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app.models import Session
 from tests.browser.conftest import PHONE
 from tests.browser.sites import Site, somebodys_site
 from tests.browser.test_live_conversation import say, sees
-from tests.factories import make_webchat
+from tests.factories import ErasureFactory, WebChatFactory
 from webchat.models import WebChat
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -107,7 +105,7 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
     log_in_browser: Callable[..., Page],
     tmp_path: Path,
 ) -> None:
-    webchat = make_webchat(site=f"https://www.example.com {site.origin}")
+    webchat = WebChatFactory(site=f"https://www.example.com {site.origin}")
     ours = live_server.url
     site.policy = (
         f"default-src 'none'; script-src {ours}; frame-src {ours}; require-trusted-types-for 'script'"
@@ -201,7 +199,7 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
 def test_the_showroom_is_opened_by_the_site_with_what_it_knows_until_an_erasure_ends_it(
     site: Site, live_server: Any, open_browser: Callable[..., Page]
 ) -> None:
-    webchat = make_webchat(site=site.origin, languages=["en", "cs"], button_position="left")
+    webchat = WebChatFactory(site=site.origin, languages=["en", "cs"], button_position="left")
     page = open_browser(viewport=PHONE)
     # A style of the site that would hide everything.
     site.pages["/site.css"] = "body * { display: none !important } main, .own { display: block !important }"
@@ -235,7 +233,7 @@ def test_the_showroom_is_opened_by_the_site_with_what_it_knows_until_an_erasure_
     session = Session.objects.get()
     assert (session.params, session.landing_page) == ({"order-id": "A 17"}, f"{site.origin}/")
 
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=session)
     frame.goto(frame.url)
     heard(page, "ready", "open", "started", "ended")
     expect(frame.get_by_role("heading")).to_be_visible()
@@ -244,7 +242,7 @@ def test_the_showroom_is_opened_by_the_site_with_what_it_knows_until_an_erasure_
 
 
 def test_a_site_that_is_not_listed_shows_nothing(site: Site, live_server: Any, browser: Browser) -> None:
-    webchat = make_webchat(site="https://www.example.com")
+    webchat = WebChatFactory(site="https://www.example.com")
     page = browser.new_context().new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -262,7 +260,7 @@ def test_a_site_that_is_not_listed_shows_nothing(site: Site, live_server: Any, b
 
 
 def test_the_preview_follows_what_is_typed(log_in_browser: Callable[..., Page]) -> None:
-    webchat = make_webchat(site="https://www.example.com")
+    webchat = WebChatFactory(site="https://www.example.com")
     page = log_in_browser("administrator")
     page.goto(f"/settings/webchat/{webchat.pk}/install/")
     preview = page.locator("#button-preview button")

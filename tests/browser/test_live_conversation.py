@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Frame, Page, expect
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app import services
 from sessions_app.models import Attachment, Message, Party, Session
 from tests.browser.conftest import PHONE
 from tests.browser.test_conversation import enter
+from tests.factories import ErasureFactory, MessageFactory
 
 pytestmark = [
     pytest.mark.browser,
@@ -102,7 +101,7 @@ def test_a_lost_network_loses_and_doubles_nothing(open_browser: Callable[..., Pa
     visitor = open_browser()
     enter(visitor)
     session = Session.objects.get()
-    services.post_message(session, sender=Party.OPERATOR, text="before")
+    MessageFactory(session=session, sender=Party.OPERATOR, text="before")
     sees(visitor, "before")
     mark(visitor)
     visitor.context.set_offline(True)
@@ -110,8 +109,8 @@ def test_a_lost_network_loses_and_doubles_nothing(open_browser: Callable[..., Pa
     say(visitor, "written offline")
     expect(visitor.get_by_text("This was not sent.")).to_be_visible()
     expect(visitor.get_by_label("Your message")).to_have_value("written offline")
-    services.post_message(session, sender=Party.OPERATOR, text="meanwhile one")
-    services.post_message(session, sender=Party.OPERATOR, text="meanwhile two")
+    MessageFactory(session=session, sender=Party.OPERATOR, text="meanwhile one")
+    MessageFactory(session=session, sender=Party.OPERATOR, text="meanwhile two")
     visitor.context.set_offline(False)
     for text in ("before", "meanwhile one", "meanwhile two"):
         sees(visitor, text)
@@ -138,7 +137,7 @@ def test_an_erasure_closes_both_sides_and_nothing_is_stored_after_it(
     assert [value for value in personal if value not in operator.evaluate(shown)] == []
     for page in (visitor, operator):
         page.get_by_label("Your message").fill("half a sen")
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=session)
     expect(visitor.get_by_text("This conversation was anonymized")).to_be_visible()
     expect(operator.get_by_text("Erased. There were 1 messages")).to_be_visible()
     for page in (visitor, operator):

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from sessions_app.models import Guest, Session
 from tests.database import media
-from tests.factories import make_webchat, publish
+from tests.factories import ConsentVersionFactory, WebChatFactory
 from webchat.models import EntryForm
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -25,11 +25,9 @@ def fill_in(visitor: Page) -> None:
 
 
 def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[..., Page]) -> None:
-    webchat = make_webchat(
-        name="Shop Prague", languages=["cs"], entry_form=EntryForm.STANDARD, published=False
+    webchat = WebChatFactory(
+        name="Shop Prague", languages=["cs"], entry_form=EntryForm.STANDARD, published=["One", "Two", "Three"]
     )
-    for number in (1, 2, 3):
-        publish(webchat, f"Wording number {number}.")
 
     # The administrator chooses GDPR.
     admin = log_in_browser("administrator")
@@ -117,7 +115,7 @@ def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[.
 
 
 def test_the_gate_works_without_javascript(open_browser: Callable[..., Page]) -> None:
-    webchat = make_webchat(languages=["en", "cs"])
+    webchat = WebChatFactory(languages=["en", "cs"])
     visitor = open_browser(java_script_enabled=False)
     visitor.goto(f"/w/{webchat.public_id}/")
     fill_in(visitor)
@@ -136,13 +134,13 @@ def test_the_gate_works_without_javascript(open_browser: Callable[..., Page]) ->
 
 def test_the_back_button_ticks_no_box(open_browser: Callable[..., Page]) -> None:
     """A tick given under an older text is no consent to a newer one."""
-    webchat = make_webchat(languages=["en"])
+    webchat = WebChatFactory(languages=["en"])
     visitor = open_browser()
     visitor.goto(f"/w/{webchat.public_id}/")
     fill_in(visitor)
     visitor.locator("#entry button[type=submit]").click()
     visitor.wait_for_url("**/r/**")
-    publish(webchat, "A newer wording.")
+    ConsentVersionFactory(webchat=webchat, wording="A newer wording.")
     visitor.go_back()
     expect(visitor.locator("a[href$='/consent/2/en/']")).to_be_visible()
     expect(visitor.locator("[name=consent]")).not_to_be_checked()

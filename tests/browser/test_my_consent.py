@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from sessions_app.models import ConsentEvent, Session
 from tests.browser.test_accessibility import overflow
 from tests.browser.test_main_path import fill_in
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from webchat.models import WebChat
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -27,7 +27,7 @@ def enter(page: Page, webchat: WebChat) -> None:
 
 def test_withdrawing_needs_no_javascript(open_browser: Callable[..., Page]) -> None:
     page = open_browser(java_script_enabled=False, viewport=NARROW)
-    enter(page, make_webchat())
+    enter(page, WebChatFactory())
     room = page.url
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="My consent").click()
@@ -50,7 +50,7 @@ def test_withdrawing_needs_no_javascript(open_browser: Callable[..., Page]) -> N
 
 def test_the_link_is_copied(open_browser: Callable[..., Page]) -> None:
     page = open_browser(permissions=["clipboard-read", "clipboard-write"])
-    enter(page, make_webchat())
+    enter(page, WebChatFactory())
     link = page.get_by_role("link", name="My consent").get_attribute("href")
     assert link
     page.get_by_role("button", name="Copy this link").click()

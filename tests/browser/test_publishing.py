@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from webchat.consent_html import DraftText
 from webchat.default_texts import DEFAULT_TEXTS
 from webchat.services import publish_consent
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def test_a_change_at_the_end_of_a_long_text_hides_in_no_scroll_box(
     log_in_browser: Callable[..., Page],
 ) -> None:
-    webchat = make_webchat(languages=["en"], published=False)
+    webchat = WebChatFactory(languages=["en"], published=[])
     for number, end in enumerate(("<p>The old end.</p>", "<p>The new end.</p>")):
         texts = {"en": DraftText("I agree", DEFAULT_TEXTS["en"].body + end)}
         publish_consent(webchat, texts=texts, based_on=number, published_by=None)

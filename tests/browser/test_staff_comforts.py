@@ -7,16 +7,14 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from anonymization import engine
-from anonymization.models import Door
 from tests.browser.conftest import PHONE
-from tests.factories import make_session
+from tests.factories import ErasureFactory, SessionFactory
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def test_back_from_a_guest_leads_to_the_form(log_in_browser: Callable[..., Page]) -> None:
-    session = make_session()
+    session = SessionFactory()
     page = log_in_browser("support")
     page.goto("/guests/find/")
     page.get_by_label("Name").fill("Nováková Jana")
@@ -42,7 +40,7 @@ def test_a_look_up_that_can_not_be_swapped_in_is_shown_as_a_page(
 
 
 def test_sessions_that_are_looked_at_leave_the_chosen_ones_open(log_in_browser: Callable[..., Page]) -> None:
-    session = make_session()
+    session = SessionFactory()
     page = log_in_browser("support")
     page.goto("/sessions/")
     button = page.get_by_role("button", name="Anonymize chosen sessions")
@@ -57,7 +55,7 @@ def test_sessions_that_are_looked_at_leave_the_chosen_ones_open(log_in_browser: 
 
 
 def test_the_filters_open_below_their_row(log_in_browser: Callable[..., Page]) -> None:
-    session = make_session()
+    session = SessionFactory()
     page = log_in_browser("officer")
     page.goto(
         f"/sessions/?webchat={session.webchat_id}&channel=chat&status=waiting&since=2026-01-01&anonymized=no"
@@ -76,8 +74,8 @@ def test_the_filters_open_below_their_row(log_in_browser: Callable[..., Page]) -
 
 
 def test_no_table_is_cut_off_on_a_phone(log_in_browser: Callable[..., Page]) -> None:
-    session = make_session(name="Maximiliana Novotná-Procházková", email="maximiliana@mail.example.com")
-    engine.erase(make_session(email="petr@example.com"), requester=engine.Requester(Door.COMMAND))
+    session = SessionFactory(name="Maximiliana Novotná-Procházková", email="maximiliana@mail.example.com")
+    ErasureFactory(subject__new_guest=True)
     page = log_in_browser("superuser", viewport=PHONE)
     for path in ("/", "/sessions/", "/erasures/", "/settings/webchat/", f"/guests/{session.guest_id}/"):
         page.goto(path)

@@ -10,14 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from anonymization import engine
-from anonymization.models import Door
-from sessions_app import services
 from sessions_app.models import Party, Session
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_accessibility import overflow, violations
 from tests.browser.test_main_path import fill_in
-from tests.factories import make_webchat
+from tests.factories import ErasureFactory, MessageFactory, WebChatFactory
 from webchat.services import archive
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -58,7 +55,7 @@ def unreadable(page: Page, name: str) -> list[str]:
 def test_they_are_for_everybody(
     language: str, options: dict[str, Any], open_browser: Callable[..., Page]
 ) -> None:
-    webchat = make_webchat(languages=LANGUAGES)
+    webchat = WebChatFactory(languages=LANGUAGES)
     page, found = open_browser(locale=language, **options), []
 
     def look(name: str) -> None:
@@ -84,7 +81,7 @@ def test_they_are_for_everybody(
     session, room = Session.objects.latest("pk"), page.url
     page.locator("[name=text]").fill(LONG)
     page.locator("[data-composer] [type=submit]").click()
-    services.post_message(session, sender=Party.OPERATOR, text="Good day")
+    MessageFactory(session=session, sender=Party.OPERATOR, text="Good day")
     page.get_by_text("Good day").wait_for()
     page.locator("[data-upload]").locator("xpath=ancestor::details/summary").click()
     page.locator(".leave summary").click()
@@ -107,7 +104,7 @@ def test_they_are_for_everybody(
     look("withdrawn")
     page.goto(consent)
     look("my consent, withdrawn")
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=session)
     for address in (consent, room, "/w/unknown/"):
         page.goto(address)
         look(f"nothing at {address[:4]}")
@@ -135,7 +132,7 @@ def tab_to(page: Page, wanted: Locator) -> None:
 def test_a_keyboard_is_enough(open_browser: Callable[..., Page]) -> None:
     page = open_browser()
     keyboard = page.keyboard
-    page.goto(f"/w/{make_webchat().public_id}/")
+    page.goto(f"/w/{WebChatFactory().public_id}/")
     for label, value in (("Name", "Eva Malá"), ("E-mail", "eva@example.com"), ("Phone", "603123457")):
         tab_to(page, page.get_by_label(label))
         keyboard.type(value)

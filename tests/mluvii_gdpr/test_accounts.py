@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
-from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core import mail
 from django.core.exceptions import ValidationError
@@ -18,8 +16,8 @@ from django.utils.translation import override
 
 from mluvii_gdpr.checks import check_mail_is_sent
 from mluvii_gdpr.models import Profile
-from tests.conftest import PASSWORD
-from tests.factories import make_webchat
+from tests.factories import PASSWORD, StaffFactory, WebChatFactory
+from tests.pages import LogIn
 
 pytestmark = pytest.mark.django_db
 
@@ -31,8 +29,8 @@ def no_mail(settings: Any) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
 
-def test_with_mail_the_log_in_leads_to_a_reset(client: Client, make_user: Callable[..., User]) -> None:
-    make_user("support")
+def test_with_mail_the_log_in_leads_to_a_reset(client: Client) -> None:
+    StaffFactory(role="support")
     assert f'href="{RESET}"' in client.get("/accounts/login/").content.decode()
     assert client.get(RESET).status_code == 200
     assert client.post(RESET, {"email": "support@example.com"}).status_code == 302
@@ -41,7 +39,7 @@ def test_with_mail_the_log_in_leads_to_a_reset(client: Client, make_user: Callab
 
 
 @pytest.mark.usefixtures("no_mail")
-def test_without_mail_nothing_leads_to_a_reset(client: Client, log_in: Callable[[str], Client]) -> None:
+def test_without_mail_nothing_leads_to_a_reset(client: Client, log_in: LogIn) -> None:
     assert RESET not in client.get("/accounts/login/").content.decode()
     for path in ("/accounts/password/change/", "/accounts/reauthenticate/"):
         assert RESET not in log_in("support").get(path, follow=True).content.decode()
@@ -60,7 +58,7 @@ def test_without_mail_the_deploy_check_warns() -> None:
 
 
 @pytest.mark.usefixtures("no_mail")
-def test_without_mail_no_address_can_be_managed(log_in: Callable[[str], Client]) -> None:
+def test_without_mail_no_address_can_be_managed(log_in: LogIn) -> None:
     support = log_in("support")
     sent = {"email": "support@example.com", "action_send": ""}
     for response in (support.get("/accounts/email/"), support.post("/accounts/email/", sent)):
@@ -69,9 +67,11 @@ def test_without_mail_no_address_can_be_managed(log_in: Callable[[str], Client])
     assert log_in("").get("/accounts/email/").headers["Location"].startswith("/accounts/login/")
 
 
-def test_with_mail_the_verification_is_sent(make_user: Callable[..., User]) -> None:
+def test_with_mail_the_verification_is_sent() -> None:
     client = Client()
-    client.force_login(make_user("support", "unverified"))  # the throttling counts by address
+    client.force_login(
+        StaffFactory(role="support", username="unverified")
+    )  # the throttling counts by address
     assert client.get("/accounts/email/").status_code == 200
     client.post("/accounts/email/", {"email": "unverified@example.com", "action_send": ""})
     assert [message.to for message in mail.outbox] == [["unverified@example.com"]]
@@ -115,9 +115,9 @@ def test_a_short_password_is_refused_in_the_language_of_the_page(language: str) 
     ],
 )
 def test_pages_of_the_account_stand_in_the_frame_of_the_house(
-    make_user: Callable[..., User], path: str, title: str, crumbs: list[str]
+    path: str, title: str, crumbs: list[str]
 ) -> None:
-    user, client = make_user("support"), Client()
+    user, client = StaffFactory(role="support"), Client()
     client.post("/accounts/login/", {"login": "support", "password": PASSWORD})
     client.post("/accounts/reauthenticate/", {"password": PASSWORD})
     if path != "/accounts/2fa/totp/activate/":
@@ -131,22 +131,22 @@ def test_pages_of_the_account_stand_in_the_frame_of_the_house(
     assert not re.search(r"\b(Email|Two-Factor|New Password|Recovery Codes)\b", html)
 
 
-def test_messages_stand_below_the_title(make_user: Callable[..., User]) -> None:
-    make_user("support")
+def test_messages_stand_below_the_title() -> None:
+    StaffFactory(role="support")
     client = Client()
     client.post("/accounts/login/", {"login": "support", "password": PASSWORD})
     html = client.get("/accounts/password/change/").content.decode()
     assert html.index("<h1") < html.index('class="alert alert-')
 
 
-def test_the_pages_that_ask_again_say_why(log_in: Callable[[str], Client]) -> None:
+def test_the_pages_that_ask_again_say_why(log_in: LogIn) -> None:
     html = log_in("support").get("/accounts/reauthenticate/").content.decode()
     assert "Confirm that it is you" in html
     assert "placeholder" not in html
 
 
-def test_the_second_factor_logs_in(make_user: Callable[..., User]) -> None:
-    user, client = make_user("support"), Client()
+def test_the_second_factor_logs_in() -> None:
+    user, client = StaffFactory(role="support"), Client()
     TOTP.activate(user, "A" * 32)
     RecoveryCodes.activate(user)
     code = RecoveryCodes(user.authenticator_set.get(type="recovery_codes")).get_unused_codes()[0]
@@ -159,9 +159,9 @@ def test_the_second_factor_logs_in(make_user: Callable[..., User]) -> None:
     assert "Unused codes: 9 of 10." in html
 
 
-def test_staff_choose_the_language_of_their_pages(client: Client, make_user: Callable[..., User]) -> None:
+def test_staff_choose_the_language_of_their_pages(client: Client) -> None:
     """It holds for this log-in and the next one, whatever the browser asks for, and on no visitor's page."""
-    user, webchat = make_user("support"), make_webchat()
+    user, webchat = StaffFactory(role="support"), WebChatFactory()
     client.force_login(user)
     german = {"headers": {"Accept-Language": "de"}}
     assert "Sitzungen" in client.get("/sessions/", **german).content.decode()
@@ -179,7 +179,7 @@ def test_staff_choose_the_language_of_their_pages(client: Client, make_user: Cal
     assert "Sitzungen" in client.get("/sessions/", **german).content.decode()
 
 
-def test_a_language_that_there_is_not_is_refused(log_in: Callable[[str], Client]) -> None:
+def test_a_language_that_there_is_not_is_refused(log_in: LogIn) -> None:
     refused = log_in("support").post("/accounts/language/", {"language": "xx"})
     assert refused.status_code == 422
     assert not Profile.objects.exists()

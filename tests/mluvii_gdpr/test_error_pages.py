@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.conftest import PASSWORD
+from tests.factories import PASSWORD, StaffFactory
+from tests.pages import LogIn
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 BRAND = "<span>mluvii <b>GDPR</b></span>"
@@ -19,9 +16,9 @@ BRAND = "<span>mluvii <b>GDPR</b></span>"
 
 @pytest.mark.parametrize("path", ["/sessions/anonymize/", "/sessions/columns/", "/sessions/1/accept/"])
 def test_a_browser_gets_a_page_where_only_a_form_is_taken(log_in: LogIn, path: str) -> None:
-    from tests.factories import make_session
+    from tests.factories import SessionFactory
 
-    path = path.replace("1", str(make_session().pk))
+    path = path.replace("1", str(SessionFactory().pk))
     response = log_in("superuser").get(path, headers=BROWSER)
     html = response.content.decode()
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
@@ -53,8 +50,8 @@ def test_who_is_not_logged_in_is_not_led_home(log_in: LogIn) -> None:
     assert "Home</a>" in staff
 
 
-def test_an_expired_form_offers_to_log_in_again(make_user: Callable[..., User]) -> None:
-    make_user("support")
+def test_an_expired_form_offers_to_log_in_again() -> None:
+    StaffFactory(role="support")
     client = Client(enforce_csrf_checks=True)
     anonymous = client.post("/accounts/login/", {"login": "support"})
     assert anonymous.status_code == 403

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,15 +11,13 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from anonymization import engine
-from anonymization.models import Door
 from mluvii_gdpr import events, hub
 from mluvii_gdpr.events import Events
 from sessions_app import services, streams
 from sessions_app.models import Party, Session
 from tests.events import Browser, scenario, settle
-from tests.factories import make_session, make_webchat
-from tests.pages import submit
+from tests.factories import ErasureFactory, SessionFactory, WebChatFactory
+from tests.pages import LogIn, submit
 
 pytestmark = pytest.mark.django_db
 PAGES = "https://chat.example.com"
@@ -29,7 +26,7 @@ PAGES = "https://chat.example.com"
 @pytest.fixture
 def room() -> str:
     """Return the path of the stream of a room."""
-    return f"/events/room/{submit(Client(), make_webchat()).headers['Location'].split('/')[2]}/"
+    return f"/events/room/{submit(Client(), WebChatFactory()).headers['Location'].split('/')[2]}/"
 
 
 def cookie(client: Client) -> str:
@@ -84,7 +81,7 @@ def test_rooms_are_known_by_their_secret_until_it_is_revoked(room: str) -> None:
         "/sessions/",
     ):
         assert status_of(path) == 404, path
-    engine.erase(Session.objects.get(), requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=Session.objects.get())
     assert status_of(room) == 404
 
 
@@ -99,9 +96,9 @@ def test_rooms_are_known_by_their_secret_until_it_is_revoked(room: str) -> None:
     ],
 )
 def test_streams_of_staff_go_by_their_log_in_and_rights(
-    log_in: Callable[[str], Client], role: str, live: int, session: int
+    log_in: LogIn, role: str, live: int, session: int
 ) -> None:
-    pk, sent = make_session().pk, cookie(log_in(role))
+    pk, sent = SessionFactory().pk, cookie(log_in(role))
     assert status_of("/events/live/", cookie=sent) == live
     assert status_of(f"/events/session/{pk}/", cookie=sent) == session
     if session == 200:
@@ -117,10 +114,10 @@ def test_streams_of_staff_go_by_their_log_in_and_rights(
 
 @pytest.mark.parametrize("way", ["logged out", "password changed", "deactivated", "right taken"])
 def test_a_stream_of_staff_ends_with_their_log_in(
-    log_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch, way: str
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setattr(streams, "RECHECK", 0)
-    make_session()
+    SessionFactory()
     client = log_in("operator")
     user = User.objects.get(username="operator")
 
@@ -147,7 +144,7 @@ def test_a_stream_of_staff_ends_with_their_log_in(
     scenario(play)
 
 
-def test_a_log_in_outlives_a_change_of_the_secret_key(log_in: Callable[[str], Client], settings: Any) -> None:
+def test_a_log_in_outlives_a_change_of_the_secret_key(log_in: LogIn, settings: Any) -> None:
     client = log_in("operator")
     key = client.session.session_key
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new" * 20, [settings.SECRET_KEY]
@@ -178,7 +175,7 @@ def test_only_get_of_a_known_host_by_a_page_of_ours(room: str, settings: Any) ->
 
 
 def test_only_pages_of_ours_may_read_from_another_origin_and_only_staff_with_cookies(
-    room: str, settings: Any, log_in: Callable[[str], Client]
+    room: str, settings: Any, log_in: LogIn
 ) -> None:
     settings.EVENTS_ORIGINS = [PAGES]
 
@@ -202,7 +199,7 @@ def test_streams_are_limited_by_room_and_by_process(
 ) -> None:
     monkeypatch.setattr(events, "PER_ROOM", 2)
     settings.EVENTS_MAX_STREAMS = 3
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     others = [submit(Client(), webchat, email=f"{n}@example.com").headers["Location"] for n in range(2)]
 
     async def play(app: Events) -> None:

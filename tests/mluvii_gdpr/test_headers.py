@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +10,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from sessions_app.models import Attachment
-from tests.factories import make_webchat, publish
-from tests.pages import COMPLETE, close_files, entry_url, submit, ticket_in
+from tests.factories import ConsentVersionFactory, WebChatFactory
+from tests.pages import COMPLETE, LogIn, close_files, entry_url, submit, ticket_in
 
 pytestmark = pytest.mark.django_db
 
@@ -30,9 +29,9 @@ POLICY = {
 
 
 @pytest.fixture
-def pages(client: Client, log_in: Callable[[str], Client]) -> dict[str, Any]:
+def pages(client: Client, log_in: LogIn) -> dict[str, Any]:
     """Return an answer of each kind of page."""
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     entry = client.get(entry_url(webchat))
     room = submit(client, webchat).headers["Location"]
     client.post(f"{room}file/", {"file": SimpleUploadedFile("a.txt", b"a")})
@@ -79,24 +78,24 @@ def test_what_runs_and_who_frames(
     assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_a_nonce_is_used_once(log_in: Callable[[str], Client]) -> None:
-    url, administrator = f"/settings/webchat/{make_webchat().pk}/forms/", log_in("administrator")
+def test_a_nonce_is_used_once(log_in: LogIn) -> None:
+    url, administrator = f"/settings/webchat/{WebChatFactory().pk}/forms/", log_in("administrator")
     assert len({administrator.get(url).headers["Content-Security-Policy"] for _number in range(3)}) == 3
 
 
 def answers(client: Client) -> dict[int, Any]:
     """Return the entry form's answers by status; some hold what was typed."""
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     shown = client.get(entry_url(webchat))
     old = {"ticket": ticket_in(shown), **COMPLETE}
-    publish(webchat, "Another wording.")
+    ConsentVersionFactory(webchat=webchat, wording="Another wording.")
     results = [
         shown,
         client.post(entry_url(webchat), {**COMPLETE, "ticket": "forged"}),
         client.post(entry_url(webchat), old),
         submit(client, webchat, consent=None),
         submit(client, webchat),
-        client.get(entry_url(make_webchat(published=False))),
+        client.get(entry_url(WebChatFactory(published=[]))),
     ]
     return {response.status_code: response for response in results}
 

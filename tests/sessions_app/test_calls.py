@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,15 +14,14 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app import services, streams
 from sessions_app.calls import ice_servers
 from sessions_app.forms import SignalForm
 from sessions_app.models import Channel, Party, Session, Signal
 from sessions_app.streams import Cursor, Watch
-from tests.factories import make_session, make_webchat
-from tests.pages import entry_url, submit
+from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
+from tests.pages import LogIn, entry_url, submit
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +39,7 @@ def turn(settings: Any) -> None:
 
 @pytest.fixture
 def room(client: Client) -> str:
-    return submit(client, make_webchat(), showroom=True).headers["Location"]
+    return submit(client, WebChatFactory(), showroom=True).headers["Location"]
 
 
 def send(client: Client, room: str, kind: str = "candidate", body: str = CANDIDATE, **fields: Any) -> int:
@@ -62,9 +60,8 @@ def signal(session: Session, *, sender: Party = Party.VISITOR, kind: str = "cand
 
 
 @pytest.mark.usefixtures("turn")
-def test_before_the_gate_there_is_nothing_of_a_call(client: Client) -> None:
+def test_before_the_gate_there_is_nothing_of_a_call(client: Client, webchat: WebChat) -> None:
     """No signalling, no server, no credential, no camera: in no answer, not even to a form that is not complete."""
-    webchat = make_webchat()
     base = entry_url(webchat, showroom=True)
     answers = [client.get(base), submit(client, webchat, showroom=True, consent=None)]
     answers += [client.get(f"{base}{name}/") for name in ("signal", "ice")]
@@ -86,8 +83,8 @@ def test_before_the_gate_there_is_nothing_of_a_call(client: Client) -> None:
     assert "no-store" in servers.headers["Cache-Control"]
 
 
-def test_devices_are_for_pages_of_calls(client: Client, log_in: Callable[[str], Client], room: str) -> None:
-    call, chat = Session.objects.get(), make_session(email="petr@example.com")
+def test_devices_are_for_pages_of_calls(client: Client, log_in: LogIn, room: str) -> None:
+    call, chat = Session.objects.get(), SessionFactory(new_guest=True)
     operator = log_in("operator")
     page = operator.get(f"/sessions/{call.pk}/")
     assert page.headers["Permissions-Policy"] == DENIED
@@ -122,9 +119,7 @@ def test_a_credential_is_what_coturn_computes_and_names_nobody(settings: Any, tu
 # Signals --------------------------------------------------------------------------------------------------
 
 
-def test_each_side_reads_what_the_other_has_sent(
-    client: Client, log_in: Callable[[str], Client], room: str
-) -> None:
+def test_each_side_reads_what_the_other_has_sent(client: Client, log_in: LogIn, room: str) -> None:
     operator = log_in("operator")
     session = Session.objects.get()
     page = f"/sessions/{session.pk}/"
@@ -146,8 +141,8 @@ def test_each_side_reads_what_the_other_has_sent(
     assert client.get(f"{room}signal/").json()["signals"][1]["body"] == CANDIDATE
 
 
-def test_a_stream_tells_of_a_signal_and_not_what_it_is(room: str, make_user: Any) -> None:
-    operator = make_user("operator")
+def test_a_stream_tells_of_a_signal_and_not_what_it_is(room: str) -> None:
+    operator = StaffFactory()
     session = taken(operator)
     key = session.room_key or ""
     visitors, operators = (
@@ -218,7 +213,7 @@ def test_half_of_a_surrogate_pair_is_refused_wherever_it_is_decoded(client: Clie
 
 
 def test_only_an_open_call_has_signals(client: Client, room: str) -> None:
-    chat = submit(client, make_webchat(), email="petr@example.com").headers["Location"]
+    chat = submit(client, WebChatFactory(), email="petr@example.com").headers["Location"]
     assert send(client, chat) == client.get(f"{chat}ice/").status_code == 404
     assert client.get(f"{chat}signal/").status_code == 404
     assert not Signal.objects.exists()
@@ -243,10 +238,10 @@ def test_who_is_connected_lets_go_of_what_they_have_read(client: Client, room: s
 
 
 @pytest.mark.parametrize("end", ["end", "withdrawal", "handed back", "session", "guest"])
-def test_nothing_of_a_call_outlives_it(room: str, make_user: Any, end: str) -> None:
-    operator = make_user("operator")
+def test_nothing_of_a_call_outlives_it(room: str, end: str) -> None:
+    operator = StaffFactory()
     session = taken(operator)
-    bystander = signal(make_session(email="petr@example.com", channel=Channel.AV))
+    bystander = signal(SessionFactory(new_guest=True, showroom=True))
     signal(session)
     assert Signal.objects.count() == 2
     if end == "end":
@@ -256,8 +251,7 @@ def test_nothing_of_a_call_outlives_it(room: str, make_user: Any, end: str) -> N
     elif end == "handed back":
         services.release_session(session, operator=operator)
     else:
-        subject = session.guest if end == "guest" else session
-        record, _erased = engine.erase(subject, requester=engine.Requester(Door.COMMAND))
+        record = ErasureFactory(subject=session.guest if end == "guest" else session)
         assert record.counts["sessions_app.Signal"] == 1
     assert list(Signal.objects.all()) == [bystander]
 
@@ -267,7 +261,7 @@ def age(row: Signal, minutes: int) -> None:
 
 
 def test_what_is_old_goes_by_cron(room: str, capsys: Any) -> None:
-    session, other = Session.objects.get(), make_session(email="petr@example.com", channel=Channel.AV)
+    session, other = Session.objects.get(), SessionFactory(new_guest=True, showroom=True)
     old, young, others = signal(session), signal(session), signal(other)
     for row, minutes in ((old, 6), (young, 4), (others, 6)):
         age(row, minutes)
@@ -281,7 +275,7 @@ def test_what_is_old_goes_by_cron(room: str, capsys: Any) -> None:
 
 
 def test_what_is_old_goes_with_the_next_signal_of_any_call_without_cron(client: Client, room: str) -> None:
-    session, other = Session.objects.get(), make_session(email="petr@example.com", channel=Channel.AV)
+    session, other = Session.objects.get(), SessionFactory(new_guest=True, showroom=True)
     old, young, own = signal(other), signal(other), signal(session)
     for row in (old, own):
         age(row, 6)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import factory
 import pytest
-from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
@@ -19,11 +18,18 @@ from anonymization import engine, outside, restoration
 from anonymization.ledger import BrokenChain
 from anonymization.models import Door, Erasure, FileDeletion, Note
 from anonymization.restoration import Standing
-from sessions_app import services
-from sessions_app.models import Guest, Party, Session
+from sessions_app.models import Guest, Session
 from tests.bystander import besides
 from tests.database import digest
-from tests.factories import make_erasures, make_session, make_webchat
+from tests.factories import (
+    ErasureFactory,
+    MessageFactory,
+    RecordFactory,
+    SessionFactory,
+    StaffFactory,
+    WebChatFactory,
+)
+from tests.pages import LogIn
 from tests.sessions_app.staff.rows import make_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
@@ -44,19 +50,13 @@ BAD_IDS = [
 ]
 
 
-@pytest.fixture
-def support(log_in: Callable[[str], Client]) -> Client:
-    return log_in("support")
-
-
 def shown_on(response: Any) -> dict[str, Any]:
     return {f"shown-{name}": count for name, count in response.context["shown"]}
 
 
 def test_page_shows_in_counts_what_goes(support: Client) -> None:
-    session = make_session()
-    services.post_message(session, sender=Party.VISITOR, text="Hello")
-    make_session(session.webchat)
+    session = SessionFactory(messages=["Hello"])
+    SessionFactory(webchat=session.webchat)
     before = digest()
     response = support.get(f"/guests/{session.guest_id}/anonymize/")
     html = response.content.decode()
@@ -75,8 +75,8 @@ def test_page_shows_in_counts_what_goes(support: Client) -> None:
 def test_page_of_a_guest_says_how_many_sessions_it_does_not_list(
     support: Client, count: int, listed: int, more: str
 ) -> None:
-    guest = make_session().guest
-    make_rows(make_webchat(), count - 1, guest=guest)
+    guest = SessionFactory().guest
+    make_rows(WebChatFactory(), count - 1, guest=guest)
     html = support.get(f"/guests/{guest.pk}/anonymize/").content.decode()
     assert len(re.findall(r'<div><a href="/sessions/\d+/">', html)) == listed
     assert re.findall(rf'<a href="/guests/{guest.pk}/">(and .* more)</a>', html) == ([more] if more else [])
@@ -86,14 +86,14 @@ def test_page_of_a_guest_says_how_many_sessions_it_does_not_list(
 
 def test_sessions_to_compare_open_beside_the_chosen_ones(support: Client) -> None:
     """The page answers a POST and is kept nowhere: a browser that leaves it can't come back."""
-    session = make_session()
+    session = SessionFactory()
     html = support.post("/sessions/anonymize/", {"session": [session.pk]}).content.decode()
     assert f'<a href="/sessions/{session.pk}/" target="_blank" rel="noopener">' in html
     assert "opens in a new tab" in html
 
 
 def test_what_stays_are_numbers_and_no_bookkeeping(support: Client) -> None:
-    url = f"/sessions/{make_session().pk}/anonymize/"
+    url = f"/sessions/{SessionFactory().pk}/anonymize/"
     before = support.get(url)
     record = support.post(url, shown_on(before), follow=True)
     for response in (before, record):
@@ -111,7 +111,7 @@ def test_what_stays_are_numbers_and_no_bookkeeping(support: Client) -> None:
 
 @pytest.mark.parametrize("kind", ["guests", "sessions"])
 def test_confirmed_erasure_leads_to_its_record(support: Client, kind: str) -> None:
-    session = make_session()
+    session = SessionFactory()
     url = f"/{kind}/{session.guest_id if kind == 'guests' else session.pk}/anonymize/"
     response = support.post(url, shown_on(support.get(url)), follow=True)
 
@@ -131,10 +131,8 @@ def test_confirmed_erasure_leads_to_its_record(support: Client, kind: str) -> No
 
 def test_a_record_without_the_mark_is_no_erasure(support: Client) -> None:
     """A link to some record, put there by hand, hides nobody from an erasure."""
-    session = make_session()
-    record, _ = engine.erase(
-        make_session(session.webchat, email="petr@example.com"), requester=engine.Requester(Door.COMMAND)
-    )
+    session = SessionFactory()
+    record = ErasureFactory(subject__new_guest=True)
     Session.objects.filter(pk=session.pk).update(erasure=record)
     url = f"/sessions/{session.pk}/anonymize/"
     page = support.get(url)
@@ -147,32 +145,30 @@ def test_a_record_without_the_mark_is_no_erasure(support: Client) -> None:
 
 
 @pytest.mark.parametrize(("role", "door"), [("superuser", "admin"), ("support", "page")])
-def test_only_who_may_open_the_stock_admin_comes_from_there(
-    log_in: Callable[[str], Client], role: str, door: str
-) -> None:
-    client, url = log_in(role), f"/sessions/{make_session().pk}/anonymize/"
+def test_only_who_may_open_the_stock_admin_comes_from_there(log_in: LogIn, role: str, door: str) -> None:
+    client, url = log_in(role), f"/sessions/{SessionFactory().pk}/anonymize/"
     page = client.get(f"{url}?door=admin")
     client.post(url, {**shown_on(page), "door": page.context["door"]})
     assert Erasure.objects.get().door == door
 
 
 def test_guest_who_came_back_since_is_not_erased_and_not_called_erased(support: Client) -> None:
-    session = make_session()
+    session = SessionFactory()
     url = f"/sessions/{session.pk}/anonymize/"
     page = support.get(url)
     assert "so the guest is anonymized with it" in page.content.decode()
-    make_session(session.webchat)
+    SessionFactory(webchat=session.webchat)
     assert support.post(url, shown_on(page)).status_code == 409
     assert not Erasure.objects.exists()
 
 
 def test_guest_who_was_not_shown_is_not_erased_with_the_session(support: Client) -> None:
-    session = make_session()
-    other = make_session(session.webchat)
+    session = SessionFactory()
+    other = SessionFactory(webchat=session.webchat)
     url = f"/sessions/{session.pk}/anonymize/"
     page = support.get(url)
     assert "shown-sessions_app.Guest" not in shown_on(page)
-    engine.erase(other, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=other)
     assert support.post(url, shown_on(page)).status_code == 409
     assert besides(Guest).get().name == "Jana Nováková"
 
@@ -181,10 +177,10 @@ def test_guest_who_was_not_shown_is_not_erased_with_the_session(support: Client)
     "shown", [{}, {"shown-sessions_app.Session": "1"}, {"shown-sessions_app.Session": "x"}]
 )
 def test_more_than_was_shown_is_refused(support: Client, shown: dict[str, str]) -> None:
-    session = make_session()
+    session = SessionFactory()
     url = f"/guests/{session.guest_id}/anonymize/"
     stale = {**shown_on(support.get(url)), **shown} if shown else {}
-    make_session(session.webchat)
+    SessionFactory(webchat=session.webchat)
     response = support.post(url, stale)
     assert response.status_code == 409
     assert "has changed since it was shown" in response.content.decode()
@@ -194,12 +190,12 @@ def test_more_than_was_shown_is_refused(support: Client, shown: dict[str, str]) 
 
 
 def test_as_many_as_were_shown_but_not_the_same_are_refused(support: Client) -> None:
-    first = make_session()
-    gone = make_session(first.webchat)
+    first = SessionFactory()
+    gone = SessionFactory(webchat=first.webchat)
     url = f"/guests/{first.guest_id}/anonymize/"
     page = support.get(url)
-    engine.erase(gone, requester=engine.Requester(Door.COMMAND))
-    new = make_session(first.webchat)
+    ErasureFactory(subject=gone)
+    new = SessionFactory(webchat=first.webchat)
     response = support.post(url, shown_on(page))
     assert response.status_code == 409
     assert Session.objects.get(pk=new.pk).anonymized_at is None
@@ -209,7 +205,7 @@ def test_as_many_as_were_shown_but_not_the_same_are_refused(support: Client) -> 
 @pytest.mark.parametrize("bad", BAD_IDS)
 @pytest.mark.parametrize("kind", ["guests", "sessions"])
 def test_bad_id_is_not_found_and_changes_nothing(support: Client, kind: str, bad: str) -> None:
-    make_session()
+    SessionFactory()
     before = digest()
     for response in (support.get(f"/{kind}/{bad}/anonymize/"), support.post(f"/{kind}/{bad}/anonymize/")):
         assert response.status_code == 404
@@ -218,15 +214,14 @@ def test_bad_id_is_not_found_and_changes_nothing(support: Client, kind: str, bad
 
 @pytest.mark.parametrize("method", ["get", "head", "put", "delete", "options"])
 def test_several_are_erased_by_post_only(support: Client, method: str) -> None:
-    make_session()
+    SessionFactory()
     assert getattr(support, method)("/sessions/anonymize/").status_code == 405
     assert support.head(f"/sessions/{besides(Session).get().pk}/anonymize/").status_code == 405
 
 
 def test_several_are_shown_then_erased_each_with_a_record(support: Client) -> None:
-    webchat = make_webchat()
-    sessions = [make_session(webchat, email=f"{number}@example.com") for number in range(3)]
-    services.post_message(sessions[0], sender=Party.VISITOR, text="Hello")
+    sessions = SessionFactory.create_batch(3, new_guest=True)
+    MessageFactory(session=sessions[0])
     chosen = {"session": [session.pk for session in sessions[:2]], "query": "channel=chat&after=x"}
     page = support.post("/sessions/anonymize/", chosen)
     assert page.status_code == 200
@@ -264,15 +259,14 @@ def test_several_are_shown_then_erased_each_with_a_record(support: Client) -> No
     "query", ["//evil.example", "https://evil.example/", "next=//evil.example", "\0", "x=1"]
 )
 def test_the_way_back_from_several_stays_here(support: Client, query: str) -> None:
-    session = make_session()
+    session = SessionFactory()
     page = support.post("/sessions/anonymize/", {"session": [session.pk], "query": query})
     sent = {"session": [session.pk], "query": query, "confirm": "yes", **shown_on(page)}
     assert support.post("/sessions/anonymize/", sent).headers["Location"] == "/sessions/"
 
 
 def test_several_sessions_of_one_guest_take_the_guest_with_the_last(support: Client) -> None:
-    webchat = make_webchat()
-    chosen = {"session": [make_session(webchat).pk, make_session(webchat).pk]}
+    chosen = {"session": [session.pk for session in SessionFactory.create_batch(2)]}
     page = support.post("/sessions/anonymize/", chosen)
     assert [len(takes.split()) for takes in shown_on(page).values()] == [1, 2]
     support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
@@ -280,12 +274,11 @@ def test_several_sessions_of_one_guest_take_the_guest_with_the_last(support: Cli
 
 
 def test_several_are_refused_whole_when_one_takes_more_than_was_shown(support: Client) -> None:
-    webchat = make_webchat()
-    first, other = make_session(webchat, email="first@example.com"), make_session(webchat)
-    later = make_session(webchat)
+    first = SessionFactory(new_guest=True)
+    other, later = SessionFactory.create_batch(2)
     chosen = {"session": [first.pk, other.pk]}
     page = support.post("/sessions/anonymize/", chosen)
-    engine.erase(later, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=later)
 
     refused = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
 
@@ -300,7 +293,7 @@ def test_several_are_refused_whole_when_one_takes_more_than_was_shown(support: C
 
 
 def test_several_do_not_take_another_guest_than_was_shown(support: Client) -> None:
-    session = make_session()
+    session = SessionFactory()
     chosen = {"session": [session.pk]}
     page = support.post("/sessions/anonymize/", chosen)
     other = Guest.objects.create(name="Petr")
@@ -316,8 +309,7 @@ def test_several_do_not_take_another_guest_than_was_shown(support: Client) -> No
 def test_several_say_what_was_erased_when_the_database_fails(
     support: Client, monkeypatch: pytest.MonkeyPatch, erased: int
 ) -> None:
-    webchat = make_webchat()
-    sessions = [make_session(webchat, email=f"{number}@example.com") for number in range(3)]
+    sessions = SessionFactory.create_batch(3, new_guest=True)
     chosen = {"session": [session.pk for session in sessions]}
     page = support.post("/sessions/anonymize/", chosen)
     append = engine.chain
@@ -349,15 +341,14 @@ def test_several_say_what_was_erased_when_the_database_fails(
 def test_several_stop_at_the_first_that_changes_meanwhile(
     support: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    webchat = make_webchat()
-    sessions = [make_session(webchat, email=f"{number}@example.com") for number in range(3)]
+    sessions = SessionFactory.create_batch(3, new_guest=True)
     chosen = {"session": [session.pk for session in sessions]}
     page = support.post("/sessions/anonymize/", chosen)
     erase = engine.erase
 
     def changing(session: Any, **how: Any) -> Any:
         if session == sessions[1]:
-            make_session(webchat, email="1@example.com")
+            SessionFactory(name=session.entered_name, email=session.entered_email)
         return erase(session, **how)
 
     monkeypatch.setattr(engine, "erase", changing)
@@ -375,7 +366,7 @@ def test_several_stop_at_the_first_that_changes_meanwhile(
     ids=len,
 )
 def test_wrong_choice_of_several_erases_nothing(support: Client, chosen: list[Any]) -> None:
-    session = make_session()
+    session = SessionFactory()
     before = digest()
     response = support.post(
         "/sessions/anonymize/", {"session": [*chosen, session.pk] if chosen else [], "confirm": "yes"}
@@ -385,9 +376,9 @@ def test_wrong_choice_of_several_erases_nothing(support: Client, chosen: list[An
     assert {**after, "django_session": set()} == {**before, "django_session": set()}
 
 
-def test_list_of_erasures_is_paged_by_number(log_in: Callable[[str], Client]) -> None:
+def test_list_of_erasures_is_paged_by_number(log_in: LogIn) -> None:
     officer = log_in("officer")
-    make_erasures((timezone.now(), "command") for _number in range(120))
+    RecordFactory.create_batch(120)
     html = officer.get("/erasures/").content.decode()
     assert "Record 120" in html
     assert "Record 70<" not in html
@@ -401,9 +392,10 @@ def test_list_of_erasures_is_paged_by_number(log_in: Callable[[str], Client]) ->
 def ledger() -> list[Erasure]:
     """Return five erasures, one a day from the first to the fifth of March, every second one by command."""
     midnight = timezone.make_aware(datetime(2026, 3, 1))
-    return make_erasures(
-        (midnight + timedelta(days=number - 1), "command" if number % 2 else "page") for number in range(1, 6)
-    )
+    return [
+        RecordFactory(created_at=midnight + timedelta(days=day), door="page" if day % 2 else "command")
+        for day in range(5)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -468,7 +460,7 @@ def test_a_filter_is_kept_in_its_field_and_goes_by_its_chip(support: Client) -> 
 
 
 def test_pages_of_erasures_keep_their_filter(support: Client) -> None:
-    make_erasures((timezone.now(), "page" if number % 2 else "command") for number in range(1, 121))
+    RecordFactory.create_batch(120, door=factory.Iterator(["page", "command"]))
     first = support.get("/erasures/?door=page")
     assert 'href="?door=page&amp;before=21"' in first.content.decode()
     second = support.get("/erasures/?door=page&before=21")
@@ -478,9 +470,8 @@ def test_pages_of_erasures_keep_their_filter(support: Client) -> None:
 
 
 def test_list_of_erasures_says_what_and_how_much_went(support: Client) -> None:
-    session = make_session()
-    services.post_message(session, sender=Party.VISITOR, text="Hello")
-    record, _ = engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    session = SessionFactory(messages=["Hello"])
+    record = ErasureFactory(subject=session)
     with engine.erasing():
         engine.lock_head()
         note = engine.note(Note.REPLAYED, "0" * 64, requester=engine.Requester(Door.COMMAND))
@@ -506,9 +497,8 @@ def test_list_of_erasures_says_what_and_how_much_went(support: Client) -> None:
 def test_list_of_erasures_costs_the_same_however_long(
     support: Client, count: int, django_assert_num_queries: Any
 ) -> None:
-    requester = engine.Requester(Door.PAGE, User.objects.get(username="support"))
-    for number in range(count):
-        engine.erase(make_session(email=f"{number}@example.com"), requester=requester)
+    by_staff = {"door": Door.PAGE, "requested_by": StaffFactory(role="support")}
+    ErasureFactory.create_batch(count, subject__new_guest=True, **by_staff)
     support.get("/erasures/")
     with django_assert_num_queries(7):
         assert len(support.get("/erasures/").context["rows"]) == count
@@ -524,7 +514,7 @@ def test_list_of_erasures_costs_the_same_however_long(
     ],
 )
 def test_the_page_after_a_restore_says_how_things_stand(
-    log_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch, standing: Standing, said: str
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch, standing: Standing, said: str
 ) -> None:
     planned = restoration.Plan([], [], 0, {})
     monkeypatch.setattr(outside, "file_of", lambda: Path("ledger.jsonl"))
@@ -537,7 +527,7 @@ def test_the_page_after_a_restore_says_how_things_stand(
 
 
 def test_a_replay_ends_at_its_page_and_a_refusal_is_said_there(
-    log_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
+    log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     administrator, url = log_in("administrator"), "/erasures/replay/"
     assert "No outside copy of the ledger is kept." in administrator.get(url).content.decode()
@@ -562,7 +552,7 @@ def test_a_replay_ends_at_its_page_and_a_refusal_is_said_there(
         assert said == ([done] if is_done else [])
     refused = administrator.post(url)
     assert (refused.status_code, refused.context["refusal"]) == (409, "Another replay runs.")
-    requester = engine.Requester(Door.PAGE, User.objects.get(username="administrator"))
+    requester = engine.Requester(Door.PAGE, StaffFactory(role="administrator"))
     assert asked == [("planned", {"requester": requester, "within": 20})] * 3
     monkeypatch.setattr(restoration, "plan", _broken)
     broken = administrator.post(url)

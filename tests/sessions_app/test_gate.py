@@ -13,7 +13,7 @@ from django.test import Client
 from sessions_app import services, ticket
 from sessions_app.models import ConsentEvent, Guest, Party, Session
 from tests.database import digest
-from tests.factories import make_session, make_ticket, make_webchat, publish
+from tests.factories import ConsentVersionFactory, ErasureFactory, SessionFactory, WebChatFactory, make_ticket
 from tests.pages import COMPLETE, entry_url, submit, ticket_in
 from webchat.models import EntryForm, WebChat
 
@@ -26,7 +26,7 @@ INCOMPLETE = [given for size in range(4) for given in combinations(FIELDS, size)
 @pytest.mark.parametrize("showroom", [False, True], ids=["chat", "showroom"])
 @pytest.mark.parametrize("given", INCOMPLETE, ids=lambda given: "+".join(given) or "nothing")
 def test_incomplete_form_stores_nothing(client: Client, given: tuple[str, ...], showroom: bool) -> None:
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     before = digest()
 
     response = submit(
@@ -44,8 +44,7 @@ def test_incomplete_form_stores_nothing(client: Client, given: tuple[str, ...], 
     assert "checked" not in html
 
 
-def test_the_server_judges_the_form_and_leads_to_the_first_error(client: Client) -> None:
-    webchat = make_webchat()
+def test_the_server_judges_the_form_and_leads_to_the_first_error(client: Client, webchat: WebChat) -> None:
     assert re.search(r'<form id="entry"[^>]+ novalidate>', client.get(entry_url(webchat)).content.decode())
     for wrong in ("email", "consent"):
         html = submit(client, webchat, **{wrong: None}).content.decode()
@@ -53,9 +52,7 @@ def test_the_server_judges_the_form_and_leads_to_the_first_error(client: Client)
 
 
 @pytest.mark.parametrize("showroom", [False, True], ids=["chat", "showroom"])
-def test_complete_form_opens_one_session(client: Client, showroom: bool) -> None:
-    webchat = make_webchat()
-
+def test_complete_form_opens_one_session(client: Client, showroom: bool, webchat: WebChat) -> None:
     response = submit(client, webchat, showroom=showroom)
 
     assert response.status_code == 302
@@ -72,8 +69,7 @@ def test_complete_form_opens_one_session(client: Client, showroom: bool) -> None
     assert client.get(response.headers["Location"]).status_code == 200
 
 
-def test_rendering_stores_nothing_and_sets_no_cookie(client: Client) -> None:
-    webchat = make_webchat()
+def test_rendering_stores_nothing_and_sets_no_cookie(client: Client, webchat: WebChat) -> None:
     before = digest()
     for _visit in range(3):
         response = client.get(entry_url(webchat))
@@ -86,15 +82,13 @@ def test_rendering_stores_nothing_and_sets_no_cookie(client: Client) -> None:
     "consent",
     ["false", "0", "TRUE ", "true", "1", "On", "on ", "", ["on", "on"], ["on", "false"], ["false", "on"]],
 )
-def test_only_the_affirmative_value_is_consent(client: Client, consent: Any) -> None:
-    webchat = make_webchat()
+def test_only_the_affirmative_value_is_consent(client: Client, consent: Any, webchat: WebChat) -> None:
     before = digest()
     assert submit(client, webchat, consent=consent).status_code == 422
     assert digest() == before
 
 
-def test_the_same_form_twice_is_one_session(client: Client) -> None:
-    webchat = make_webchat()
+def test_the_same_form_twice_is_one_session(client: Client, webchat: WebChat) -> None:
     fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     first = client.post(entry_url(webchat), fields)
     second = client.post(entry_url(webchat), fields)
@@ -102,10 +96,9 @@ def test_the_same_form_twice_is_one_session(client: Client) -> None:
     assert (Session.objects.count(), ConsentEvent.objects.count(), Guest.objects.count()) == (1, 1, 1)
 
 
-def test_newer_version_shows_the_form_again(client: Client) -> None:
-    webchat = make_webchat()
+def test_newer_version_shows_the_form_again(client: Client, webchat: WebChat) -> None:
     old = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
-    publish(webchat, "The wording of the second version.")
+    ConsentVersionFactory(webchat=webchat, wording="The wording of the second version.")
     before = digest()
 
     response = client.post(entry_url(webchat), old)
@@ -123,7 +116,7 @@ def test_newer_version_shows_the_form_again(client: Client) -> None:
 
 
 def test_form_that_became_gdpr_since_it_was_shown_asks_for_consent(client: Client) -> None:
-    webchat = make_webchat(entry_form=EntryForm.STANDARD)
+    webchat = WebChatFactory(entry_form=EntryForm.STANDARD)
     old = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     webchat.entry_form = EntryForm.GDPR
     webchat.save(update_fields=["entry_form"])
@@ -137,7 +130,7 @@ def test_form_that_became_gdpr_since_it_was_shown_asks_for_consent(client: Clien
 
 def test_a_stale_copy_of_the_webchat_opens_no_session() -> None:
     """The form that counts is the one of the moment of the submit, not of the moment the page read it."""
-    webchat = make_webchat(entry_form=EntryForm.STANDARD)
+    webchat = WebChatFactory(entry_form=EntryForm.STANDARD)
     shown = ticket.read(make_ticket(webchat), webchat=webchat, channel="chat")
     entry = services.Entry(name="Jana", email="jana@example.com", phone="603 123 456")
     WebChat.objects.filter(pk=webchat.pk).update(entry_form=EntryForm.GDPR)
@@ -151,8 +144,7 @@ def test_a_stale_copy_of_the_webchat_opens_no_session() -> None:
     assert not Session.objects.exists()
 
 
-def test_text_is_recorded_in_the_language_that_was_shown(client: Client) -> None:
-    webchat = make_webchat()
+def test_text_is_recorded_in_the_language_that_was_shown(client: Client, webchat: WebChat) -> None:
     czech = client.get(entry_url(webchat), headers={"Accept-Language": "cs-CZ,cs;q=0.9,en;q=0.1"})
     assert czech.headers["Content-Language"] == "cs"
     # The browser's wish changes between showing and sending: what was shown counts.
@@ -164,7 +156,7 @@ def test_text_is_recorded_in_the_language_that_was_shown(client: Client) -> None
 
 
 def test_it_fails_closed_when_nothing_is_published(client: Client) -> None:
-    webchat = make_webchat(published=False)
+    webchat = WebChatFactory(published=[])
     response = client.get(entry_url(webchat))
     assert response.status_code == 503
     assert b'name="ticket"' not in response.content
@@ -172,8 +164,7 @@ def test_it_fails_closed_when_nothing_is_published(client: Client) -> None:
     assert not Session.objects.exists()
 
 
-def test_switching_the_language_keeps_what_was_typed(client: Client) -> None:
-    webchat = make_webchat()
+def test_switching_the_language_keeps_what_was_typed(client: Client, webchat: WebChat) -> None:
     response = client.post(entry_url(webchat), {**COMPLETE, "switch": "cs"})
     html = response.content.decode()
     assert response.status_code == 200
@@ -184,7 +175,7 @@ def test_switching_the_language_keeps_what_was_typed(client: Client) -> None:
 
 
 def test_archived_or_unknown_webchat_is_not_found(client: Client) -> None:
-    webchat = make_webchat(site="https://www.example.com")
+    webchat = WebChatFactory(site="https://www.example.com")
     signed = ticket_in(client.get(entry_url(webchat)))
     webchat.archived_at = webchat.created_at
     webchat.save(update_fields=["archived_at"])
@@ -204,9 +195,8 @@ def test_archived_or_unknown_webchat_is_not_found(client: Client) -> None:
 
 
 def test_webchat_that_is_archived_during_the_submit_is_not_found(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+    client: Client, monkeypatch: pytest.MonkeyPatch, webchat: WebChat
 ) -> None:
-    webchat = make_webchat()
     start = services.start_session
 
     def archive_first(*args: Any, **kwargs: Any) -> Session:
@@ -222,25 +212,22 @@ def test_webchat_that_is_archived_during_the_submit_is_not_found(
 
 @pytest.mark.parametrize(("name", "status"), [("123", 422), ("+- 7", 422), ("X Æ A-12", 302), ("王", 302)])
 def test_a_name_has_a_letter(client: Client, name: str, status: int) -> None:
-    assert submit(client, make_webchat(), name=name).status_code == status
+    assert submit(client, WebChatFactory(), name=name).status_code == status
 
 
 @pytest.mark.parametrize("field", ["name", "email", "phone"])
-def test_nul_is_refused_at_its_field(client: Client, field: str) -> None:
-    webchat = make_webchat()
+def test_nul_is_refused_at_its_field(client: Client, field: str, webchat: WebChat) -> None:
     response = submit(client, webchat, **{field: COMPLETE[field] + "\0"})
     assert response.status_code == 422
     assert f'id="id_{field}_error"' in response.content.decode()
 
 
 def test_used_form_after_erasure_opens_nothing(client: Client) -> None:
-    from anonymization import engine
-    from anonymization.models import Door
 
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     client.post(entry_url(webchat), fields)
-    engine.erase(Session.objects.get(), requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=Session.objects.get())
     before = digest()
     again = client.post(entry_url(webchat), fields)
     assert again.status_code == 409
@@ -255,7 +242,7 @@ def test_used_form_leads_back_only_just_after_it_was_sent(
     client: Client, entry_form: str, seconds: int, ended: bool, status: int
 ) -> None:
     """The None form holds nothing by which to tell who sends it; and the same values can be typed again."""
-    webchat = make_webchat(entry_form=entry_form)
+    webchat = WebChatFactory(entry_form=entry_form)
     fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     first = client.post(entry_url(webchat), fields)
     session = Session.objects.get()
@@ -274,7 +261,7 @@ def test_used_form_leads_back_only_just_after_it_was_sent(
 
 
 def test_used_form_leads_back_also_after_the_secret_key_was_changed(client: Client, settings: Any) -> None:
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     first = client.post(entry_url(webchat), fields).headers["Location"]
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
@@ -289,7 +276,7 @@ def test_used_form_leads_back_also_after_the_secret_key_was_changed(client: Clie
 @pytest.mark.parametrize("field", ["name", "email", "phone"])
 def test_used_form_leads_nobody_else_into_the_conversation(client: Client, field: str) -> None:
     """The Back button on a shared device shows a form that was sent; its ticket belongs to who sent it."""
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     first = client.post(entry_url(webchat), fields).headers["Location"]
     other = {"name": "Bob Novák", "email": "bob@example.com", "phone": "603 123 499"}[field]
@@ -307,15 +294,14 @@ def test_used_form_leads_nobody_else_into_the_conversation(client: Client, field
 
 def test_day_of_consent_is_cut_as_the_setting_says(settings: Any) -> None:
     settings.ERASURE_TIME_PRECISION = "month"
-    make_session()
+    SessionFactory()
     assert ConsentEvent.objects.get().day.day == 1
 
 
 def test_person_is_recognised_by_all_three_keys() -> None:
-    webchat = make_webchat()
-    first = make_session(webchat, name="Jana Nováková", email="jana@example.com", phone="603 123 456")
-    same = make_session(webchat, name="JANA  NOVAKOVA", email=" Jana@EXAMPLE.com", phone="+420-603-123-456")
-    other = make_session(webchat, name="Jana Nováková", email="jana@example.com", phone="603 123 457")
+    first = SessionFactory(name="Jana Nováková", email="jana@example.com", phone="603 123 456")
+    same = SessionFactory(name="JANA  NOVAKOVA", email=" Jana@EXAMPLE.com", phone="+420-603-123-456")
+    other = SessionFactory(name="Jana Nováková", email="jana@example.com", phone="603 123 457")
     assert first.guest_id == same.guest_id
     assert first.guest_id != other.guest_id
     assert same.entered_name == "JANA  NOVAKOVA"

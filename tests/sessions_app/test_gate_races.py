@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from sessions_app.models import ConsentEvent, Guest, Session
-from tests.factories import make_ticket, make_webchat
+from tests.factories import WebChatFactory, make_ticket
 from tests.pages import COMPLETE, entry_url
 from tests.races import at_once, wait_until_blocked_by_me
 from webchat.models import EntryForm, WebChat
@@ -20,8 +20,7 @@ from webchat.services import save_settings
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_twenty_parallel_submits_of_one_form_are_one_session() -> None:
-    webchat = make_webchat()
+def test_twenty_parallel_submits_of_one_form_are_one_session(webchat: WebChat) -> None:
     fields = {"ticket": make_ticket(webchat), **COMPLETE}
 
     answers: list[Any] = at_once([partial(Client().post, entry_url(webchat), fields)] * 20)
@@ -39,7 +38,7 @@ def submit(webchat: WebChat, fields: dict[str, str]) -> int:
 
 def test_submit_waits_for_a_change_of_the_form_and_is_refused() -> None:
     """The form that counts is the one of the commit: no session without consent slips in before it."""
-    webchat = make_webchat(entry_form=EntryForm.STANDARD)
+    webchat = WebChatFactory(entry_form=EntryForm.STANDARD)
     fields = {"ticket": make_ticket(webchat), **COMPLETE}
 
     with ThreadPoolExecutor(1) as pool:
@@ -53,8 +52,7 @@ def test_submit_waits_for_a_change_of_the_form_and_is_refused() -> None:
     assert not Session.objects.exists()
 
 
-def test_parallel_first_visits_of_one_person_are_one_guest() -> None:
-    webchat = make_webchat()
+def test_parallel_first_visits_of_one_person_are_one_guest(webchat: WebChat) -> None:
     forms = [{"ticket": make_ticket(webchat), **COMPLETE} for _ in range(8)]
 
     answers: list[Any] = at_once([partial(Client().post, entry_url(webchat), fields) for fields in forms])

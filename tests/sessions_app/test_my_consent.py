@@ -13,14 +13,13 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from anonymization import engine
 from anonymization.ledger import subject_of
-from anonymization.models import Door, Erasure
+from anonymization.models import Erasure
 from sessions_app import consent_mail, services
 from sessions_app.models import ConsentEvent, Message, Session
 from sessions_app.ticket import consent_token
 from tests.database import digest, dump
-from tests.factories import make_webchat, publish
+from tests.factories import ConsentVersionFactory, ErasureFactory, WebChatFactory
 from tests.pages import COMPLETE, submit
 from webchat.models import EntryForm, OnWithdrawal, WebChat
 
@@ -37,7 +36,7 @@ def consent_url(room: str) -> str:
 
 @pytest.fixture
 def room(client: Client) -> str:
-    return submit(client, make_webchat()).headers["Location"]
+    return submit(client, WebChatFactory()).headers["Location"]
 
 
 @pytest.fixture
@@ -46,10 +45,10 @@ def mine(room: str) -> str:
 
 
 def test_it_shows_the_text_that_was_shown(client: Client) -> None:
-    webchat = make_webchat(name="Shop Prague")
+    webchat = WebChatFactory(name="Shop Prague")
     czech = Client(headers={"Accept-Language": "cs"})
     mine = consent_url(submit(czech, webchat).headers["Location"])
-    publish(webchat, "Another wording.")
+    ConsentVersionFactory(webchat=webchat, wording="Another wording.")
     response = client.get(mine)
     page = response.content.decode()
     assert response.headers["Content-Language"] == "cs"
@@ -180,7 +179,7 @@ def test_no_login_protects_it_and_no_token_is_asked(room: str, mine: str) -> Non
 
 
 def test_at_once_nothing_is_left_and_the_answer_is_that_of_an_unknown_secret(client: Client) -> None:
-    webchat = make_webchat(on_withdrawal=OnWithdrawal.ANONYMIZE)
+    webchat = WebChatFactory(on_withdrawal=OnWithdrawal.ANONYMIZE)
     room = submit(client, webchat, name="Kassiopeia").headers["Location"]
     mine = consent_url(room)
     assert "erased at once" in client.get(f"{mine}withdraw/").content.decode()
@@ -207,13 +206,13 @@ def _without_nonce(response: Any) -> Any:
 
 def test_an_erasure_by_staff_closes_it(client: Client, mine: str) -> None:
     assert client.get(mine).status_code == 200
-    engine.erase(Session.objects.get(), requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=Session.objects.get())
     assert client.get(mine).status_code == 404
 
 
 def test_without_consent_the_page_says_whom_to_ask(client: Client, settings: Any) -> None:
     settings.CONTROLLER_CONTACT = "privacy@example.com"
-    webchat = make_webchat(entry_form=EntryForm.STANDARD)
+    webchat = WebChatFactory(entry_form=EntryForm.STANDARD)
     mine = consent_url(submit(client, webchat, consent=None).headers["Location"])
     page = client.get(mine).content.decode()
     assert "No consent was asked for this conversation" in page

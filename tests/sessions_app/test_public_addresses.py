@@ -7,7 +7,7 @@ import re
 import pytest
 from django.test import Client
 
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -16,7 +16,7 @@ ODD = ["%00", "a%00b", "%ED%A0%80", "..", "%2e%2e", "x" * 5000, "'", "é", "%F0%
 
 @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
 def test_odd_addresses_are_not_found(client: Client, odd: str) -> None:
-    known = make_webchat().public_id
+    known = WebChatFactory().public_id
     for path in (
         f"/w/{odd}/", f"/w/{odd}/showroom/", f"/w/{odd}/theme.css", f"/w/{odd}/widget.js", f"/w/{odd}/logo/",
         f"/w/{known}/consent/1/{odd}/",
@@ -28,7 +28,7 @@ def test_odd_addresses_are_not_found(client: Client, odd: str) -> None:
 
 
 def test_numbers_beyond_the_database_are_not_found(client: Client) -> None:
-    known = make_webchat().public_id
+    known = WebChatFactory().public_id
     for number in ("0", "2147483648", "9223372036854775808", "9" * 400):
         assert client.get(f"/w/{known}/consent/{number}/en/").status_code == 404
 

@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import factory
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
@@ -16,10 +17,10 @@ from django.utils import timezone
 
 from anonymization import batch, engine, outside
 from anonymization.models import Erasure
-from sessions_app import retention, services
-from sessions_app.models import Guest, Message, Party, RetentionRun, Session, Status
+from sessions_app import retention
+from sessions_app.models import Guest, Message, RetentionRun, Session, Status
 from tests.database import dump
-from tests.factories import make_session, make_webchat
+from tests.factories import SessionFactory, StaffFactory, WebChatFactory
 from tests.races import at_once
 from webchat.models import WebChat
 
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def webchat() -> WebChat:
-    return make_webchat(retention_days=30)
+    return WebChatFactory(retention_days=30)
 
 
 @pytest.fixture(autouse=True)
@@ -36,21 +37,16 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "PAUSE_ON_SQLITE", 0)
 
 
-def ended(webchat: WebChat, *, days_ago: int, **person: str) -> Session:
-    """Return a conversation that began and ended so many days ago."""
-    session = make_session(webchat, **person)
-    services.post_message(session, sender=Party.VISITOR, text=f"words of {session.pk}")
-    services.end_session(session, by=Party.VISITOR)
-    moment = timezone.now() - timedelta(days=days_ago)
-    Session.objects.filter(pk=session.pk).update(created_at=moment, ended_at=moment + timedelta(minutes=5))
-    return Session.objects.get(pk=session.pk)
+class EndedFactory(SessionFactory):
+    """A conversation that has ended, where sessions are kept for 30 days."""
+
+    webchat = factory.SubFactory(WebChatFactory, retention_days=30)
+    messages, ended = ("Hello",), True
 
 
-def many(webchat: WebChat, count: int) -> list[Session]:
-    return [
-        ended(webchat, days_ago=40 + number % 3, email=f"guest{number}@example.com")
-        for number in range(count)
-    ]
+def many(count: int) -> list[Session]:
+    days, webchat = factory.Iterator([40, 41, 42]), WebChatFactory(retention_days=30)
+    return EndedFactory.create_batch(count, webchat=webchat, new_guest=True, days_ago=days)
 
 
 def run(*arguments: str) -> dict[str, Any]:
@@ -68,16 +64,15 @@ def identified() -> set[int]:
 
 
 def test_old_sessions_go_and_all_others_stay(webchat: WebChat) -> None:
-    old = ended(webchat, days_ago=31, email="old@example.com")
-    young = ended(webchat, days_ago=30, email="young@example.com")
-    longer = ended(make_webchat(retention_days=90), days_ago=60, email="longer@example.com")
-    for_good = ended(make_webchat(), days_ago=900, email="forgood@example.com")
-    still_open = make_session(webchat, email="open@example.com")
-    Session.objects.filter(pk=still_open.pk).update(created_at=timezone.now() - timedelta(days=500))
+    old = EndedFactory(webchat=webchat, days_ago=31, email="old@example.com", messages=["Kassiopeia"])
+    young = EndedFactory(webchat=webchat, days_ago=30, new_guest=True)
+    longer = EndedFactory(webchat__retention_days=90, days_ago=60, new_guest=True)
+    for_good = EndedFactory(webchat__retention_days=None, days_ago=900, new_guest=True)
+    still_open = SessionFactory(webchat=webchat, days_ago=500, new_guest=True)
     kept = [young, longer, for_good, still_open]
     before = list(Session.objects.exclude(pk=old.pk).order_by("pk").values())
     messages = list(Message.objects.exclude(session=old).order_by("pk").values())
-    assert f"words of {old.pk}" in dump()
+    assert "Kassiopeia" in dump()
 
     result = run()
 
@@ -86,7 +81,7 @@ def test_old_sessions_go_and_all_others_stay(webchat: WebChat) -> None:
     assert identified() == {session.pk for session in kept}
     assert list(Session.objects.exclude(pk=old.pk).order_by("pk").values()) == before
     assert list(Message.objects.order_by("pk").values()) == messages
-    assert f"words of {old.pk}" not in dump()
+    assert "Kassiopeia" not in dump()
     assert "old@example.com" not in dump()
     record = Erasure.objects.get()
     assert (record.door, record.requester, record.counts["sessions_app.Message"]) == (
@@ -97,9 +92,9 @@ def test_old_sessions_go_and_all_others_stay(webchat: WebChat) -> None:
     assert run()["sessions"] == 0
 
 
-def test_a_guest_stays_with_a_younger_session(webchat: WebChat) -> None:
-    ended(webchat, days_ago=50)
-    young = ended(webchat, days_ago=3)
+def test_a_guest_stays_with_a_younger_session() -> None:
+    EndedFactory(days_ago=50)
+    young = EndedFactory(days_ago=3)
     run()
     guest = Guest.objects.get()
     assert (guest.anonymized_at, guest.email) == (None, "jana@example.com")
@@ -134,7 +129,7 @@ def test_days_are_local_calendar_days(
     webchat: WebChat, settings: Any, zone: str, began: str, ended_at: str | None, days: int, last_day: str
 ) -> None:
     settings.TIME_ZONE = zone
-    session = make_session(webchat)
+    session = SessionFactory(webchat=webchat)
     end = datetime.fromisoformat(ended_at).replace(tzinfo=UTC) if ended_at else None
     start = datetime.fromisoformat(began).replace(tzinfo=UTC)
     Session.objects.update(created_at=start, ended_at=end, status=Status.CLOSED)
@@ -147,15 +142,15 @@ def test_days_are_local_calendar_days(
     assert session.expires_on == last + timedelta(days=1)
 
 
-def test_the_longest_period_is_no_error(webchat: WebChat) -> None:
-    session = ended(webchat, days_ago=400)
+def test_the_longest_period_is_no_error() -> None:
+    session = EndedFactory(days_ago=400)
     WebChat.objects.update(retention_days=2**31 - 1)
     assert run()["sessions"] == 0
     assert Session.objects.get(pk=session.pk).expires_on is not None
 
 
-def test_the_page_of_a_session_says_when(webchat: WebChat, log_in: Any) -> None:
-    session = ended(webchat, days_ago=3)
+def test_the_page_of_a_session_says_when(log_in: Any) -> None:
+    session = EndedFactory(days_ago=3)
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     due = timezone.localdate() + timedelta(days=28)
     assert "Due for anonymization" in page
@@ -167,17 +162,17 @@ def test_the_page_of_a_session_says_when(webchat: WebChat, log_in: Any) -> None:
 # The command ------------------------------------------------------------------------------------------------
 
 
-def test_dry_run_changes_nothing(webchat: WebChat) -> None:
-    many(webchat, 3)
+def test_dry_run_changes_nothing() -> None:
+    many(3)
     before = dump()
     result = run("--dry-run")
     assert (result["result"], result["sessions"]) == ("would anonymize", 3)
     assert dump() == before
 
 
-def test_limit_takes_the_oldest(webchat: WebChat, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limit_takes_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "FIRST_CHUNK", 2)
-    sessions = many(webchat, 7)
+    sessions = many(7)
     oldest = sorted(sessions, key=lambda session: (session.created_at, session.pk))
     assert run("--limit", "5")["sessions"] == 5
     assert identified() == {session.pk for session in oldest[5:]}
@@ -187,12 +182,10 @@ def test_limit_takes_the_oldest(webchat: WebChat, monkeypatch: pytest.MonkeyPatc
     assert run()["sessions"] == 2
 
 
-def test_chunks_split_neither_a_moment_nor_company(
-    webchat: WebChat, monkeypatch: pytest.MonkeyPatch, make_user: Any
-) -> None:
+def test_chunks_split_neither_a_moment_nor_company(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FIRST_CHUNK", "LARGEST_CHUNK"):
         monkeypatch.setattr(retention, name, 2)
-    sessions, operator = many(webchat, 6), make_user("operator")
+    sessions, operator = many(6), StaffFactory()
     end, minutes = sessions[0].ended_at, timedelta(minutes=20)
     Session.objects.update(operator=operator, created_at=end, ended_at=end, duration=minutes)
     Session.objects.filter(pk=sessions[3].pk).update(duration=timedelta(minutes=40))
@@ -201,10 +194,10 @@ def test_chunks_split_neither_a_moment_nor_company(
     assert set(kept) == {session for session in sessions if session != sessions[3]}
 
 
-def test_a_run_that_broke_off_goes_on(webchat: WebChat, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_broke_off_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "FIRST_CHUNK", 2)
     monkeypatch.setattr(retention, "LARGEST_CHUNK", 2)
-    many(webchat, 6)
+    many(6)
     insert, calls = batch._insert, []
 
     def killed_in_the_second(erasures: list[Erasure]) -> None:
@@ -224,12 +217,12 @@ def test_a_run_that_broke_off_goes_on(webchat: WebChat, monkeypatch: pytest.Monk
 
 
 def test_a_ledger_that_can_not_be_written_stops_it(
-    webchat: WebChat, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "FIRST_CHUNK", 1)
     settings.ERASURE_LEDGER_DIR = tmp_path
     (tmp_path / outside.FILE).touch()
-    many(webchat, 3)
+    many(3)
     chunks: Iterator[Any] = retention.anonymize_expired(now=timezone.now())
     assert next(chunks).anonymized == 1
     settings.ERASURE_LEDGER_DIR = tmp_path / "gone"
@@ -238,11 +231,9 @@ def test_a_ledger_that_can_not_be_written_stops_it(
     assert len(identified()) == 2
 
 
-def test_a_period_that_is_lengthened_meanwhile_counts(
-    webchat: WebChat, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_period_that_is_lengthened_meanwhile_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "FIRST_CHUNK", 2)
-    many(webchat, 6)
+    many(6)
     chunks = retention.anonymize_expired(now=timezone.now())
     next(chunks)
     WebChat.objects.update(retention_days=None)
@@ -263,14 +254,12 @@ def test_a_chunk_is_made_smaller_when_it_takes_long() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_runs_share_the_work(
-    monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path, webchat: WebChat
-) -> None:
+def test_two_runs_share_the_work(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path
     (tmp_path / outside.FILE).touch()
     monkeypatch.setattr(retention, "FIRST_CHUNK", 3)
     monkeypatch.setattr(retention, "LARGEST_CHUNK", 3)
-    sessions = many(webchat, 24)
+    sessions = many(24)
     results = at_once([run, run])
     assert not [result for result in results if isinstance(result, Exception)], results
     assert sum(result["sessions"] for result in results if isinstance(result, dict)) == 24
@@ -281,10 +270,10 @@ def test_two_runs_share_the_work(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_another_transaction_holds_is_left_to_the_next_run(webchat: WebChat) -> None:
+def test_what_another_transaction_holds_is_left_to_the_next_run() -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time")
-    sessions = many(webchat, 4)
+    sessions = many(4)
     with transaction.atomic():
         Session.objects.select_for_update().get(pk=sessions[0].pk)
         Guest.objects.select_for_update().get(pk=sessions[1].guest_id)
@@ -295,8 +284,8 @@ def test_what_another_transaction_holds_is_left_to_the_next_run(webchat: WebChat
     assert run()["sessions"] == 2
 
 
-def test_the_requester_is_the_system(webchat: WebChat) -> None:
-    ended(webchat, days_ago=40)
+def test_the_requester_is_the_system() -> None:
+    EndedFactory(days_ago=40)
     run()
     assert engine.head().sequence == 1
     assert Erasure.objects.get().requested_by is None

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app import services
 from sessions_app.models import Attachment, Message, Party, Session
 from tests.database import digest, media
-from tests.factories import make_webchat, publish
-from tests.pages import close_files, submit
+from tests.factories import ConsentVersionFactory, ErasureFactory, MessageFactory, WebChatFactory
+from tests.pages import LogIn, close_files, submit
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def room(client: Client) -> str:
-    return submit(client, make_webchat()).headers["Location"]
+    return submit(client, WebChatFactory()).headers["Location"]
 
 
 def send(client: Client, room: str, name: str = "a.txt", content: bytes = b"content") -> Any:
@@ -33,7 +30,7 @@ def send(client: Client, room: str, name: str = "a.txt", content: bytes = b"cont
 def test_both_sides_are_shown(client: Client, room: str) -> None:
     sent = client.post(f"{room}message/", {"text": "<b>Hello</b>"})
     assert sent.headers["Location"] == f"{room}#message_text", "the caret goes back into the text area"
-    services.post_message(Session.objects.get(), sender=Party.OPERATOR, text="Good day")
+    MessageFactory(session=Session.objects.get(), sender=Party.OPERATOR, text="Good day")
     for page in (client.get(room), client.get(f"{room}transcript/")):
         html = page.content.decode()
         assert "&lt;b&gt;Hello&lt;/b&gt;" in html
@@ -137,9 +134,7 @@ def test_leaving_ends_the_conversation(client: Client, room: str) -> None:
     assert len(media()) == 1
 
 
-def test_feedback_is_given_after_the_end_and_can_be_changed(
-    client: Client, room: str, log_in: Callable[[str], Client]
-) -> None:
+def test_feedback_is_given_after_the_end_and_can_be_changed(client: Client, room: str, log_in: LogIn) -> None:
     before = digest()
     assert client.post(f"{room}feedback/", {"stars": "4", "text": "too early"}).status_code == 409
     assert digest() == before
@@ -206,7 +201,7 @@ def test_ended_conversation_can_be_read_until_it_is_erased(client: Client, room:
     response: Any = client.get(file)
     assert b"".join(response.streaming_content) == b"content"
     close_files(response)
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=session)
     for url in (room, f"{room}transcript/", file):
         gone = client.get(url)
         assert gone.status_code == 404
@@ -215,12 +210,12 @@ def test_ended_conversation_can_be_read_until_it_is_erased(client: Client, room:
 
 def test_the_text_agreed_to_is_one_click_away(client: Client, room: str) -> None:
     webchat = Session.objects.get().webchat
-    publish(webchat, "A newer wording.")
+    ConsentVersionFactory(webchat=webchat, wording="A newer wording.")
     link = f'href="/w/{webchat.public_id}/consent/1/en/"'
     assert link in client.get(room).content.decode()
     client.post(f"{room}leave/")
     assert link in client.get(room).content.decode()
-    without = submit(client, make_webchat(entry_form="none", showroom_form="none")).headers["Location"]
+    without = submit(client, WebChatFactory(entry_form="none", showroom_form="none")).headers["Location"]
     assert "/consent/" not in client.get(without).content.decode()
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app import services, streams
 from sessions_app.models import Party, Session
 from sessions_app.streams import Cursor, Event, LiveWatch, Watch
 from sessions_app.transcript import transcript_of
-from tests.factories import make_session, send_file
+from tests.factories import AttachmentFactory, ErasureFactory, MessageFactory, SessionFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a" * 64
@@ -37,7 +35,7 @@ def news(watch: Watch | LiveWatch) -> list[Event]:
 
 
 def say(session: Session, text: str, sender: Party = Party.VISITOR) -> None:
-    services.post_message(session, sender=sender, text=text)
+    MessageFactory(session=session, sender=sender, text=text)
 
 
 def names(events: Sequence[Event]) -> list[str]:
@@ -45,10 +43,10 @@ def names(events: Sequence[Event]) -> list[str]:
 
 
 def test_lines_come_once_in_the_order_of_time() -> None:
-    session = make_session()
+    session = SessionFactory()
     watch = room(session)
     say(session, "first <b>")
-    send_file(session, name="second.txt")
+    AttachmentFactory(session=session, original_name="second.txt")
     say(session, "third", Party.OPERATOR)
     events = news(watch)
     assert names(events) == ["line"] * 3
@@ -62,20 +60,18 @@ def test_lines_come_once_in_the_order_of_time() -> None:
 
 @pytest.mark.parametrize("told", range(5))
 def test_who_comes_back_gets_what_came_since_and_nothing_twice(told: int) -> None:
-    session = make_session()
+    session = SessionFactory()
     for number in range(2):
         say(session, f"text {number}")
-        send_file(session, name=f"file {number}.txt")
+        AttachmentFactory(session=session, original_name=f"file {number}.txt")
     say(session, "text 2")
     events = news(room(session))
     assert [*events[:told], *news(room(session, after=events[told - 1].id if told else ""))] == events
 
 
 def test_two_tabs_that_know_different_things_are_told_what_each_lacks() -> None:
-    session, other = make_session(), make_session(email="petr@example.com")
-    say(other, "somebody else's")
-    for number in range(3):
-        say(session, f"text {number}")
+    session = SessionFactory(messages=["text 0", "text 1", "text 2"])
+    other = SessionFactory(new_guest=True, messages=["somebody else's"])
     first, second, third = (event.id for event in news(room(session)))
     told = streams.read([room(session, first), room(session, second), room(session, third), room(other)])
     lines = [[event.data.split("<p>")[1].split("<")[0] for event in events] for _watch, events in told]
@@ -83,9 +79,8 @@ def test_two_tabs_that_know_different_things_are_told_what_each_lacks() -> None:
 
 
 def test_a_page_and_the_stream_behind_it_show_everything_once() -> None:
-    session = make_session()
-    say(session, "on the page")
-    send_file(session)
+    session = SessionFactory(messages=["on the page"])
+    AttachmentFactory(session=session)
     cursor = Cursor.of(Session.objects.get(pk=session.pk), transcript_of(session))
     assert news(room(session, after=str(cursor))) == []
     say(session, "behind it")
@@ -108,33 +103,30 @@ def test_a_page_and_the_stream_behind_it_show_everything_once() -> None:
     ],
 )
 def test_what_is_no_id_counts_as_the_beginning(odd: str) -> None:
-    session = make_session()
-    say(session, "first")
+    session = SessionFactory(messages=["first"])
     assert names(news(room(session, after=odd))) == ["line"]
 
 
 def test_the_room_is_told_in_the_visitors_language() -> None:
-    session = make_session(language="cs")
-    say(session, "Dobrý den")
-    (event,) = news(room(session))
+    (event,) = news(room(SessionFactory(language="cs", messages=["Dobrý den"])))
     assert "Vy ·" in event.data
 
 
 def test_staff_are_told_that_and_not_what() -> None:
-    session = make_session()
+    session = SessionFactory()
     watch = page(session)
     say(session, "Kassiopeia")
-    send_file(session, name="Kassiopeia.txt")
+    AttachmentFactory(session=session, original_name="Kassiopeia.txt")
     events = news(watch)
     assert names(events) == ["line", "line"]
     assert "Kassiopeia" not in repr(events)
 
 
-def test_joined_ended_and_by_whom(make_user: Callable[..., User]) -> None:
-    session = make_session()
+def test_joined_ended_and_by_whom() -> None:
+    session = SessionFactory()
     visitor, operator = room(session), page(session)
     assert news(visitor) == []
-    services.accept_session(session, operator=make_user("operator"))
+    services.accept_session(session, operator=StaffFactory())
     (joined,) = news(visitor)
     assert (joined.name, joined.last) == ("joined", False)
     assert "An operator has joined" in joined.data
@@ -152,10 +144,10 @@ def test_joined_ended_and_by_whom(make_user: Callable[..., User]) -> None:
 
 
 def test_an_erasure_says_so_and_nothing_else() -> None:
-    session = make_session()
+    session = SessionFactory()
     visitor, operator = room(session), page(session)
     say(session, "Kassiopeia")
-    engine.erase(session, requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=session)
     for watch in (visitor, operator):
         (event,) = news(watch)
         assert (event.name, event.last) == ("erased", True)
@@ -164,7 +156,7 @@ def test_an_erasure_says_so_and_nothing_else() -> None:
 
 
 def test_a_revoked_room_is_told_nothing() -> None:
-    session = make_session()
+    session = SessionFactory()
     watch = room(session)
     say(session, "Kassiopeia")
     Session.objects.filter(pk=session.pk).update(room_key="b" * 64)
@@ -173,7 +165,7 @@ def test_a_revoked_room_is_told_nothing() -> None:
 
 def test_who_may_no_longer_watch_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "RECHECK", 0)
-    session = make_session()
+    session = SessionFactory()
     for watch in (page(session), LiveWatch("")):
         watch.allowed = lambda: True
         assert names(news(watch)) != ["denied"]
@@ -182,17 +174,17 @@ def test_who_may_no_longer_watch_is_sent_away(monkeypatch: pytest.MonkeyPatch) -
         assert (event.name, event.last) == ("denied", True)
 
 
-def test_the_live_view_hears_of_what_it_shows_and_of_nothing_else(make_user: Callable[..., User]) -> None:
-    session, watch = make_session(), LiveWatch("")
+def test_the_live_view_hears_of_what_it_shows_and_of_nothing_else() -> None:
+    session, watch = SessionFactory(), LiveWatch("")
     assert names(news(watch)) == ["changed"]
     assert news(watch) == []
     assert news(LiveWatch(watch.seen)) == []
     services.set_note(session, note="Kassiopeia", result="")
     assert news(watch) == []
     for change in (
-        lambda: make_session(email="petr@example.com"),
+        lambda: SessionFactory(new_guest=True),
         lambda: say(session, "Kassiopeia"),
-        lambda: services.accept_session(session, operator=make_user("operator")),
+        lambda: services.accept_session(session, operator=StaffFactory()),
         lambda: services.end_session(session, by=Party.VISITOR),
     ):
         change()
@@ -204,10 +196,8 @@ def test_the_live_view_hears_of_what_it_shows_and_of_nothing_else(make_user: Cal
 @pytest.mark.parametrize("rooms", [1, 5])
 def test_the_number_of_queries_does_not_grow_with_the_streams(rooms: int) -> None:
     watches: list[Watch | LiveWatch] = [LiveWatch("")]
-    for number in range(rooms):
-        session = make_session(email=f"{number}@example.com")
-        say(session, "x")
-        send_file(session)
+    for session in SessionFactory.create_batch(rooms, new_guest=True, messages=["x"]):
+        AttachmentFactory(session=session)
         watches += [room(session), room(session), page(session)]
     with CaptureQueriesContext(connection) as queries:
         told = streams.read(watches)
@@ -217,8 +207,6 @@ def test_the_number_of_queries_does_not_grow_with_the_streams(rooms: int) -> Non
 
 def test_each_event_of_a_source_has_a_text() -> None:
     """A browser drops an event without data."""
-    session = make_session()
-    say(session, "x")
-    send_file(session)
+    session = AttachmentFactory(session__messages=["x"]).session
     for watch in (room(session), page(session)):
         assert all(event.data.strip() for event in news(watch))

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection, transaction
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app import services
-from sessions_app.models import Party, Session
 from sessions_app.telling import CHANNEL
-from tests.factories import make_session, make_webchat
+from tests.factories import ErasureFactory, MessageFactory, SessionFactory, StaffFactory, WebChatFactory
 from tests.server import on_this_database
 from tests.test_writers import WRITERS, ready_for
 
@@ -41,41 +37,37 @@ def told() -> Iterator[Callable[[], set[str]]]:
         yield new
 
 
-def test_every_change_of_an_open_conversation_is_told(told: Callable[[], set[str]], make_user: Any) -> None:
-    webchat, operator = make_webchat(), make_user("operator")
-    for number, (name, write) in enumerate(WRITERS.items()):
-        session = make_session(webchat, email=f"{number}@example.com")
+def test_every_change_of_an_open_conversation_is_told(told: Callable[[], set[str]]) -> None:
+    webchat, operator = WebChatFactory(), StaffFactory()
+    for name, write in WRITERS.items():
+        session = SessionFactory(webchat=webchat, new_guest=True)
         assert told() == {str(session.pk)}, "the gate"
         ready_for(name, session, operator)
         told()
         write(session, operator)
         assert told() == ({str(session.pk)} if name not in SILENT else set()), name
     for erased in ("session", "guest"):
-        session = make_session(webchat, email=f"{erased}@example.com")
+        session = SessionFactory(webchat=webchat, new_guest=True)
         told()
-        engine.erase(
-            session if erased == "session" else session.guest,  # type: ignore[arg-type]
-            requester=engine.Requester(Door.COMMAND),
-        )
+        ErasureFactory(subject=session if erased == "session" else session.guest)
         assert str(session.pk) in told(), erased
 
 
 def test_hand_written_sql_is_told_and_what_was_rolled_back_is_not(told: Callable[[], set[str]]) -> None:
-    session = make_session()
+    session = SessionFactory()
     told()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE sessions_app_session SET messages_operator = 7 WHERE id = %s", [session.pk])
     assert told() == {str(session.pk)}
     with transaction.atomic():
-        services.post_message(session, sender=Party.VISITOR, text="x")
+        MessageFactory(session=session)
         transaction.set_rollback(True)
     assert told() == set()
 
 
 def test_of_what_is_closed_nothing_is_told(told: Callable[[], set[str]]) -> None:
-    session = make_session()
-    services.end_session(session, by=Party.VISITOR)
+    session = SessionFactory(ended=True)
     told()
     services.set_note(session, note="x", result="")
-    engine.erase(Session.objects.get(), requester=engine.Requester(Door.COMMAND))
+    ErasureFactory(subject=session)
     assert told() == set()

@@ -10,14 +10,14 @@ from django.test import Client
 
 from sessions_app import ticket
 from sessions_app.models import Session
-from tests.factories import make_ticket, make_webchat
+from tests.factories import WebChatFactory, make_ticket
 from tests.pages import COMPLETE, entry_url, ticket_in
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
 
 
-def test_every_single_bit_flip_is_refused() -> None:
-    webchat = make_webchat()
+def test_every_single_bit_flip_is_refused(webchat: WebChat) -> None:
     signed = make_ticket(webchat)
     assert ticket.read(signed, webchat=webchat, channel="chat").language == "en"
     octets = signed.encode()
@@ -32,11 +32,10 @@ def test_every_single_bit_flip_is_refused() -> None:
 @pytest.mark.parametrize("signed", ["", "x", ":", "a:b:c", "\0", "é" * 10, "\ud800", "." * 100_000])
 def test_garbage_is_refused(signed: str) -> None:
     with pytest.raises(ticket.TicketRefused):
-        ticket.read(signed, webchat=make_webchat(), channel="chat")
+        ticket.read(signed, webchat=WebChatFactory(), channel="chat")
 
 
-def test_foreign_signature_is_refused() -> None:
-    webchat = make_webchat()
+def test_foreign_signature_is_refused(webchat: WebChat) -> None:
     payload = signing.loads(make_ticket(webchat), salt="sessions_app.ticket")
     for forged in (
         signing.dumps(payload, salt="another.salt"),
@@ -51,8 +50,8 @@ def test_foreign_signature_is_refused() -> None:
 
 @pytest.mark.parametrize("other", ["webchat", "channel"])
 def test_ticket_of_another_form_answers_403_and_stores_nothing(client: Client, other: str) -> None:
-    webchat = make_webchat()
-    foreign = entry_url(make_webchat()) if other == "webchat" else entry_url(webchat, showroom=True)
+    webchat = WebChatFactory()
+    foreign = entry_url(WebChatFactory()) if other == "webchat" else entry_url(webchat, showroom=True)
     signed = ticket_in(client.get(foreign))
     response = client.post(entry_url(webchat), {"ticket": signed, **COMPLETE})
     assert response.status_code == 403
@@ -62,7 +61,7 @@ def test_ticket_of_another_form_answers_403_and_stores_nothing(client: Client, o
 
 
 def test_expired_ticket_answers_403_with_a_fresh_form(client: Client, settings: object) -> None:
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     signed = ticket_in(client.get(entry_url(webchat)))
     settings.TICKET_MAX_AGE = -1  # type: ignore[attr-defined]
     response = client.post(entry_url(webchat), {"ticket": signed, **COMPLETE})
@@ -72,8 +71,7 @@ def test_expired_ticket_answers_403_with_a_fresh_form(client: Client, settings: 
     assert again.status_code == 302
 
 
-def test_room_secret_is_stored_only_as_digest(client: Client) -> None:
-    webchat = make_webchat()
+def test_room_secret_is_stored_only_as_digest(client: Client, webchat: WebChat) -> None:
     signed = ticket_in(client.get(entry_url(webchat)))
     room = client.post(entry_url(webchat), {"ticket": signed, **COMPLETE}).headers["Location"]
     token = room.split("/")[2]

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.files.base import ContentFile
 
 from anonymization import engine
 from anonymization.models import Asked, Door, Erasure
 from sessions_app import services
 from sessions_app.models import Guest, Party, Session
 from tests.database import digest, dump, media
-from tests.factories import make_session, make_webchat, send_file
+from tests.factories import AttachmentFactory, ErasureFactory, SessionFactory, StaffFactory
 from webchat.models import EntryForm, OnWithdrawal
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +26,7 @@ def kinds(session: Session) -> list[str]:
 
 def test_it_ends_the_conversation_and_appends_the_evidence(settings: Any) -> None:
     settings.ERASURE_TIME_PRECISION = "month"
-    session = make_session(language="cs")
+    session = SessionFactory(language="cs")
     given = session.consent_events.get()
     assert services.withdraw_consent(session) is None
     session.refresh_from_db()
@@ -43,7 +42,7 @@ def test_it_ends_the_conversation_and_appends_the_evidence(settings: Any) -> Non
 
 
 def test_an_ended_conversation_keeps_its_end() -> None:
-    session = make_session()
+    session = SessionFactory()
     services.end_session(session, by=Party.OPERATOR)
     session.refresh_from_db()
     end = session.ended_at
@@ -53,7 +52,7 @@ def test_an_ended_conversation_keeps_its_end() -> None:
 
 
 def test_the_second_time_changes_nothing() -> None:
-    session = make_session()
+    session = SessionFactory()
     services.withdraw_consent(session)
     before = digest()
     with pytest.raises(services.ConsentWithdrawn):
@@ -62,7 +61,7 @@ def test_the_second_time_changes_nothing() -> None:
 
 
 def test_where_no_consent_was_asked_there_is_none_to_withdraw() -> None:
-    session = make_session(make_webchat(entry_form=EntryForm.STANDARD))
+    session = SessionFactory(webchat__entry_form=EntryForm.STANDARD)
     before = digest()
     with pytest.raises(services.NothingToWithdraw):
         services.withdraw_consent(session)
@@ -71,19 +70,16 @@ def test_where_no_consent_was_asked_there_is_none_to_withdraw() -> None:
 
 WRITERS: dict[str, Callable[[Session, User], Any]] = {
     "message": lambda s, o: services.post_message(s, sender=Party.VISITOR, text="Kassiopeia"),
-    "file": lambda s, o: send_file(s, b"Kassiopeia", name="Kassiopeia.txt"),
-    "answered file": lambda s, o: services.attach_file(
-        s, sender=Party.OPERATOR, upload=ContentFile(b"Kassiopeia"), original_name="Kassiopeia.txt",
-        content_type="text/plain", size=10, author=o,
-    ),
+    "file": lambda s, o: AttachmentFactory(session=s),
+    "answered file": lambda s, o: AttachmentFactory(session=s, sender=Party.OPERATOR, author=o),
     "note": lambda s, o: services.set_note(s, note="Kassiopeia", result="Kassiopeia"),
     "accept": lambda s, o: services.accept_session(s, operator=o),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_nothing_is_stored_with_it_any_more(name: str, make_user: Callable[..., User]) -> None:
-    session, operator = make_session(), make_user("operator")
+def test_nothing_is_stored_with_it_any_more(name: str) -> None:
+    session, operator = SessionFactory(), StaffFactory()
     services.withdraw_consent(session)
     before = digest()
     with pytest.raises(services.ConsentWithdrawn):
@@ -94,8 +90,7 @@ def test_nothing_is_stored_with_it_any_more(name: str, make_user: Callable[..., 
 
 
 def test_a_webchat_may_anonymize_at_once() -> None:
-    webchat = make_webchat(on_withdrawal=OnWithdrawal.ANONYMIZE)
-    session = make_session(webchat, name="Kassiopeia")
+    session = SessionFactory(webchat__on_withdrawal=OnWithdrawal.ANONYMIZE, name="Kassiopeia")
     assert "Kassiopeia" in dump()
     record = services.withdraw_consent(session)
     session.refresh_from_db()
@@ -115,7 +110,7 @@ def test_a_withdrawal_holds_where_the_erasure_is_refused(
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise failure
 
-    session = make_session(make_webchat(on_withdrawal=OnWithdrawal.ANONYMIZE))
+    session = SessionFactory(webchat__on_withdrawal=OnWithdrawal.ANONYMIZE)
     monkeypatch.setattr(engine, "erase", refuse)
     assert services.withdraw_consent(session) is None
     assert kinds(session) == ["given", "withdrawn"]
@@ -123,18 +118,15 @@ def test_a_withdrawal_holds_where_the_erasure_is_refused(
 
 
 def test_an_anonymized_session_has_nothing_to_withdraw() -> None:
-    session = make_session()
-    engine.erase(session, requester=engine.Requester(Door.PAGE))
+    session = SessionFactory()
+    ErasureFactory(subject=session)
     with pytest.raises(services.SessionClosed):
         services.withdraw_consent(session)
     assert kinds(session) == ["given"]
 
 
 def test_an_erasure_takes_the_exact_time_and_leaves_the_evidence() -> None:
-    session = make_session()
-    services.withdraw_consent(session)
-    engine.erase(session, requester=engine.Requester(Door.PAGE))
-    session.refresh_from_db()
+    session = SessionFactory(withdrawn=True, anonymized=True)
     assert (session.withdrawn_at, session.consent_key) == (None, None)
     assert kinds(session) == ["given", "withdrawn"]
-    assert Erasure.objects.get().door == Door.PAGE
+    assert Erasure.objects.get().door == Door.COMMAND

@@ -15,7 +15,7 @@ from anonymization.models import Door, Erasure
 from sessions_app import services
 from sessions_app.models import ConsentEvent, Message, Party, Session
 from tests.database import dump
-from tests.factories import make_webchat
+from tests.factories import SessionFactory, WebChatFactory
 from tests.pages import submit
 from tests.races import at_once, wait_until_blocked_by_me
 from tests.sessions_app.test_my_consent import consent_url
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_eight_withdrawals_at_once_are_one() -> None:
-    url = consent_url(submit(Client(), make_webchat()).headers["Location"])
+    url = consent_url(submit(Client(), WebChatFactory()).headers["Location"])
     answers: list[Any] = at_once([partial(Client().post, f"{url}withdraw/")] * 8)
     assert [answer.status_code for answer in answers] == [200] * 8
     told = [b"You have withdrawn your consent" in answer.content for answer in answers]
@@ -34,7 +34,7 @@ def test_eight_withdrawals_at_once_are_one() -> None:
 
 
 def test_the_second_waits_for_the_first_and_reads_what_it_did() -> None:
-    url = consent_url(submit(Client(), make_webchat()).headers["Location"])
+    url = consent_url(submit(Client(), WebChatFactory()).headers["Location"])
 
     def withdraw() -> Any:
         (answer,) = at_once([partial(Client().post, f"{url}withdraw/")])
@@ -55,10 +55,9 @@ def test_the_second_waits_for_the_first_and_reads_what_it_did() -> None:
 
 @pytest.mark.parametrize("at_its_end", list(OnWithdrawal))
 def test_withdrawal_message_and_erasure_at_once(at_its_end: OnWithdrawal) -> None:
-    webchat = make_webchat(on_withdrawal=at_its_end)
-    for number in range(3):
-        submit(Client(), webchat, email=f"{number}@example.com")
-        session = Session.objects.latest("pk")
+    webchat = WebChatFactory(on_withdrawal=at_its_end)
+    for _number in range(3):
+        session = SessionFactory(webchat=webchat, new_guest=True)
         results: list[Any] = at_once(
             [
                 partial(services.withdraw_consent, session),

@@ -43,23 +43,19 @@ def prepare() -> str:
     from django.core.management import call_command
     from django.test import Client
 
-    from anonymization import engine
-    from anonymization.models import Door
-    from api.models import Right
-    from api.services import create_client
-    from sessions_app.models import Party
-    from sessions_app.services import post_message
-    from tests.factories import make_session, make_webchat
+    from tests.factories import ApiClientFactory, SessionFactory, WebChatFactory
 
     call_command("migrate", verbosity=0)
-    webchat = make_webchat(name="Shop Prague")
+    webchat = WebChatFactory(name="Shop Prague")
     for number in range(SESSIONS):
-        session = make_session(webchat, email=f"guest{number}@example.com")
-        post_message(session, sender=Party.VISITOR, text="Hello")
-        if number % 2:
-            engine.erase(session, requester=engine.Requester(Door.COMMAND))
-    client, secret = create_client("Torture", rights=list(Right.values), created_by=None)
-    form = {"grant_type": "client_credentials", "client_id": client.client_id, "client_secret": secret}
+        SessionFactory(
+            webchat=webchat,
+            email=f"guest{number}@example.com",
+            messages=["Hello"],
+            anonymized=bool(number % 2),
+        )
+    client = ApiClientFactory()
+    form = {"grant_type": "client_credentials", "client_id": client.client_id, "client_secret": client.secret}
     token: str = Client().post("/login/connect/token", form).json()["access_token"]
     return token
 

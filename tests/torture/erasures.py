@@ -17,9 +17,9 @@ from anonymization import engine, files, outside, restoration, verification
 from anonymization.ledger import BrokenChain, subject_of
 from anonymization.models import Door, Erasure, FileDeletion
 from sessions_app import services
-from sessions_app.models import Attachment, Channel, Guest, Message, Party, Session, Signal
+from sessions_app.models import Attachment, Guest, Message, Party, Session, Signal
 from tests.database import digest, flush, media
-from tests.factories import make_session, make_webchat, send_file
+from tests.factories import AttachmentFactory, SessionFactory, WebChatFactory
 from webchat.models import WebChat
 
 COMMAND = engine.Requester(Door.COMMAND)
@@ -56,7 +56,7 @@ def begin_anew() -> WebChat:
     assert ledger is not None
     ledger.unlink(missing_ok=True)
     outside.begin(ledger, entries=[])
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     make_somebody(webchat)
     return webchat
 
@@ -65,11 +65,10 @@ def make_somebody(webchat: WebChat, *, sessions: int = 2, files: int = 1, messag
     """Return a stored person with so many sessions, each with so many messages and files."""
     token = f"torture{next(_numbers):08d}"
     person: dict[str, Any] = {"name": f"Jana {token}", "email": f"{token}@example.com"}
-    made = [make_session(webchat, **person, channel=Channel.AV) for _ in range(sessions)]
+    person |= {"showroom": True, "messages": [f"I am {token}"] * messages}
+    made = SessionFactory.create_batch(sessions, webchat=webchat, **person)
     somebody = Somebody(made, token)
     for session in made:
-        for _ in range(messages):
-            services.post_message(session, sender=Party.VISITOR, text=f"I am {token}")
         services.post_signal(session, sender=Party.VISITOR, kind="offer", body=token)
         somebody.files.update(attach(session, token) for _ in range(files))
     return somebody
@@ -77,8 +76,8 @@ def make_somebody(webchat: WebChat, *, sessions: int = 2, files: int = 1, messag
 
 def attach(session: Session, token: str) -> str:
     """Send a file and return its stored name."""
-    name: str = send_file(session, token.encode(), name=f"{token}.txt").file.name
-    return name
+    sent = AttachmentFactory(session=session, content=token.encode(), original_name=f"{token}.txt")
+    return str(sent.file.name)
 
 
 def throw_connection_away() -> None:

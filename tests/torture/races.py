@@ -20,7 +20,7 @@ from anonymization.models import Erasure
 from sessions_app import services
 from sessions_app.models import Attachment, Channel, Guest, Message, Party, Session, Signal
 from tests.database import dump, media
-from tests.factories import make_session
+from tests.factories import SessionFactory, StaffFactory
 from tests.races import at_once
 from tests.torture.erasures import COMMAND, attach, begin_anew
 from tests.torture.work import Trial
@@ -34,7 +34,7 @@ Writer = Callable[[Session, User], object]
 
 
 def _visit_again(session: Session, operator: User) -> Session:
-    return make_session(session.webchat, name=TOKEN, email=session.entered_email)
+    return SessionFactory(webchat=session.webchat, name=TOKEN, email=session.entered_email)
 
 
 def _leave_old_signal(session: Session, operator: User) -> None:
@@ -71,7 +71,7 @@ def trials(batch: int) -> Iterator[Trial]:
     """Let each writer race, and two to eight erasures of one person."""
     chance = random.Random(batch)  # noqa: S311  no secret
     webchat = begin_anew()
-    operator = User.objects.create_user("operator")
+    operator = StaffFactory()
     for number in range(ROUNDS):
         for name in WRITERS:
             email = f"{name}.{number}@example.com"
@@ -82,7 +82,7 @@ def trials(batch: int) -> Iterator[Trial]:
 
 def _race(webchat: WebChat, operator: User, name: str, email: str, chance: random.Random) -> str:
     channel = Channel.AV if name in {"signal", "connected", "old signals"} else Channel.CHAT
-    session, writer = make_session(webchat, name=TOKEN, email=email, channel=channel), WRITERS[name]
+    session, writer = SessionFactory(webchat=webchat, name=TOKEN, email=email, channel=channel), WRITERS[name]
     if name in _BEFORE:
         _BEFORE[name](session, operator)
     subject = session.guest if chance.random() < 0.5 else session
@@ -108,7 +108,7 @@ def _erase(subject: Any) -> Any:
 
 def _erasures(webchat: WebChat, email: str, chance: random.Random) -> str:
     """Erase a person and one of their two sessions, up to eight times at once."""
-    session, _other = (make_session(webchat, name=TOKEN, email=email) for _ in range(2))
+    session, _other = SessionFactory.create_batch(2, webchat=webchat, name=TOKEN, email=email)
     subjects = [chance.choice([session, session.guest]) for _ in range(chance.randint(2, 8))]
     results = at_once([partial(_erase, subject) for subject in [session.guest, *subjects]])
     if wrong := [result for result in results if isinstance(result, Exception)]:

@@ -8,7 +8,7 @@ from django.db.models import TextField
 
 from anonymization import triggers
 from anonymization.checks import check_database
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from tests.webchat import append_only
 from tests.webchat.append_only import ORM, SQL, execute, refused, rows
 from webchat.models import ConsentText, ConsentVersion
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def text():
-    return make_webchat().current_text("cs")
+    return WebChatFactory().current_text("cs")
 
 
 @pytest.mark.parametrize("way", ORM)
@@ -54,7 +54,7 @@ def test_not_by_the_stock_admin(text, log_in):
 def test_new_rows_are_welcome(text):
     before = rows()
 
-    make_webchat()
+    WebChatFactory()
 
     assert len(rows()["webchat_consenttext"]) == len(before["webchat_consenttext"]) + 2
 

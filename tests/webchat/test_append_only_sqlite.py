@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from django.db import connection
 
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from tests.webchat.append_only import execute, refused
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +21,7 @@ def _sqlite_only():
 
 @pytest.fixture
 def text():
-    return make_webchat().current_text("cs")
+    return WebChatFactory().current_text("cs")
 
 
 @pytest.fixture

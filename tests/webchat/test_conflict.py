@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.factories import make_webchat, publish
+from tests.factories import WebChatFactory
 from tests.webchat.editor import sent
 
 pytestmark = pytest.mark.django_db
@@ -10,8 +10,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize("act", ["review", "publish"])
 def test_it_shows_the_difference_and_keeps_everything_typed(log_in, act):
-    webchat = make_webchat()
-    publish(webchat, "What the other one wrote")
+    webchat = WebChatFactory(published=["What was there", "What the other one wrote"])
 
     response = log_in("administrator").post(
         f"/settings/webchat/{webchat.pk}/forms/publish/",
@@ -31,8 +30,7 @@ def test_it_shows_the_difference_and_keeps_everything_typed(log_in, act):
 
 
 def test_it_can_be_published_on_purpose_as_the_next_version(log_in):
-    webchat = make_webchat()
-    publish(webchat, "What the other one wrote")
+    webchat = WebChatFactory(published=["What was there", "What the other one wrote"])
     administrator = log_in("administrator")
     url = f"/settings/webchat/{webchat.pk}/forms/publish/"
     assert administrator.post(url, sent("publish", based_on=1)).status_code == 409
@@ -43,8 +41,7 @@ def test_it_can_be_published_on_purpose_as_the_next_version(log_in):
     assert webchat.current_text("en").label == "I agree with the new text (en)"
 
 
-def test_the_same_publication_sent_twice_gives_one_version(log_in):
-    webchat = make_webchat()
+def test_the_same_publication_sent_twice_gives_one_version(log_in, webchat):
     administrator = log_in("administrator")
     url = f"/settings/webchat/{webchat.pk}/forms/publish/"
 

@@ -5,17 +5,12 @@ from html import unescape
 
 import pytest
 
-from tests.factories import make_webchat, publish
+from tests.factories import WebChatFactory
 from tests.webchat.editor import sent
 from webchat.consent_html import DraftText
 from webchat.services import publish_consent
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def administrator(log_in):
-    return log_in("administrator")
 
 
 def url(webchat):
@@ -30,7 +25,7 @@ def hidden_fields(response):
 
 
 def test_the_editor_starts_with_the_default_texts(administrator):
-    webchat = make_webchat(published=False, entry_form="none", showroom_form="none")
+    webchat = WebChatFactory(published=[], entry_form="none", showroom_form="none")
 
     page = administrator.get(f"/settings/webchat/{webchat.pk}/forms/").content.decode()
 
@@ -41,8 +36,7 @@ def test_the_editor_starts_with_the_default_texts(administrator):
 
 
 def test_the_editor_goes_on_with_the_current_texts(administrator):
-    webchat = make_webchat()
-    publish(webchat, "The second wording")
+    webchat = WebChatFactory(published=["The first wording", "The second wording"])
 
     page = administrator.get(f"/settings/webchat/{webchat.pk}/forms/").content.decode()
 
@@ -51,9 +45,7 @@ def test_the_editor_goes_on_with_the_current_texts(administrator):
 
 
 @pytest.mark.parametrize("language", ["en", "cs"])
-def test_preview_shows_the_visitors_form_with_label_and_text(administrator, language):
-    webchat = make_webchat()
-
+def test_preview_shows_the_visitors_form_with_label_and_text(administrator, language, webchat):
     response = administrator.post(url(webchat), sent(f"preview:{language}", based_on=1))
 
     page = response.content.decode()
@@ -66,8 +58,7 @@ def test_preview_shows_the_visitors_form_with_label_and_text(administrator, lang
 
 
 @pytest.mark.parametrize("act", ["preview", "review"])
-def test_preview_and_review_hand_on_everything_typed(administrator, act):
-    webchat = make_webchat()
+def test_preview_and_review_hand_on_everything_typed(administrator, act, webchat):
     typed = sent(
         act,
         based_on=1,
@@ -82,9 +73,7 @@ def test_preview_and_review_hand_on_everything_typed(administrator, act):
     assert hidden_fields(response) == {name: str(value) for name, value in typed.items() if name != "act"}
 
 
-def test_a_label_is_one_line_however_it_was_typed(administrator):
-    webchat = make_webchat()
-
+def test_a_label_is_one_line_however_it_was_typed(administrator, webchat):
     typed = sent("publish", based_on=1, label_en=" I agree\r\nwith  the\ttext ")
     assert administrator.post(url(webchat), typed).status_code == 302
 
@@ -92,15 +81,13 @@ def test_a_label_is_one_line_however_it_was_typed(administrator):
 
 
 def test_a_label_is_seen_whole_while_it_is_written(administrator):
-    page = administrator.get(f"/settings/webchat/{make_webchat().pk}/forms/").content.decode()
+    page = administrator.get(f"/settings/webchat/{WebChatFactory().pk}/forms/").content.decode()
 
     (label,) = re.findall(r'<textarea name="label_en"[^>]*>', page)
     assert 'rows="2"' in label
 
 
-def test_a_preview_names_languages_as_the_form_does(administrator, client):
-    webchat = make_webchat()
-
+def test_a_preview_names_languages_as_the_form_does(administrator, client, webchat):
     preview = administrator.post(url(webchat), sent("preview", based_on=1)).content.decode()
     form = client.get(f"/w/{webchat.public_id}/").content.decode()
 
@@ -108,8 +95,7 @@ def test_a_preview_names_languages_as_the_form_does(administrator, client):
     assert names == [["English", "Česky"]] * 2
 
 
-def test_back_to_editing_keeps_what_was_typed(administrator):
-    webchat = make_webchat()
+def test_back_to_editing_keeps_what_was_typed(administrator, webchat):
     typed = sent("edit", based_on=1, label_en="", body_en="<p>Half a sen")
 
     page = unescape(administrator.post(url(webchat), typed).content.decode())
@@ -119,9 +105,7 @@ def test_back_to_editing_keeps_what_was_typed(administrator):
     assert 'name="based_on" value="1"' in page
 
 
-def test_review_says_the_number_and_shows_the_difference(administrator):
-    webchat = make_webchat()
-
+def test_review_says_the_number_and_shows_the_difference(administrator, webchat):
     page = administrator.post(url(webchat), sent("review", based_on=1)).content.decode()
 
     assert "This will become version 2" in page
@@ -133,7 +117,7 @@ def test_review_says_the_number_and_shows_the_difference(administrator):
 
 @pytest.mark.parametrize(("showroom", "says"), [("standard", True), ("gdpr", False)])
 def test_it_says_when_a_publication_has_no_effect_yet(administrator, showroom, says):
-    webchat = make_webchat(entry_form="none", showroom_form=showroom)
+    webchat = WebChatFactory(entry_form="none", showroom_form=showroom)
 
     review = administrator.post(url(webchat), sent("review", based_on=1)).content.decode()
     page = administrator.post(url(webchat), sent("publish", based_on=1), follow=True).content.decode()
@@ -145,7 +129,7 @@ def test_it_says_when_a_publication_has_no_effect_yet(administrator, showroom, s
 
 
 def test_review_folds_what_did_not_change(administrator):
-    webchat = make_webchat(languages=["en"])
+    webchat = WebChatFactory(languages=["en"])
     start = "<p>First</p><p>Second</p><p>Third</p><p>Fourth</p>"
     texts = {"en": DraftText("I agree", start + "<p>Old end</p>")}
     publish_consent(webchat, texts=texts, based_on=1, published_by=None)
@@ -163,8 +147,7 @@ def test_review_folds_what_did_not_change(administrator):
     assert "<del>Old</del><ins>New</ins> end" in after
 
 
-def test_publish_publishes_what_was_reviewed(administrator):
-    webchat = make_webchat()
+def test_publish_publishes_what_was_reviewed(administrator, webchat):
     review = administrator.post(url(webchat), sent("review", based_on=1))
 
     response = administrator.post(url(webchat), hidden_fields(review) | {"act": "publish"}, follow=True)

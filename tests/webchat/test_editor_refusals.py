@@ -4,17 +4,12 @@ from html import unescape
 
 import pytest
 
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from tests.webchat.editor import sent
 from webchat.consent_html import MAX_BODY, MAX_LABEL
 from webchat.models import ConsentVersion
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def administrator(log_in):
-    return log_in("administrator")
 
 
 def refused(administrator, webchat, act, **changed):
@@ -28,8 +23,7 @@ def refused(administrator, webchat, act, **changed):
 
 
 @pytest.mark.parametrize("act", ["review", "publish"])
-def test_it_refuses_a_text_that_equals_the_current_one(administrator, act):
-    webchat = make_webchat()
+def test_it_refuses_a_text_that_equals_the_current_one(administrator, act, webchat):
     same = {f"label_{c}": f"I agree ({c})" for c in ("en", "cs")}
     same |= {f"body_{c}": f"<p>We  process your data to answer you. ({c})</p>\n\n" for c in ("en", "cs")}
 
@@ -51,7 +45,7 @@ def test_it_refuses_a_text_that_equals_the_current_one(administrator, act):
     ],
 )
 def test_it_refuses_incomplete_texts_and_keeps_what_was_typed(administrator, act, changed, reason):
-    page = refused(administrator, make_webchat(), act, **changed)
+    page = refused(administrator, WebChatFactory(), act, **changed)
 
     assert reason in page
     assert "I agree with the new text" in page

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.factories import make_session, make_webchat, publish
+from tests.factories import ConsentVersionFactory, SessionFactory, WebChatFactory
 from tests.webchat.editor import sent
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ CHOICES = ["none", "standard", "gdpr"]
 @pytest.mark.parametrize("entry", CHOICES)
 @pytest.mark.parametrize("showroom", CHOICES)
 def test_both_menus_are_saved_together(log_in, entry, showroom):
-    webchat = make_webchat(entry_form="standard", showroom_form="standard")
+    webchat = WebChatFactory(entry_form="standard", showroom_form="standard")
 
     chosen = {"entry_form": entry, "showroom_form": showroom}
     page = log_in("administrator").post(url(webchat), chosen, follow=True).content.decode()
@@ -34,7 +34,7 @@ def test_both_menus_are_saved_together(log_in, entry, showroom):
 
 
 def test_the_menus_have_one_button(log_in):
-    page = log_in("administrator").get(url(make_webchat())).content.decode()
+    page = log_in("administrator").get(url(WebChatFactory())).content.decode()
 
     assert page.count(">Save</button>") == 1
     assert page.index('href="#versions"') < page.index('id="consent-editor"')
@@ -42,7 +42,7 @@ def test_the_menus_have_one_button(log_in):
 
 @pytest.mark.parametrize("menu", ["entry_form", "showroom_form"])
 def test_gdpr_is_refused_while_nothing_is_published(log_in, menu):
-    webchat = make_webchat(published=False, entry_form="none", showroom_form="none")
+    webchat = WebChatFactory(published=[], entry_form="none", showroom_form="none")
 
     other = "entry_form" if menu == "showroom_form" else "showroom_form"
     response = log_in("administrator").post(url(webchat), {menu: "gdpr", other: "standard"})
@@ -61,7 +61,7 @@ def test_gdpr_is_refused_while_nothing_is_published(log_in, menu):
 @pytest.mark.parametrize("choice", ["", "GDPR", "gdpr ", "none,gdpr", "\0", None])
 @pytest.mark.parametrize("menu", ["entry_form", "showroom_form"])
 def test_an_unknown_choice_is_refused_and_nothing_is_saved(log_in, menu, choice):
-    webchat = make_webchat(entry_form="standard", showroom_form="standard")
+    webchat = WebChatFactory(entry_form="standard", showroom_form="standard")
 
     chosen = {"entry_form": "none", "showroom_form": "none"} | {menu: choice}
     if choice is None:
@@ -74,9 +74,7 @@ def test_an_unknown_choice_is_refused_and_nothing_is_saved(log_in, menu, choice)
     assert (webchat.entry_form, webchat.showroom_form) == ("standard", "standard")
 
 
-def test_a_menu_never_publishes(log_in):
-    webchat = make_webchat()
-
+def test_a_menu_never_publishes(log_in, webchat):
     log_in("administrator").post(
         url(webchat), sent("publish", based_on=1) | {"entry_form": "none", "showroom_form": "none"}
     )
@@ -84,11 +82,10 @@ def test_a_menu_never_publishes(log_in):
     assert webchat.consent_versions.count() == 1
 
 
-def test_versions_are_listed_with_author_languages_and_sessions(log_in, make_user):
-    webchat = make_webchat()
-    make_session(webchat, language="en")
-    make_session(webchat, language="cs", email="other@example.com")
-    publish(webchat, "The second")
+def test_versions_are_listed_with_author_languages_and_sessions(log_in, webchat):
+    SessionFactory(webchat=webchat, language="en")
+    SessionFactory(webchat=webchat, language="cs", new_guest=True)
+    ConsentVersionFactory(webchat=webchat, wording="The second")
 
     page = log_in("administrator").get(url(webchat)).content.decode()
 
@@ -98,18 +95,16 @@ def test_versions_are_listed_with_author_languages_and_sessions(log_in, make_use
 
 
 def test_no_query_a_version(log_in):
-    webchat, administrator = make_webchat(), log_in("administrator")
+    webchat, administrator = WebChatFactory(), log_in("administrator")
 
     def queries():
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+        with CaptureQueriesContext(connection) as captured:
             administrator.get(url(webchat))
         return len(captured)
 
     few = queries()
     for wording in ("two", "three", "four"):
-        publish(webchat, wording)
+        ConsentVersionFactory(webchat=webchat, wording=wording)
     assert queries() == few
 
 
@@ -120,8 +115,7 @@ def give(client, permission):
     return client
 
 
-def test_whoever_may_not_publish_sees_no_editor_and_can_not_publish(log_in):
-    webchat = make_webchat()
+def test_whoever_may_not_publish_sees_no_editor_and_can_not_publish(log_in, webchat):
     client = give(log_in("stranger"), "manage_settings")
 
     assert 'id="consent-editor"' not in client.get(url(webchat)).content.decode()
@@ -130,8 +124,7 @@ def test_whoever_may_not_publish_sees_no_editor_and_can_not_publish(log_in):
     assert webchat.consent_versions.count() == 1
 
 
-def test_whoever_may_only_publish_can_not_change_settings(log_in):
-    webchat = make_webchat()
+def test_whoever_may_only_publish_can_not_change_settings(log_in, webchat):
     client = give(log_in("stranger"), "publish_consent")
 
     assert client.post(url(webchat), {"entry_form": "none"}).status_code == 403
@@ -145,7 +138,7 @@ PAGES = ["", "add/", "{pk}/", "{pk}/archive/", "{pk}/restore/", "{pk}/forms/", "
 @pytest.mark.parametrize("page", [*PAGES, "{pk}/forms/publish/"])
 @pytest.mark.parametrize("role", ["support", "operator", "officer", "stranger"])
 def test_other_staff_are_refused(log_in, role, page):
-    address = "/settings/webchat/" + page.format(pk=make_webchat().pk)
+    address = "/settings/webchat/" + page.format(pk=WebChatFactory().pk)
     client = log_in(role)
 
     assert client.get(address).status_code == 403
@@ -154,7 +147,7 @@ def test_other_staff_are_refused(log_in, role, page):
 
 @pytest.mark.parametrize("page", [*PAGES, "{pk}/forms/publish/"])
 def test_nobody_is_sent_to_the_log_in(client, page):
-    address = "/settings/webchat/" + page.format(pk=make_webchat().pk)
+    address = "/settings/webchat/" + page.format(pk=WebChatFactory().pk)
 
     for response in (client.get(address), client.post(address)):
         assert (response.status_code, response["Location"]) == (302, f"/accounts/login/?next={address}")
@@ -162,6 +155,6 @@ def test_nobody_is_sent_to_the_log_in(client, page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_administrator_opens_every_page(log_in, page):
-    address = "/settings/webchat/" + page.format(pk=make_webchat().pk)
+    address = "/settings/webchat/" + page.format(pk=WebChatFactory().pk)
 
     assert log_in("administrator").get(address).status_code == 200

@@ -4,7 +4,7 @@ import html
 
 import pytest
 
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -17,17 +17,12 @@ GOOD = {
 }
 
 
-@pytest.fixture
-def administrator(log_in):
-    return log_in("administrator")
-
-
 def page_of(webchat):
     return f"/settings/webchat/{webchat.pk}/install/"
 
 
 def test_the_code_is_one_line_and_a_link_for_each_channel(administrator):
-    webchat = make_webchat(default_language="cs", showroom_button={"cs": "Ukažte <b>mi</b> to"})
+    webchat = WebChatFactory(default_language="cs", showroom_button={"cs": "Ukažte <b>mi</b> to"})
     page = administrator.get(page_of(webchat)).content.decode()
 
     base = f"http://testserver/w/{webchat.public_id}/"
@@ -42,9 +37,7 @@ def test_the_code_is_one_line_and_a_link_for_each_channel(administrator):
     assert f'<script src="{base}' not in page
 
 
-def test_it_saves_sites_texts_and_position(administrator):
-    webchat = make_webchat()
-
+def test_it_saves_sites_texts_and_position(administrator, webchat):
     assert administrator.post(page_of(webchat), GOOD).status_code == 302
 
     webchat.refresh_from_db()
@@ -57,7 +50,7 @@ def test_it_saves_sites_texts_and_position(administrator):
 
 
 def test_an_emptied_text_becomes_the_products_own_and_a_language_not_offered_keeps_its(administrator):
-    webchat = make_webchat(chat_button={"en": "Ask us", "de": "Fragen Sie"})
+    webchat = WebChatFactory(chat_button={"en": "Ask us", "de": "Fragen Sie"})
 
     administrator.post(page_of(webchat), GOOD | {"chat_button_en": " "})
 
@@ -66,8 +59,7 @@ def test_an_emptied_text_becomes_the_products_own_and_a_language_not_offered_kee
     assert 'placeholder="Chat with us"' in administrator.get(page_of(webchat)).content.decode()
 
 
-def test_only_what_changed_is_written(administrator):
-    webchat = make_webchat()
+def test_only_what_changed_is_written(administrator, webchat):
     administrator.post(page_of(webchat), GOOD)
     type(webchat).objects.update(name="Renamed meanwhile", colour="#123456")
 
@@ -95,7 +87,7 @@ def test_only_what_changed_is_written(administrator):
     ],
 )
 def test_a_wrong_value_is_shown_at_its_field_and_nothing_is_saved(administrator, field, value):
-    webchat = make_webchat(site="https://as-before.example.com")
+    webchat = WebChatFactory(site="https://as-before.example.com")
 
     response = administrator.post(page_of(webchat), GOOD | {field: value})
 
@@ -116,5 +108,5 @@ def test_a_wrong_value_is_shown_at_its_field_and_nothing_is_saved(administrator,
     ],
 )
 def test_it_says_when_no_site_shows_anything(administrator, fields, said):
-    assert said in administrator.get(page_of(make_webchat(**fields))).content.decode()
-    assert said not in administrator.get(page_of(make_webchat(site=SITES))).content.decode()
+    assert said in administrator.get(page_of(WebChatFactory(**fields))).content.decode()
+    assert said not in administrator.get(page_of(WebChatFactory(site=SITES))).content.decode()

@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from tests.webchat.test_webchats import GOOD
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def upload(log_in, django_capture_on_commit_callbacks):
     ("kind", "content_type"), [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp")]
 )
 def test_it_is_served_as_the_picture_it_is_and_as_nothing_else(upload, client, kind, content_type):
-    webchat, content = make_webchat(), picture(kind)
+    webchat, content = WebChatFactory(), picture(kind)
 
     assert upload(webchat, content, name="../Jana Nováková.html").status_code == 302
 
@@ -68,9 +68,7 @@ def test_it_is_served_as_the_picture_it_is_and_as_nothing_else(upload, client, k
     ],
     ids=["svg", "html", "gif", "cut", "empty", "heavy", "wide", "bomb"],
 )
-def test_anything_else_is_refused_at_the_field(upload, client, content, reason):
-    webchat = make_webchat()
-
+def test_anything_else_is_refused_at_the_field(upload, client, content, reason, webchat):
     response = upload(webchat, content)
 
     assert response.status_code == 422
@@ -80,8 +78,7 @@ def test_anything_else_is_refused_at_the_field(upload, client, content, reason):
     assert client.get(f"/w/{webchat.public_id}/logo/").status_code == 404
 
 
-def test_a_replaced_or_removed_logo_leaves_no_file(upload, log_in):
-    webchat = make_webchat()
+def test_a_replaced_or_removed_logo_leaves_no_file(upload, log_in, webchat):
     upload(webchat, picture())
     first = webchat.logo.name
 
@@ -95,8 +92,7 @@ def test_a_replaced_or_removed_logo_leaves_no_file(upload, log_in):
     assert not default_storage.exists(second)
 
 
-def test_saving_something_else_keeps_the_logo(upload):
-    webchat = make_webchat()
+def test_saving_something_else_keeps_the_logo(upload, webchat):
     upload(webchat, picture())
     name = webchat.logo.name
 
@@ -106,8 +102,7 @@ def test_saving_something_else_keeps_the_logo(upload):
     assert default_storage.exists(name)
 
 
-def test_a_logo_whose_file_is_gone_is_404(upload, client):
-    webchat = make_webchat()
+def test_a_logo_whose_file_is_gone_is_404(upload, client, webchat):
     upload(webchat, picture())
     default_storage.delete(webchat.logo.name)
 

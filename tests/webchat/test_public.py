@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from django.contrib.staticfiles import finders
 
-from tests.factories import make_webchat, publish
+from tests.factories import WebChatFactory
 from webchat import services
 from webchat.consent_html import DraftText
 
@@ -14,9 +14,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def webchat():
-    webchat = make_webchat()
-    publish(webchat, "The second wording, žluťoučký kůň")
-    return webchat
+    return WebChatFactory(published=["The first wording", "The second wording, žluťoučký kůň"])
 
 
 def address(webchat, number, language):
@@ -79,7 +77,7 @@ def test_the_icon_that_a_browser_asks_for_beside_it_is_found(client):
 @pytest.mark.parametrize("rest", ["0/en/", "3/en/", "1/de/", "1/xx/", "9223372036854775808/en/", "-1/en/"])
 def test_what_was_never_published_is_404(client, webchat, rest):
     assert client.get(f"/w/{webchat.public_id}/consent/{rest}").status_code == 404
-    assert client.get(f"/w/{make_webchat(published=False).public_id}/consent/1/en/").status_code == 404
+    assert client.get(f"/w/{WebChatFactory(published=[]).public_id}/consent/1/en/").status_code == 404
 
 
 @pytest.mark.parametrize("page", ["consent/1/en/", "theme.css", "logo/"])
@@ -89,7 +87,7 @@ def test_it_can_only_be_read(client, webchat, page):
 
 
 def test_a_hostile_label_and_body_are_served_as_text(client, log_in):
-    webchat = make_webchat(published=False, name="<script>name()</script>")
+    webchat = WebChatFactory(published=[], name="<script>name()</script>")
     hostile = DraftText(
         "<script>label()</script>",
         "<p>Fine<img src=x onerror=body()></p><script>body()</script>"

@@ -2,9 +2,10 @@
 
 import hashlib
 
+import factory
 import pytest
 
-from tests.factories import make_webchat, publish
+from tests.factories import ConsentVersionFactory, StaffFactory, WebChatFactory
 from webchat import services
 from webchat.consent_html import MAX_BODY, MAX_LABEL, DraftText
 from webchat.models import ConsentText, ConsentVersion
@@ -21,14 +22,15 @@ def publish_texts(webchat, texts=TEXTS, based_on=0, **texts_changed):
 
 
 def test_it_counts_from_one_for_each_webchat():
-    shop, other = make_webchat(published=False), make_webchat(published=False)
+    shop, other = WebChatFactory(published=[]), WebChatFactory(published=[])
 
-    assert [publish(shop, wording).number for wording in ("one", "two", "three")] == [1, 2, 3]
-    assert publish(other).number == 1
+    versions = ConsentVersionFactory.create_batch(3, webchat=shop, wording=factory.Iterator("abc"))
+    assert [version.number for version in versions] == [1, 2, 3]
+    assert ConsentVersionFactory(webchat=other).number == 1
 
 
 def test_it_stores_the_sanitised_text_and_the_digest_of_the_document():
-    webchat = make_webchat(published=False)
+    webchat = WebChatFactory(published=[])
     hostile = DraftText("I  agree\n", '<p onclick="x()">One<script>alert(1)</script></p>')
 
     version = publish_texts(webchat, en=hostile)
@@ -39,9 +41,9 @@ def test_it_stores_the_sanitised_text_and_the_digest_of_the_document():
     assert text.sha256 == hashlib.sha256(text.document.encode()).hexdigest()
 
 
-def test_it_records_who_published(make_user):
-    administrator = make_user("administrator")
-    webchat = make_webchat(published=False)
+def test_it_records_who_published():
+    administrator = StaffFactory(role="administrator")
+    webchat = WebChatFactory(published=[])
 
     version = services.publish_consent(webchat, texts=TEXTS, based_on=0, published_by=administrator)
 
@@ -49,7 +51,7 @@ def test_it_records_who_published(make_user):
 
 
 def test_it_refuses_texts_that_are_equal_after_sanitising():
-    webchat = make_webchat(published=False)
+    webchat = WebChatFactory(published=[])
     publish_texts(webchat)
 
     same = DraftText(" I  agree ", "<div><p>One<script>x</script></p></div>\n\n")
@@ -63,7 +65,7 @@ def test_it_refuses_texts_that_are_equal_after_sanitising():
     "missing", [DraftText("", "<p>x</p>"), DraftText("x", ""), DraftText("x", "<p> </p>")]
 )
 def test_it_refuses_when_a_language_of_the_webchat_has_no_text(missing):
-    webchat = make_webchat(published=False)
+    webchat = WebChatFactory(published=[])
 
     with pytest.raises(services.LanguageMissing):
         publish_texts(webchat, cs=missing)
@@ -74,7 +76,7 @@ def test_it_refuses_when_a_language_of_the_webchat_has_no_text(missing):
 
 
 def test_a_text_may_be_ready_before_its_language_is_offered():
-    webchat = make_webchat(published=False)
+    webchat = WebChatFactory(published=[])
     publish_texts(webchat, de=DraftText("Ja", "<p>Eins</p>"))
 
     services.save_settings(webchat, changes={"languages": ["en", "cs", "de"]})
@@ -88,14 +90,14 @@ def test_a_text_may_be_ready_before_its_language_is_offered():
 )
 def test_it_refuses_texts_over_the_limit(text):
     with pytest.raises(services.TextTooLong):
-        publish_texts(make_webchat(published=False), en=text)
+        publish_texts(WebChatFactory(published=[]), en=text)
 
     assert not ConsentText.objects.exists()
 
 
 @pytest.mark.parametrize("character", ["\0", "\ud800"])
 def test_it_refuses_what_a_database_can_not_store(character):
-    webchat = make_webchat(published=False)
+    webchat = WebChatFactory(published=[])
 
     with pytest.raises(ValueError, match="cannot be stored"):
         publish_texts(webchat, en=DraftText("x", f"<p>a{character}b</p>"))
@@ -107,9 +109,8 @@ def test_it_refuses_what_a_database_can_not_store(character):
 
 @pytest.mark.parametrize("based_on", [0, 1, 3])
 def test_it_refuses_work_that_began_from_another_version(based_on):
-    webchat = make_webchat(published=False)
-    publish(webchat, "one")
-    current = publish(webchat, "two")
+    webchat = WebChatFactory(published=["one"])
+    current = ConsentVersionFactory(webchat=webchat, wording="two")
 
     with pytest.raises(services.NewerVersionExists) as refusal:
         publish_texts(webchat, based_on=based_on)

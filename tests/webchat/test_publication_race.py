@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from django.db import connection
 
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from tests.races import at_once
 from webchat import services
 from webchat.consent_html import DraftText
@@ -30,9 +30,7 @@ def publish_at_once(webchat, bases):
     return [type(result) if isinstance(result, Exception) else result for result in results]
 
 
-def test_one_gets_the_version_and_the_other_is_told():
-    webchat = make_webchat()
-
+def test_one_gets_the_version_and_the_other_is_told(webchat):
     results = publish_at_once(webchat, [1, 1])
 
     assert set(results) == {2, services.NewerVersionExists}
@@ -40,7 +38,7 @@ def test_one_gets_the_version_and_the_other_is_told():
 
 
 def test_the_first_version_is_published_once():
-    webchat = make_webchat(published=False)
+    webchat = WebChatFactory(published=[])
 
     results = publish_at_once(webchat, [0] * 6)
 
@@ -48,17 +46,14 @@ def test_the_first_version_is_published_once():
     assert results.count(services.NewerVersionExists) == 5
 
 
-def test_each_gets_a_version_of_its_own_when_one_goes_on_from_the_other():
-    webchat = make_webchat()
-
+def test_each_gets_a_version_of_its_own_when_one_goes_on_from_the_other(webchat):
     results = publish_at_once(webchat, [1, 2])
 
     assert results in ([2, 3], [2, services.NewerVersionExists])
     assert webchat.consent_versions.count() == webchat.current_version().number
 
 
-def test_a_language_added_at_the_same_moment_never_lacks_a_text():
-    webchat = make_webchat()
+def test_a_language_added_at_the_same_moment_never_lacks_a_text(webchat):
     texts = {code: DraftText("Label", "<p>Text</p>") for code in ("en", "cs", "de")}
 
     at_once(

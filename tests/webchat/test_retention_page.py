@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.test import Client
-from django.utils import timezone
 
-from sessions_app.models import Session, Status
-from tests.factories import make_session, make_webchat
+from tests.factories import SessionFactory, WebChatFactory
 from tests.races import wait_until_blocked_by_me
 from tests.webchat.test_webchats import GOOD
 from webchat import services
@@ -23,18 +20,10 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def webchat() -> WebChat:
-    webchat = make_webchat(**GOOD)
+    webchat = WebChatFactory(**GOOD)
     for days_ago in (60, 40, 32, 27, 25, 3):
-        session = make_session(webchat, email=f"guest{days_ago}@example.com")
-        moment = timezone.now() - timedelta(days=days_ago)
-        Session.objects.filter(pk=session.pk).update(created_at=moment, ended_at=moment, status=Status.CLOSED)
+        SessionFactory(webchat=webchat, new_guest=True, ended=True, days_ago=days_ago)
     return webchat
-
-
-@pytest.fixture
-def administrator(log_in: Any) -> Client:
-    client: Client = log_in("administrator")
-    return client
 
 
 def save(client: Client, webchat: WebChat, days: str, **others: Any) -> Any:
@@ -173,6 +162,6 @@ def test_more_than_was_shown_is_asked_again(administrator: Client, webchat: WebC
 
 
 def test_sessions_of_another_webchat_do_not_count(administrator: Client, webchat: WebChat) -> None:
-    other = make_webchat()
+    other = WebChatFactory()
     preview = administrator.get(f"/settings/webchat/{other.pk}/retention/?days=1").context["preview"]
     assert (preview.now, preview.week) == (0, 0)

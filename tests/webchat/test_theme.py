@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from webchat.theme import DARK_SURFACE, contrast, theme_css
 
 colours = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
@@ -31,7 +31,7 @@ def test_contrast_is_that_of_wcag():
 
 @pytest.mark.django_db
 def test_it_is_served_as_a_style_sheet(client):
-    webchat = make_webchat(colour="#ffcc00")
+    webchat = WebChatFactory(colour="#ffcc00")
 
     response = client.get(f"/w/{webchat.public_id}/theme.css")
 

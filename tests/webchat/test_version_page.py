@@ -4,17 +4,15 @@ import re
 
 import pytest
 
-from tests.factories import make_session, make_webchat, publish
+from tests.factories import SessionFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def webchat():
-    webchat = make_webchat()
-    publish(webchat, "We process your name to answer you.")
-    publish(webchat, "We process your address to answer you.")
-    return webchat
+    processed = ("data", "name", "address")
+    return WebChatFactory(published=[f"We process your {what} to answer you." for what in processed])
 
 
 @pytest.fixture
@@ -36,8 +34,7 @@ def test_it_shows_exactly_what_was_published(version_page, webchat):
 
 
 def test_languages_stand_in_one_order_everywhere(log_in):
-    webchat = make_webchat(languages=["sk", "cs", "en"], default_language="sk")
-    publish(webchat, "Another wording")
+    webchat = WebChatFactory(languages=["sk", "cs", "en"], default_language="sk", published=["One", "Two"])
     forms = f"/settings/webchat/{webchat.pk}/forms/"
     pages = [log_in("administrator").get(path).content.decode() for path in (forms, f"{forms}versions/2/")]
 
@@ -81,8 +78,7 @@ def test_an_unknown_version_is_404(version_page, number):
 
 
 def test_it_counts_the_sessions_that_hold_it(version_page, webchat):
-    for number in range(3):
-        make_session(webchat, email=f"guest{number}@example.com")
+    SessionFactory.create_batch(3, webchat=webchat, new_guest=True)
 
     assert "<dd>3</dd>" in version_page(3).content.decode()
     assert "<dd>0</dd>" in version_page(2).content.decode()

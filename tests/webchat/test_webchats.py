@@ -5,7 +5,7 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from webchat.models import WebChat, validate_origins
 from webchat.regions import REGIONS, regions_by_name
 
@@ -21,11 +21,6 @@ GOOD = {
 }
 
 
-@pytest.fixture
-def administrator(log_in):
-    return log_in("administrator")
-
-
 def test_the_list_says_what_to_do_when_it_is_empty(administrator):
     page = administrator.get("/settings/webchat/").content.decode()
 
@@ -34,8 +29,8 @@ def test_the_list_says_what_to_do_when_it_is_empty(administrator):
 
 
 def test_the_list_shows_forms_version_and_archived_ones_apart(administrator, django_assert_max_num_queries):
-    make_webchat(name="Open one")
-    webchat = make_webchat(name="Closed one")
+    WebChatFactory(name="Open one")
+    webchat = WebChatFactory(name="Closed one")
     administrator.post(f"/settings/webchat/{webchat.pk}/archive/")
 
     with django_assert_max_num_queries(8):
@@ -53,7 +48,7 @@ def test_add_proposes_the_region_that_the_model_has(administrator):
 
 
 def test_general_shows_the_region_that_is_stored(administrator):
-    webchat = make_webchat(phone_region="AT")
+    webchat = WebChatFactory(phone_region="AT")
 
     page = administrator.get(f"/settings/webchat/{webchat.pk}/").content.decode()
 
@@ -96,9 +91,7 @@ def test_add_starts_with_no_entry_form(administrator):
     assert (webchat.entry_form, webchat.showroom_form) == ("none", "none")
 
 
-def test_general_saves_every_field(administrator):
-    webchat = make_webchat()
-
+def test_general_saves_every_field(administrator, webchat):
     assert administrator.post(f"/settings/webchat/{webchat.pk}/", GOOD).status_code == 302
 
     webchat.refresh_from_db()
@@ -108,8 +101,7 @@ def test_general_saves_every_field(administrator):
     assert webchat.site == "", "on the page Install"
 
 
-def test_a_withdrawal_is_judged_by_a_person_unless_the_webchat_says_otherwise(administrator):
-    webchat = make_webchat()
+def test_a_withdrawal_is_judged_by_a_person_unless_the_webchat_says_otherwise(administrator, webchat):
     url = f"/settings/webchat/{webchat.pk}/"
     assert webchat.on_withdrawal == "review"
     assert '<option value="review" selected>' in administrator.get(url).content.decode()
@@ -168,7 +160,7 @@ def test_what_a_header_would_read_otherwise_is_no_address(line):
     ],
 )
 def test_a_wrong_value_is_shown_at_its_field_and_nothing_is_saved(administrator, field, value):
-    webchat = make_webchat(name="As before")
+    webchat = WebChatFactory(name="As before")
 
     response = administrator.post(
         f"/settings/webchat/{webchat.pk}/", GOOD | {"name": "Typed just now"} | {field: value}
@@ -183,7 +175,7 @@ def test_a_wrong_value_is_shown_at_its_field_and_nothing_is_saved(administrator,
 
 
 def test_a_language_without_a_published_text_is_refused_for_a_gdpr_webchat(administrator):
-    webchat = make_webchat(name="As before")
+    webchat = WebChatFactory(name="As before")
 
     typed = GOOD | {"languages": ["en", "cs", "de"], "name": "Typed just now"}
     response = administrator.post(f"/settings/webchat/{webchat.pk}/", typed)
@@ -197,8 +189,7 @@ def test_a_language_without_a_published_text_is_refused_for_a_gdpr_webchat(admin
     assert (webchat.name, webchat.languages) == ("As before", ["en", "cs"])
 
 
-def test_only_what_changed_is_written(administrator):
-    webchat = make_webchat()
+def test_only_what_changed_is_written(administrator, webchat):
     page = f"/settings/webchat/{webchat.pk}/"
     administrator.post(page, GOOD)
     WebChat.objects.update(name="Renamed meanwhile", retention_days=30)
@@ -209,8 +200,7 @@ def test_only_what_changed_is_written(administrator):
     assert (webchat.name, webchat.colour, webchat.retention_days) == ("Renamed meanwhile", "#000000", 30)
 
 
-def test_archive_asks_and_then_visitors_can_not_reach_it(administrator, client):
-    webchat = make_webchat()
+def test_archive_asks_and_then_visitors_can_not_reach_it(administrator, client, webchat):
     visitor_page = f"/w/{webchat.public_id}/"
     assert client.get(visitor_page).status_code == 200
 

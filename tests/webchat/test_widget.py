@@ -6,7 +6,7 @@ import re
 import pytest
 from django.contrib.staticfiles import finders
 
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from webchat import services
 from webchat.widget import script_of
 
@@ -25,7 +25,7 @@ def get(client, webchat, **headers):
 
 
 def test_it_holds_the_settings_of_its_webchat(client):
-    webchat = make_webchat(
+    webchat = WebChatFactory(
         chat_button={"en": "Ask </script> us"},
         button_position="left",
         colour="#102030",
@@ -43,7 +43,7 @@ def test_it_holds_the_settings_of_its_webchat(client):
 
 
 def test_it_is_served_as_a_script_to_every_site_and_not_kept_for_long(client):
-    response = get(client, make_webchat())
+    response = get(client, WebChatFactory())
 
     assert response.status_code == 200
     assert response["Content-Type"] == "text/javascript; charset=utf-8"
@@ -52,8 +52,7 @@ def test_it_is_served_as_a_script_to_every_site_and_not_kept_for_long(client):
     assert response["Cache-Control"] == "public, max-age=300"
 
 
-def test_a_changed_setting_arrives(client):
-    webchat = make_webchat()
+def test_a_changed_setting_arrives(client, webchat):
     before = get(client, webchat)
     assert get(client, webchat, if_none_match=before["ETag"]).status_code == 304
 
@@ -63,8 +62,7 @@ def test_a_changed_setting_arrives(client):
     assert (after.status_code, after["ETag"] != before["ETag"]) == (200, True)
 
 
-def test_of_an_archived_webchat_it_adds_nothing_and_breaks_nothing(client):
-    webchat = make_webchat()
+def test_of_an_archived_webchat_it_adds_nothing_and_breaks_nothing(client, webchat):
     services.archive(webchat)
 
     script = get(client, webchat).content.decode()
@@ -80,7 +78,7 @@ def test_of_an_unknown_webchat_there_is_none(client):
 def test_it_is_smaller_than_six_kilobytes(text):
     """Uncompressed, with four languages, and with the longest texts."""
     texts = dict.fromkeys(FOUR, text)
-    webchat = make_webchat(languages=FOUR, published=False, chat_button=texts, showroom_button=texts)
+    webchat = WebChatFactory(languages=FOUR, published=[], chat_button=texts, showroom_button=texts)
 
     script = script_of(webchat, base=f"https://chat.some-customer.example.com/w/{webchat.public_id}/")
 
@@ -91,7 +89,9 @@ def test_it_is_smaller_than_six_kilobytes(text):
 
 def test_a_line_end_of_unicode_ends_no_line_of_the_script():
     """Before ES2019 these two may not stand in a string."""
-    script = script_of(make_webchat(chat_button={"en": "a\u2028b\u2029c"}), base="https://a.example.com/w/x/")
+    script = script_of(
+        WebChatFactory(chat_button={"en": "a\u2028b\u2029c"}), base="https://a.example.com/w/x/"
+    )
 
     assert config_in(script)["words"]["en"]["chat"] == "a\u2028b\u2029c"
     assert not re.search("[\u2028\u2029]", script)

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from sessions_app.models import Guest, Session
-from tests.factories import make_session
+from sessions_app.models import Session
+from tests.factories import SessionFactory
 from webchat.models import WebChat
 
 #: Values that stand on no page by chance.
@@ -49,16 +49,7 @@ def make_rows(webchat: WebChat, count: int, *, at: datetime | None = None, **fie
     return Session.objects.bulk_create(rows)
 
 
-def make_canary(webchat: WebChat | None = None, **fields: Any) -> Session:
-    """Return a session of the canary person."""
-    return make_session(webchat, **{"name": NAME, "email": EMAIL, "phone": PHONE} | fields)
+class CanaryFactory(SessionFactory):
+    """A session of the canary person."""
 
-
-def make_guest(name: str = "", email: str = "", phone: str = "", *, region: str = "CZ") -> Guest:
-    """Return a stored guest with match keys."""
-    from sessions_app.matching import match_keys
-
-    keys = match_keys(name=name, email=email, phone=phone, region=region)
-    return Guest.objects.create(
-        name=name, email=email, phone=phone, name_key=keys.name, email_key=keys.email, phone_key=keys.phone
-    )
+    name, email, phone = NAME, EMAIL, PHONE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,12 +10,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app.models import Guest, Session
-from tests.factories import make_webchat
-from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, make_canary, make_rows
+from sessions_app.models import Session
+from tests.factories import GuestFactory, WebChatFactory
+from tests.pages import LogIn
+from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory, make_rows
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 SESSIONS, GUESTS = "/admin/sessions_app/session/", "/admin/sessions_app/guest/"
 
 
@@ -31,7 +30,7 @@ def test_only_a_superuser_may_look(log_in: LogIn, url: str) -> None:
 
 
 def test_no_person_is_shown(log_in: LogIn) -> None:
-    session = make_canary()
+    session = CanaryFactory()
     client = log_in("superuser")
     for url, key in ((SESSIONS, session.pk), (GUESTS, session.guest_id)):
         page = client.get(url).content.decode() + client.get(f"{url}{key}/change/").content.decode()
@@ -42,7 +41,7 @@ def test_no_person_is_shown(log_in: LogIn) -> None:
 
 @pytest.mark.parametrize("url", [SESSIONS, GUESTS])
 def test_nothing_can_be_added_changed_or_deleted(log_in: LogIn, url: str) -> None:
-    session = make_canary()
+    session = CanaryFactory()
     key = session.pk if url == SESSIONS else session.guest_id
     client = log_in("superuser")
     assert client.get(f"{url}add/").status_code == 403
@@ -57,13 +56,13 @@ def test_nothing_can_be_added_changed_or_deleted(log_in: LogIn, url: str) -> Non
 )
 @pytest.mark.parametrize("url", [SESSIONS, GUESTS])
 def test_a_person_cannot_be_guessed_through_the_url(log_in: LogIn, url: str, lookup: str) -> None:
-    make_canary()
+    CanaryFactory()
     assert log_in("superuser").get(f"{url}?{lookup}").status_code in (302, 400)
 
 
 @pytest.mark.parametrize("url", [SESSIONS, GUESTS])
 def test_the_search_finds_ids_and_nothing_else(log_in: LogIn, url: str) -> None:
-    session = make_canary()
+    session = CanaryFactory()
     key = session.pk if url == SESSIONS else session.guest_id
     client = log_in("superuser")
     assert client.get(f"{url}?q={key}").context["cl"].result_count == 1
@@ -76,13 +75,13 @@ def test_the_search_finds_ids_and_nothing_else(log_in: LogIn, url: str) -> None:
     "name", ["q", "p", "o", "webchat__id__exact", "status__exact", "anonymized_at__isempty"]
 )
 def test_odd_values_break_nothing(log_in: LogIn, name: str, value: str) -> None:
-    make_canary()
+    CanaryFactory()
     response = log_in("superuser").get(SESSIONS, {name: value.encode("utf-8", "surrogatepass")})
     assert response.status_code in (200, 302, 400)
 
 
 def test_the_list_is_counted_up_to_a_limit(log_in: LogIn) -> None:
-    make_rows(make_webchat(), 60)
+    make_rows(WebChatFactory(), 60)
     client = log_in("superuser")
     with CaptureQueriesContext(connection) as queries:
         assert client.get(SESSIONS).status_code == 200
@@ -93,7 +92,7 @@ def test_the_list_is_counted_up_to_a_limit(log_in: LogIn) -> None:
 
 
 def test_one_session_leads_to_its_confirm_page(log_in: LogIn) -> None:
-    session = make_canary()
+    session = CanaryFactory()
     client = log_in("superuser")
     response = act(client, SESSIONS, [session.pk])
     assert response.headers["Location"] == f"/sessions/{session.pk}/anonymize/?door=admin"
@@ -105,12 +104,12 @@ def test_one_session_leads_to_its_confirm_page(log_in: LogIn) -> None:
 
 
 def test_several_sessions_lead_to_a_form_and_several_guests_are_refused(log_in: LogIn) -> None:
-    rows = make_rows(make_webchat(), 3)
+    rows = make_rows(WebChatFactory(), 3)
     client = log_in("superuser")
     page = act(client, SESSIONS, [row.pk for row in rows[:2]]).content.decode()
     assert 'action="/sessions/anonymize/"' in page
     assert [f'name="session" value="{row.pk}"' in page for row in rows] == [True, True, False]
-    guests = [Guest.objects.create() for _ in range(2)]
+    guests = GuestFactory.create_batch(2)
     response = client.post(
         GUESTS, {"action": "anonymize", "_selected_action": [g.pk for g in guests]}, follow=True
     )
@@ -118,7 +117,7 @@ def test_several_sessions_lead_to_a_form_and_several_guests_are_refused(log_in: 
 
 
 def test_all_pages_and_more_than_a_hundred_are_refused(log_in: LogIn) -> None:
-    rows = make_rows(make_webchat(), 101)
+    rows = make_rows(WebChatFactory(), 101)
     client = log_in("superuser")
     data = {"action": "anonymize", "_selected_action": [rows[0].pk], "select_across": "1"}
     assert "be anonymized at once" in client.post(SESSIONS, data, follow=True).content.decode()
@@ -129,7 +128,7 @@ def test_all_pages_and_more_than_a_hundred_are_refused(log_in: LogIn) -> None:
 
 @pytest.mark.parametrize("value", BAD_VALUES[1:])
 def test_odd_choices_break_nothing(log_in: LogIn, value: str) -> None:
-    make_canary()
+    CanaryFactory()
     response = act(log_in("superuser"), SESSIONS, [value.encode("utf-8", "replace").decode()])
     assert response.status_code in (200, 302, 400)
     assert not Session.objects.exclude(anonymized_at=None).exists()

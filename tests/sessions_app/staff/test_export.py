@@ -5,20 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app.export import harmless
-from tests.factories import make_session, make_webchat
-from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, make_canary, make_rows
+from tests.factories import SessionFactory, StaffFactory, WebChatFactory
+from tests.pages import LogIn
+from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, CanaryFactory, make_rows
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 
 def text_of(response: Any) -> str:
@@ -38,7 +36,7 @@ def test_who_may_download_it(log_in: LogIn, role: str, status: int) -> None:
 
 
 def test_it_is_a_file_for_a_spreadsheet(log_in: LogIn) -> None:
-    make_canary()
+    CanaryFactory()
     response = log_in("officer").get("/sessions/export/")
     assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert response.headers["Content-Disposition"].startswith('attachment; filename="sessions-')
@@ -47,8 +45,8 @@ def test_it_is_a_file_for_a_spreadsheet(log_in: LogIn) -> None:
 
 
 def test_it_holds_the_filtered_list_in_the_chosen_columns(log_in: LogIn) -> None:
-    session = make_canary()
-    make_session(channel="av")
+    session = CanaryFactory()
+    SessionFactory(showroom=True)
     client = log_in("officer")
     client.post("/sessions/columns/", {"columns": ["id", "name", "phone", "consent", "messages"]})
     assert rows_of(client.get("/sessions/export/?channel=chat")) == [
@@ -62,12 +60,12 @@ def test_it_holds_the_filtered_list_in_the_chosen_columns(log_in: LogIn) -> None
     ]
 
 
-def test_people_are_masked_as_on_the_page(log_in: LogIn, make_user: Callable[..., Any]) -> None:
+def test_people_are_masked_as_on_the_page(log_in: LogIn) -> None:
     from django.contrib.auth.models import Permission
 
-    make_canary()
+    CanaryFactory()
     assert NAME in text_of(log_in("officer").get("/sessions/export/"))
-    administrator = make_user("administrator")
+    administrator = StaffFactory(role="administrator")
     administrator.user_permissions.add(Permission.objects.get(codename="export_sessions"))
     masked = text_of(log_in("administrator").get("/sessions/export/"))
     assert masked.count("•••") == 2
@@ -111,7 +109,7 @@ def test_other_values_stay_as_they_are(value: Any) -> None:
 
 
 def test_a_formula_in_a_name_is_disarmed_in_the_file(log_in: LogIn) -> None:
-    make_session(name='=HYPERLINK("https://x.example","a,b")')
+    SessionFactory(name='=HYPERLINK("https://x.example","a,b")')
     assert rows_of(log_in("officer").get("/sessions/export/"))[0]["Name"].startswith("'=HYPERLINK")
 
 
@@ -122,7 +120,7 @@ def test_a_wrong_filter_shows_what_is_wrong(log_in: LogIn) -> None:
 
 
 def test_it_reads_in_chunks(log_in: LogIn) -> None:
-    make_rows(make_webchat(), 1001)
+    make_rows(WebChatFactory(), 1001)
     with CaptureQueriesContext(connection) as queries:
         rows = rows_of(log_in("officer").get("/sessions/export/"))
     assert len(rows) == 1001
@@ -132,7 +130,7 @@ def test_it_reads_in_chunks(log_in: LogIn) -> None:
 
 
 def test_the_log_holds_a_number_and_no_person(log_in: LogIn, caplog: pytest.LogCaptureFixture) -> None:
-    make_canary()
+    CanaryFactory()
     logging.getLogger("sessions_app").propagate = True
     with caplog.at_level(logging.INFO, logger="sessions_app"):
         text_of(log_in("officer").get("/sessions/export/"))

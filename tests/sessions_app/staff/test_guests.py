@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+import factory
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app.models import Guest
 from sessions_app.people import LIMIT, _guests, name_keys
-from tests.factories import make_session, make_webchat
-from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, make_canary, make_guest, make_rows
+from tests.factories import ErasureFactory, GuestFactory, SessionFactory, WebChatFactory
+from tests.pages import LogIn
+from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory, make_rows
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 
 def find(client: Client, **fields: str) -> Any:
@@ -33,7 +31,7 @@ def found(response: Any) -> list[tuple[int, str]]:
 
 
 def test_a_guest_is_masked_without_the_right(log_in: LogIn) -> None:
-    guest = make_canary().guest
+    guest = CanaryFactory().guest
     seen = log_in("support").get(f"/guests/{guest.pk}/").content.decode()
     masked = log_in("administrator").get(f"/guests/{guest.pk}/").content.decode()
     for value in (NAME, EMAIL, PHONE):
@@ -43,13 +41,13 @@ def test_a_guest_is_masked_without_the_right(log_in: LogIn) -> None:
 
 @pytest.mark.parametrize(("role", "status"), [("", 302), ("stranger", 403), ("administrator", 200)])
 def test_who_may_open_a_guest(log_in: LogIn, role: str, status: int) -> None:
-    assert log_in(role).get(f"/guests/{make_canary().guest_id}/").status_code == status
+    assert log_in(role).get(f"/guests/{CanaryFactory().guest_id}/").status_code == status
 
 
 def test_the_sessions_of_a_guest_are_paged(log_in: LogIn) -> None:
-    guest = make_guest(name="Jana")
-    rows = make_rows(make_webchat(), 25, guest=guest)
-    make_session()
+    guest = GuestFactory(name="Jana")
+    rows = make_rows(WebChatFactory(), 25, guest=guest)
+    SessionFactory()
     client = log_in("support")
     first = client.get(f"/guests/{guest.pk}/")
     second = client.get(f"/guests/{guest.pk}/" + first.context["links"]["older"])
@@ -59,19 +57,19 @@ def test_the_sessions_of_a_guest_are_paged(log_in: LogIn) -> None:
 
 
 def test_a_guest_with_few_sessions_has_no_strip_for_pages_and_an_id_to_copy(log_in: LogIn) -> None:
-    guest = make_canary().guest
+    guest = CanaryFactory().guest
     client = log_in("support")
     page = client.get(f"/guests/{guest.pk}/").content.decode()
     assert f'data-copy="{guest.pk}"' in page
     assert "card-footer" not in page
-    make_rows(make_webchat(), 25, guest=guest)
+    make_rows(WebChatFactory(), 25, guest=guest)
     assert "card-footer" in client.get(f"/guests/{guest.pk}/").content.decode()
 
 
 def test_a_tombstone_says_when_and_links_the_record(log_in: LogIn) -> None:
-    guest = make_canary().guest
+    guest = CanaryFactory().guest
     assert "/anonymize/" in log_in("support").get(f"/guests/{guest.pk}/").content.decode()
-    record, _did = engine.erase(guest, requester=engine.Requester(Door.PAGE))
+    record = ErasureFactory(subject=guest)
     response = log_in("support").get(f"/guests/{guest.pk}/")
     assert response.status_code == 200
     assert f'href="/erasures/{record.pk}/"' in response.content.decode()
@@ -91,7 +89,7 @@ def test_who_may_look_a_person_up(log_in: LogIn, role: str, status: int) -> None
 
 
 def test_personal_data_stands_in_no_url(log_in: LogIn) -> None:
-    make_canary()
+    CanaryFactory()
     client = log_in("support")
     assert 'method="post"' in client.get("/guests/find/").content.decode()
     assert NAME not in client.get("/guests/find/", {"name": NAME, "email": EMAIL}).content.decode()
@@ -102,14 +100,14 @@ def test_personal_data_stands_in_no_url(log_in: LogIn) -> None:
 
 
 def test_the_reason_is_said_and_the_best_comes_first(log_in: LogIn) -> None:
-    make_webchat()
+    WebChatFactory()
     jana = {"name": "Jana Nováková", "email": "jana@example.com", "phone": "603 123 456"}
-    by_name = make_guest(name="JANA  NOVAKOVA", email="x@example.com", phone="604 111 111")
-    by_phone = make_guest(name="Petr", phone=jana["phone"])
-    by_email = make_guest(email="Jana@EXAMPLE.com")
-    by_two = make_guest(email=jana["email"], phone=jana["phone"], name="Hana")
-    by_all = make_guest(**jana)
-    make_guest(name="Somebody else", email="else@example.com", phone="605 222 222")
+    by_name = GuestFactory(name="JANA  NOVAKOVA", email="x@example.com", phone="604 111 111")
+    by_phone = GuestFactory(name="Petr", phone=jana["phone"])
+    by_email = GuestFactory(email="Jana@EXAMPLE.com")
+    by_two = GuestFactory(email=jana["email"], phone=jana["phone"], name="Hana")
+    by_all = GuestFactory(**jana)
+    GuestFactory(name="Somebody else", email="else@example.com", phone="605 222 222")
     assert found(find(log_in("support"), **jana)) == [
         (by_all.pk, "name, e-mail and phone"),
         (by_two.pk, "e-mail and phone"),
@@ -120,7 +118,7 @@ def test_the_reason_is_said_and_the_best_comes_first(log_in: LogIn) -> None:
 
 
 def test_one_match_is_shown_and_not_opened(log_in: LogIn) -> None:
-    session = make_canary()
+    session = CanaryFactory()
     response = find(log_in("support"), name=NAME)
     assert found(response) == [(session.guest_id, "name only")]
     assert response.context["search"].matches[0].sessions == 1
@@ -129,19 +127,19 @@ def test_one_match_is_shown_and_not_opened(log_in: LogIn) -> None:
 
 @pytest.mark.parametrize("phone", ["+420603777888", "603777888", "00420 603 777 888", "６０３ 777 888"])
 def test_a_phone_is_found_in_any_spelling(log_in: LogIn, phone: str) -> None:
-    session = make_canary()
+    session = CanaryFactory()
     assert found(find(log_in("support"), phone=phone)) == [(session.guest_id, "phone only")]
 
 
 def test_a_phone_is_read_from_the_region_of_any_webchat(log_in: LogIn) -> None:
-    make_webchat()
-    vienna = make_webchat(phone_region="AT")
-    session = make_session(vienna, phone="0664 1234567")
+    WebChatFactory()
+    vienna = WebChatFactory(phone_region="AT")
+    session = SessionFactory(webchat=vienna, phone="0664 1234567")
     assert found(find(log_in("support"), phone="0664 1234567")) == [(session.guest_id, "phone only")]
 
 
 def test_a_bad_phone_is_explained_and_the_rest_searched(log_in: LogIn) -> None:
-    session = make_canary()
+    session = CanaryFactory()
     response = find(log_in("support"), phone="12", email=EMAIL)
     assert found(response) == [(session.guest_id, "e-mail only")]
     assert "This is not a complete phone number. It was left out of the search." in response.content.decode()
@@ -163,7 +161,7 @@ def test_nothing_is_left_out_of_a_search_that_was_none(log_in: LogIn, fields: di
     "fields", [{}, {"name": "  "}, {"phone": "12"}, {"email": "nobody"}, {"name": "\u0301"}]
 )
 def test_nothing_to_search_by_is_refused(log_in: LogIn, fields: dict[str, str]) -> None:
-    make_canary()
+    CanaryFactory()
     response = find(log_in("support"), **fields)
     assert response.status_code == 422
     assert 'role="alert"' in response.content.decode()
@@ -172,15 +170,15 @@ def test_nothing_to_search_by_is_refused(log_in: LogIn, fields: dict[str, str]) 
 @pytest.mark.parametrize("name", ["name", "email", "phone"])
 @pytest.mark.parametrize("value", [v.encode("utf-8", "replace").decode() for v in BAD_VALUES[1:]])
 def test_odd_values_find_nobody(log_in: LogIn, name: str, value: str) -> None:
-    make_canary()
+    CanaryFactory()
     response = find(log_in("support"), **{name: value})
     assert response.status_code in (200, 422)
     assert not response.context["search"] or not found(response)
 
 
 def test_too_many_matches_are_cut_with_a_notice(log_in: LogIn) -> None:
-    for number in range(LIMIT + 3):
-        make_guest(name="Jan Novák", email=f"jan{number}@example.com")
+    emails = factory.Sequence(lambda number: f"jan{number}@example.com")
+    GuestFactory.create_batch(LIMIT + 3, name="Jan Novák", email=emails)
     response = find(log_in("support"), name="Jan Novák", email="jan1@example.com")
     assert len(found(response)) == LIMIT
     assert found(response)[0][1] == "name and e-mail"
@@ -188,17 +186,17 @@ def test_too_many_matches_are_cut_with_a_notice(log_in: LogIn) -> None:
 
 
 def test_who_was_anonymized_is_not_found(log_in: LogIn) -> None:
-    session = make_canary()
+    session = CanaryFactory()
     client = log_in("support")
     assert found(find(client, email=EMAIL))
-    engine.erase(session.guest, requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=session.guest)
     response = find(client, email=EMAIL)
     assert not found(response)
     assert "Nobody found" in response.content.decode()
 
 
 def test_each_step_uses_an_index_and_no_join(log_in: LogIn) -> None:
-    make_canary()
+    CanaryFactory()
     client = log_in("support")
     with CaptureQueriesContext(connection) as queries:
         find(client, name=NAME, email=EMAIL, phone=PHONE)
@@ -218,21 +216,21 @@ def test_each_step_uses_an_index_and_no_join(log_in: LogIn) -> None:
     ],
 )
 def test_a_name_is_found_in_any_order_of_its_words(log_in: LogIn, stored: str, typed: str) -> None:
-    guest = make_guest(name=stored)
-    make_guest(name="Lukáš Svobodný")
+    guest = GuestFactory(name=stored)
+    GuestFactory(name="Lukáš Svobodný")
     assert found(find(log_in("support"), name=typed)) == [(guest.pk, "name only")]
 
 
 @pytest.mark.parametrize("typed", ["Svoboda", "Lukáš", "Lukáš Jan Svoboda", "Svoboda Svoboda"])
 def test_a_name_is_found_whole_only(log_in: LogIn, typed: str) -> None:
-    make_guest(name="Lukáš Svoboda")
+    GuestFactory(name="Lukáš Svoboda")
     response = find(log_in("support"), name=typed)
     assert found(response) == []
     assert "No guest has this whole name" in response.content.decode()
 
 
 def test_all_orders_of_a_name_are_looked_up_in_the_index(log_in: LogIn) -> None:
-    make_guest(name="Anna Marie von Braun")
+    GuestFactory(name="Anna Marie von Braun")
     client = log_in("support")
     with CaptureQueriesContext(connection) as queries:
         find(client, name="Braun Anna Marie von")
@@ -247,7 +245,7 @@ def test_all_orders_of_a_name_are_looked_up_in_the_index(log_in: LogIn) -> None:
 
 def test_htmx_gets_the_answer_alone_and_no_address_for_it(log_in: LogIn) -> None:
     """The page then stays the one that was opened by GET, to which a browser can come back."""
-    make_canary()
+    CanaryFactory()
     client = log_in("support")
     page = client.get("/guests/find/").content.decode()
     assert 'hx-post="/guests/find/"' in page

@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anonymization import engine
-from anonymization.models import Door, FileDeletion
-from sessions_app import services
-from sessions_app.models import Party, Session
-from tests.factories import make_session, make_webchat
-from tests.sessions_app.staff.rows import EMAIL, NAME, make_canary, make_rows
+from anonymization.models import FileDeletion
+from sessions_app.models import Session
+from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
+from tests.pages import LogIn
+from tests.sessions_app.staff.rows import EMAIL, NAME, CanaryFactory, make_rows
 from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 
 def test_it_asks_for_a_log_in(client: Client) -> None:
     assert client.get("/").headers["Location"].startswith("/accounts/login/")
 
 
-def test_it_counts_what_is_open_and_what_happened(
-    log_in: LogIn, make_user: Callable[..., User], settings: Any
-) -> None:
+def test_it_counts_what_is_open_and_what_happened(log_in: LogIn, settings: Any) -> None:
     settings.ERASURE_TIME_PRECISION = "day"
-    webchat = make_webchat()
-    make_session(webchat)
-    services.accept_session(make_session(webchat), operator=make_user("operator"))
-    services.end_session(make_session(webchat), by=Party.VISITOR)
+    webchat = WebChatFactory()
+    SessionFactory(webchat=webchat)
+    SessionFactory(webchat=webchat, operator=StaffFactory())
+    SessionFactory(webchat=webchat, ended=True)
     make_rows(webchat, 1, at=timezone.now() - timedelta(days=2), status="closed")
-    record, _did = engine.erase(
-        make_session(webchat, email="other@example.com"), requester=engine.Requester(Door.PAGE)
-    )
+    record = ErasureFactory(subject__webchat=webchat, subject__new_guest=True)
     FileDeletion.objects.create(erasure=record, name="attachments/xx")
     FileDeletion.objects.create(name="attachments/an-upload")
     figures = log_in("officer").get("/").context["figures"]
@@ -55,7 +47,7 @@ def test_the_erasures_of_this_month_are_a_link_to_them(log_in: LogIn) -> None:
 
 
 def test_each_sees_what_they_may(log_in: LogIn) -> None:
-    make_webchat()
+    WebChatFactory()
     seen = {}
     for role in ("operator", "administrator", "officer", "stranger"):
         figures = log_in(role).get("/").context["figures"]
@@ -70,7 +62,7 @@ def test_each_sees_what_they_may(log_in: LogIn) -> None:
 
 
 def test_it_names_nobody(log_in: LogIn) -> None:
-    session = make_canary()
+    session = CanaryFactory()
     page = log_in("support").get("/").content.decode()
     assert f'href="/sessions/{session.pk}/"' in page
     assert NAME not in page
@@ -78,16 +70,16 @@ def test_it_names_nobody(log_in: LogIn) -> None:
 
 
 def test_who_waits_longest_stands_first(log_in: LogIn) -> None:
-    rows = make_rows(make_webchat(), 12, status="waiting")
+    rows = make_rows(WebChatFactory(), 12, status="waiting")
     figures = log_in("operator").get("/").context["figures"]
     assert [row.pk for row in figures.sessions.oldest] == [row.pk for row in rows[::-1][:10]]
     assert figures.sessions.more == 2
 
 
 def test_a_webchat_that_turns_everybody_away_is_named(log_in: LogIn) -> None:
-    make_webchat(name="Good one")
-    closed = make_webchat(name="Without text", published=False)
-    half = make_webchat(name="Without German")
+    WebChatFactory(name="Good one")
+    closed = WebChatFactory(name="Without text", published=[])
+    half = WebChatFactory(name="Without German")
     WebChat.objects.filter(pk=half.pk).update(languages=["en", "de"])
     figures = log_in("administrator").get("/").context["figures"]
     assert {webchat.pk for webchat in figures.webchats.closed} == {closed.pk, half.pk}
@@ -101,7 +93,7 @@ def test_an_empty_installation_says_what_to_do_next(log_in: LogIn) -> None:
 @pytest.mark.parametrize("count", [1, 30])
 def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
     for _number in range(count):
-        make_rows(make_webchat(), 1, status="waiting")
+        make_rows(WebChatFactory(), 1, status="waiting")
     client = log_in("superuser")
     assert Session.objects.count() == count
     with CaptureQueriesContext(connection) as queries:

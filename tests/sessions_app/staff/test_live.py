@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from sessions_app import services, streams
 from sessions_app.models import Party, Session, Status
-from tests.factories import make_session, make_webchat
+from tests.factories import SessionFactory, StaffFactory
+from tests.pages import LogIn
 from tests.races import at_once
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 
 def page(client: Client, **headers: str) -> str:
     return client.get("/sessions/live/", headers=headers).content.decode()
 
 
-def test_it_lists_open_conversations_who_waits_longest_first(
-    log_in: LogIn, make_user: Callable[..., User]
-) -> None:
-    webchat = make_webchat()
-    active, first, second, ended = (make_session(webchat, email=f"{n}@example.com") for n in range(4))
-    services.accept_session(active, operator=make_user("operator", "another"))
-    services.end_session(ended, by=Party.VISITOR)
+def test_it_lists_open_conversations_who_waits_longest_first(log_in: LogIn, webchat: WebChat) -> None:
+    active = SessionFactory(webchat=webchat, operator=StaffFactory(username="another"))
+    first, second = SessionFactory.create_batch(2, webchat=webchat)
+    SessionFactory(webchat=webchat, ended=True)
     html = page(log_in("operator"))
     assert re.findall(r'<a href="/sessions/(\d+)/">', html) == [str(s.pk) for s in (first, second, active)]
     assert f'data-waiting="{first.pk} {second.pk}"' in html
@@ -40,14 +36,14 @@ def test_it_lists_open_conversations_who_waits_longest_first(
 
 @pytest.mark.parametrize(("role", "sees"), [("operator", True), ("support", True), ("administrator", False)])
 def test_it_masks_people_and_offers_to_take_by_rights(log_in: LogIn, role: str, sees: bool) -> None:
-    make_session(name="Kassiopeia")
+    SessionFactory(name="Kassiopeia")
     html = page(log_in(role))
     assert ("Kassiopeia" in html) == sees
     assert ("/accept/" in html) == (role == "operator")
 
 
 def test_its_script_gets_the_rows_alone(log_in: LogIn) -> None:
-    make_session()
+    SessionFactory()
     html = page(log_in("operator"), **{"HX-Request": "true"})
     assert html.startswith('<div class="card" data-waiting=')
     assert "Nobody is waiting" not in html
@@ -58,15 +54,14 @@ def test_its_script_gets_the_rows_alone(log_in: LogIn) -> None:
 @pytest.mark.parametrize("count", [1, 4])
 def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
     client = log_in("operator")
-    for number in range(count):
-        make_session(email=f"{number}@example.com")
+    SessionFactory.create_batch(count, new_guest=True)
     with CaptureQueriesContext(connection) as queries:
         page(client)
     assert len(queries) <= 8
 
 
-def test_handing_a_conversation_back(log_in: LogIn, make_user: Callable[..., User]) -> None:
-    session, another = make_session(), make_user("operator", "another")
+def test_handing_a_conversation_back(log_in: LogIn) -> None:
+    session, another = SessionFactory(), StaffFactory(username="another")
     client = log_in("operator")
     assert client.post(f"/sessions/{session.pk}/release/").status_code == 409, "it is nobody's"
     client.post(f"/sessions/{session.pk}/accept/")
@@ -84,9 +79,9 @@ def test_handing_a_conversation_back(log_in: LogIn, make_user: Callable[..., Use
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_operators_who_take_a_conversation_at_once_one_gets_it(make_user: Callable[..., User]) -> None:
-    session = make_session()
-    operators = [make_user("operator", f"operator{number}") for number in range(4)]
+def test_of_operators_who_take_a_conversation_at_once_one_gets_it() -> None:
+    session = SessionFactory()
+    operators = [StaffFactory(username=f"operator{number}") for number in range(4)]
     results = at_once([lambda o=o: services.accept_session(session, operator=o) for o in operators])  # type: ignore[misc]
     won = [result for result in results if isinstance(result, Session)]
     assert len(won) == 1

@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from sessions_app.models import Session
 from sessions_app.paging import Position, PositionRefused, _older_than, chunks_by_key, page_by_key
-from tests.factories import make_webchat
+from tests.factories import WebChatFactory
 from tests.sessions_app.staff.rows import make_rows
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
 
@@ -29,24 +30,23 @@ def walk(**options: Any) -> list[int]:
 
 
 def test_all_pages_together_are_all_sessions_in_order() -> None:
-    rows = make_rows(make_webchat(), 23)
+    rows = make_rows(WebChatFactory(), 23)
     assert walk(size=5) == [row.pk for row in rows]
 
 
 def test_sessions_of_one_moment_come_once_each() -> None:
-    rows = make_rows(make_webchat(), 12, at=timezone.now().replace(microsecond=0))
+    rows = make_rows(WebChatFactory(), 12, at=timezone.now().replace(microsecond=0))
     assert walk(size=5) == sorted((row.pk for row in rows), reverse=True)
 
 
 def test_microseconds_count() -> None:
     moment = timezone.now().replace(microsecond=123456)
-    make_rows(make_webchat(), 3, at=moment)
-    make_rows(make_webchat(), 3, at=moment.replace(microsecond=123457))
+    make_rows(WebChatFactory(), 3, at=moment)
+    make_rows(WebChatFactory(), 3, at=moment.replace(microsecond=123457))
     assert len(set(walk(size=2))) == 6
 
 
-def test_a_session_that_arrives_meanwhile_moves_nothing() -> None:
-    webchat = make_webchat()
+def test_a_session_that_arrives_meanwhile_moves_nothing(webchat: WebChat) -> None:
     rows = make_rows(webchat, 10)
     first = page_by_key(Session.objects.all(), size=5)
     make_rows(webchat, 3, at=timezone.now())
@@ -55,7 +55,7 @@ def test_a_session_that_arrives_meanwhile_moves_nothing() -> None:
 
 
 def test_one_page_back_is_the_page_before() -> None:
-    make_rows(make_webchat(), 20)
+    make_rows(WebChatFactory(), 20)
     pages = [page_by_key(Session.objects.all(), size=5)]
     while pages[-1].older:
         pages.append(page_by_key(Session.objects.all(), after=pages[-1].older, size=5))
@@ -66,14 +66,14 @@ def test_one_page_back_is_the_page_before() -> None:
 
 
 def test_back_at_the_top_is_a_whole_first_page() -> None:
-    rows = make_rows(make_webchat(), 8)
+    rows = make_rows(WebChatFactory(), 8)
     page = page_by_key(Session.objects.all(), before=str(Position.of(rows[2])), size=5)
     assert [row.pk for row in page.rows] == [row.pk for row in rows[:5]]
     assert not page.newer
 
 
 def test_chunks_are_all_sessions_once() -> None:
-    rows = make_rows(make_webchat(), 11)
+    rows = make_rows(WebChatFactory(), 11)
     chunks = list(chunks_by_key(Session.objects.all(), size=4))
     assert [len(chunk) for chunk in chunks] == [4, 4, 3]
     assert [row.pk for chunk in chunks for row in chunk] == [row.pk for row in rows]
@@ -88,7 +88,7 @@ def test_a_made_up_position_is_refused(text: str) -> None:
 
 
 def test_no_page_counts_or_skips() -> None:
-    make_rows(make_webchat(), 8)
+    make_rows(WebChatFactory(), 8)
     with CaptureQueriesContext(connection) as queries:
         page = page_by_key(Session.objects.all(), size=3)
         page = page_by_key(Session.objects.all(), after=page.older, size=3)
@@ -97,7 +97,7 @@ def test_no_page_counts_or_skips() -> None:
 
 
 def test_a_deep_page_is_a_range_of_an_index() -> None:
-    rows = make_rows(make_webchat(), 300)
+    rows = make_rows(WebChatFactory(), 300)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anonymization import engine
-from anonymization.models import Door
 from sessions_app import services
-from sessions_app.models import Attachment, ConsentEvent, Party, Session
-from tests.factories import make_session, make_webchat
-from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, make_canary
+from sessions_app.models import Attachment, Party, Session
+from tests.factories import (
+    AttachmentFactory,
+    ConsentEventFactory,
+    ErasureFactory,
+    MessageFactory,
+    SessionFactory,
+    StaffFactory,
+)
+from tests.pages import LogIn
+from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory
 from tests.sessions_app.staff.test_export import rows_of
 from webchat.models import EntryForm
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 VISIT = services.Visit(
     ip_address="203.0.113.77",
@@ -41,22 +43,15 @@ PERSONAL = [
 
 def full_session() -> Session:
     """Return a session with everything in it that names a person."""
-    session = make_canary(visit=VISIT)
-    services.post_message(session, sender=Party.VISITOR, text="canary message")
+    session = CanaryFactory(visit=VISIT, messages=["canary message"])
     attach(session)
     services.set_note(session, note="canary note", result="canary result")
     return session
 
 
 def attach(session: Session) -> Attachment:
-    return services.attach_file(
-        session,
-        sender=Party.VISITOR,
-        upload=io.BytesIO(b"<script>alert(1)</script>"),
-        original_name="canary-file.txt",
-        content_type="text/html",
-        size=25,
-    )
+    content, name = b"<script>alert(1)</script>", "canary-file.txt"
+    return AttachmentFactory(session=session, content=content, original_name=name, content_type="text/html")
 
 
 def test_personal_data_is_shown_with_the_right_only(log_in: LogIn) -> None:
@@ -70,7 +65,7 @@ def test_personal_data_is_shown_with_the_right_only(log_in: LogIn) -> None:
 
 
 def test_the_ids_come_first_and_can_be_copied(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     assert f'data-copy="{session.pk}"' in page
     assert f'data-copy="{session.guest_id}"' in page
@@ -78,7 +73,7 @@ def test_the_ids_come_first_and_can_be_copied(log_in: LogIn) -> None:
 
 
 def test_the_consent_is_shown_with_the_exact_text(log_in: LogIn) -> None:
-    session = make_session(language="cs")
+    session = SessionFactory(language="cs")
     event = session.consent_events.get()
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     assert event.text.body in page
@@ -92,13 +87,10 @@ def test_the_consent_is_shown_with_the_exact_text(log_in: LogIn) -> None:
 
 
 def test_only_a_withdrawal_of_consent_has_a_badge(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     client = log_in("support")
-    given = session.consent_events.get()
     assert "badge" not in card_of(client, session, "consent")
-    ConsentEvent.objects.create(
-        session=session, text=given.text, kind="withdrawn", day=given.day, channel=given.channel
-    )
+    ConsentEventFactory(session=session, kind="withdrawn")
     assert re.findall(r'class="badge [^>]*>([^<]+)<', card_of(client, session, "consent")) == ["Withdrawn"]
 
 
@@ -108,15 +100,14 @@ def card_of(client: Client, session: Session, name: str) -> str:
 
 
 def test_a_session_without_consent_says_why(log_in: LogIn) -> None:
-    session = make_session(make_webchat(entry_form=EntryForm.STANDARD, published=False))
+    session = SessionFactory(webchat__entry_form=EntryForm.STANDARD, webchat__published=[])
     assert "No consent was asked" in log_in("support").get(f"/sessions/{session.pk}/").content.decode()
 
 
 def test_the_transcript_is_in_the_order_of_time(log_in: LogIn) -> None:
-    session = make_session()
-    services.post_message(session, sender=Party.VISITOR, text="the first message")
+    session = SessionFactory(messages=["the first message"])
     attach(session)
-    services.post_message(session, sender=Party.VISITOR, text="the last <b>message</b>")
+    MessageFactory(session=session, text="the last <b>message</b>")
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     places = [
         page.index(t) for t in ("the first message", "canary-file.txt", "the last &lt;b&gt;message&lt;/b&gt;")
@@ -125,7 +116,7 @@ def test_the_transcript_is_in_the_order_of_time(log_in: LogIn) -> None:
 
 
 def test_the_buttons_are_shown_with_the_right_only(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     links = [f'href="/sessions/{session.pk}/anonymize/"', f'href="/guests/{session.guest_id}/anonymize/"']
     for role, shown in {"support": True, "officer": True, "operator": False, "administrator": False}.items():
         page = log_in(role).get(f"/sessions/{session.pk}/").content.decode()
@@ -134,11 +125,9 @@ def test_the_buttons_are_shown_with_the_right_only(log_in: LogIn) -> None:
             assert [link in part for link in links] == [shown, shown], role
 
 
-def test_an_anonymized_session_says_when_by_whom_and_by_which_door(
-    log_in: LogIn, make_user: Callable[..., User]
-) -> None:
+def test_an_anonymized_session_says_when_by_whom_and_by_which_door(log_in: LogIn) -> None:
     session = full_session()
-    record, _did = engine.erase(session, requester=engine.Requester(Door.COMMAND, make_user("officer")))
+    record = ErasureFactory(subject=session, requested_by=StaffFactory(role="officer"))
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     for value in (
         "by officer",
@@ -154,9 +143,7 @@ def test_an_anonymized_session_says_when_by_whom_and_by_which_door(
 
 @pytest.mark.parametrize("messages", [1, 30])
 def test_the_number_of_queries_does_not_grow(log_in: LogIn, messages: int) -> None:
-    session = make_session()
-    for number in range(messages):
-        services.post_message(session, sender=Party.VISITOR, text=f"message {number}")
+    session = SessionFactory(messages=["Hello"] * messages)
     client = log_in("support")
     with CaptureQueriesContext(connection) as queries:
         client.get(f"/sessions/{session.pk}/")
@@ -164,13 +151,13 @@ def test_the_number_of_queries_does_not_grow(log_in: LogIn, messages: int) -> No
 
 
 def test_the_transcript_alone_is_sent_when_it_changed(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     client = log_in("operator")
     url = f"/sessions/{session.pk}/transcript/"
     first = client.get(url)
     seen = first.context["state"]
     assert client.get(url, {"seen": seen}).status_code == 204
-    services.post_message(session, sender=Party.VISITOR, text="hello there")
+    MessageFactory(session=session, text="hello there")
     fetched = client.get(url, {"seen": seen}).content.decode()
     assert "hello there" in fetched
     assert re.search(r"<dt>Messages of the visitor</dt>\s*<dd>1</dd>", fetched), "the facts come along"
@@ -182,14 +169,13 @@ def test_the_transcript_alone_is_sent_when_it_changed(log_in: LogIn) -> None:
 
 
 def test_the_transcript_alone_needs_the_right(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     assert log_in("administrator").get(f"/sessions/{session.pk}/transcript/").status_code == 403
 
 
 def test_a_file_is_a_download_and_never_a_page(log_in: LogIn) -> None:
-    session = make_session()
-    attachment = attach(session)
-    url = f"/sessions/{session.pk}/files/{attachment.pk}/"
+    attachment = attach(SessionFactory())
+    url = f"/sessions/{attachment.session_id}/files/{attachment.pk}/"
     response = log_in("support").get(url)
     assert b"".join(response.streaming_content) == b"<script>alert(1)</script>"
     assert response.headers["Content-Disposition"].startswith("attachment")
@@ -200,8 +186,8 @@ def test_a_file_is_a_download_and_never_a_page(log_in: LogIn) -> None:
 
 
 def test_a_file_of_another_session_is_not_found(log_in: LogIn) -> None:
-    attachment = attach(make_session())
-    other = make_session(email="other@example.com")
+    attachment = attach(SessionFactory())
+    other = SessionFactory(email="other@example.com")
     assert log_in("support").get(f"/sessions/{other.pk}/files/{attachment.pk}/").status_code == 404
 
 
@@ -212,7 +198,7 @@ def test_a_file_of_another_session_is_not_found(log_in: LogIn) -> None:
 def test_a_bad_id_is_not_found(log_in: LogIn, path: str, value: str) -> None:
     from urllib.parse import quote
 
-    make_session()
+    SessionFactory()
     assert (
         log_in("support").get(path.format(quote(value.encode("utf-8", "surrogatepass")))).status_code == 404
     )
@@ -223,15 +209,14 @@ def test_an_anonymized_session_and_guest_show_what_was_rounded_to_and_no_false_t
     log_in: LogIn, settings: Any, precision: str, said: str
 ) -> None:
     settings.ERASURE_TIME_PRECISION = precision
-    session = make_session()
-    services.end_session(session, by=Party.VISITOR)
+    session = SessionFactory(ended=True)
     pages = [f"/sessions/{session.pk}/", f"/guests/{session.guest_id}/", "/sessions/"]
     client = log_in("officer")
     started = f"{timezone.localtime(session.created_at):%Y-%m-%d %H:%M}"
     for path in pages:
         assert started in client.get(path).content.decode()
 
-    engine.erase(session, requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=session)
 
     session.refresh_from_db()
     midnight = timezone.localtime(session.created_at)

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anonymization import engine
-from anonymization.models import Door
-from sessions_app.models import ConsentEvent, Session
-from tests.factories import make_session, make_webchat, publish
-from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, make_canary, make_rows
-from webchat.models import EntryForm
+from tests.factories import (
+    ConsentEventFactory,
+    ConsentVersionFactory,
+    ErasureFactory,
+    SessionFactory,
+    StaffFactory,
+    WebChatFactory,
+)
+from tests.pages import LogIn
+from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory, make_rows
+from webchat.models import EntryForm, WebChat
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 
 
 def ids(response: Any) -> list[int]:
@@ -42,9 +44,8 @@ def test_it_is_kept_nowhere(log_in: LogIn) -> None:
 
 
 def test_it_shows_the_newest_first_with_the_consent_version(log_in: LogIn) -> None:
-    webchat = make_webchat()
-    publish(webchat, "Another text.")
-    first, second = make_canary(webchat), make_session(webchat, language="cs")
+    webchat = WebChatFactory(published=["One text.", "Another text."])
+    first, second = CanaryFactory(webchat=webchat), SessionFactory(webchat=webchat, language="cs")
     response = log_in("support").get("/sessions/")
     assert ids(response) == [second.pk, first.pk]
     assert (
@@ -54,21 +55,14 @@ def test_it_shows_the_newest_first_with_the_consent_version(log_in: LogIn) -> No
 
 
 def test_a_withdrawn_consent_is_marked(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     assert "withdrawn" not in log_in("support").get("/sessions/").content.decode().split("<tbody")[1]
-    given = session.consent_events.get()
-    ConsentEvent.objects.create(
-        session=session,
-        text=given.text,
-        kind=ConsentEvent.Kind.WITHDRAWN,
-        day=given.day,
-        channel=given.channel,
-    )
+    ConsentEventFactory(session=session, kind="withdrawn")
     assert "withdrawn" in log_in("support").get("/sessions/").content.decode().split("<tbody")[1]
 
 
 def test_without_the_right_people_are_masked(log_in: LogIn) -> None:
-    make_canary()
+    CanaryFactory()
     columns = {"columns": ["id", "name", "email", "phone"]}
     seen = log_in("support").post("/sessions/columns/", columns, follow=True).content.decode()
     masked = log_in("administrator").post("/sessions/columns/", columns, follow=True).content.decode()
@@ -79,20 +73,15 @@ def test_without_the_right_people_are_masked(log_in: LogIn) -> None:
 
 
 def test_what_is_entered_is_escaped(log_in: LogIn) -> None:
-    make_session(name="<script>alert(1)</script>")
+    SessionFactory(name="<script>alert(1)</script>")
     assert "<script>alert" not in log_in("support").get("/sessions/").content.decode()
 
 
 @pytest.mark.parametrize("count", [1, 50])
-def test_the_number_of_queries_does_not_grow(
-    log_in: LogIn, make_user: Callable[..., User], count: int
-) -> None:
-    webchat, operator = make_webchat(), make_user("operator")
-    text = webchat.current_text("en")
+def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
+    webchat, operator = WebChatFactory(), StaffFactory()
     for row in make_rows(webchat, count, operator=operator):
-        ConsentEvent.objects.create(
-            session=row, text=text, kind="given", day=date(2026, 1, 1), channel="chat"
-        )
+        ConsentEventFactory(session=row)
     client = log_in("officer")
     url = f"/sessions/?webchat={webchat.pk}&operator={operator.pk}&version=1"
     with CaptureQueriesContext(connection) as queries:
@@ -104,11 +93,10 @@ def test_the_number_of_queries_does_not_grow(
     assert all("LIMIT 30001" in sql or "LIMIT 1000)" in sql for sql in counts), "none counts a whole table"
 
 
-def test_each_filter_keeps_what_it_says(log_in: LogIn, make_user: Callable[..., User]) -> None:
-    operator, webchat = make_user("operator"), make_webchat()
-    chat = make_session(webchat)
-    other = make_session(channel="av", email="other@example.com")
-    Session.objects.filter(pk=other.pk).update(status="active", operator=operator)
+def test_each_filter_keeps_what_it_says(log_in: LogIn) -> None:
+    operator, webchat = StaffFactory(), WebChatFactory()
+    chat = SessionFactory(webchat=webchat)
+    other = SessionFactory(showroom=True, new_guest=True, operator=operator)
     client = log_in("support")
     expected = {
         f"webchat={webchat.pk}": [chat.pk],
@@ -126,8 +114,7 @@ def test_each_filter_keeps_what_it_says(log_in: LogIn, make_user: Callable[..., 
     assert {query: ids(client.get(f"/sessions/?{query}")) for query in expected} == expected
 
 
-def test_a_period_holds_its_first_and_last_day(log_in: LogIn) -> None:
-    webchat = make_webchat()
+def test_a_period_holds_its_first_and_last_day(log_in: LogIn, webchat: WebChat) -> None:
     midnight = timezone.make_aware(datetime(2026, 3, 29)).astimezone(UTC)  # the day of 23 hours in Prague
     moments = [
         midnight - timedelta(microseconds=1),
@@ -143,10 +130,10 @@ def test_a_period_holds_its_first_and_last_day(log_in: LogIn) -> None:
 
 
 def test_the_consent_version_is_counted_within_a_webchat(log_in: LogIn) -> None:
-    one, two = make_webchat(), make_webchat()
-    old = make_session(one)
-    publish(one, "Another text.")
-    new, foreign = make_session(one), make_session(two)
+    one, two = WebChatFactory(), WebChatFactory()
+    old = SessionFactory(webchat=one)
+    ConsentVersionFactory(webchat=one, wording="Another text.")
+    new, foreign = SessionFactory(webchat=one), SessionFactory(webchat=two)
     client = log_in("support")
     assert ids(client.get("/sessions/?version=2")) == [new.pk]
     assert ids(client.get("/sessions/?version=1")) == [foreign.pk, old.pk]
@@ -155,9 +142,9 @@ def test_the_consent_version_is_counted_within_a_webchat(log_in: LogIn) -> None:
 
 
 def test_an_anonymized_session_stays_with_its_consent_version(log_in: LogIn) -> None:
-    session = make_canary()
+    session = CanaryFactory()
     assert NAME in log_in("support").get("/sessions/").content.decode()
-    engine.erase(session, requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=session)
     page = log_in("support").get("/sessions/?anonymized=yes")
     assert ids(page) == [session.pk]
     assert "v1 en" in page.content.decode()
@@ -169,7 +156,7 @@ def test_an_anonymized_session_stays_with_its_consent_version(log_in: LogIn) -> 
 
 
 def test_active_filters_are_chips_that_can_be_removed(log_in: LogIn) -> None:
-    webchat = make_webchat(name="Shop Prague")
+    webchat = WebChatFactory(name="Shop Prague")
     page = (
         log_in("support")
         .get(f"/sessions/?webchat={webchat.pk}&channel=chat&since=2026-01-02")
@@ -188,14 +175,14 @@ def test_active_filters_are_chips_that_can_be_removed(log_in: LogIn) -> None:
 @pytest.mark.parametrize("name", ["webchat", "channel", "status", "since", "until", "version", "anonymized"])
 @pytest.mark.parametrize("value", BAD_VALUES)
 def test_a_wrong_filter_lists_nothing_and_says_so(log_in: LogIn, name: str, value: str) -> None:
-    make_session()
+    SessionFactory()
     _expect_refusal(log_in("support"), name, value)
 
 
 @pytest.mark.parametrize("name", ["operator", "id", "guest"])
 @pytest.mark.parametrize("value", BAD_VALUES)
 def test_a_wrong_id_lists_nothing_and_says_so(log_in: LogIn, name: str, value: str) -> None:
-    make_session()
+    SessionFactory()
     _expect_refusal(log_in("support"), name, value)
 
 
@@ -232,7 +219,7 @@ def test_a_damaged_position_is_refused(log_in: LogIn, name: str, value: str) -> 
 
 
 def test_the_pages_are_linked_with_their_filters(log_in: LogIn) -> None:
-    rows = make_rows(make_webchat(), 120)
+    rows = make_rows(WebChatFactory(), 120)
     client = log_in("support")
     first = client.get("/sessions/?channel=chat")
     second = client.get("/sessions/" + first.context["links"]["older"])
@@ -244,7 +231,7 @@ def test_the_pages_are_linked_with_their_filters(log_in: LogIn) -> None:
 
 
 def test_htmx_gets_the_list_alone(log_in: LogIn) -> None:
-    make_session()
+    SessionFactory()
     client = log_in("support")
     part = client.get("/sessions/", headers={"HX-Request": "true"})
     assert part.content.decode().lstrip().startswith('<div id="sessions">')
@@ -261,7 +248,7 @@ def test_htmx_reloads_when_the_log_in_has_ended(client: Client) -> None:
 
 
 def test_columns_are_chosen_and_kept_for_the_log_in(log_in: LogIn) -> None:
-    make_canary()
+    CanaryFactory()
     client = log_in("support")
     assert NAME in client.get("/sessions/").content.decode()
     response = client.post(
@@ -288,7 +275,7 @@ def test_columns_are_not_chosen_by_get(log_in: LogIn) -> None:
 
 
 def test_choosing_sessions_to_anonymize_needs_the_right(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     box = f'name="session" value="{session.pk}" form="bulk"'
     assert box in log_in("support").get("/sessions/").content.decode()
     assert box not in log_in("operator").get("/sessions/").content.decode()
@@ -297,21 +284,21 @@ def test_choosing_sessions_to_anonymize_needs_the_right(log_in: LogIn) -> None:
 def test_an_empty_table_says_what_to_do_next(log_in: LogIn) -> None:
     assert "/settings/webchat/" in log_in("administrator").get("/sessions/").content.decode()
     assert "No sessions yet" in log_in("operator").get("/sessions/").content.decode()
-    make_webchat(entry_form=EntryForm.NONE, showroom_form=EntryForm.NONE, published=False)
+    WebChatFactory(entry_form=EntryForm.NONE, showroom_form=EntryForm.NONE, published=[])
     filtered = log_in("support").get("/sessions/?channel=phone").content.decode()
     assert "No session matches these filters" in filtered
 
 
 def test_long_names_and_addresses_are_cut_and_whole_on_hover(log_in: LogIn) -> None:
     name, email = "Maximiliana Novotná-Procházková", "maximiliana.novotna@mail.example.com"
-    make_session(name=name, email=email)
+    SessionFactory(name=name, email=email)
     page = log_in("support").get("/sessions/").content.decode()
     for value in (name, email):
         assert f'class="text-nowrap"><span class="cut" title="{value}">{value}</span></td>' in page
 
 
 def test_headings_stand_over_their_columns(log_in: LogIn) -> None:
-    make_session()
+    SessionFactory()
     client = log_in("support")
     client.post("/sessions/columns/", {"columns": ["id", "messages"]})
     page = client.get("/sessions/").content.decode()
@@ -323,8 +310,7 @@ def test_no_column_is_called_required(log_in: LogIn) -> None:
     assert '<legend class="form-label">Columns</legend>' in page
 
 
-def test_a_strip_for_pages_is_there_only_with_pages(log_in: LogIn) -> None:
-    webchat = make_webchat()
+def test_a_strip_for_pages_is_there_only_with_pages(log_in: LogIn, webchat: WebChat) -> None:
     make_rows(webchat, 1)
     client = log_in("operator")
     assert "card-footer" not in client.get("/sessions/").content.decode()

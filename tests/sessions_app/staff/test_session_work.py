@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
 
-from anonymization import engine
-from anonymization.models import Door
-from sessions_app import services
 from sessions_app.models import Party, Session, Status
-from tests.factories import make_session
+from tests.factories import SessionFactory, StaffFactory
+from tests.pages import LogIn
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
 ACTS = ("accept", "answer", "files", "note", "end")
 
 
@@ -25,7 +18,7 @@ ACTS = ("accept", "answer", "files", "note", "end")
     ("role", "status"), [("", 302), ("stranger", 403), ("support", 403), ("administrator", 403)]
 )
 def test_only_an_operator_may(log_in: LogIn, act: str, role: str, status: int) -> None:
-    session = make_session()
+    session = SessionFactory()
     assert log_in(role).post(f"/sessions/{session.pk}/{act}/", {"text": "x"}).status_code == status
     session.refresh_from_db()
     assert (session.status, session.messages_operator) == (Status.WAITING, 0)
@@ -33,7 +26,7 @@ def test_only_an_operator_may(log_in: LogIn, act: str, role: str, status: int) -
 
 @pytest.mark.parametrize("act", ACTS)
 def test_nothing_is_done_by_get(log_in: LogIn, act: str) -> None:
-    session = make_session()
+    session = SessionFactory()
     assert log_in("operator").get(f"/sessions/{session.pk}/{act}/").status_code == 405
     assert log_in("operator").head(f"/sessions/{session.pk}/{act}/").status_code == 405
 
@@ -44,7 +37,7 @@ def test_an_unknown_session_is_not_found(log_in: LogIn, act: str) -> None:
 
 
 def test_taking_a_conversation(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     response = log_in("operator").post(f"/sessions/{session.pk}/accept/")
     assert response.headers["Location"] == f"/sessions/{session.pk}/"
     session.refresh_from_db()
@@ -53,7 +46,7 @@ def test_taking_a_conversation(log_in: LogIn) -> None:
 
 
 def test_taking_a_conversation_keeps_the_answer_that_was_begun(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     client = log_in("operator")
     page = client.get(f"/sessions/{session.pk}/").content.decode()
     assert f'form="answer" formaction="/sessions/{session.pk}/accept/' in page
@@ -69,11 +62,8 @@ def test_taking_a_conversation_keeps_the_answer_that_was_begun(log_in: LogIn) ->
     assert not session.messages.exists()
 
 
-def test_a_taken_conversation_is_refused_and_the_answer_kept(
-    log_in: LogIn, make_user: Callable[..., User]
-) -> None:
-    session = make_session()
-    services.accept_session(session, operator=make_user("operator", "another"))
+def test_a_taken_conversation_is_refused_and_the_answer_kept(log_in: LogIn) -> None:
+    session = SessionFactory(operator=StaffFactory(username="another"))
     client = log_in("operator")
     response = client.post(f"/sessions/{session.pk}/accept/", {"text": "an answer that was begun"})
     assert response.status_code == 409
@@ -87,7 +77,7 @@ def test_a_taken_conversation_is_refused_and_the_answer_kept(
 
 
 def test_answering_takes_the_conversation(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     response = log_in("operator").post(f"/sessions/{session.pk}/answer/", {"text": "Good day"})
     assert response.status_code == 302
     message = session.messages.get()
@@ -97,7 +87,7 @@ def test_answering_takes_the_conversation(log_in: LogIn) -> None:
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 4001, "a\0b"])
 def test_a_wrong_answer_is_shown_again(log_in: LogIn, text: str) -> None:
-    session = make_session()
+    session = SessionFactory()
     response = log_in("operator").post(f"/sessions/{session.pk}/answer/", {"text": text})
     assert response.status_code == 422
     assert not session.messages.exists()
@@ -105,8 +95,7 @@ def test_a_wrong_answer_is_shown_again(log_in: LogIn, text: str) -> None:
 
 @pytest.mark.parametrize("act", ["accept", "answer", "files"])
 def test_a_closed_conversation_is_refused(log_in: LogIn, act: str) -> None:
-    session = make_session()
-    services.end_session(session, by=Party.VISITOR)
+    session = SessionFactory(ended=True)
     data = {"text": "too late", "file": SimpleUploadedFile("a.txt", b"text")}
     response = log_in("operator").post(f"/sessions/{session.pk}/{act}/", data)
     assert response.status_code == 409
@@ -117,7 +106,7 @@ def test_a_closed_conversation_is_refused(log_in: LogIn, act: str) -> None:
 
 
 def test_a_file_is_sent(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     upload = SimpleUploadedFile("offer.pdf", b"%PDF-1.4", content_type="text/html")
     assert log_in("operator").post(f"/sessions/{session.pk}/files/", {"file": upload}).status_code == 302
     attachment = session.attachments.get()
@@ -129,7 +118,7 @@ def test_a_file_is_sent(log_in: LogIn) -> None:
     ("name", "content", "status"), [("a.exe", b"x", 422), ("a.txt", b"", 422), ("", b"", 422)]
 )
 def test_a_wrong_file_is_refused(log_in: LogIn, name: str, content: bytes, status: int) -> None:
-    session = make_session()
+    session = SessionFactory()
     data = {"file": SimpleUploadedFile(name, content)} if name else {}
     response = log_in("operator").post(f"/sessions/{session.pk}/files/", data)
     assert response.status_code == status
@@ -137,8 +126,7 @@ def test_a_wrong_file_is_refused(log_in: LogIn, name: str, content: bytes, statu
 
 
 def test_a_note_is_stored_also_after_the_end(log_in: LogIn) -> None:
-    session = make_session()
-    services.end_session(session, by=Party.VISITOR)
+    session = SessionFactory(ended=True)
     data = {"note": "Calls back", "result": "sold"}
     assert log_in("operator").post(f"/sessions/{session.pk}/note/", data).status_code == 302
     session.refresh_from_db()
@@ -146,8 +134,7 @@ def test_a_note_is_stored_also_after_the_end(log_in: LogIn) -> None:
 
 
 def test_a_note_to_an_anonymized_session_is_refused_and_kept_on_the_page(log_in: LogIn) -> None:
-    session = make_session()
-    engine.erase(session, requester=engine.Requester(Door.PAGE))
+    session = SessionFactory(anonymized=True)
     response = log_in("operator").post(f"/sessions/{session.pk}/note/", {"note": "my note", "result": ""})
     assert response.status_code == 409
     assert "my note" in response.content.decode()
@@ -158,12 +145,12 @@ def test_a_note_to_an_anonymized_session_is_refused_and_kept_on_the_page(log_in:
 
 @pytest.mark.parametrize("data", [{"note": "a\0b"}, {"result": "x" * 201}, {"note": "x" * 10_001}])
 def test_a_wrong_note_is_shown_again(log_in: LogIn, data: dict[str, str]) -> None:
-    session = make_session()
+    session = SessionFactory()
     assert log_in("operator").post(f"/sessions/{session.pk}/note/", data).status_code == 422
 
 
 def test_ending_twice_changes_nothing(log_in: LogIn) -> None:
-    session = make_session()
+    session = SessionFactory()
     client = log_in("operator")
     assert client.post(f"/sessions/{session.pk}/end/").status_code == 302
     ended = Session.objects.get(pk=session.pk).ended_at

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
-from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anonymization import engine
-from anonymization.models import Door
-from sessions_app import services
-from sessions_app.models import ConsentEvent, Session
 from sessions_app.tables import COLUMNS
-from tests.factories import make_session, make_webchat
-from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, make_canary, make_rows
+from tests.factories import ConsentEventFactory, ErasureFactory, SessionFactory, WebChatFactory
+from tests.pages import LogIn
+from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, CanaryFactory, make_rows
+from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
-LogIn = Callable[[str], Client]
-
-
-def withdrawn(days_ago: int = 0, **fields: Any) -> Session:
-    session = make_session(email=f"{Session.objects.count()}@example.com", **fields)
-    services.record_withdrawal(session)
-    Session.objects.filter(pk=session.pk).update(withdrawn_at=timezone.now() - timedelta(days=days_ago))
-    session.refresh_from_db()
-    return session
+WithdrawnFactory = partial(SessionFactory, new_guest=True, withdrawn=True)
 
 
 def ids(response: Any) -> list[int]:
@@ -45,8 +33,8 @@ def badge(page: str) -> str:
 
 
 def test_the_oldest_stands_first_and_an_anonymized_one_leaves(log_in: LogIn) -> None:
-    make_session()
-    new, old = withdrawn(), withdrawn(20)
+    SessionFactory()
+    new, old = WithdrawnFactory(), WithdrawnFactory(days_ago=20)
     officer = log_in("officer")
     response = officer.get("/withdrawals/")
     assert ids(response) == [old.pk, new.pk]
@@ -62,7 +50,7 @@ def test_the_oldest_stands_first_and_an_anonymized_one_leaves(log_in: LogIn) -> 
     assert ids(officer.get("/withdrawals/")) == [new.pk]
     assert "1 person has withdrawn their consent" in officer.get("/").content.decode()
 
-    engine.erase(new, requester=engine.Requester(Door.PAGE))
+    ErasureFactory(subject=new)
     page = officer.get("/withdrawals/").content.decode()
     assert "No withdrawal waits" in page
     assert badge(page) == ""
@@ -70,7 +58,7 @@ def test_the_oldest_stands_first_and_an_anonymized_one_leaves(log_in: LogIn) -> 
 
 
 def test_it_names_nobody(log_in: LogIn) -> None:
-    services.record_withdrawal(make_canary())
+    CanaryFactory(withdrawn=True)
     for page in ("/withdrawals/", "/"):
         text = log_in("support").get(page).content.decode()
         assert all(value not in text for value in (NAME, EMAIL, PHONE))
@@ -78,7 +66,7 @@ def test_it_names_nobody(log_in: LogIn) -> None:
 
 @pytest.mark.parametrize("role", ["operator", "administrator"])
 def test_who_can_not_anonymize_is_not_asked_to(log_in: LogIn, role: str) -> None:
-    withdrawn()
+    WithdrawnFactory()
     client = log_in(role)
     assert client.get("/withdrawals/").status_code == 403
     page = client.get("/").content.decode()
@@ -87,14 +75,10 @@ def test_who_can_not_anonymize_is_not_asked_to(log_in: LogIn, role: str) -> None
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
-    webchat = make_webchat()
-    text = webchat.current_text("en")
+def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int, webchat: WebChat) -> None:
     for row in make_rows(webchat, count, status="closed", withdrawn_at=timezone.now()):
         for kind in ("given", "withdrawn"):
-            ConsentEvent.objects.create(
-                session=row, text=text, kind=kind, day=timezone.localdate(), channel="chat"
-            )
+            ConsentEventFactory(session=row, kind=kind)
     client = log_in("officer")
     with CaptureQueriesContext(connection) as queries:
         response = client.get("/withdrawals/")
@@ -103,15 +87,14 @@ def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
 
 
 def test_more_than_a_page_are_counted(log_in: LogIn) -> None:
-    make_rows(make_webchat(), 103, status="closed", withdrawn_at=timezone.now())
+    make_rows(WebChatFactory(), 103, status="closed", withdrawn_at=timezone.now())
     page = log_in("officer").get("/withdrawals/").content.decode()
     assert "3 more" in page
     assert 'href="/sessions/?withdrawn=yes&amp;anonymized=no"' in page
 
 
 def test_the_table_filters_and_shows_them(log_in: LogIn) -> None:
-    plain, waits, erased = make_session(), withdrawn(), withdrawn()
-    engine.erase(erased, requester=engine.Requester(Door.PAGE))
+    plain, waits, erased = SessionFactory(), WithdrawnFactory(), WithdrawnFactory(anonymized=True)
     officer = log_in("officer")
     found = {
         query: [row.pk for row in officer.get(f"/sessions/?{query}").context["page"].rows]
@@ -128,8 +111,7 @@ def test_the_table_filters_and_shows_them(log_in: LogIn) -> None:
 
 def test_the_file_says_when_as_exactly_as_it_is_known(log_in: LogIn, settings: Any) -> None:
     settings.ERASURE_TIME_PRECISION = "month"
-    plain, waits, erased = make_session(), withdrawn(), withdrawn()
-    engine.erase(erased, requester=engine.Requester(Door.PAGE))
+    plain, waits, erased = SessionFactory(), WithdrawnFactory(), WithdrawnFactory(anonymized=True)
     officer = log_in("officer")
     officer.post("/sessions/columns/", {"columns": ["id", "consent", "withdrawn"]})
     content = b"".join(officer.get("/sessions/export/").streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
@@ -145,10 +127,8 @@ def test_the_file_says_when_as_exactly_as_it_is_known(log_in: LogIn, settings: A
     ]
 
 
-def test_the_page_of_the_session_says_so_and_takes_no_note(
-    log_in: LogIn, make_user: Callable[..., Any]
-) -> None:
-    session = withdrawn(days_ago=3)
+def test_the_page_of_the_session_says_so_and_takes_no_note(log_in: LogIn) -> None:
+    session = WithdrawnFactory(days_ago=3)
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     assert "The person has withdrawn their consent:" in page
     operator = log_in("operator")
