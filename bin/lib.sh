@@ -45,7 +45,7 @@ make_venv() {
 
 # requirements_digest FILE...: print a digest of the files' lines, and of the place: a moved .venv does not work.
 requirements_digest() {
-    .venv/bin/python - "$PWD" requirements.txt "$@" <<'PYTHON'
+    .venv/bin/python - "$PWD" constraints.txt requirements.txt "$@" <<'PYTHON'
 import hashlib, pathlib, sys
 
 place, *names = sys.argv[1:]
