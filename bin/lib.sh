@@ -53,7 +53,7 @@ make_venv() {
 
 # requirements_digest FILE...: print a digest of the files' lines, and of the place: a moved .venv does not work.
 requirements_digest() {
-    .venv/bin/python - "$PWD" requirements.txt "$@" <<'PYTHON'
+    .venv/bin/python - "$PWD" constraints.txt requirements.txt "$@" <<'PYTHON'
 import hashlib, pathlib, sys
 
 place, *names = sys.argv[1:]
@@ -74,4 +74,19 @@ secret_key() {
         )
     fi
     cat var/secret_key
+}
+
+# require_free_port HOST PORT NAME: end with a sentence where the port can't be used; NAME is its variable.
+require_free_port() {
+    if ! .venv/bin/python - "$1" "$2" 2>/dev/null <<'PYTHON'; then
+import socket, sys
+
+family, kind, _, _, address = socket.getaddrinfo(*sys.argv[1:], type=socket.SOCK_STREAM)[0]
+with socket.socket(family, kind) as server:
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind(address)
+PYTHON
+        say "Port $2 of $1 is in use or can't be used: set $3 to another one."
+        return 1
+    fi
 }

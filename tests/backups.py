@@ -18,6 +18,8 @@ from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
+from bench.postgres import with_database
+
 
 class Backup:
     """What was there at one moment; ``restore`` puts it back, over and over."""
@@ -33,6 +35,13 @@ class Backup:
             with closing(sqlite3.connect(self._sqlite)) as copy:
                 _raw().backup(copy)
         shutil.copytree(settings.MEDIA_ROOT, self._media)
+
+    @property
+    def url(self) -> str:
+        """Return the address of the copy of the database."""
+        if connection.vendor == "postgresql":
+            return with_database(os.environ["DATABASE_URL"], f"{self.name}_backup")
+        return f"sqlite:///{self._sqlite}"
 
     def restore(self) -> None:
         if connection.vendor == "postgresql":

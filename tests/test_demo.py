@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import sys
 from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
@@ -237,3 +239,18 @@ def test_a_few_sessions_are_refused() -> None:
 @pytest.mark.parametrize("script", ["demo", "lib.sh"])
 def test_the_shell_can_read_the_commands(script: str) -> None:
     subprocess.run(["sh", "-n", str(ROOT / "bin" / script)], check=True)
+
+
+@pytest.mark.any_database
+def test_a_port_in_use_is_named_with_its_variable(tmp_path: Path) -> None:
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        program = f". {ROOT}/bin/lib.sh; require_free_port 127.0.0.1 {port} EVENTS_PORT"
+        taken = subprocess.run(
+            ["sh", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+    free = subprocess.run(["sh", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (taken.returncode, free.returncode, free.stderr) == (1, 0, "")
+    assert f"Port {port} of 127.0.0.1 is in use or can't be used: set EVENTS_PORT" in taken.stderr

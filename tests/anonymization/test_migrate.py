@@ -2,61 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.commands import Done, run_commands
+
 CHECK = "check --database default"
 
 
-#: Runs commands one after another in one process, which is most of what a command costs.
-RUN = """
-import contextlib, io, json, sys
-from django.core.management import execute_from_command_line
-for command in json.loads(sys.argv[1]):
-    said, code = io.StringIO(), 0
-    with contextlib.redirect_stderr(said):
-        try:
-            execute_from_command_line(["manage.py", *command])
-        except SystemExit as left:
-            code = left.code or 0
-        except Exception as error:
-            code = 1
-            said.write(str(error))
-    print("\\0" + json.dumps([code, said.getvalue()]))
-"""
-
-
-class Done(NamedTuple):
-    returncode: int
-    stderr: str
-
-
 def manage(database: Path, *commands: str) -> list[Done]:
-    """Run commands of manage.py, each given as one text, in one process."""
-    environment = {
-        **os.environ,
-        "DATABASE_URL": f"sqlite:///{database}",
-        "DJANGO_SETTINGS_MODULE": "mluvii_gdpr.settings",
-    }
-    argument = json.dumps([command.split() for command in commands])
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, argument],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [Done(*json.loads(part.splitlines()[0])) for part in done.stdout.split("\0")[1:]]
+    return run_commands(*commands, DATABASE_URL=f"sqlite:///{database}")
 
 
 @pytest.fixture(scope="module")
