@@ -51,9 +51,13 @@ def livez(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when the database answers, is migrated and guarded; else 503 with the ids of what is wrong."""
+    """Answer 200 when the process can do all of its work; otherwise 503 with the ids of what is wrong.
+
+    Warnings change no status: a load balancer that took all processes out for them would close the chat.
+    """
     try:
-        problems = readiness.problems()
+        problems, warnings = readiness.problems(), readiness.lesser_problems()
     except DatabaseError:
-        problems = ["database"]
-    return JsonResponse({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+        problems, warnings = ["database"], []
+    found = {"ready": not problems, "problems": problems, "warnings": warnings}
+    return JsonResponse(found, status=503 if problems else 200)
