@@ -15,6 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 from anonymization.checks import check_database
 from anonymization.restoration import Standing, standing
 from mluvii_gdpr.checks import check_storage, check_volumes
+from mluvii_gdpr.models import EventsProcess
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def problems() -> list[str]:
 
 
 def lesser_problems() -> list[str]:
-    """Return the ids of what does not keep this process from serving: a volume that fills up.
+    """Return the ids of what does not keep this process from serving: a volume that fills up, dead event streams.
 
     Raises:
         DatabaseError: the database does not answer.
@@ -101,7 +102,9 @@ def _find_problems() -> list[str]:
 
 
 def _find_lesser_problems() -> list[str]:
-    return _ids(check_volumes(None, databases=["default"]))
+    events = EventsProcess.objects
+    are_dead = events.silent().exists() or not events.alive().exists()
+    return _ids(check_volumes(None, databases=["default"])) + (["events"] if are_dead else [])
 
 
 def _ids(messages: list[CheckMessage]) -> list[str]:

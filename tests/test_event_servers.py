@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from django.test import Client
 
 from anonymization import engine
 from anonymization.models import Door
+from mluvii_gdpr.models import EventsProcess
 from sessions_app import services
 from sessions_app.models import Party, Session
 from tests.events import listening
@@ -48,6 +50,8 @@ def test_two_processes_on_one_database_tell_what_a_third_does_and_hold_no_connec
             _expect_few_connections(one, client)
         for server in (one, other):
             assert room.split("/")[2] not in server.said.read_text()
+        assert EventsProcess.objects.alive().filter(host=socket.gethostname()).count() == 1
+    assert not EventsProcess.objects.exists(), "they stopped on purpose"
 
 
 def _expect_few_connections(server: Server, client: Client) -> None:
