@@ -10,6 +10,10 @@ threads = int(os.environ.get("WEB_THREADS", "4"))
 timeout = 60
 # Requests in flight when the server stops, such as an upload, may end.
 graceful_timeout = 20
+# While the database is away, a request that waits for it holds a thread. So the servers wait for a second only, and for
+# the answer to a statement not much longer than any takes. Commands wait for longer.
+os.environ.setdefault("DATABASE_TIMEOUT", "1")
+os.environ.setdefault("DATABASE_ANSWER_WITHIN", "15")
 # No access log: its lines would hold addresses of visitors and the secret URLs of their rooms.
 accesslog = None
 loglevel = os.environ.get("WEB_LOG_LEVEL", "warning")

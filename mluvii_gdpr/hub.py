@@ -178,7 +178,7 @@ class Hub:
     async def _listen(self) -> None:
         """On PostgreSQL: wake whom a notification concerns; after a lost connection everybody."""
         parameters = connection.get_connection_params()
-        wanted = ("dbname", "user", "password", "host", "port", "service", "passfile")
+        wanted = ("dbname", "user", "password", "host", "port", "service", "passfile", "connect_timeout")
         kept = {name: value for name, value in parameters.items() if name in wanted or name.startswith("ssl")}
         connecting = psycopg.AsyncConnection.connect(**kept, autocommit=True, keepalives_idle=30)
         async with await connecting as listening:

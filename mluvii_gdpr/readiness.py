@@ -9,7 +9,7 @@ from threading import Lock
 
 from django.conf import settings
 from django.core.checks import CheckMessage
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from anonymization.checks import check_database
@@ -57,7 +57,7 @@ def problems() -> list[str]:
     """Return the ids of what is wrong: the database is asked now, the rest was lately.
 
     Raises:
-        DatabaseError: the database does not answer.
+        Error: the database does not answer.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
@@ -68,7 +68,7 @@ def lesser_problems() -> list[str]:
     """Return the ids of what does not keep this process from serving: a volume that fills up, dead event streams.
 
     Raises:
-        DatabaseError: the database does not answer.
+        Error: the database does not answer.
     """
     return warnings.problems(patience=PATIENCE)
 
@@ -77,7 +77,7 @@ def ledger_problems() -> list[str]:
     """Return how the database stands to the outside copy of the ledger; nothing when they are even, or none is kept.
 
     Raises:
-        DatabaseError: the database does not answer.
+        Error: the database does not answer.
     """
     return ledger.problems() if settings.ERASURE_LEDGER_DIR else []
 
@@ -87,7 +87,7 @@ def report_at_start() -> None:
     try:
         for problem in ledger_problems():
             logger.error("%s: this installation is closed until it is replayed, see docs/ledger.md", problem)
-    except DatabaseError:
+    except Error:
         logger.exception("the database does not answer")
     finally:
         connection.close()

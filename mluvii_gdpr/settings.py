@@ -119,6 +119,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mluvii_gdpr.middleware.MethodPages",
+    "mluvii_gdpr.middleware.DatabaseAway",
     "mluvii_gdpr.middleware.RestoredDatabase",
 ]
 
@@ -159,11 +160,25 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA recursive_triggers=ON;",
     }
 elif _database["ENGINE"] == "django.db.backends.postgresql":
+    _database["ENGINE"] = "mluvii_gdpr.postgresql"
+    # A connection that the pool hands out is alive: a restart of the server fails no request.
+    _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
+        # A connection attempt, and data that a lost host never confirms, end after so many seconds and milliseconds.
+        "connect_timeout": 3,
+        "tcp_user_timeout": 10_000,
+        "answer_within": at_least("DATABASE_ANSWER_WITHIN", 0, default=0),
         **_database.get("OPTIONS", {}),
         # PostgreSQL's log then shows $1 instead of a visitor's values when a statement fails.
         "server_side_binding": True,
-        "pool": {"min_size": 1, "max_size": at_least("DATABASE_POOL", 1, default=8), "timeout": 20},
+        "pool": {
+            "min_size": 1,
+            "max_size": at_least("DATABASE_POOL", 1, default=8),
+            "timeout": at_least("DATABASE_TIMEOUT", 1, default=20),
+            # The pool would pause longer and longer between attempts. Without it each request that needs a connection
+            # lets it try, as often as the breaker in mluvii_gdpr/postgresql allows.
+            "reconnect_timeout": 0,
+        },
     }
 else:
     raise ImproperlyConfigured("DATABASE_URL must name PostgreSQL (postgres://…) or SQLite (sqlite:///…).")

@@ -1,15 +1,19 @@
 """The home page, what is not found, what a browser asks on its own, and what a load balancer asks."""
 
+import sys
+
 from django.contrib.auth.decorators import login_required
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
+from django.views.defaults import server_error
 
 from mluvii_gdpr import readiness
 from mluvii_gdpr.home import figures_for
+from mluvii_gdpr.middleware import AWAY, closed
 
 
 @login_required
@@ -32,6 +36,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404 in the look of the side that was asked."""
     template = VISITORS_404.get(request.path_info[:3], "404.html")
     return render(request, template, status=404)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Answer 503 when the database is away, 500 to any other failure."""
+    if isinstance(sys.exc_info()[1], AWAY):
+        return closed(request, ["database"])
+    return server_error(request)
 
 
 @require_safe
@@ -59,7 +70,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         problems = readiness.problems()
         # Their table may be one that is not made yet.
         warnings = [] if "migrations" in problems else readiness.lesser_problems()
-    except DatabaseError:
+    except Error:
         problems, warnings = ["database"], []
     found = {"ready": not problems, "problems": problems, "warnings": warnings}
     return JsonResponse(found, status=503 if problems else 200)
