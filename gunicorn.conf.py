@@ -21,15 +21,22 @@ loglevel = os.environ.get("WEB_LOG_LEVEL", "warning")
 logconfig_dict = {
     # These handlers replace gunicorn's own, so its root logger must name one of them.
     "root": {"level": loglevel.upper(), "handlers": ["impersonal"]},
-    "filters": {"impersonal": {"()": "mluvii_gdpr.logs.WithoutRequest"}},
+    "filters": {
+        "impersonal": {"()": "mluvii_gdpr.logs.WithoutRequest"},
+        "few": {"()": "mluvii_gdpr.logs.FewOfAnOutage"},
+    },
     "formatters": {
         "impersonal": {
             "()": "mluvii_gdpr.logs.ImpersonalFormatter",
-            "format": "%(asctime)s %(levelname)s %(message)s",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
         }
     },
     "handlers": {
-        "impersonal": {"class": "logging.StreamHandler", "formatter": "impersonal", "filters": ["impersonal"]}
+        "impersonal": {
+            "class": "logging.StreamHandler",
+            "formatter": "impersonal",
+            "filters": ["impersonal", "few"],
+        }
     },
     "loggers": {
         "gunicorn.error": {"level": loglevel.upper(), "handlers": ["impersonal"], "propagate": False}

@@ -14,6 +14,8 @@ from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from mluvii_gdpr.logs import FORMAT
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
 VAR_DIR.mkdir(exist_ok=True)
@@ -376,19 +378,19 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="mluvii-gdpr@localhos
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"route": {"()": "mluvii_gdpr.logs.RouteInsteadOfPath"}},
-    "formatters": {
-        "impersonal": {
-            "()": "mluvii_gdpr.logs.ImpersonalFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
-        }
+    "filters": {
+        "route": {"()": "mluvii_gdpr.logs.RouteInsteadOfPath"},
+        "few": {"()": "mluvii_gdpr.logs.FewOfAnOutage"},
     },
+    "formatters": {"impersonal": {"()": "mluvii_gdpr.logs.ImpersonalFormatter", "format": FORMAT}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "impersonal", "filters": ["route"]},
+        "console": {"class": "logging.StreamHandler", "formatter": "impersonal", "filters": ["route", "few"]},
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        # Each failed attempt to connect: the breaker in mluvii_gdpr/postgresql logs the outage.
+        "psycopg.pool": {"level": "ERROR"},
         "django.server": {"handlers": ["console"], "level": "ERROR", "propagate": False},
         **{
             app: {"handlers": ["console"], "level": "INFO", "propagate": False}

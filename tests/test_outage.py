@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,15 @@ def test_an_outage_keeps_no_thread_and_ends_by_itself(
         deadline = time.monotonic() + 30
         while not get(server, page).startswith(b"HTTP/1.0 200"):
             assert time.monotonic() < deadline
+    lines = server.said.read_text().splitlines()
+    assert all(
+        re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 [A-Z]+ [a-z_.]+ ", line) for line in lines
+    )
+    said = [line.split(" ", 2)[2] for line in lines]
+    assert [line for line in said if "the database does not answer: PoolTimeout" in line]
+    assert [line for line in said if "the database answers again, after" in line]
+    # Hundreds of requests were answered: some kinds of lines, each of which is said once.
+    assert len(said) < 12, said
 
 
 @pytest.fixture(params=[OperationalError, InterfaceError])

@@ -6,6 +6,7 @@ left for ``/livez`` and static files. Here one request in each process waits, an
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,10 @@ from typing import Any
 import psycopg
 from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
+
+from mluvii_gdpr.logs import describe
+
+logger = logging.getLogger(__name__)
 
 
 class Breaker:
@@ -30,6 +35,8 @@ class Breaker:
         self._lock = Lock()
         #: Nobody but one tries before this time of the monotonic clock; None: everybody may.
         self._closed_until: float | None = None
+        #: Since when all attempts fail.
+        self._away_since: float | None = None
 
     @contextmanager
     def attempt(self, *, lasts: float) -> Iterator[None]:
@@ -41,13 +48,30 @@ class Breaker:
         self._claim(lasts)
         try:
             yield
-        except psycopg.OperationalError:
-            self._closed_until = time.monotonic() + self.PAUSE
+        except psycopg.OperationalError as failure:
+            self._note_failure(failure)
             raise
         except BaseException:
             self._closed_until = None
             raise
-        self._closed_until = None
+        self._note_success()
+
+    def _note_failure(self, failure: psycopg.OperationalError) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self._closed_until = now + self.PAUSE
+            if self._away_since is None:
+                self._away_since = now
+                logger.error("the database does not answer: %s", describe(failure))
+
+    def _note_success(self) -> None:
+        with self._lock:
+            self._closed_until = None
+            if self._away_since is not None:
+                logger.warning(
+                    "the database answers again, after %d seconds", time.monotonic() - self._away_since
+                )
+                self._away_since = None
 
     def _claim(self, lasts: float) -> None:
         with self._lock:
