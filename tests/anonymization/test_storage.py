@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 from django.test import Client
 
@@ -268,3 +269,13 @@ def test_first_uploads_at_once_mark_the_storage_once() -> None:
     answers = at_once([require_storage] * 8)
     assert answers == [None] * 8
     assert default_storage.listdir("")[1] == [StorageMarker.objects.get().name]
+
+
+@pytest.mark.parametrize("fault", ["new database, used folder", "new database, a file"])
+def test_demo_data_are_refused_with_a_sentence(settings: Any, tmp_path: Path, fault: str) -> None:
+    """For example after the database alone was deleted."""
+    settings.DEBUG = True
+    FAULTS[fault](settings, tmp_path, None)
+    with pytest.raises(CommandError, match=r"^MEDIA_ROOT takes no files"):
+        call_command("make_demo")
+    assert not Session.objects.exists()
