@@ -21,6 +21,10 @@ threads = our["WEB_THREADS"]
 timeout = 60
 # Requests in flight when the server stops, such as an upload, may end.
 graceful_timeout = 20
+# While the database is away, a request that waits for it holds a thread. So the servers wait for a second only, and for
+# the answer to a statement not much longer than any takes. Commands wait for longer.
+os.environ.setdefault("DATABASE_TIMEOUT", "1")
+os.environ.setdefault("DATABASE_ANSWER_WITHIN", "15")
 # No access log: its lines would hold addresses of visitors and the secret URLs of their rooms.
 accesslog = None
 loglevel = our["WEB_LOG_LEVEL"]
@@ -28,15 +32,22 @@ loglevel = our["WEB_LOG_LEVEL"]
 logconfig_dict = {
     # These handlers replace gunicorn's own, so its root logger must name one of them.
     "root": {"level": loglevel.upper(), "handlers": ["impersonal"]},
-    "filters": {"impersonal": {"()": "mluvii_gdpr.logs.WithoutRequest"}},
+    "filters": {
+        "impersonal": {"()": "mluvii_gdpr.logs.WithoutRequest"},
+        "few": {"()": "mluvii_gdpr.logs.FewOfAnOutage"},
+    },
     "formatters": {
         "impersonal": {
             "()": "mluvii_gdpr.logs.ImpersonalFormatter",
-            "format": "%(asctime)s %(levelname)s %(message)s",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
         }
     },
     "handlers": {
-        "impersonal": {"class": "logging.StreamHandler", "formatter": "impersonal", "filters": ["impersonal"]}
+        "impersonal": {
+            "class": "logging.StreamHandler",
+            "formatter": "impersonal",
+            "filters": ["impersonal", "few"],
+        }
     },
     "loggers": {
         "gunicorn.error": {"level": loglevel.upper(), "handlers": ["impersonal"], "propagate": False}

@@ -16,14 +16,14 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from anonymization.arrays import one_of
-from anonymization.models import Erasure, FileDeletion, FilesDeleted, StorageMarker
+from anonymization.models import Erasure, FileDeletion, FilesDeleted
+from anonymization.storage import storage_problem
 
 UPLOAD_MAY_TAKE = timedelta(hours=1)
 TEMPORARY_FOR = timedelta(days=1)
@@ -53,36 +53,27 @@ def queue_upload(name: str, *, subject: uuid.UUID) -> FileDeletion:
     """Queue a file that is about to be written; whoever stores its row takes the queued one back with it.
 
     ``subject`` is the ``uid`` of the row that the file belongs to: the erasure of that row takes the upload over.
+    Call ``storage.require_storage`` first.
     """
-    mark_storage()
     return FileDeletion.objects.create(name=name, subject=subject)
 
 
-def mark_storage() -> None:
-    """Let the storage prove from now on that it is the one that the files were written to.
+def withdraw_upload(name: str) -> None:
+    """Delete the file of an upload that failed, also when an erasure has taken its deletion over.
 
-    The first time only: what took a storage's place later is marked by nobody, or it would pass for the right one.
+    If the storage fails, the file stays queued.
     """
-    if StorageMarker.objects.exists():
-        return
-    marker = StorageMarker()
-    default_storage.save(marker.name, ContentFile(b"The files of mluvii GDPR are here. Keep this one.\n"))
-    _kept, first = StorageMarker.objects.get_or_create(pk=1, defaults={"uid": marker.uid})
-    if not first:
-        default_storage.delete(marker.name)
+    if delete_file(name):
+        settle(FileDeletion.objects.filter(name=name))
 
 
-def storage_problem() -> str:
-    """Return, for an administrator, why the storage does not prove to be the right one; nothing when it does."""
-    marker = StorageMarker.objects.first()
-    if marker is None:
-        return "No storage is marked yet: the first upload will do it."
+def delete_file(name: str) -> bool:
+    """Delete a stored file and say whether it is gone for sure. Never raises: a failing storage is logged."""
     try:
-        found = default_storage.exists(marker.name)
+        return _delete_stored(name)
     except Exception:  # a storage fails in its own ways
-        logger.exception("the storage did not answer")
-        return "The storage does not answer."
-    return "" if found else f"The storage lacks {marker.name}: is MEDIA_ROOT right, is the share mounted?"
+        logger.exception("the stored file %s could not be deleted", name)
+        return False
 
 
 def delete_stale_uploads() -> int:
@@ -125,21 +116,13 @@ def _delete(queued: QuerySet[FileDeletion]) -> int:
     left = last = 0
     pending = queued.exclude(_may_finish()).order_by("pk")
     while batch := list(pending.filter(pk__gt=last)[:BATCH]):
-        gone = [deletion.pk for deletion in batch if _try(deletion)]
+        gone = [deletion.pk for deletion in batch if delete_file(deletion.name)]
         settle(FileDeletion.objects.filter(pk__in=gone))
         failed = {deletion.pk for deletion in batch}.difference(gone)
         FileDeletion.objects.filter(pk__in=failed).update(attempts=F("attempts") + 1)
         left += len(failed)
         last = batch[-1].pk
     return left
-
-
-def _try(deletion: FileDeletion) -> bool:
-    try:
-        return _delete_stored(deletion.name)
-    except Exception:  # a storage fails in its own ways; the queue keeps the file until a retry works
-        logger.exception("file deletion %s failed", deletion.pk)
-        return False
 
 
 def _delete_stored(name: str) -> bool:

@@ -17,10 +17,10 @@ from django.core.files.storage import default_storage
 from django.db.models import FileField, Model
 from django.utils import timezone
 
-from anonymization.files import storage_problem
 from anonymization.models import FileDeletion, StorageMarker
 from anonymization.policy import registry
 from anonymization.restoration import Standing, standing
+from anonymization.storage import foreign_marker, storage_problem
 
 #: Far longer than an upload may take: what is being stored now is never judged.
 YOUNG_FOR = timedelta(days=1)
@@ -75,18 +75,12 @@ def folders() -> set[str]:
 
 def _require_proof() -> None:
     problem = storage_problem()
-    if not problem and _is_shared():
-        problem = "The storage holds the marker of another installation, too: two must not share one."
+    if not problem:
+        problem = foreign_marker(ours=StorageMarker.objects.get().name)
     if not problem and standing() is not Standing.EVEN:
         problem = "The database is not even with the outside copy of the ledger: see docs/ledger.md."
     if problem:
         raise SweepRefused(problem)
-
-
-def _is_shared() -> bool:
-    """Say whether another installation, or a database before this one, has marked the storage for its own."""
-    ours = StorageMarker.objects.get().name
-    return any(name.startswith("storage-") and name != ours for name in default_storage.listdir("")[1])
 
 
 def _stored_in(folder: str) -> Iterator[str]:

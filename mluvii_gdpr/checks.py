@@ -1,11 +1,35 @@
-"""Checks of the settings for production (``check --deploy``)."""
+"""System checks of the project.
 
+W001, W002  settings for production (``check --deploy``)
+E010        the storage of files lacks its marker or does not answer: it is not the right one
+E011        the storage of files holds the marker of another installation
+E012        ``MEDIA_ROOT`` can't be written
+W010, W011  the volume of ``MEDIA_ROOT``, of ``ERASURE_LEDGER_DIR`` is almost full
+
+E01x and W01x need the database (``check --database default``), and ``/readyz`` names them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.files.storage import FileSystemStorage, storages
 
+from anonymization.models import StorageMarker
+from anonymization.orphans import folders
+from anonymization.storage import StorageUnavailable, foreign_marker, storage_problem, storing
 from sessions_app.consent_mail import sends_mail
+
+#: Free bytes below which a volume is named. An erasure writes about 1 kB to the ledger's copy, so this lasts for
+#: some 50,000 of them; a database or a log on the same volume fills it faster.
+LEDGER_FLOOR = 50 * 1024 * 1024
+#: The media volume must take so many of the largest files that are accepted.
+LARGEST_FILES = 20
 
 
 @register(Tags.security, deploy=True)
@@ -34,3 +58,77 @@ def check_mail_is_sent(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
             id="mluvii_gdpr.W002",
         )
     ]
+
+
+@register(Tags.database)
+def check_storage(app_configs: Any, *, databases: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Check that files would be stored in the right storage; runs with ``check --database`` and in ``/readyz``."""
+    if "default" not in (databases or []):
+        return []
+    return [*(_check_marker() or _check_writable())]
+
+
+def _check_marker() -> list[CheckMessage]:
+    marker = StorageMarker.objects.first()
+    if marker is not None:
+        hint = "Uploads are refused. Set MEDIA_ROOT right or mount the volume; see docs/configuration.md."
+        problem = storage_problem()
+        return [Error(problem, hint=hint, id="mluvii_gdpr.E010")] if problem else []
+    try:
+        with storing():
+            problem = foreign_marker()
+    except StorageUnavailable:
+        return [Error("The storage does not answer.", hint="See the log.", id="mluvii_gdpr.E010")]
+    hint = "Uploads are refused. Choose an empty folder, or delete the marker if nothing else uses this one."
+    return [Error(problem, hint=hint, id="mluvii_gdpr.E011")] if problem else []
+
+
+def _check_writable() -> list[CheckMessage]:
+    """Ask the file system for the right to write, without writing: it also tells a read-only volume."""
+    hint = (
+        "Uploads are refused. The user of the service must own the folder, and its volume must be writable."
+    )
+    return [
+        Error(f"{folder} can't be written.", hint=hint, id="mluvii_gdpr.E012")
+        for folder in _media_folders()
+        if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK))
+    ]
+
+
+def _media_folders() -> Iterator[Path]:
+    """Yield the folders of MEDIA_ROOT that exist, or the nearest one in which it would be made."""
+    storage = storages["default"]
+    if not isinstance(storage, FileSystemStorage):
+        return
+    root = Path(storage.location)
+    yield next(folder for folder in (root, *root.parents) if folder.exists())
+    yield from (root / name for name in sorted(folders()) if (root / name).exists())
+
+
+@register(Tags.database)
+def check_volumes(app_configs: Any, *, databases: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """Warn of a volume that will soon take no file or no ledger record; runs where ``check_storage`` does."""
+    if "default" not in (databases or []):
+        return []
+    messages: list[CheckMessage] = []
+    for folder in [*_media_folders()][:1]:
+        if _is_full(folder, LARGEST_FILES * settings.ATTACHMENT_MAX_BYTES):
+            hint = "Uploads will be refused soon. Free space, or enlarge the volume."
+            messages.append(
+                Warning("The volume of MEDIA_ROOT is almost full.", hint=hint, id="mluvii_gdpr.W010")
+            )
+    if settings.ERASURE_LEDGER_DIR and _is_full(settings.ERASURE_LEDGER_DIR, LEDGER_FLOOR):
+        hint = "Erasures will be refused soon. Free space, or enlarge the volume."
+        message = "The volume of ERASURE_LEDGER_DIR is almost full."
+        messages.append(Warning(message, hint=hint, id="mluvii_gdpr.W011"))
+    return messages
+
+
+def _is_full(folder: Path, floor: int) -> bool:
+    """Say whether a volume has fewer free bytes than the floor, or no free place for another file."""
+    try:
+        volume = os.statvfs(folder)
+    except OSError:  # other checks name what is missing
+        return False
+    # Some file systems count no places for files: both numbers are 0.
+    return volume.f_bavail * volume.f_frsize < floor or (volume.f_files > 0 and volume.f_favail == 0)

@@ -31,6 +31,12 @@ _RIGHTS_MODELS = {
     "contenttypes.ContentType": ("id", "app_label", "model"),
 }
 
+policy.register(
+    "mluvii_gdpr.EventsProcess",
+    impersonal=dict.fromkeys(
+        ("id", "host", "seen_at"), _("Name of a server and its last sign of life; names nobody.")
+    ),
+)
 for label, fields in _STAFF_MODELS.items():
     policy.register(label, keep=dict.fromkeys(fields, _STAFF))
 for label, fields in _RIGHTS_MODELS.items():

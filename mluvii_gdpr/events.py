@@ -19,6 +19,7 @@ this process or a database that the ledger does not know. Nothing is logged of a
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import re
@@ -38,6 +39,7 @@ django.setup(set_prefix=False)
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY  # noqa: E402  needs the apps
 from django.contrib.auth.models import User  # noqa: E402
+from django.db import Error  # noqa: E402
 from django.utils.crypto import constant_time_compare  # noqa: E402
 
 from mluvii_gdpr.hub import Hub, Stream, in_database  # noqa: E402
@@ -46,6 +48,8 @@ from sessions_app.masking import SEE_PERSONAL_DATA  # noqa: E402
 from sessions_app.models import Party, Session  # noqa: E402
 from sessions_app.streams import Cursor, LiveWatch, Watch  # noqa: E402
 from sessions_app.ticket import room_key  # noqa: E402
+
+logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -105,6 +109,9 @@ class Events:
             await self._stream(watch, asked, receive, send, owner=owner, limit=limit)
         except Refused as refusal:
             await _respond(send, refusal.status, asked)
+        except Error:
+            logger.exception("a stream could not be opened")
+            await _respond(send, 503, asked)
 
     async def _stream(
         self, watch: Watch | LiveWatch, asked: Asked, receive: Receive, send: Send, *, owner: str, limit: int

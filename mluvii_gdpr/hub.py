@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
 
+from mluvii_gdpr.models import EventsProcess
 from sessions_app import streams
 from sessions_app.streams import Event, LiveWatch, Watch
 from sessions_app.telling import CHANNEL
@@ -24,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds: between looks at SQLite's file; what is woken meanwhile is read together; between two reads of everything.
 LOOK, GATHER, BEAT = 0.3, 0.02, 10
+#: Seconds between two signs of life, by which /readyz knows that event streams are served.
+SIGN = 15
 #: The Live view is told of changes at most so often, in seconds.
 LIVE_PAUSE = 0.5
 #: How many events may wait for a browser that does not read; then its stream ends, and it comes back for the rest.
@@ -77,7 +82,7 @@ class Hub:
 
     async def start(self) -> None:
         listen = self._listen if connection.vendor == "postgresql" else self._look
-        for step in (self.deliver, self._beat, listen):
+        for step in (self.deliver, self._beat, self._give_sign, listen):
             self._tasks.append(asyncio.create_task(self._keep_on(step)))
 
     async def stop(self) -> None:
@@ -86,6 +91,8 @@ class Hub:
         for stream in list(self.streams):
             stream.end()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(DatabaseError):
+            await in_database(EventsProcess.sign_off, socket.gethostname())
 
     def add(self, stream: Stream) -> None:
         """Let a stream be woken from now on, and read it at once: what came since its cursor is news."""
@@ -152,6 +159,11 @@ class Hub:
         await asyncio.sleep(BEAT)
         self.wake_all()
 
+    async def _give_sign(self) -> None:
+        """Say that this process is alive: its event loop runs, and it reaches the database."""
+        await in_database(EventsProcess.give_sign, socket.gethostname())
+        await asyncio.sleep(SIGN)
+
     async def _look(self) -> None:
         """On SQLite: wake everybody when the file has changed. The number is of the connection that asks."""
         known = None
@@ -166,7 +178,7 @@ class Hub:
     async def _listen(self) -> None:
         """On PostgreSQL: wake whom a notification concerns; after a lost connection everybody."""
         parameters = connection.get_connection_params()
-        wanted = ("dbname", "user", "password", "host", "port", "service", "passfile")
+        wanted = ("dbname", "user", "password", "host", "port", "service", "passfile", "connect_timeout")
         kept = {name: value for name, value in parameters.items() if name in wanted or name.startswith("ssl")}
         connecting = psycopg.AsyncConnection.connect(**kept, autocommit=True, keepalives_idle=30)
         async with await connecting as listening:

@@ -1,12 +1,28 @@
 """Log lines that can't carry what a visitor typed.
 
 Django logs the path of a failed request, and an exception's text may quote a value (PostgreSQL's DETAIL prints
-the keys of a row). Here the path becomes the route's pattern, and an exception is its type and its frames.
+the keys of a row). Here the path becomes the route's pattern. An exception is its type, its frames, and facts that
+identify nobody: errno, SQLSTATE, and the path of a stored file, whose name is random.
 """
 
+from __future__ import annotations
+
+import errno
 import logging
+import os
+import re
+import time
 import traceback
+from collections.abc import Iterator
+from copy import copy
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
 from types import TracebackType
+from typing import Any
+
+#: Of each line, in all processes.
+FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 class RouteInsteadOfPath(logging.Filter):
@@ -41,13 +57,110 @@ class WithoutRequest(logging.Filter):
         return True
 
 
+class FewOfAnOutage(logging.Filter):
+    """Let one line in a minute through of each kind that an outage of the database repeats, with their number.
+
+    These are failures to reach PostgreSQL, and answers 503. The breaker in ``mluvii_gdpr/postgresql`` logs when an
+    outage begins and ends.
+    """
+
+    EVERY = 60.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = Lock()
+        #: By kind: when a line was let through, and how many were not since then.
+        self._lines: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        failure = record.exc_info[1] if record.exc_info else None
+        if failure is not None and _is_outage(failure):
+            # Where the statement was is of no use.
+            record.msg, record.args = f"{record.getMessage()}: {describe(failure)}", ()
+            record.exc_info = record.exc_text = None
+            return self._is_due(record, kind=str(record.msg))
+        if getattr(record, "status_code", None) == 503:
+            return self._is_due(record, kind="503")
+        return True
+
+    def _is_due(self, record: logging.LogRecord, *, kind: str) -> bool:
+        with self._lock:
+            last, left_out = self._lines.get((record.name, kind), (-self.EVERY, 0))
+            if time.monotonic() - last < self.EVERY:
+                self._lines[record.name, kind] = (last, left_out + 1)
+                return False
+            self._lines[record.name, kind] = (time.monotonic(), 0)
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} (and {left_out} more since the last line)", ()
+        return True
+
+
 class ImpersonalFormatter(logging.Formatter):
-    """Format an exception as its type and frames, without its text."""
+    """Format an exception as its frames and what identifies nobody of it, without its text; the time in UTC."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record = copy(record)
+        # Another formatter may have left the exception's text there.
+        record.exc_text = None
+        if isinstance(record.args, tuple):
+            args = record.args
+            record.args = tuple(describe(arg) if isinstance(arg, BaseException) else arg for arg in args)
+        return super().format(record)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        # In all processes: Django sets a process's zone, gunicorn's own stays the machine's.
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
     def formatException(  # noqa: N802  the name is the standard library's
         self,
         ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
     ) -> str:
-        kind, _, frames = ei
+        _, failure, frames = ei
         lines = [f'  File "{f.filename}", line {f.lineno}, in {f.name}' for f in traceback.extract_tb(frames)]
-        return "\n".join([*lines, kind.__qualname__ if kind else ""])
+        return "\n".join([*lines, describe(failure) if failure else ""])
+
+
+def describe(failure: BaseException) -> str:
+    """Return the types of an exception and of its causes, with errno, SQLSTATE and the path of a stored file."""
+    return " from ".join(_describe_one(one) for one in _chain(failure))
+
+
+def _chain(failure: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and what led to it, as a traceback would show it, up to five."""
+    for _number in range(5):
+        if failure is None:
+            return
+        yield failure
+        failure = failure.__cause__ or (None if failure.__suppress_context__ else failure.__context__)
+
+
+def _describe_one(failure: BaseException) -> str:
+    facts = []
+    if isinstance(failure, OSError) and failure.errno:
+        facts.append(errno.errorcode.get(failure.errno, f"errno {failure.errno}"))
+        facts += filter(None, [_stored_path(failure.filename)])
+    sqlstate = getattr(failure, "sqlstate", None)
+    if isinstance(sqlstate, str) and re.fullmatch(r"[0-9A-Z]{5}", sqlstate):
+        facts.append(f"SQLSTATE {sqlstate}")
+    return type(failure).__qualname__ + (f" [{', '.join(facts)}]" if facts else "")
+
+
+def _stored_path(path: Any) -> str:
+    """Return a path in one of our own folders, where names are random; any other may hold what a visitor typed."""
+    from django.conf import settings
+
+    if not settings.configured or not isinstance(path, str | os.PathLike):
+        return ""
+    folders = [settings.MEDIA_ROOT, settings.ERASURE_LEDGER_DIR]
+    ours = any(Path(path).is_relative_to(folder) for folder in folders if folder)
+    return str(path) if ours and str(path).isprintable() else ""
+
+
+def _is_outage(failure: BaseException) -> bool:
+    """Say whether PostgreSQL could not be reached, refused the connection, or ended it."""
+    for one in _chain(failure):
+        if type(one).__module__.partition(".")[0] in {"psycopg", "psycopg_pool"}:
+            sqlstate = getattr(one, "sqlstate", None)
+            kinds = {"OperationalError", "InterfaceError"} & {base.__name__ for base in type(one).__mro__}
+            return bool(kinds) and (sqlstate is None or sqlstate.startswith(("08", "57P")))
+    return False

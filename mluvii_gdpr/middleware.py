@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import translation
@@ -17,6 +17,10 @@ from webchat.models import WebChat
 
 #: How the addresses of visitors' pages begin.
 VISITORS = ("/w/", "/r/", "/c/")
+#: What Django raises while the database is away. Also of a lock that took too long: to be tried again as well.
+AWAY = (OperationalError, InterfaceError)
+#: What answers without the database, also to a browser with the cookie of a log-in.
+HEALTH = ("/livez", "/readyz")
 #: What a site opens in a frame, by name of the route: there a visitor must see that the chat is closed, too.
 FRAMED = ("entry", "showroom")
 
@@ -74,13 +78,26 @@ class StaffLanguage:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith(VISITORS) or not request.session.get("language"):
+        if request.path_info.startswith((*VISITORS, *HEALTH)) or not request.session.get("language"):
             return self.get_response(request)
         request.LANGUAGE_CODE = request.session["language"]
         with translation.override(request.LANGUAGE_CODE):
             response = self.get_response(request)
         response.headers["Content-Language"] = request.LANGUAGE_CODE
         return response
+
+
+class DatabaseAway:
+    """Answer 503 where a view fails because the database is away. Other middleware: ``mluvii_gdpr.views.failed``."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return closed(request, ["database"]) if isinstance(exception, AWAY) else None
 
 
 class RestoredDatabase:
@@ -117,14 +134,17 @@ class RestoredDatabase:
             return None
         try:
             problems = ledger_problems()
-        except DatabaseError:
+        except Error:
             problems = ["database"]
-        return _closed(request, problems) if problems else None
+        return closed(request, problems) if problems else None
 
 
-def _closed(request: HttpRequest, problems: list[str]) -> HttpResponse:
+def closed(request: HttpRequest, problems: list[str]) -> HttpResponse:
+    """Answer 503 in the look of the side that was asked, to a program as JSON; the problems are ids of ``/readyz``."""
     if request.path_info.startswith(("/api/", "/login/connect/")):
         detail = "The database is not the one that the outside copy of the ledger of erasures knows."
+        if problems == ["database"]:
+            detail = "The database does not answer."
         return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": "60"})
     page = render(request, _of_the_side(request, "503.html"), {"problem": problems[0]}, status=503)
     match = request.resolver_match

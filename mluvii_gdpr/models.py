@@ -1,7 +1,12 @@
-"""What a member of staff chose for themselves."""
+"""What a member of staff chose for themselves, and which processes of event streams are alive."""
+
+from __future__ import annotations
+
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -26,3 +31,48 @@ class Profile(models.Model):
 
     def __str__(self) -> str:
         return f"Profile {self.pk}"
+
+
+class EventsProcessQuerySet(models.QuerySet["EventsProcess"]):
+    def alive(self) -> EventsProcessQuerySet:
+        return self.filter(seen_at__gt=timezone.now() - EventsProcess.SILENT_AFTER)
+
+    def silent(self) -> EventsProcessQuerySet:
+        return self.filter(seen_at__lte=timezone.now() - EventsProcess.SILENT_AFTER)
+
+
+class EventsProcess(models.Model):
+    """A host that serves event streams, with the last sign of life of its processes.
+
+    In the database, since it is what pages and streams share wherever they run.
+    """
+
+    #: A sign of life comes every fifteen seconds.
+    SILENT_AFTER = timedelta(minutes=1)
+    #: Then a host that stopped without saying so is no longer missed.
+    FORGOTTEN_AFTER = timedelta(days=1)
+
+    host = models.CharField(_("host"), max_length=255, unique=True)
+    seen_at = models.DateTimeField(_("last sign of life"))
+
+    objects = EventsProcessQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("process of event streams")
+        verbose_name_plural = _("processes of event streams")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Process of event streams {self.pk}"
+
+    @classmethod
+    def give_sign(cls, host: str) -> None:
+        """Store that the processes of a host are alive, and forget hosts that have been silent for long."""
+        now = timezone.now()
+        cls.objects.update_or_create(host=host[:255], defaults={"seen_at": now})
+        cls.objects.filter(seen_at__lt=now - cls.FORGOTTEN_AFTER).delete()
+
+    @classmethod
+    def sign_off(cls, host: str) -> None:
+        """Forget a host whose process stops on purpose. Another process there comes back with its next sign."""
+        cls.objects.filter(host=host[:255]).delete()

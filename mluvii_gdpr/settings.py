@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mluvii_gdpr import environment, variables
 from mluvii_gdpr.environment import WrongEnvironment
+from mluvii_gdpr.logs import FORMAT
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 ENVIRONMENT_FILE = environment.load()
@@ -100,6 +101,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mluvii_gdpr.middleware.MethodPages",
+    "mluvii_gdpr.middleware.DatabaseAway",
     "mluvii_gdpr.middleware.RestoredDatabase",
 ]
 
@@ -140,11 +142,25 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA recursive_triggers=ON;",
     }
 else:
+    _database["ENGINE"] = "mluvii_gdpr.postgresql"
+    # A connection that the pool hands out is alive: a restart of the server fails no request.
+    _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
+        # A connection attempt, and data that a lost host never confirms, end after so many seconds and milliseconds.
+        "connect_timeout": 3,
+        "tcp_user_timeout": 10_000,
+        "answer_within": variables.number("DATABASE_ANSWER_WITHIN", 0, least=0),
         **_database.get("OPTIONS", {}),
         # PostgreSQL's log then shows $1 instead of a visitor's values when a statement fails.
         "server_side_binding": True,
-        "pool": {"min_size": 1, "max_size": variables.number("DATABASE_POOL", 8), "timeout": 20},
+        "pool": {
+            "min_size": 1,
+            "max_size": variables.number("DATABASE_POOL", 8),
+            "timeout": variables.number("DATABASE_TIMEOUT", 20),
+            # The pool would pause longer and longer between attempts. Without it each request that needs a connection
+            # lets it try, as often as the breaker in mluvii_gdpr/postgresql allows.
+            "reconnect_timeout": 0,
+        },
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -360,19 +376,19 @@ DEFAULT_FROM_EMAIL = variables.sender("DEFAULT_FROM_EMAIL", default="mluvii-gdpr
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"route": {"()": "mluvii_gdpr.logs.RouteInsteadOfPath"}},
-    "formatters": {
-        "impersonal": {
-            "()": "mluvii_gdpr.logs.ImpersonalFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
-        }
+    "filters": {
+        "route": {"()": "mluvii_gdpr.logs.RouteInsteadOfPath"},
+        "few": {"()": "mluvii_gdpr.logs.FewOfAnOutage"},
     },
+    "formatters": {"impersonal": {"()": "mluvii_gdpr.logs.ImpersonalFormatter", "format": FORMAT}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "impersonal", "filters": ["route"]},
+        "console": {"class": "logging.StreamHandler", "formatter": "impersonal", "filters": ["route", "few"]},
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        # Each failed attempt to connect: the breaker in mluvii_gdpr/postgresql logs the outage.
+        "psycopg.pool": {"level": "ERROR"},
         "django.server": {"handlers": ["console"], "level": "ERROR", "propagate": False},
         **{
             app: {"handlers": ["console"], "level": "INFO", "propagate": False}

@@ -10,6 +10,7 @@ from mluvii_gdpr.accounts import EmailAddresses, PasswordReset, choose_language
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 handler404 = views.not_found
+handler500 = views.failed
 
 urlpatterns = [
     path("", views.home, name="home"),

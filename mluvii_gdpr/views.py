@@ -1,15 +1,19 @@
 """The home page, what is not found, what a browser asks on its own, and what a load balancer asks."""
 
+import sys
+
 from django.contrib.auth.decorators import login_required
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
+from django.views.defaults import server_error
 
 from mluvii_gdpr import readiness
 from mluvii_gdpr.home import figures_for
+from mluvii_gdpr.middleware import AWAY, closed
 
 
 @login_required
@@ -34,6 +38,13 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return render(request, template, status=404)
 
 
+def failed(request: HttpRequest) -> HttpResponse:
+    """Answer 503 when the database is away, 500 to any other failure."""
+    if isinstance(sys.exc_info()[1], AWAY):
+        return closed(request, ["database"])
+    return server_error(request)
+
+
 @require_safe
 @cache_control(public=True, max_age=86400)
 def favicon(request: HttpRequest) -> HttpResponseRedirect:
@@ -51,9 +62,15 @@ def livez(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when the database answers, is migrated and guarded; else 503 with the ids of what is wrong."""
+    """Answer 200 when the process can do all of its work; otherwise 503 with the ids of what is wrong.
+
+    Warnings change no status: a load balancer that took all processes out for them would close the chat.
+    """
     try:
         problems = readiness.problems()
-    except DatabaseError:
-        problems = ["database"]
-    return JsonResponse({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+        # Their table may be one that is not made yet.
+        warnings = [] if "migrations" in problems else readiness.lesser_problems()
+    except Error:
+        problems, warnings = ["database"], []
+    found = {"ready": not problems, "problems": problems, "warnings": warnings}
+    return JsonResponse(found, status=503 if problems else 200)

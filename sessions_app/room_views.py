@@ -17,6 +17,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
+from anonymization.storage import StorageUnavailable
 from sessions_app import services
 from sessions_app.addresses import stream_address
 from sessions_app.calls import has_call, let_use_devices, newest_signal
@@ -140,7 +141,7 @@ class RoomMessageView(RoomView):
 
 
 class RoomFileView(RoomView):
-    """Store a file. 302 back to the room, 409 ended, 413 too large, 422 not accepted."""
+    """Store a file. 302 back to the room, 409 ended, 413 too large, 422 not accepted, 503 storage unavailable."""
 
     http_method_names = ["post"]
     #: Decided here, with the room around the message.
@@ -157,6 +158,9 @@ class RoomFileView(RoomView):
             services.attach_file(self.session, sender=Party.VISITOR, **form.attachment)
         except services.SessionClosed:
             return self._closed()
+        except StorageUnavailable as reason:
+            form.add_error("file", str(reason))
+            return self._show(attachment=form, status=503)
         return self._back()
 
     def _too_large(self) -> HttpResponse:

@@ -11,15 +11,15 @@ from typing import IO, Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files import File
-from django.core.files.storage import Storage
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from anonymization import engine
-from anonymization.files import queue_upload, settle
+from anonymization.files import queue_upload, withdraw_upload
 from anonymization.models import Door, Erasure, FileDeletion
+from anonymization.storage import require_storage, storing
 from sessions_app.matching import match_keys
 from sessions_app.models import (
     Attachment,
@@ -320,12 +320,15 @@ def attach_file(
 
     Raises:
         SessionClosed, AlreadyAccepted
+        StorageUnavailable: the storage is not the right one or failed; nothing was stored.
     """
+    require_storage()
     storage, name = Attachment.file.field.storage, random_file_name(None, original_name)
     # Queued for deletion first, and written before the row is locked, so that a slow upload keeps nobody waiting.
     queued = _queue_upload(session, name)
     try:
-        stored = storage.save(name, File(upload))
+        with storing():
+            stored = storage.save(name, File(upload))
         with transaction.atomic():
             locked = lock_writable(session)
             _count(locked, "attachments_count", accepted_by=author if sender == Party.OPERATOR else None)
@@ -340,7 +343,7 @@ def attach_file(
             )
             queued.delete()
     except BaseException:
-        _withdraw(storage, name)
+        withdraw_upload(name)
         raise
     return attachment
 
@@ -349,12 +352,6 @@ def attach_file(
 def _queue_upload(session: Session, name: str) -> FileDeletion:
     """Queue a file of a session under its lock, so that an erasure either sees it or was first and refuses it."""
     return queue_upload(name, subject=lock_writable(session).uid)
-
-
-def _withdraw(storage: Storage, name: str) -> None:
-    """Delete the file of an upload that failed, also when an erasure has taken its deletion over."""
-    storage.delete(name)
-    settle(FileDeletion.objects.filter(name=name))
 
 
 def _count(locked: Session, counter: str, *, accepted_by: User | None) -> None:

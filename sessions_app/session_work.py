@@ -1,7 +1,8 @@
 """What an operator does in a conversation: take it, answer, send a file, take a note, end it.
 
 Each act answers with a redirect back to the session's page; 409 when the conversation has ended, was anonymized or
-was taken by somebody else; 422 when a form is not right. What was typed stays on the page.
+was taken by somebody else; 422 when a form is not right; 503 when the storage takes no file. What was typed stays on
+the page.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
+from anonymization.storage import StorageUnavailable
 from sessions_app import services
 from sessions_app.fetched import is_fetched
 from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm
@@ -103,6 +105,9 @@ class SendFile(OperatorAct):
             services.attach_file(self.session, sender=Party.OPERATOR, author=self.staff, **form.attachment)
         except (services.AlreadyAccepted, services.SessionClosed) as reason:
             return self.refused(reason)
+        except StorageUnavailable as reason:
+            form.add_error("file", str(reason))
+            return self.show(status=503, attachment_form=form)
         return self.back(_("The file was sent."))
 
 

@@ -19,8 +19,8 @@ from django.core.management import CommandError, call_command
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from anonymization.files import storage_problem
 from anonymization.models import Erasure, FileDeletion
+from anonymization.storage import storage_problem
 from mluvii_gdpr.demo.build import Builder
 from mluvii_gdpr.demo.people import make_people
 from mluvii_gdpr.demo.staff import PASSWORD

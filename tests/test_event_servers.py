@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from mluvii_gdpr.models import EventsProcess
 from sessions_app.models import Party, Session
 from tests.events import listening
 from tests.factories import ErasureFactory, MessageFactory, WebChatFactory
@@ -45,6 +47,8 @@ def test_two_processes_on_one_database_tell_what_a_third_does_and_hold_no_connec
             _expect_few_connections(one, client)
         for server in (one, other):
             assert room.split("/")[2] not in server.said.read_text()
+        assert EventsProcess.objects.alive().filter(host=socket.gethostname()).count() == 1
+    assert not EventsProcess.objects.exists(), "they stopped on purpose"
 
 
 def _expect_few_connections(server: Server, client: Client) -> None:

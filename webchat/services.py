@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -12,6 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from anonymization.files import delete_file
+from anonymization.storage import require_storage, storing
 from webchat.consent_html import MAX_BODY, MAX_LABEL, DraftText, render_document, sanitise, sha256_hex
 from webchat.models import ConsentText, ConsentVersion, WebChat
 
@@ -156,7 +157,6 @@ def text_of(version: ConsentVersion, language: str, text: DraftText) -> ConsentT
     )
 
 
-@transaction.atomic
 def save_settings(webchat: WebChat, *, changes: Mapping[str, object], previewed: bool = False) -> set[str]:
     """Store settings of a WebChat, under its lock, and return the names of those that changed.
 
@@ -166,7 +166,15 @@ def save_settings(webchat: WebChat, *, changes: Mapping[str, object], previewed:
     Raises:
         TakesMore: it was not; nothing was stored.
         NothingPublished: the GDPR form is chosen but a language of the WebChat has no published text.
+        StorageUnavailable: the logo can't be stored now; nothing was stored.
     """
+    if changes.get("logo"):
+        require_storage()
+    return _save_settings(webchat, changes=changes, previewed=previewed)
+
+
+@transaction.atomic
+def _save_settings(webchat: WebChat, *, changes: Mapping[str, object], previewed: bool) -> set[str]:
     locked = WebChat.objects.select_for_update().get(pk=webchat.pk)
     old_days, old_logo = locked.retention_days, locked.logo.name
     changed = {name for name, value in changes.items() if getattr(locked, name) != value}
@@ -176,9 +184,12 @@ def save_settings(webchat: WebChat, *, changes: Mapping[str, object], previewed:
         raise TakesMore
     if locked.uses_gdpr:
         _require_published(locked)
+    with storing():
+        # Writes a new logo's file now, apart from the statements of the database.
+        WebChat._meta.get_field("logo").pre_save(locked, add=False)
     locked.save(update_fields=changed)
     if old_logo and old_logo != locked.logo.name:
-        transaction.on_commit(partial(locked.logo.storage.delete, old_logo))
+        transaction.on_commit(lambda: delete_file(old_logo))
     return changed
 
 

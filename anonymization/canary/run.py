@@ -24,6 +24,7 @@ from anonymization.canary.spellings import Search
 from anonymization.canary.values import Canaries, Canary
 from anonymization.models import Door, Erasure
 from anonymization.policy import registry
+from anonymization.storage import require_storage
 
 
 @dataclass(frozen=True, order=True)
@@ -186,7 +187,10 @@ def verify(*, choices: bool, also: Iterable[Path] = ()) -> Report:
 
     Raises:
         ErasureRefused: nothing was erased, and what was planted is gone again.
+        StorageUnavailable: files can't be planted; nothing was.
     """
+    # Before the transaction in which files are planted.
+    require_storage()
     with Run(choices=choices, also=also) as run:
         run.plant()
         missed = run.missed()

@@ -23,8 +23,8 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from anonymization import engine
-from anonymization.files import mark_storage
 from anonymization.models import Door
+from anonymization.storage import mark_storage
 from mluvii_gdpr.demo import consent, people
 from mluvii_gdpr.demo.conversations import DAYS, FEEDBACK, NOTES, Script, scripts
 from mluvii_gdpr.demo.files import make_file

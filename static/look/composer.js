@@ -12,9 +12,11 @@
   };
 
   // Shows the server's answer to a form: its fields with their errors; a page that no longer has the form as a page.
-  const show = (form, answer) => {
+  // A server that failed may answer with any page: only its form is shown then, and nothing typed is lost.
+  const show = (form, answer, failed) => {
     const page = new DOMParser().parseFromString(answer, "text/html");
     const same = [...page.forms].find((other) => other.action === form.action);
+    if (!same && failed) return problem(form, form.dataset.unsent);
     if (!same) return document.dispatchEvent(new CustomEvent("composer:refused", { detail: page }));
     form.querySelector(".errorlist:not([data-problem]), .invalid-feedback")?.remove();
     const errors = same.querySelector(".errorlist:not([data-problem]), .invalid-feedback");
@@ -40,10 +42,10 @@
       if (response.status === 204) {
         clean(form);
         taken();
-      } else if (response.redirected || response.status >= 500) {
+      } else if (response.redirected) {
         problem(form, form.dataset.unsent);
       } else {
-        show(form, await response.text());
+        show(form, await response.text(), response.status >= 500);
       }
     } catch {
       problem(form, form.dataset.unsent);
@@ -101,8 +103,8 @@
       });
       request.addEventListener("load", () => {
         done();
-        if (request.responseURL !== form.action || request.status >= 500) return problem(form, form.dataset.unsent);
-        if (request.status !== 204) return show(form, request.responseText);
+        if (request.responseURL !== form.action) return problem(form, form.dataset.unsent);
+        if (request.status !== 204) return show(form, request.responseText, request.status >= 500);
         form.reset();
         clean(form);
         form.closest("details").open = false;

@@ -11,9 +11,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from anonymization import outside
-from anonymization.files import mark_storage
 from anonymization.maintenance import Outcome
 from anonymization.models import Erasure, FileDeletion, Maintenance
+from anonymization.storage import mark_storage
 from sessions_app.models import Guest, Session
 from tests.database import digest
 from tests.factories import SessionFactory

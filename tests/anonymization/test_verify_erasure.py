@@ -19,6 +19,7 @@ from anonymization import engine, files, triggers
 from anonymization.canary import places
 from anonymization.canary.run import Hit, Report, Run, not_planted, verify
 from anonymization.policy import Policy, registry
+from anonymization.storage import mark_storage
 from sessions_app.models import Guest, Session
 from tests.database import digest, media
 from tests.factories import StaffFactory
@@ -170,6 +171,14 @@ def test_dry_run_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         *(f"not searched: {place}" for place in plan["not_searched"]),
         *(f"not planted: {column}" for column in not_planted(choices=True)),
     ]
+
+
+def test_a_storage_that_takes_no_file_is_said(settings: Any, tmp_path: Path) -> None:
+    mark_storage()
+    settings.MEDIA_ROOT = tmp_path / "not mounted"
+    with pytest.raises(CommandError, match="no files can be stored at the moment"):
+        call_command("verify_erasure", production=True)
+    assert not Guest.objects.exists()
 
 
 def test_place_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ from tests.factories import PASSWORD, StaffFactory
 from tests.server import EVENTS, Server, on_this_database, served
 
 DESKTOP, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
-#: What Chromium and htmx say of what a page does on purpose: to answer 403, 404, 409, 422; to focus within a frame; and
+#: What Chromium and htmx say of what a page does on purpose: to answer 403, 404, 409, 422, 503; to focus within a
+#: frame; and
 #: of no network.
 MEANT = (
     "Failed to load resource: the server responded with a status of 4",
+    "Failed to load resource: the server responded with a status of 503",
     "Failed to load resource: net::ERR_INTERNET_DISCONNECTED",
     "Response Status Error Code 4",
     "Blocked autofocusing on a",

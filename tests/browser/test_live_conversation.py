@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Frame, Page, expect
 
+from anonymization.storage import mark_storage
 from sessions_app import services
 from sessions_app.models import Attachment, Message, Party, Session
 from tests.browser.conftest import PHONE
@@ -119,6 +121,31 @@ def test_a_lost_network_loses_and_doubles_nothing(open_browser: Callable[..., Pa
     sees(visitor, "written offline")
     expect(visitor.get_by_text("This was not sent.")).not_to_be_visible()
     assert is_same(visitor)
+
+
+def test_a_storage_that_takes_no_file_is_said_at_the_field_on_both_sides(
+    open_browser: Callable[..., Page], log_in_browser: Callable[..., Page], settings: Any, tmp_path: Path
+) -> None:
+    visitor = open_browser()
+    enter(visitor)
+    operator = log_in_browser("operator")
+    operator.goto(f"/sessions/{Session.objects.get().pk}/")
+    mark_storage()
+    settings.MEDIA_ROOT = tmp_path / "not mounted"
+    letter = tmp_path / "letter.txt"
+    letter.write_text("x")
+    for page in (visitor, operator):
+        mark(page)
+        page.get_by_label("Your message").fill("half a sentence")
+        page.get_by_text("Send a file").click()
+        page.locator("[name=file]").set_input_files(letter)
+        page.get_by_role("button", name="Send the file").click()
+        expect(page.get_by_text("The file was not stored, because")).to_be_visible()
+        expect(page.get_by_text("Check your connection")).not_to_be_visible()
+        expect(page.get_by_label("Your message")).to_have_value("half a sentence")
+        assert page.locator("[name=file]").evaluate("field => field.files.length") == 1
+        assert is_same(page)
+    assert not Attachment.objects.exists()
 
 
 def test_an_erasure_closes_both_sides_and_nothing_is_stored_after_it(

@@ -10,6 +10,7 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from mluvii_gdpr import readiness
+from mluvii_gdpr.models import EventsProcess
 
 pytestmark = pytest.mark.django_db
 
@@ -18,9 +19,11 @@ pytestmark = pytest.mark.django_db
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     now = [1000.0]
     monkeypatch.setattr(readiness.time, "monotonic", lambda: now[0])
-    readiness.answer.forget()
+    for answer in (readiness.answer, readiness.warnings):
+        answer.forget()
     yield now
-    readiness.answer.forget()
+    for answer in (readiness.answer, readiness.warnings):
+        answer.forget()
 
 
 def status(client: Client) -> int:
@@ -30,6 +33,7 @@ def status(client: Client) -> int:
 def test_a_good_answer_costs_one_query_for_half_a_minute(
     client: Client, clock: list[float], django_assert_num_queries: Any
 ) -> None:
+    EventsProcess.give_sign("one")
     assert status(client) == 200
     for later in (0, 29):
         clock[0] = 1000.0 + later
@@ -44,7 +48,7 @@ def test_a_guard_that_goes_missing_is_noticed_after_half_a_minute_and_its_return
     monkeypatch.setattr(readiness, "_find_problems", lambda: ["anonymization.E010"])
     assert status(client) == 200
     clock[0] += 30
-    assert client.get("/readyz").json() == {"ready": False, "problems": ["anonymization.E010"]}
+    assert client.get("/readyz").json()["problems"] == ["anonymization.E010"]
     monkeypatch.setattr(readiness, "_find_problems", list)
     clock[0] += 4
     assert status(client) == 503
@@ -62,7 +66,8 @@ def test_a_database_that_is_away_is_noticed_at_once(
 
     with monkeypatch.context() as patched:
         patched.setattr(connection, "cursor", away)
-        assert client.get("/readyz").json() == {"ready": False, "problems": ["database"]}
+        found = {"ready": False, "problems": ["database"], "warnings": []}
+        assert client.get("/readyz").json() == found
     assert status(client) == 200
 
 
@@ -76,3 +81,13 @@ def test_an_answer_that_could_not_be_found_is_not_kept(
         patched.setattr(readiness, "_find_problems", away)
         assert status(client) == 503
     assert status(client) == 200
+
+
+def test_a_check_that_hangs_keeps_no_further_request(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network share that hangs, hangs for ever: each probe of a load balancer would take one more thread."""
+    monkeypatch.setattr(readiness, "PATIENCE", 0.01)
+    hanging = readiness.Answer(list)
+    monkeypatch.setattr(readiness, "answer", hanging)
+    with hanging._lock:
+        assert client.get("/readyz").json()["problems"] == ["unanswered"]
+    assert client.get("/readyz").json()["problems"] == []

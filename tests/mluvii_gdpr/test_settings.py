@@ -44,6 +44,8 @@ NONSENSE = {
         ["TICKET_MAX_AGE", "ATTACHMENT_MAX_BYTES", "MESSAGE_MAX_LENGTH", "DATABASE_POOL", "EVENTS_MAX_STREAMS"],
         NUMBER,
     ),
+    "DATABASE_TIMEOUT": NUMBER,
+    "DATABASE_ANSWER_WITHIN": ["-1", "x", "", "1.5"],
     **dict.fromkeys(["API_GUESTS_PER_HOUR", "API_SESSIONS_PER_HOUR"], NUMBER),
     **{key: [*NUMBER, "1001"] for key in ["WEB_WORKERS", "WEB_THREADS", "EVENTS_WORKERS"]},
     **{key: [*NUMBER, "65536", "127.0.0.1:8000"] for key in ["PORT", "EVENTS_PORT"]},

@@ -5,6 +5,7 @@ An archived WebChat keeps them: the texts are evidence for ever, and a conversat
 
 from __future__ import annotations
 
+import logging
 import mimetypes
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,6 +17,8 @@ from webchat.consent_html import sha256_hex
 from webchat.models import ConsentText, WebChat
 from webchat.theme import theme_css as css_of
 from webchat.widget import script_of
+
+logger = logging.getLogger(__name__)
 
 FOR_EVER = "public, max-age=31536000, immutable"
 SHORTLY = "public, max-age=300"
@@ -62,6 +65,9 @@ def logo(request: HttpRequest, public_id: str) -> HttpResponse:
         with webchat.logo.open("rb") as file:
             picture = file.read()  # small: see LOGO_MAX_BYTES
     except FileNotFoundError:
+        raise Http404 from None
+    except OSError:
+        logger.exception("a logo could not be read")
         raise Http404 from None
     content_type = mimetypes.guess_type(str(webchat.logo.name))[0] or "application/octet-stream"
     response = HttpResponse(picture, content_type=content_type)

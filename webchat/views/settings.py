@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.generic.edit import FormMixin, ProcessFormView
 
+from anonymization.storage import StorageUnavailable
 from webchat import services
 from webchat.forms import GeneralForm, WebChatForm
 from webchat.models import WebChat
@@ -72,7 +73,7 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
             changed = services.save_settings(self.webchat, changes=changes)
         except services.TakesMore:
             return self._save_others_and_ask(form, changes.pop("retention_days"), changes)
-        except services.NothingPublished as refusal:
+        except (services.NothingPublished, StorageUnavailable) as refusal:
             return self._refuse(form, refusal)
         if changed:
             messages.success(self.request, _("The settings were saved."))
@@ -87,11 +88,14 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
         try:
             if services.save_settings(self.webchat, changes=others):
                 messages.success(self.request, _("The other settings were saved."))
-        except services.NothingPublished as refusal:
+        except (services.NothingPublished, StorageUnavailable) as refusal:
             return self._refuse(form, refusal)
         return redirect(reverse("webchat_retention", args=[self.webchat.pk]) + f"?days={days}")
 
-    def _refuse(self, form: GeneralForm, refusal: services.NothingPublished) -> HttpResponse:
+    def _refuse(self, form: GeneralForm, refusal: Exception) -> HttpResponse:
+        if isinstance(refusal, StorageUnavailable):
+            form.add_error("logo", str(refusal))
+            return self.render_to_response(self.get_context_data(form=form), status=503)
         form.add_error("languages", str(refusal))
         return self.form_invalid(form)
 

@@ -19,10 +19,10 @@ from tqdm import tqdm
 from anonymization.files import (
     delete_pending_files,
     delete_stale_uploads,
-    storage_problem,
     unfinished_uploads,
 )
 from anonymization.orphans import SweepRefused, sweep
+from anonymization.storage import storage_problem
 
 
 class Command(BaseCommand):

@@ -13,11 +13,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anonymization import outside
-from anonymization.files import storage_problem, unfinished_uploads
+from anonymization.files import unfinished_uploads
 from anonymization.maintenance import erased_since_last_run
 from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import registry
 from anonymization.restoration import Standing, standing
+from anonymization.storage import storage_problem
 
 
 class Command(BaseCommand):

@@ -38,6 +38,7 @@ from anonymization import engine
 from anonymization.canary import places, planting
 from anonymization.canary.doors import planters
 from anonymization.canary.run import Hit, Report, not_planted, verify
+from anonymization.storage import StorageUnavailable
 
 
 class Command(BaseCommand):
@@ -79,7 +80,7 @@ class Command(BaseCommand):
     def _verify(self, options: dict[str, Any]) -> dict[str, Any]:
         try:
             report: Report = verify(choices=not options["production"], also=options["also"])
-        except engine.ErasureRefused as refusal:
+        except (engine.ErasureRefused, StorageUnavailable) as refusal:
             raise CommandError(str(refusal)) from None
         result = {"result": "clean" if report.clean else "failed", "planted": report.labels}
         return result | {name: value for name, value in asdict(report).items() if name != "labels"}

@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
+from anonymization.storage import StorageUnavailable, mark_storage
 from mluvii_gdpr.demo.build import Builder
 from mluvii_gdpr.demo.staff import PASSWORD, STAFF
 from sessions_app.models import Session
@@ -52,6 +53,13 @@ class Command(BaseCommand):
     def _build(self, sessions: int) -> None:
         if User.objects.filter(username__in=[name for name, *_ in STAFF]).exists():
             raise CommandError("There are members of staff with the demo's names already.")
+        try:
+            # Before the transaction of the demo data, with which the marker's row could be rolled back.
+            mark_storage()
+        except StorageUnavailable:
+            raise CommandError(
+                "MEDIA_ROOT takes no files; the line above says why. Choose an empty folder, or empty it."
+            ) from None
         Builder(sessions=sessions).build()
         self.stdout.write(f"Demo data made: {Session.objects.count()} sessions.")
 
