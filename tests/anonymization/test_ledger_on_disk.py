@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import stat
@@ -112,6 +113,23 @@ def test_a_new_copy_is_on_the_disk_with_its_name_before_the_commit(folder: Path,
         ("commit", 1),
         ("file", ["intents", "seal"]),
     ]
+
+
+def test_no_other_process_appends_at_the_same_time(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = []
+
+    def record_lock(descriptor: int) -> None:
+        with copy.open("a") as other:
+            try:
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locked.append(False)
+            except BlockingIOError:
+                locked.append(True)
+
+    session = make_session()
+    monkeypatch.setattr(os, "fsync", record_lock)
+    erase(session)
+    assert locked == [True, True], "intent and seal"
 
 
 def test_without_an_intent_on_the_disk_nothing_is_erased(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
