@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from django.db import connections
+
+# Each command works on a SQLite database of its own.
+pytestmark = pytest.mark.any_database
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECK = "check --database default"
@@ -59,18 +63,15 @@ def manage(database: Path, *commands: str) -> list[Done]:
     return [Done(*json.loads(part.splitlines()[0])) for part in done.stdout.split("\0")[1:]]
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("migrated") / "live.sqlite3"
-    (done,) = manage(path, "migrate --verbosity 0")
-    assert done.returncode == 0
-    return path
-
-
 @pytest.fixture
-def database(tmp_path: Path, migrated: Path) -> Path:
-    """A copy of a migrated database."""
-    return Path(shutil.copy(migrated, tmp_path / "live.sqlite3"))
+def database(tmp_path: Path, django_db_setup: None) -> Path:
+    """Copy the test's own database, which is migrated: no other is migrated for these tests."""
+    with (
+        closing(sqlite3.connect(connections["default"].settings_dict["NAME"])) as migrated,
+        closing(sqlite3.connect(tmp_path / "live.sqlite3")) as copied,
+    ):
+        migrated.backup(copied)
+    return tmp_path / "live.sqlite3"
 
 
 def execute(database: Path, statement: str) -> None:

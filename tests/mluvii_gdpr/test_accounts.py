@@ -21,7 +21,7 @@ from mluvii_gdpr.models import Profile
 from tests.conftest import PASSWORD
 from tests.factories import make_webchat
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 RESET = "/accounts/password/reset/"
 

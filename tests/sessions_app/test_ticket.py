@@ -13,7 +13,7 @@ from sessions_app.models import Session
 from tests.factories import make_ticket, make_webchat
 from tests.pages import COMPLETE, entry_url, ticket_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def test_every_single_bit_flip_is_refused() -> None:
