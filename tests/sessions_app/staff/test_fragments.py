@@ -123,3 +123,11 @@ def test_without_a_log_in_the_page_is_loaded_whole_and_leads_to_the_log_in(
     whole = client.get(page)
     assert (whole.status_code, whole.headers["Location"]) == (302, f"/accounts/login/?next={page}")
     assert "HX-Refresh" not in whole.headers
+
+
+def test_the_live_view_learns_that_another_operator_has_it(make_user: Callable[..., User]) -> None:
+    session, one, other = make_session(), make_user("operator", "one"), make_user("operator", "other")
+    services.accept_session(session, operator=one)
+    before = live_state()
+    Session.objects.filter(pk=session.pk).update(operator=other)
+    assert live_state() != before
