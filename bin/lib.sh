@@ -34,8 +34,9 @@ ensure_venv() {
     fi
     if [ "$(cat ".venv/installed-$1" 2>/dev/null)" != "$(requirements_digest "$@")" ]; then
         say "Installing the packages of $* …"
+        # What is imported is compiled at its first import: most of the files never are.
         for file in "$@"; do
-            .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$file" || return 1
+            .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r "$file" || return 1
         done
         requirements_digest "$@" >".venv/installed-$1"
     fi

@@ -141,18 +141,19 @@ class RestoredDatabase:
 
 def closed(request: HttpRequest, problems: list[str]) -> HttpResponse:
     """Answer 503 in the look of the side that was asked, to a program as JSON; the problems are ids of ``/readyz``."""
+    headers = {"Retry-After": "60", "Cache-Control": "no-store"}
     if request.path_info.startswith(("/api/", "/login/connect/")):
         detail = "The database is not the one that the outside copy of the ledger of erasures knows."
         if problems == ["database"]:
             detail = "The database does not answer."
-        return JsonResponse({"detail": detail}, status=503, headers={"Retry-After": "60"})
+        return JsonResponse({"detail": detail}, status=503, headers=headers)
     page = render(request, _of_the_side(request, "503.html"), {"problem": problems[0]}, status=503)
     match = request.resolver_match
     if match and match.view_name in FRAMED and problems != ["database"]:
         webchat = WebChat.objects.filter(public_id=match.kwargs["public_id"]).first()
         let_frame(page, webchat.origins if webchat else [])
-    page.headers["Retry-After"] = "60"
-    page.headers["Cache-Control"] = "no-store"
+    for name, value in headers.items():
+        page.headers[name] = value
     return page
 
 

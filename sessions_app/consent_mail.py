@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from smtplib import SMTPException
 
 from django.conf import settings
@@ -41,8 +42,8 @@ def send_link(address: str, *, session: Session, link: str) -> None:
         MailRefused: the mail server did not take it.
     """
     # Counted by a random identifier, since a key in the cache outlives an erasure by a day.
-    _count(f"consent-mail-{session.uid}", PER_LINK, seconds=24 * 3600)
-    _count("consent-mail", PER_HOUR, seconds=3600)
+    _count(f"consent-mails-{session.uid}", PER_LINK, seconds=24 * 3600)
+    _count("consent-mails", PER_HOUR, seconds=3600)
     name = " ".join(session.webchat.name.split())  # a header has one line
     try:
         send_mail(_("Your consent: %(webchat)s") % {"webchat": name}, _body(name, link), None, [address])
@@ -55,10 +56,13 @@ def send_link(address: str, *, session: Session, link: str) -> None:
 
 
 def _count(key: str, limit: int, *, seconds: int) -> None:
-    sent = cache.get(key, 0)
-    if sent >= limit:
+    """Count one mail, or refuse it because ``limit`` mails were sent within the last ``seconds``."""
+    now = time.time()
+    # The times of all mails, not their number: each mail would prolong the life of a number.
+    sent = [moment for moment in cache.get(key, ()) if now - moment < seconds]
+    if len(sent) >= limit:
         raise TooManyMails(_("The link was sent too often of late. Please copy it, or try again tomorrow."))
-    cache.set(key, sent + 1, seconds)
+    cache.set(key, [*sent, now], seconds)
 
 
 def _body(name: str, link: str) -> str:

@@ -42,14 +42,12 @@ def ip_address_of(request: HttpRequest) -> str | None:
 
 def parameters_of(data: QueryDict) -> dict[str, str]:
     """Return the parameters that the embedding page sent along, fields named ``param.<name>``."""
-    named = [
-        (name.removeprefix(_PARAMETER), data.get(name) or "") for name in data if name.startswith(_PARAMETER)
-    ]
-    return {
-        _printable(name)[:_MAX_NAME]: _printable(value)[:_MAX_VALUE]
-        for name, value in named[:_MAX_PARAMETERS]
-        if name
+    fields = [field for field in data if field.startswith(_PARAMETER)]
+    named = {
+        _printable(field.removeprefix(_PARAMETER))[:_MAX_NAME]: _printable(data.get(field) or "")[:_MAX_VALUE]
+        for field in fields[:_MAX_PARAMETERS]
     }
+    return {name: value for name, value in named.items() if name}
 
 
 def language_of(request: HttpRequest, webchat: WebChat) -> str:

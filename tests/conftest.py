@@ -65,7 +65,11 @@ _LEAD_TO_THE_DATABASE = {"db", "transactional_db", "live_server", "django_db_set
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL leave out what touches no database, or would be the same on any: it ran on SQLite."""
+    """Put browser tests last. On PostgreSQL leave out what touches no database, or would be the same on any.
+
+    Playwright keeps an event loop running in the thread from its first test on, which another ``asyncio.run`` refuses.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     if connection.vendor != "postgresql":
         return
     left_out = [item for item in items if not _is_for_postgresql(item)]

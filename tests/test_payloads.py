@@ -14,7 +14,7 @@ from django.test import Client
 from tests.factories import WebChatFactory
 from tests.pages import entry_url
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 KILOBYTES = 1024
 

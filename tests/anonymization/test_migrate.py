@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from django.db import connections
 
 from tests.commands import Done, run_commands
+
+# Each command works on a SQLite database of its own.
+pytestmark = pytest.mark.any_database
 
 CHECK = "check --database default"
 
@@ -17,18 +21,15 @@ def manage(database: Path, *commands: str) -> list[Done]:
     return run_commands(*commands, DATABASE_URL=f"sqlite:///{database}")
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("migrated") / "live.sqlite3"
-    (done,) = manage(path, "migrate --verbosity 0")
-    assert done.returncode == 0
-    return path
-
-
 @pytest.fixture
-def database(tmp_path: Path, migrated: Path) -> Path:
-    """A copy of a migrated database."""
-    return Path(shutil.copy(migrated, tmp_path / "live.sqlite3"))
+def database(tmp_path: Path, django_db_setup: None) -> Path:
+    """Copy the test's own database, which is migrated: no other is migrated for these tests."""
+    with (
+        closing(sqlite3.connect(connections["default"].settings_dict["NAME"])) as migrated,
+        closing(sqlite3.connect(tmp_path / "live.sqlite3")) as copied,
+    ):
+        migrated.backup(copied)
+    return tmp_path / "live.sqlite3"
 
 
 def execute(database: Path, statement: str) -> None:

@@ -59,6 +59,7 @@ def subsets() -> list[tuple[str, ...]]:
     return [s for n in range(1, 5) for s in itertools.combinations(Right.values, n)]
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("rights", subsets(), ids="+".join)
 def test_each_call_needs_its_right(api: Any, ids: dict[str, int], rights: tuple[str, ...]) -> None:
     caller = api(*rights)
@@ -76,6 +77,7 @@ def test_each_call_needs_its_right(api: Any, ids: dict[str, int], rights: tuple[
     assert wrong == []
 
 
+@pytest.mark.any_database
 def test_nobody_gets_in_and_nothing_changes(ids: dict[str, int]) -> None:
     before = digest()
     for call, (_right, answers) in CALLS.items():

@@ -13,7 +13,7 @@ from django.test import Client
 from tests.api.conftest import Caller
 from tests.factories import AttachmentFactory, SessionFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 PATHS = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text())["paths"]
 DOCUMENTED = [

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from sessions_app.models import Guest, Session
+from tests.browser.conftest import log_in_by_the_page
 from tests.database import media
 from tests.factories import ConsentVersionFactory, WebChatFactory
 from webchat.models import EntryForm
@@ -15,6 +16,19 @@ from webchat.models import EntryForm
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 NEW_LABEL = "Souhlasím, a čtvrtou verzi mám přečtenou."
+
+
+@pytest.fixture
+def log_in_browser(log_in_browser: Callable[..., Page]) -> Callable[..., Page]:
+    """Log in by the page, as people do."""
+
+    def log_in(role: str) -> Page:
+        page = log_in_browser(role)
+        page.context.clear_cookies()
+        log_in_by_the_page(page, role)
+        return page
+
+    return log_in
 
 
 def fill_in(visitor: Page) -> None:

@@ -19,7 +19,7 @@ from mluvii_gdpr.models import Profile
 from tests.factories import PASSWORD, StaffFactory, WebChatFactory
 from tests.pages import LogIn
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 RESET = "/accounts/password/reset/"
 

@@ -8,7 +8,7 @@ from django.test import Client
 from tests.factories import PASSWORD, StaffFactory
 from tests.pages import LogIn
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 BRAND = "<span>mluvii <b>GDPR</b></span>"

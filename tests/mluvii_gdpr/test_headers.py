@@ -13,7 +13,7 @@ from sessions_app.models import Attachment
 from tests.factories import ConsentVersionFactory, WebChatFactory
 from tests.pages import COMPLETE, LogIn, close_files, entry_url, submit, ticket_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 POLICY = {
     "default-src": "'none'",

@@ -14,7 +14,7 @@ from tests.factories import WebChatFactory, make_ticket
 from tests.pages import COMPLETE, entry_url, ticket_in
 from webchat.models import WebChat
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def test_every_single_bit_flip_is_refused(webchat: WebChat) -> None:

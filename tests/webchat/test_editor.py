@@ -10,7 +10,7 @@ from tests.webchat.editor import sent
 from webchat.consent_html import DraftText
 from webchat.services import publish_consent
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def url(webchat):

@@ -9,7 +9,7 @@ from tests.webchat.editor import sent
 from webchat.consent_html import MAX_BODY, MAX_LABEL
 from webchat.models import ConsentVersion
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def refused(administrator, webchat, act, **changed):

@@ -7,7 +7,7 @@ import pytest
 from anonymization.policy import registry
 from anonymization.record_of_processing import chapters_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from tests.factories import WebChatFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 SITES = "https://www.example.com\nhttps://shop.example.com:8443"
 GOOD = {

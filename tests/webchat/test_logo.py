@@ -11,7 +11,7 @@ from PIL import Image
 from tests.factories import WebChatFactory
 from tests.webchat.test_webchats import GOOD
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def picture(kind="PNG", size=(40, 20), mode="RGB"):

@@ -10,7 +10,7 @@ from tests.factories import WebChatFactory
 from webchat import services
 from webchat.widget import script_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 KILOBYTES = 1024
 FOUR = ["en", "cs", "de", "sk"]

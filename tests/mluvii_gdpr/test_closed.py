@@ -1,0 +1,69 @@
+"""The answer of a closed installation, whose database is not the one of the external ledger copy, is kept nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import DatabaseError
+from django.test import Client
+
+from mluvii_gdpr import middleware, readiness
+
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+
+PAGES = [
+    "/",
+    "/sessions/",
+    "/w/00000000000000000000/",
+    f"/r/{'0' * 64}/",
+    f"/c/{'0' * 64}/",
+    "/accounts/email/",
+]
+CALLS = ["/api/v1/Sessions", "/login/connect/token", "/api/schema"]
+
+
+@pytest.fixture
+def _closed(settings: Any, tmp_path: Path) -> Iterator[None]:
+    """Name a folder without a copy: the volume is not mounted."""
+    settings.ERASURE_LEDGER_DIR = tmp_path
+    readiness.ledger.forget()
+    yield
+    readiness.ledger.forget()
+
+
+@pytest.mark.usefixtures("_closed")
+@pytest.mark.parametrize("path", [*PAGES, *CALLS])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_it_is_stored_by_no_cache_and_says_when_to_come_back(client: Client, path: str, method: str) -> None:
+    answer = client.generic(method, path)
+    assert answer.status_code == 503
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Retry-After"] == "60"
+    kind = "application/json" if path in CALLS else "text/html"
+    assert answer.headers["Content-Type"].startswith(kind)
+
+
+@pytest.mark.usefixtures("_closed")
+@pytest.mark.parametrize("path", PAGES)
+def test_its_pages_have_the_headers_of_every_page(client: Client, path: str) -> None:
+    headers = client.get(path).headers
+    assert headers["Permissions-Policy"] == middleware.Devices.NONE
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+
+
+def test_without_a_database_it_is_stored_by_no_cache_either(
+    client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> list[str]:
+        raise DatabaseError
+
+    settings.ERASURE_LEDGER_DIR = tmp_path
+    monkeypatch.setattr(middleware, "ledger_problems", fail)
+    for path in (*PAGES, *CALLS):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (503, "no-store"), path

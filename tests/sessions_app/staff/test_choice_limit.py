@@ -1,0 +1,13 @@
+"""How many sessions can be chosen for one anonymization."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessions_app.choice import ChoiceRefused, chosen_ids
+
+
+def test_a_hundred_sessions_can_be_chosen_and_no_more() -> None:
+    assert chosen_ids([str(number) for number in range(1, 101)]) == list(range(1, 101))
+    with pytest.raises(ChoiceRefused, match=r"^At most 100 can be chosen at once\.$"):
+        chosen_ids([str(number) for number in range(1, 102)])

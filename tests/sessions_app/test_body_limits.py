@@ -1,0 +1,44 @@
+"""How large a body may be that a request announces: decided before a byte of it is read, and to the byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.factories import WebChatFactory
+from tests.pages import entry_url, submit
+
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+
+#: What a form adds to the file that it carries.
+AROUND_A_FILE = 64 * 1024
+
+
+def announce(client: Client, url: str, size: int) -> int:
+    """Announce a body, send only its end, and return the status."""
+    body: Any = {"wsgi.input": BytesIO(b"--x--\r\n"), "CONTENT_LENGTH": str(size)}
+    return client.generic("POST", url, content_type="multipart/form-data; boundary=x", **body).status_code
+
+
+def test_a_form_has_two_megabytes(client: Client) -> None:
+    url = entry_url(WebChatFactory())
+    assert announce(client, url, 2 * 1024 * 1024) == 403, "read, and without a ticket"
+    assert announce(client, url, 2 * 1024 * 1024 + 1) == 413
+
+
+@pytest.mark.parametrize("limit", [1, 1_000_000, 10 * 1024 * 1024])
+def test_the_visitors_file_has_what_the_setting_allows(client: Client, settings: Any, limit: int) -> None:
+    url = submit(client, WebChatFactory()).headers["Location"] + "file/"
+    settings.ATTACHMENT_MAX_BYTES = limit
+    assert announce(client, url, limit + AROUND_A_FILE) == 422, "read, and without a file"
+    assert announce(client, url, limit + AROUND_A_FILE + 1) == 413
+
+
+def test_the_operators_file_has_ten_megabytes(log_in: Callable[[str], Client]) -> None:
+    url, operator = f"/sessions/{SessionFactory().pk}/files/", log_in("operator")
+    assert announce(operator, url, 10 * 1024 * 1024 + AROUND_A_FILE) == 422, "read, and without a file"
+    assert announce(operator, url, 10 * 1024 * 1024 + AROUND_A_FILE + 1) == 413
