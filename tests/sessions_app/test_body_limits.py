@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tests.factories import WebChatFactory
+from tests.factories import SessionFactory, WebChatFactory
 from tests.pages import entry_url, submit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
