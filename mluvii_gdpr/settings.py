@@ -295,6 +295,8 @@ EVENTS_ORIGINS = [
     )
     for origin in at_each_host(given)
 ]
+if bool(EVENTS_ORIGINS) != bool(_events):
+    raise WrongEnvironment("EVENTS_ORIGINS must be set exactly when EVENTS_URL names another address.")
 EVENTS_MAX_STREAMS = variables.number("EVENTS_MAX_STREAMS", 5000)
 
 # Calls ---------------------------------------------------------------------------------------------------
@@ -430,6 +432,8 @@ PORT = variables.number("PORT", 8000, most=65535)
 WEB_WORKERS = variables.number("WEB_WORKERS", 2, most=1000)
 WEB_THREADS = variables.number("WEB_THREADS", 4, most=1000)
 EVENTS_PORT = variables.number("EVENTS_PORT", 8001, most=65535)
+if EVENTS_PORT == PORT:
+    raise WrongEnvironment("EVENTS_PORT must be another port than PORT.")
 EVENTS_WORKERS = variables.number("EVENTS_WORKERS", 1, most=1000)
 WEB_LOG_LEVEL = variables.one_of(
     "WEB_LOG_LEVEL", ["debug", "info", "warning", "error", "critical"], default="warning"

@@ -253,11 +253,11 @@ class ElsewhereCache(BaseCache):
     ("backend", "mails"),
     [("smtp", ["mails that were sent (smtp)"]), ("locmem", []), ("filebased", []), ("dummy", [])],
 )
-def test_what_is_not_searched_is_said(settings: Any, backend: str, mails: list[str]) -> None:
+def test_what_is_not_searched_is_said(settings: Any, tmp_path: Path, backend: str, mails: list[str]) -> None:
     settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
     known = ("dummy.DummyCache", "locmem.LocMemCache", "filebased.FileBasedCache", "db.DatabaseCache")
     settings.CACHES = {
-        name: {"BACKEND": f"django.core.cache.backends.{name}", "LOCATION": "x"} for name in known
+        name: {"BACKEND": f"django.core.cache.backends.{name}", "LOCATION": tmp_path / "x"} for name in known
     } | {"default": {"BACKEND": f"{__name__}.ElsewhereCache"}}
     assert places.out_of_reach() == [
         "backups, replicas and what a file system has not reused yet",

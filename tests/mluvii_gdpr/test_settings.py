@@ -136,6 +136,22 @@ def test_odd_values_that_are_right_start(monkeypatch: pytest.MonkeyPatch, values
     assert loaded["HOST"] == ("[::1]" if "HOST" in values else "127.0.0.1")
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"EVENTS_URL": "https://chat.example.com:8001/events/"},
+        {"EVENTS_ORIGINS": "https://chat.example.com"},
+        {"PORT": "8001"},
+        {"EVENTS_PORT": "8000"},
+    ],
+)
+def test_settings_that_contradict_each_other_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str]
+) -> None:
+    with pytest.raises(WrongEnvironment, match=r"^EVENTS_(ORIGINS|PORT) must be "):
+        load(monkeypatch, **in_production(**values))
+
+
 SERVERS = [["-m", "gunicorn", "--config", f"gunicorn{kind}.py"] for kind in (".conf", ".events")]
 
 
@@ -182,12 +198,13 @@ def test_pages_may_connect_to_the_event_streams(
     loaded = load(
         monkeypatch,
         EVENTS_URL=url,
-        EVENTS_ORIGINS="http://{host}:8000",
+        EVENTS_ORIGINS="http://{host}:8000" if url else "",
         ALLOWED_HOSTS="localhost,[::1],.example.com",
     )
     assert loaded["EVENTS_URL"] == (url or "/events/")
     assert loaded["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]["connect-src"] == sources
-    assert loaded["EVENTS_ORIGINS"] == ["http://localhost:8000", "http://*.example.com:8000"]
+    named = ["http://localhost:8000", "http://*.example.com:8000"] if url else []
+    assert loaded["EVENTS_ORIGINS"] == named
 
 
 @pytest.mark.parametrize(
