@@ -23,8 +23,9 @@ from django.core.management import call_command  # noqa: E402  Django has to be 
 
 from bench.erasure_load import RETENTION_DAYS  # noqa: E402
 from bench.worker import say  # noqa: E402
+from sessions_app.conversation import post_message  # noqa: E402
+from sessions_app.lock import SessionClosed  # noqa: E402
 from sessions_app.models import Party, Session, Status  # noqa: E402
-from sessions_app.services import SessionClosed, post_message  # noqa: E402
 from webchat.models import WebChat  # noqa: E402
 
 #: How near to being anonymized the conversations are that the probe writes to.

@@ -69,7 +69,7 @@ def prepare(rooms: int) -> list[str]:
     django.setup()
     from django.core.management import call_command
 
-    from sessions_app import services, ticket
+    from sessions_app import gate, ticket
     from sessions_app.models import Channel
     from webchat.models import EntryForm, WebChat
 
@@ -80,7 +80,7 @@ def prepare(rooms: int) -> list[str]:
     for _ in range(rooms):
         signed = ticket.issue(webchat, channel=Channel.CHAT, language="en", text=None)
         read = ticket.read(signed, webchat=webchat, channel=Channel.CHAT)
-        services.start_session(webchat, ticket=read, entry=services.Entry(), visit=services.Visit())
+        gate.start_session(webchat, ticket=read, entry=gate.Entry(), visit=gate.Visit())
         tokens.append(read.room_token)
     return tokens
 

@@ -22,7 +22,7 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 
 from bench.load import DAY, SENTENCE, WITH_MESSAGES, load  # noqa: E402
 from sessions_app.models import Session  # noqa: E402
-from sessions_app.paging import PAGE_SIZE, Position  # noqa: E402
+from sessions_app.staff.paging import PAGE_SIZE, Position  # noqa: E402
 from webchat.models import WebChat  # noqa: E402
 
 DEPTH = 10_000

@@ -14,9 +14,9 @@ handler500 = views.failed
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("", include("sessions_app.staff_urls")),
+    path("", include("sessions_app.staff.urls")),
     path("", include("sessions_app.erasure_urls")),
-    path("", include("sessions_app.visitor_urls")),
+    path("", include("sessions_app.visitor.urls")),
     path("", include("sessions_app.api.urls")),
     path("", include("webchat.urls")),
     path("", include("api.urls")),

@@ -14,13 +14,10 @@ from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import View
 
-from sessions_app import services
+from sessions_app import calls, conversation, lock
 from sessions_app.calls import ice_servers, signals_for
 from sessions_app.forms import SignalForm
 from sessions_app.models import Party, Session
-from sessions_app.room_views import RoomView
-from sessions_app.session_work import OperatorAct
-from sessions_app.staff_views import SessionPage
 
 
 class CallAct(View):
@@ -40,11 +37,11 @@ class CallAct(View):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         try:
-            services.require_call(self.session, operator=self.operator)
+            calls.require_call(self.session, operator=self.operator)
             return self.answer(request)
-        except services.NoCall:
+        except calls.NoCall:
             raise Http404 from None
-        except (services.SessionClosed, services.NotTheirs):
+        except (lock.SessionClosed, conversation.NotTheirs):
             return HttpResponse(status=409)
 
     post = get
@@ -69,13 +66,13 @@ class Signals(CallAct):
         sent = form.cleaned_data
         if sent["kind"] == SignalForm.CONNECTED:
             other = Party.OPERATOR if self.side == Party.VISITOR else Party.VISITOR
-            services.forget_signals(self.session, sender=other, up_to=sent["seen"], reader=self.operator)
+            calls.forget_signals(self.session, sender=other, up_to=sent["seen"], reader=self.operator)
         else:
-            services.post_signal(
+            calls.post_signal(
                 self.session, sender=self.side, kind=sent["kind"], body=sent["body"], author=self.operator
             )
             # Of all sessions: where cron was forgotten, none of them gets old while somebody calls.
-            services.delete_old_signals()
+            calls.delete_old_signals()
         return HttpResponse(status=204)
 
 
@@ -86,37 +83,3 @@ class IceServers(CallAct):
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         return JsonResponse({"iceServers": ice_servers(time.time())})
-
-
-class RoomCall(RoomView):
-    """The visitor's side of a call."""
-
-    ancestors = []  # a script reads it
-    side = Party.VISITOR
-
-
-class RoomSignals(Signals, RoomCall):
-    """Signals between the visitor and the operator."""
-
-
-class RoomIceServers(IceServers, RoomCall):
-    """The servers, for the visitor."""
-
-
-class OperatorCall(SessionPage):
-    """The operator's side of a call: of the one who has taken it."""
-
-    permission_required = OperatorAct.permission_required
-    side = Party.OPERATOR
-
-    @property
-    def operator(self) -> User:
-        return self.staff
-
-
-class SessionSignals(OperatorCall, Signals):
-    """Signals between the operator and the visitor."""
-
-
-class SessionIceServers(OperatorCall, IceServers):
-    """The servers, for the operator."""

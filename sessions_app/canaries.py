@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from anonymization.canary.doors import door
 from anonymization.canary.values import Canaries
-from sessions_app import services, ticket
+from sessions_app import conversation, gate, ticket
 from sessions_app.models import Channel, Guest, Party, Session, Signal
 from webchat.models import EntryForm, WebChat
 from webchat.services import archive, restore
@@ -38,9 +38,9 @@ def let_in(canaries: Canaries) -> Guest:
     restore(webchat)
     session = _enter(webchat, canaries)
     _talk(session, canaries)
-    services.end_session(session, by=Party.SYSTEM)
+    conversation.end_session(session, by=Party.SYSTEM)
     _signal(session, canaries)
-    services.give_feedback(session, stars=5, text=canaries.text("feedback"))
+    conversation.give_feedback(session, stars=5, text=canaries.text("feedback"))
     archive(webchat)
     guest = session.guest
     assert guest is not None  # noqa: S101  the form was filled in
@@ -49,15 +49,15 @@ def let_in(canaries: Canaries) -> Guest:
 
 def _enter(webchat: WebChat, canaries: Canaries) -> Session:
     signed = ticket.issue(webchat, channel=Channel.CHAT, language="en", text=None)
-    return services.start_session(
+    return gate.start_session(
         webchat,
         ticket=ticket.read(signed, webchat=webchat, channel=Channel.CHAT),
-        entry=services.Entry(
+        entry=gate.Entry(
             name=canaries.text("entered name"),
             email=canaries.email("entered e-mail"),
             phone=canaries.phone("entered phone"),
         ),
-        visit=services.Visit(
+        visit=gate.Visit(
             ip_address=canaries.address("visitor's address"),
             user_agent=canaries.text("browser"),
             landing_page=f"https://www.example.com/?{canaries.text('landing page')}",
@@ -69,9 +69,9 @@ def _enter(webchat: WebChat, canaries: Canaries) -> Session:
 
 def _talk(session: Session, canaries: Canaries) -> None:
     for sender in (Party.VISITOR, Party.OPERATOR):
-        services.post_message(session, sender=sender, text=canaries.text(f"message of the {sender}"))
+        conversation.post_message(session, sender=sender, text=canaries.text(f"message of the {sender}"))
         content = canaries.text(f"file of the {sender}").encode()
-        services.attach_file(
+        conversation.attach_file(
             session,
             sender=sender,
             upload=ContentFile(content),
@@ -79,7 +79,7 @@ def _talk(session: Session, canaries: Canaries) -> None:
             content_type="text/plain",
             size=len(content),
         )
-    services.set_note(session, note=canaries.text("note"), result=canaries.text("result"))
+    conversation.set_note(session, note=canaries.text("note"), result=canaries.text("result"))
 
 
 def _signal(session: Session, canaries: Canaries) -> None:

@@ -19,7 +19,7 @@ from anonymization.ledger import GENESIS
 from anonymization.models import ASKED_BY_DOOR, Door, Erasure
 from api.models import ApiClient, Right
 from api.services import create_client
-from sessions_app import services, ticket
+from sessions_app import consent, conversation, gate, ticket
 from sessions_app.matching import match_keys
 from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session
 from sessions_app.roles import ROLES
@@ -98,7 +98,7 @@ class ConsentVersionFactory(DjangoModelFactory[ConsentVersion]):
 
 def make_ticket(webchat: WebChat, *, channel: str = Channel.CHAT, language: str = "en") -> str:
     """Return the ticket of a form that was shown just now."""
-    text = services.required_text(webchat, channel=channel, language=language)
+    text = gate.required_text(webchat, channel=channel, language=language)
     return ticket.issue(webchat, channel=channel, language=language, text=text)
 
 
@@ -121,25 +121,25 @@ class SessionFactory(DjangoModelFactory[Session]):
     webchat = factory.SubFactory(WebChatFactory)
     channel, language = Channel.CHAT, "en"
     name, email, phone = "Jana Nováková", "jana@example.com", "603 123 456"
-    visit = services.Visit(ip_address="203.0.113.7", user_agent="Mozilla/5.0")
+    visit = gate.Visit(ip_address="203.0.113.7", user_agent="Mozilla/5.0")
     operator, messages, ended, withdrawn, days_ago, anonymized = None, (), False, False, 0, False
 
     @classmethod
     def _create(cls, model_class: type[Session], **values: Any) -> Session:
         form = {name: values.pop(name) for name in ("webchat", "channel", "language", "visit")}
         person = {name: values.pop(name) for name in ("name", "email", "phone")}
-        session = _pass_the_gate(services.Entry(**person, consent=True), **form)
+        session = _pass_the_gate(gate.Entry(**person, consent=True), **form)
         _go_on(session, **values)
         session.refresh_from_db()
         return session
 
 
 def _pass_the_gate(
-    entry: services.Entry, *, webchat: WebChat, channel: str, language: str, visit: services.Visit
+    entry: gate.Entry, *, webchat: WebChat, channel: str, language: str, visit: gate.Visit
 ) -> Session:
     signed = make_ticket(webchat, channel=channel, language=language)
     shown = ticket.read(signed, webchat=webchat, channel=channel)
-    return services.start_session(webchat, ticket=shown, entry=entry, visit=visit)
+    return gate.start_session(webchat, ticket=shown, entry=entry, visit=visit)
 
 
 def _go_on(
@@ -147,13 +147,13 @@ def _go_on(
     days_ago: int, anonymized: bool,
 ) -> None:  # fmt: skip
     if operator:
-        services.accept_session(session, operator=operator)
+        conversation.accept_session(session, operator=operator)
     for text in messages:
         MessageFactory(session=session, text=text)
     if ended:
-        services.end_session(session, by=Party.VISITOR)
+        conversation.end_session(session, by=Party.VISITOR)
     if withdrawn:
-        services.withdraw_consent(session)
+        consent.withdraw_consent(session)
     if days_ago:
         times = ("created_at", "accepted_at", "ended_at", "withdrawn_at")
         earlier = {name: F(name) - timedelta(days=days_ago) for name in times}
@@ -193,7 +193,7 @@ class MessageFactory(DjangoModelFactory[Message]):
 
     @classmethod
     def _create(cls, model_class: type[Message], *, session: Session, **message: Any) -> Message:
-        return services.post_message(session, **message)
+        return conversation.post_message(session, **message)
 
 
 class AttachmentFactory(DjangoModelFactory[Attachment]):
@@ -210,7 +210,7 @@ class AttachmentFactory(DjangoModelFactory[Attachment]):
     def _create(
         cls, model_class: type[Attachment], *, session: Session, content: bytes, **sent: Any
     ) -> Attachment:
-        return services.attach_file(session, upload=ContentFile(content), size=len(content), **sent)
+        return conversation.attach_file(session, upload=ContentFile(content), size=len(content), **sent)
 
 
 class ConsentEventFactory(DjangoModelFactory[ConsentEvent]):

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from anonymization.canary.run import search
 from anonymization.canary.values import Canary
-from sessions_app import services
+from sessions_app import calls, conversation, gate
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session, Signal
 from sessions_app.ticket import consent_token
 from tests.database import media
@@ -138,7 +138,7 @@ def found(logged: str = "") -> set[str]:
 
 def make_bystander(webchat: WebChat) -> Session:
     """Return the session of somebody else, with something in every table."""
-    visit = services.Visit(
+    visit = gate.Visit(
         ip_address="203.0.113.8", params={"order": "8"}, landing_page="https://www.example.com/8"
     )
     person = {
@@ -148,9 +148,9 @@ def make_bystander(webchat: WebChat) -> Session:
         "messages": ["Petr's message"],
     }
     session = SessionFactory(webchat=webchat, showroom=True, **person)
-    services.post_signal(session, sender=Party.VISITOR, kind="offer", body='{"sdp": "Petr\'s"}')
+    calls.post_signal(session, sender=Party.VISITOR, kind="offer", body='{"sdp": "Petr\'s"}')
     AttachmentFactory(session=session, content=b"Petr's file", original_name="petr.txt")
-    services.set_note(session, note="Petr's note", result="sold")
+    conversation.set_note(session, note="Petr's note", result="sold")
     return session
 
 
@@ -227,12 +227,12 @@ def test_nothing_is_left_where_a_withdrawal_anonymizes_at_once(
 
 
 def test_an_exception_is_logged_without_its_text(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sessions_app import services
+    from sessions_app import gate
 
     def fail(*args: Any, **kwargs: Any) -> None:
         raise ValueError(f"could not store {STORED['name']}")
 
-    monkeypatch.setattr(services, "start_session", fail)
+    monkeypatch.setattr(gate, "start_session", fail)
     webchat = WebChatFactory()
     visitor = Client(raise_request_exception=False)
     fields = {

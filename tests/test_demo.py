@@ -24,10 +24,10 @@ from anonymization.storage import storage_problem
 from mluvii_gdpr.demo.build import Builder
 from mluvii_gdpr.demo.people import make_people
 from mluvii_gdpr.demo.staff import PASSWORD
+from sessions_app.gate import chosen_form
 from sessions_app.matching import match_keys
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session, Status
 from sessions_app.rounding import start_of
-from sessions_app.services import chosen_form
 from tests.database import media
 from webchat.consent_html import sanitise, sha256_hex
 from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat

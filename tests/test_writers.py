@@ -17,7 +17,7 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from anonymization.policy import Policy, registry
-from sessions_app import services
+from sessions_app import calls, consent, conversation, lock
 from sessions_app.models import Attachment, Channel, Message, Party, Session
 from tests.database import digest, media
 from tests.factories import AttachmentFactory, ErasureFactory, MessageFactory, SessionFactory, StaffFactory
@@ -206,18 +206,18 @@ WRITERS: dict[str, Callable[[Session, User], Any]] = {
     "attach_file": lambda session, operator: AttachmentFactory(
         session=session, sender=Party.OPERATOR, content=b"Kassiopeia", author=operator
     ),
-    "accept_session": lambda session, operator: services.accept_session(session, operator=operator),
-    "release_session": lambda session, operator: services.release_session(session, operator=operator),
-    "post_signal": lambda session, operator: services.post_signal(
+    "accept_session": lambda session, operator: conversation.accept_session(session, operator=operator),
+    "release_session": lambda session, operator: conversation.release_session(session, operator=operator),
+    "post_signal": lambda session, operator: calls.post_signal(
         session, sender=Party.OPERATOR, kind="offer", body='{"sdp": "Kassiopeia"}', author=operator
     ),
-    "forget_signals": lambda session, operator: services.forget_signals(
+    "forget_signals": lambda session, operator: calls.forget_signals(
         session, sender=Party.VISITOR, up_to=10**9, reader=operator
     ),
-    "give_feedback": lambda session, operator: services.give_feedback(session, stars=2, text="Kassiopeia"),
-    "set_note": lambda session, operator: services.set_note(session, note="Kassiopeia", result="Kassiopeia"),
-    "record_withdrawal": lambda session, operator: services.record_withdrawal(session),
-    "end_session": lambda session, operator: services.end_session(session, by=Party.OPERATOR),
+    "give_feedback": lambda session, operator: conversation.give_feedback(session, stars=2, text="Kassiopeia"),
+    "set_note": lambda session, operator: conversation.set_note(session, note="Kassiopeia", result="Kassiopeia"),
+    "record_withdrawal": lambda session, operator: consent.record_withdrawal(session),
+    "end_session": lambda session, operator: conversation.end_session(session, by=Party.OPERATOR),
 }  # fmt: skip
 
 
@@ -247,9 +247,9 @@ def ready_for(name: str, session: Session, operator: User) -> tuple[Session, Use
     if name.endswith(("_signal", "_signals")):
         Session.objects.filter(pk=session.pk).update(channel=Channel.AV)
     if name.endswith(("_signal", "_signals")) or name == "release_session":
-        services.accept_session(session, operator=operator)
+        conversation.accept_session(session, operator=operator)
     if name == "give_feedback":
-        services.end_session(session, by=Party.VISITOR)
+        conversation.end_session(session, by=Party.VISITOR)
     return session, operator
 
 
@@ -283,7 +283,7 @@ def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str)
     if name == "end_session":
         write()
     else:
-        with pytest.raises(services.SessionClosed):
+        with pytest.raises(lock.SessionClosed):
             write()
     assert digest() == before
     assert not Message.objects.exists()
@@ -295,12 +295,12 @@ def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str)
 @pytest.mark.parametrize("name", WRITERS)
 def test_an_ended_conversation_takes_a_note_feedback_and_a_withdrawal_and_nothing_else(name: str) -> None:
     session, operator = SessionFactory(), StaffFactory()
-    services.end_session(Session.objects.get(pk=session.pk), by=Party.VISITOR)
+    conversation.end_session(Session.objects.get(pk=session.pk), by=Party.VISITOR)
     before = digest()
     if name in {"set_note", "give_feedback", "record_withdrawal", "end_session"}:
         WRITERS[name](session, operator)
     else:
-        with pytest.raises(services.SessionClosed):
+        with pytest.raises(lock.SessionClosed):
             WRITERS[name](session, operator)
     assert (digest() == before) == (name not in {"set_note", "give_feedback", "record_withdrawal"})
     assert media() == {}

@@ -15,7 +15,7 @@ from django.core.files.base import ContentFile
 
 
 def visit(name: str) -> None:
-    from sessions_app import services, ticket
+    from sessions_app import conversation, gate, ticket
     from sessions_app.models import Channel, Party
     from webchat.models import EntryForm, WebChat
 
@@ -23,15 +23,15 @@ def visit(name: str) -> None:
         name="By the book", languages=["en"], entry_form=EntryForm.STANDARD
     )
     shown = ticket.issue(webchat, channel=Channel.CHAT, language="en", text=None)
-    session = services.start_session(
+    session = gate.start_session(
         webchat,
         ticket=ticket.read(shown, webchat=webchat, channel=Channel.CHAT),
-        entry=services.Entry(name=name, email=f"{name}@example.com"),
-        visit=services.Visit(ip_address="203.0.113.7", user_agent="Mozilla/5.0"),
+        entry=gate.Entry(name=name, email=f"{name}@example.com"),
+        visit=gate.Visit(ip_address="203.0.113.7", user_agent="Mozilla/5.0"),
     )
-    services.post_message(session, sender=Party.VISITOR, text=f"This is {name}")
+    conversation.post_message(session, sender=Party.VISITOR, text=f"This is {name}")
     content = f"File of {name}".encode()
-    services.attach_file(
+    conversation.attach_file(
         session, sender=Party.VISITOR, upload=ContentFile(content), original_name=f"{name}.txt",
         content_type="text/plain", size=len(content),
     )  # fmt: skip

@@ -31,10 +31,11 @@ from mluvii_gdpr.demo.files import make_file
 from mluvii_gdpr.demo.people import Person
 from mluvii_gdpr.demo.shops import BROWSERS, CAMPAIGNS, PAGES, REFERRERS, SHOPS, Shop
 from mluvii_gdpr.demo.staff import make_staff
+from sessions_app.consent import record_withdrawal
+from sessions_app.gate import Entry, chosen_form
 from sessions_app.matching import match_keys
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session, Status
 from sessions_app.rounding import start_of
-from sessions_app.services import Entry, chosen_form, record_withdrawal
 from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat
 from webchat.services import clean_texts, text_of
 

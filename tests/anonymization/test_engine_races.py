@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from anonymization import engine
 from anonymization.models import Door, Erasure
-from sessions_app import services
+from sessions_app import calls, conversation, lock
 from sessions_app.models import Attachment, Guest, Message, Party, Session, Signal
 from tests.bystander import besides, media_besides
 from tests.database import dump
@@ -42,7 +42,7 @@ def send(session: Session) -> Any:
 
 
 def note(session: Session) -> Any:
-    return services.set_note(session, note="Kassiopeia", result="Kassiopeia")
+    return conversation.set_note(session, note="Kassiopeia", result="Kassiopeia")
 
 
 @pytest.mark.parametrize("writer", [say, send, note])
@@ -51,7 +51,7 @@ def test_writer_leaves_nothing_behind_an_erasure(writer: Any, webchat: WebChat) 
         results = at_once([partial(writer, session), partial(erase, session), partial(writer, session)])
         assert not isinstance(results[1], Exception)
         for result in (results[0], results[2]):
-            assert not isinstance(result, Exception) or isinstance(result, services.SessionClosed)
+            assert not isinstance(result, Exception) or isinstance(result, lock.SessionClosed)
     assert not besides(Message).exists()
     assert not besides(Attachment).exists()
     assert media_besides() == {}
@@ -108,8 +108,8 @@ def test_visit_of_a_person_who_is_being_erased_is_a_new_guest_or_goes_too(webcha
 @pytest.fixture
 def old_signal() -> Signal:
     session = SessionFactory(showroom=True)
-    signal = services.post_signal(session, sender=Party.VISITOR, kind="offer", body="{}")
-    signal.at = timezone.now() - 2 * services.SIGNAL_MAX_AGE
+    signal = calls.post_signal(session, sender=Party.VISITOR, kind="offer", body="{}")
+    signal.at = timezone.now() - 2 * calls.SIGNAL_MAX_AGE
     signal.save(update_fields=["at"])
     return signal
 
@@ -129,7 +129,7 @@ def test_signals_that_cron_deletes_are_none_of_an_erasure_beside_it(old_signal: 
         pytest.skip("SQLite has one writer at a time")
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            assert services.delete_old_signals() == 1
+            assert calls.delete_old_signals() == 1
             erasing = pool.submit(elsewhere, partial(erase, old_signal.session))
             assert wait_until_blocked_by_me(erasing)
         record, erased = erasing.result(timeout=30)
@@ -142,8 +142,8 @@ def test_cron_passes_over_what_somebody_holds_and_then_waits_for_it(old_signal: 
         pytest.skip("SQLite has one writer at a time")
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            services.lock_writable(old_signal.session)
-            assert pool.submit(elsewhere, services.delete_old_signals).result(timeout=30) == 0
+            lock.lock_writable(old_signal.session)
+            assert pool.submit(elsewhere, calls.delete_old_signals).result(timeout=30) == 0
             cron = pool.submit(elsewhere, partial(call_command, "delete_old_signals", stdout=StringIO()))
             assert wait_until_blocked_by_me(cron)
             assert besides(Signal).exists()

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from anonymization import engine, files, storage
 from anonymization.models import Door, Erasure, FileDeletion, StorageMarker
-from sessions_app import services
+from sessions_app import conversation, lock
 from sessions_app.models import Attachment, Session
 from tests.database import media, media_contains
 from tests.factories import AttachmentFactory, ErasureFactory, RecordFactory, SessionFactory
@@ -185,7 +185,7 @@ def die_half_way(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as patch:
         # A killed process does not clean up behind itself.
-        patch.setattr(services, "withdraw_upload", lambda *args: None)
+        patch.setattr(conversation, "withdraw_upload", lambda *args: None)
         patch.setattr(Attachment, "save", killed)
         with pytest.raises(KilledError):
             send(session)
@@ -235,7 +235,7 @@ def test_an_upload_that_ends_after_the_erasure_is_refused_and_leaves_nothing(
         return stored
 
     monkeypatch.setattr(FileSystemStorage, "save", erase_meanwhile)
-    with pytest.raises(services.SessionClosed):
+    with pytest.raises(lock.SessionClosed):
         send(session)
     assert (media(), records[0].pending_files) == ({}, 0)
     assert not Attachment.objects.exists()
@@ -250,7 +250,7 @@ def test_no_upload_begins_in_an_erased_session(monkeypatch: pytest.MonkeyPatch) 
     storage.mark_storage()
     engine.erase(session, requester=COMMAND)
     monkeypatch.setattr(FileSystemStorage, "save", lambda self, name, *args: written.append(name))
-    with pytest.raises(services.SessionClosed):
+    with pytest.raises(lock.SessionClosed):
         send(session)
     assert (written, FileDeletion.objects.count()) == ([], 0)
 

@@ -14,7 +14,8 @@ from django.test.utils import isolate_apps
 from anonymization import planner
 from anonymization.checks import check_database
 from anonymization.policy import Registry
-from sessions_app import services
+from sessions_app import calls, gate
+from sessions_app.conversation import set_note
 from sessions_app.models import Attachment, Message, Party, Session, Signal
 from tests.factories import AttachmentFactory, ErasureFactory, SessionFactory
 
@@ -49,12 +50,12 @@ def conversation() -> Session:
     """Make a call whose values are frequent enough to be remembered, with a guest whose values stand several times."""
     for number in range(3):
         name, email = f"Kassiopeia {number}", f"{number}.kassiopeia@example.com"
-        visit, words = services.Visit(ip_address="198.51.100.77"), [f"Cepheus {n}" for n in range(20)]
+        visit, words = gate.Visit(ip_address="198.51.100.77"), [f"Cepheus {n}" for n in range(20)]
         session = SessionFactory(name=name, email=email, showroom=True, visit=visit, messages=words)
-        services.set_note(session, note=f"Andromeda {number}", result="")
+        set_note(session, note=f"Andromeda {number}", result="")
         for of_many in range(20):
             body = json.dumps({"candidate": f"203.0.113.199 {of_many}"})
-            services.post_signal(session, sender=Party.VISITOR, kind="candidate", body=body)
+            calls.post_signal(session, sender=Party.VISITOR, kind="candidate", body=body)
             AttachmentFactory(session=session, original_name=f"Perseus {of_many}.txt")
     return session
 

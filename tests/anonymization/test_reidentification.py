@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from anonymization import batch, engine
 from anonymization.models import Door
-from sessions_app import company, services
+from sessions_app import company, consent
 from sessions_app.models import Session
 from tests import traffic
 from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
@@ -111,9 +111,9 @@ def test_operator_and_duration_stay_in_company_only() -> None:
 def test_a_consent_of_another_day_is_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
     """The day in the evidence stays what it was when the precision is made coarser."""
     webchat, operator = WebChatFactory(), StaffFactory()
-    monkeypatch.setattr(services, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 1)))
+    monkeypatch.setattr(consent, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 1)))
     sessions = [ended(webchat, operator) for _ in range(company.COMPANY - 1)]
-    monkeypatch.setattr(services, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 5)))
+    monkeypatch.setattr(consent, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 5)))
     finer = ended(webchat, operator)
     assert company.in_company([finer.pk]) == []
     sessions += [ended(webchat, operator) for _ in range(company.COMPANY - 1)]
@@ -148,11 +148,11 @@ def test_a_withdrawal_singles_nobody_out() -> None:
     webchat, operator = WebChatFactory(), StaffFactory()
     sessions = [ended(webchat, operator) for _ in range(2 * company.COMPANY)]
     one, *several = sessions[: company.COMPANY + 1]
-    services.record_withdrawal(one)
+    consent.record_withdrawal(one)
     ErasureFactory(subject=one)
     assert left(one) == (None, None), "as many others are alike, but did not withdraw"
     for session in several:
-        services.record_withdrawal(session)
+        consent.record_withdrawal(session)
     anonymize([session.pk for session in sessions[1:]])
     assert {left(session) for session in several} == {(operator.pk, timedelta(minutes=5))}
     assert {left(session) for session in sessions[company.COMPANY + 1 :]} == {(None, None)}, "they are four"

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from api.models import ApiClient
-from sessions_app import services
+from sessions_app import conversation
 from sessions_app.models import Guest, Party, Session
 from tests.factories import ApiClientFactory, SessionFactory, StaffFactory, WebChatFactory
 from tests.server import Server
@@ -98,7 +98,7 @@ def sessions() -> list[int]:
     taken = shared | {"operator": StaffFactory(), "messages": ["Hello"]}
     waiting, active = SessionFactory(**shared), SessionFactory(**taken, showroom=True)
     ended, anonymized = SessionFactory(**taken), SessionFactory(**taken, showroom=True, anonymized=True)
-    services.end_session(ended, by=Party.OPERATOR)
+    conversation.end_session(ended, by=Party.OPERATOR)
     return [session.pk for session in (waiting, active, ended, anonymized)]
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from api.models import Right
-from sessions_app import services
+from sessions_app import conversation, gate
 from sessions_app.models import Guest, Session
 from tests.database import digest
 from tests.factories import AttachmentFactory, SessionFactory, StaffFactory
@@ -127,7 +127,7 @@ def test_an_unknown_id_looks_the_same_whoever_asks_and_whatever_it_is(api: Any, 
 
 def test_without_the_right_no_person_is_shown(api: Any) -> None:
     session = SessionFactory(
-        visit=services.Visit(
+        visit=gate.Visit(
             ip_address="203.0.113.77",
             user_agent="Kanarbrowser Firefox/9",
             landing_page="https://shop.example/kanarpage",
@@ -139,7 +139,7 @@ def test_without_the_right_no_person_is_shown(api: Any) -> None:
         messages=["kanartext"],
         operator=StaffFactory(),
     )
-    services.set_note(session, note="kanarnote", result="")
+    conversation.set_note(session, note="kanarnote", result="")
     AttachmentFactory(session=session, original_name="kanarfile.txt")
     Session.objects.update(feedback_text="kanarfeedback", feedback_stars=4)
     seeing, blind = api(READ, PERSONAL), api(READ)

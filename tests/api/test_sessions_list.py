@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.test.utils import CaptureQueriesContext
 
+from sessions_app.gate import Visit
 from sessions_app.models import Session
-from sessions_app.services import Visit
 from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
 from webchat.models import WebChat
 

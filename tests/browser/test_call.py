@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from sessions_app import services
+from sessions_app import conversation
 from sessions_app.models import Session, Signal
 from tests.browser.conftest import PHONE
 from tests.browser.sites import somebodys_site
@@ -200,7 +200,7 @@ def test_who_hands_the_call_back_is_seen_no_longer(call: Callable[..., tuple[Pag
     operator.get_by_label("Your message").fill("half a sen")
     operator.evaluate("window.used = document.querySelector('[data-self]').srcObject.getTracks()")
     session = Session.objects.get()
-    services.release_session(session, operator=session.operator)
+    conversation.release_session(session, operator=session.operator)
     expect(operator.locator("video")).to_have_count(0)
     assert operator.evaluate("used.map((track) => track.readyState)") == ["ended", "ended"]
     expect(visitor.locator(".call")).to_have_attribute("data-state", "waiting")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from sessions_app import services
+from sessions_app import conversation
 from sessions_app.models import Message, Party, Session
 from tests.browser.conftest import PHONE
 from tests.browser.test_main_path import fill_in
@@ -73,7 +73,7 @@ def test_a_draft_outlives_the_end_by_the_other_side(open_browser: Callable[..., 
     enter(visitor)
     say(visitor, "first")
     visitor.get_by_label("Your message").fill("half a sen")
-    services.end_session(Session.objects.get(), by=Party.OPERATOR)
+    conversation.end_session(Session.objects.get(), by=Party.OPERATOR)
     expect(visitor.get_by_text("The conversation has ended.")).to_be_visible()
     expect(visitor.get_by_text("first")).to_be_visible()
     expect(visitor.get_by_label("Your message")).to_have_value("half a sen")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Frame, Page, expect
 
 from anonymization.storage import mark_storage
-from sessions_app import services
+from sessions_app import conversation
 from sessions_app.models import Attachment, Message, Party, Session
 from tests.browser.conftest import PHONE
 from tests.browser.test_conversation import enter
@@ -155,7 +155,7 @@ def test_an_erasure_closes_both_sides_and_nothing_is_stored_after_it(
     enter(visitor)
     say(visitor, "Kassiopeia")
     sees(visitor, "Kassiopeia")
-    session = services.set_note(Session.objects.get(), note="Likes Gigi", result="Beppo comes")
+    session = conversation.set_note(Session.objects.get(), note="Likes Gigi", result="Beppo comes")
     operator = log_in_browser("operator")
     operator.goto(f"/sessions/{session.pk}/")
     sees(operator, "Kassiopeia")

@@ -13,7 +13,7 @@ from django.test import Client
 
 from mluvii_gdpr import events, hub
 from mluvii_gdpr.events import Events
-from sessions_app import services, streams
+from sessions_app import conversation, streams
 from sessions_app.models import Party, Session
 from tests.events import Browser, scenario, settle
 from tests.factories import ErasureFactory, SessionFactory, WebChatFactory
@@ -56,10 +56,10 @@ def test_a_message_arrives_and_the_stream_ends_with_the_conversation(room: str) 
         assert (browser.status, browser.headers["content-type"]) == (200, "text/event-stream")
         assert browser.headers["x-accel-buffering"] == "no"
         session = await Session.objects.aget()
-        await sync_to_async(services.post_message)(session, sender=Party.OPERATOR, text="Good day\r\n<b>")
+        await sync_to_async(conversation.post_message)(session, sender=Party.OPERATOR, text="Good day\r\n<b>")
         await settle(app)
         assert "Good day\n&lt;b&gt;" in browser.events[0].data
-        await sync_to_async(services.end_session)(session, by=Party.OPERATOR)
+        await sync_to_async(conversation.end_session)(session, by=Party.OPERATOR)
         await settle(app)
         assert browser.events[-1].name == "ended"
         assert browser.ended
@@ -243,7 +243,9 @@ def test_a_browser_that_does_not_read_loses_its_stream_and_not_its_place(
     async def play(app: Events) -> None:
         session = await Session.objects.aget()
         for number in range(5):
-            await sync_to_async(services.post_message)(session, sender=Party.OPERATOR, text=f"text {number}")
+            await sync_to_async(conversation.post_message)(
+                session, sender=Party.OPERATOR, text=f"text {number}"
+            )
         told: list[str] = []
         path = room
         for _ in range(3):

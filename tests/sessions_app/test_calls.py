@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from sessions_app import services, streams
+from sessions_app import calls, consent, conversation, streams
 from sessions_app.calls import ice_servers
 from sessions_app.forms import SignalForm
 from sessions_app.models import Channel, Party, Session, Signal
@@ -48,12 +48,12 @@ def send(client: Client, room: str, kind: str = "candidate", body: str = CANDIDA
 
 def taken(operator: User) -> Session:
     session = Session.objects.get(channel=Channel.AV)
-    services.accept_session(session, operator=operator)
+    conversation.accept_session(session, operator=operator)
     return session
 
 
 def signal(session: Session, *, sender: Party = Party.VISITOR, kind: str = "candidate") -> Signal:
-    return services.post_signal(session, sender=sender, kind=kind, body=CANDIDATE)
+    return calls.post_signal(session, sender=sender, kind=kind, body=CANDIDATE)
 
 
 # The gate -------------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ def test_devices_are_for_pages_of_calls(client: Client, log_in: LogIn, room: str
         client.get("/livez"),
         client.get("/nothing/"),
     ]
-    services.end_session(call, by=Party.VISITOR)
+    conversation.end_session(call, by=Party.VISITOR)
     others += [client.get(room), operator.get(f"/sessions/{call.pk}/")]
     assert {answer.headers["Permissions-Policy"] for answer in others} == {DENIED}
     assert not any(b"data-call" in answer.content for answer in others)
@@ -245,11 +245,11 @@ def test_nothing_of_a_call_outlives_it(room: str, end: str) -> None:
     signal(session)
     assert Signal.objects.count() == 2
     if end == "end":
-        services.end_session(session, by=Party.VISITOR)
+        conversation.end_session(session, by=Party.VISITOR)
     elif end == "withdrawal":
-        services.withdraw_consent(session)
+        consent.withdraw_consent(session)
     elif end == "handed back":
-        services.release_session(session, operator=operator)
+        conversation.release_session(session, operator=operator)
     else:
         record = ErasureFactory(subject=session.guest if end == "guest" else session)
         assert record.counts["sessions_app.Signal"] == 1
@@ -286,7 +286,7 @@ def test_what_is_old_goes_with_the_next_signal_of_any_call_without_cron(client: 
 
 
 def test_a_session_holds_a_hundred(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "MAX_SIGNALS", 3)
+    monkeypatch.setattr(calls, "MAX_SIGNALS", 3)
     session = Session.objects.get()
     sent = [signal(session) for _ in range(5)]
     assert list(Signal.objects.all()) == sent[2:]

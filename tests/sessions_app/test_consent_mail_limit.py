@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sessions_app.consent_mail import TooManyMails, send_link
+from sessions_app.visitor.consent_mail import TooManyMails, send_link
 
 HOUR, DAY = 3600, 24 * 3600
 Send = Callable[..., bool]

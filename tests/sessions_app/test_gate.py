@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from sessions_app import services, ticket
+from sessions_app import conversation, gate, ticket
 from sessions_app.models import ConsentEvent, Guest, Party, Session
 from tests.database import digest
 from tests.factories import ConsentVersionFactory, ErasureFactory, SessionFactory, WebChatFactory, make_ticket
@@ -132,15 +132,15 @@ def test_a_stale_copy_of_the_webchat_opens_no_session() -> None:
     """The form that counts is the one of the moment of the submit, not of the moment the page read it."""
     webchat = WebChatFactory(entry_form=EntryForm.STANDARD)
     shown = ticket.read(make_ticket(webchat), webchat=webchat, channel="chat")
-    entry = services.Entry(name="Jana", email="jana@example.com", phone="603 123 456")
+    entry = gate.Entry(name="Jana", email="jana@example.com", phone="603 123 456")
     WebChat.objects.filter(pk=webchat.pk).update(entry_form=EntryForm.GDPR)
-    with pytest.raises(services.ConsentNotShown):
-        services.start_session(webchat, ticket=shown, entry=entry, visit=services.Visit())
+    with pytest.raises(gate.ConsentNotShown):
+        gate.start_session(webchat, ticket=shown, entry=entry, visit=gate.Visit())
     WebChat.objects.filter(pk=webchat.pk).update(
         entry_form=EntryForm.STANDARD, archived_at=webchat.created_at
     )
-    with pytest.raises(services.Unavailable):
-        services.start_session(webchat, ticket=shown, entry=entry, visit=services.Visit())
+    with pytest.raises(gate.Unavailable):
+        gate.start_session(webchat, ticket=shown, entry=entry, visit=gate.Visit())
     assert not Session.objects.exists()
 
 
@@ -197,13 +197,13 @@ def test_archived_or_unknown_webchat_is_not_found(client: Client) -> None:
 def test_webchat_that_is_archived_during_the_submit_is_not_found(
     client: Client, monkeypatch: pytest.MonkeyPatch, webchat: WebChat
 ) -> None:
-    start = services.start_session
+    start = gate.start_session
 
     def archive_first(*args: Any, **kwargs: Any) -> Session:
         WebChat.objects.update(archived_at=webchat.created_at)
         return start(*args, **kwargs)
 
-    monkeypatch.setattr(services, "start_session", archive_first)
+    monkeypatch.setattr(gate, "start_session", archive_first)
     response = submit(client, webchat)
     assert response.status_code == 404
     assert b'name="ticket"' not in response.content
@@ -248,7 +248,7 @@ def test_used_form_leads_back_only_just_after_it_was_sent(
     session = Session.objects.get()
     Session.objects.update(created_at=session.created_at - timedelta(seconds=seconds))
     if ended:
-        services.end_session(session, by=Party.OPERATOR)
+        conversation.end_session(session, by=Party.OPERATOR)
 
     again = client.post(entry_url(webchat), fields)
 

@@ -16,9 +16,10 @@ from django.test import Client
 
 from anonymization.ledger import subject_of
 from anonymization.models import Erasure
-from sessions_app import consent_mail, services
+from sessions_app import consent, lock
 from sessions_app.models import ConsentEvent, Message, Session
 from sessions_app.ticket import consent_token
+from sessions_app.visitor import consent_mail
 from tests.database import digest, dump
 from tests.factories import ConsentVersionFactory, ErasureFactory, WebChatFactory
 from tests.pages import COMPLETE, submit
@@ -307,7 +308,7 @@ def test_a_session_that_goes_while_the_page_is_open_is_nothing_stored(
     client: Client, mine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def gone(session: Session) -> None:
-        raise services.SessionClosed
+        raise lock.SessionClosed
 
-    monkeypatch.setattr(services, "withdraw_consent", gone)
+    monkeypatch.setattr(consent, "withdraw_consent", gone)
     assert client.post(f"{mine}withdraw/").status_code == 404

@@ -9,7 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from sessions_app import services
+from sessions_app import conversation
 from sessions_app.models import Attachment, Message, Party, Session
 from tests.database import digest, media
 from tests.factories import ConsentVersionFactory, ErasureFactory, MessageFactory, WebChatFactory
@@ -189,7 +189,7 @@ def test_ended_conversation_can_be_read_until_it_is_erased(client: Client, room:
     client.post(f"{room}message/", {"text": "Kassiopeia"})
     send(client, room, name="letter.txt")
     session, file = Session.objects.get(), f"{room}files/{Attachment.objects.get().pk}/"
-    services.end_session(session, by=Party.OPERATOR)
+    conversation.end_session(session, by=Party.OPERATOR)
     for page in (
         client.get(room),
         client.get(f"{room}transcript/"),

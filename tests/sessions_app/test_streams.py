@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app import services, streams
+from sessions_app import conversation, streams
 from sessions_app.models import Party, Session
 from sessions_app.streams import Cursor, Event, LiveWatch, Watch
 from sessions_app.transcript import transcript_of
@@ -126,16 +126,16 @@ def test_joined_ended_and_by_whom() -> None:
     session = SessionFactory()
     visitor, operator = room(session), page(session)
     assert news(visitor) == []
-    services.accept_session(session, operator=StaffFactory())
+    conversation.accept_session(session, operator=StaffFactory())
     (joined,) = news(visitor)
     assert (joined.name, joined.last) == ("joined", False)
     assert "An operator has joined" in joined.data
     assert [(e.name, e.data) for e in news(operator)] == [("joined", "joined")]
-    services.release_session(session, operator=User.objects.get())
+    conversation.release_session(session, operator=User.objects.get())
     assert "Another one will join you" in news(visitor)[0].data
     assert names(news(operator)) == ["left"]
     say(session, "last words", Party.OPERATOR)
-    services.end_session(session, by=Party.OPERATOR)
+    conversation.end_session(session, by=Party.OPERATOR)
     events = news(visitor)
     assert names(events) == ["line", "ended"]
     assert "The operator has ended the conversation." in events[1].data
@@ -179,13 +179,13 @@ def test_the_live_view_hears_of_what_it_shows_and_of_nothing_else() -> None:
     assert names(news(watch)) == ["changed"]
     assert news(watch) == []
     assert news(LiveWatch(watch.seen)) == []
-    services.set_note(session, note="Kassiopeia", result="")
+    conversation.set_note(session, note="Kassiopeia", result="")
     assert news(watch) == []
     for change in (
         lambda: SessionFactory(new_guest=True),
         lambda: say(session, "Kassiopeia"),
-        lambda: services.accept_session(session, operator=StaffFactory()),
-        lambda: services.end_session(session, by=Party.VISITOR),
+        lambda: conversation.accept_session(session, operator=StaffFactory()),
+        lambda: conversation.end_session(session, by=Party.VISITOR),
     ):
         change()
         (event,) = news(watch)

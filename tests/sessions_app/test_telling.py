@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import connection, transaction
 
-from sessions_app import services
+from sessions_app import conversation
 from sessions_app.telling import CHANNEL
 from tests.factories import ErasureFactory, MessageFactory, SessionFactory, StaffFactory, WebChatFactory
 from tests.server import on_this_database
@@ -68,6 +68,6 @@ def test_hand_written_sql_is_told_and_what_was_rolled_back_is_not(told: Callable
 def test_of_what_is_closed_nothing_is_told(told: Callable[[], set[str]]) -> None:
     session = SessionFactory(ended=True)
     told()
-    services.set_note(session, note="x", result="")
+    conversation.set_note(session, note="x", result="")
     ErasureFactory(subject=session)
     assert told() == set()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from sessions_app.visit import ip_address_of
+from sessions_app.visitor.visit import ip_address_of
 
 PROXY, OUTER, VISITOR, INVENTED = "10.0.0.1", "198.51.100.2", "203.0.113.7", "192.0.2.66"
 

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from anonymization import engine
 from anonymization.models import Asked, Door, Erasure
-from sessions_app import services
+from sessions_app import consent, conversation, lock
 from sessions_app.models import Guest, Party, Session
 from tests.database import digest, dump, media
 from tests.factories import AttachmentFactory, ErasureFactory, SessionFactory, StaffFactory
@@ -28,7 +28,7 @@ def test_it_ends_the_conversation_and_appends_the_evidence(settings: Any) -> Non
     settings.ERASURE_TIME_PRECISION = "month"
     session = SessionFactory(language="cs")
     given = session.consent_events.get()
-    assert services.withdraw_consent(session) is None
+    assert consent.withdraw_consent(session) is None
     session.refresh_from_db()
     assert (session.status, session.ended_by) == ("closed", "visitor")
     assert session.withdrawn_at is not None
@@ -43,48 +43,48 @@ def test_it_ends_the_conversation_and_appends_the_evidence(settings: Any) -> Non
 
 def test_an_ended_conversation_keeps_its_end() -> None:
     session = SessionFactory()
-    services.end_session(session, by=Party.OPERATOR)
+    conversation.end_session(session, by=Party.OPERATOR)
     session.refresh_from_db()
     end = session.ended_at
-    services.withdraw_consent(session)
+    consent.withdraw_consent(session)
     session.refresh_from_db()
     assert (session.ended_at, session.ended_by) == (end, "operator")
 
 
 def test_the_second_time_changes_nothing() -> None:
     session = SessionFactory()
-    services.withdraw_consent(session)
+    consent.withdraw_consent(session)
     before = digest()
-    with pytest.raises(services.ConsentWithdrawn):
-        services.withdraw_consent(session)
+    with pytest.raises(lock.ConsentWithdrawn):
+        consent.withdraw_consent(session)
     assert digest() == before
 
 
 def test_where_no_consent_was_asked_there_is_none_to_withdraw() -> None:
     session = SessionFactory(webchat__entry_form=EntryForm.STANDARD)
     before = digest()
-    with pytest.raises(services.NothingToWithdraw):
-        services.withdraw_consent(session)
+    with pytest.raises(consent.NothingToWithdraw):
+        consent.withdraw_consent(session)
     assert digest() == before
 
 
 WRITERS: dict[str, Callable[[Session, User], Any]] = {
-    "message": lambda s, o: services.post_message(s, sender=Party.VISITOR, text="Kassiopeia"),
+    "message": lambda s, o: conversation.post_message(s, sender=Party.VISITOR, text="Kassiopeia"),
     "file": lambda s, o: AttachmentFactory(session=s),
     "answered file": lambda s, o: AttachmentFactory(session=s, sender=Party.OPERATOR, author=o),
-    "note": lambda s, o: services.set_note(s, note="Kassiopeia", result="Kassiopeia"),
-    "accept": lambda s, o: services.accept_session(s, operator=o),
+    "note": lambda s, o: conversation.set_note(s, note="Kassiopeia", result="Kassiopeia"),
+    "accept": lambda s, o: conversation.accept_session(s, operator=o),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WRITERS)
 def test_nothing_is_stored_with_it_any_more(name: str) -> None:
     session, operator = SessionFactory(), StaffFactory()
-    services.withdraw_consent(session)
+    consent.withdraw_consent(session)
     before = digest()
-    with pytest.raises(services.ConsentWithdrawn):
+    with pytest.raises(lock.ConsentWithdrawn):
         WRITERS[name](session, operator)
-    services.end_session(session, by=Party.OPERATOR)
+    conversation.end_session(session, by=Party.OPERATOR)
     assert digest() == before
     assert media() == {}
 
@@ -92,7 +92,7 @@ def test_nothing_is_stored_with_it_any_more(name: str) -> None:
 def test_a_webchat_may_anonymize_at_once() -> None:
     session = SessionFactory(webchat__on_withdrawal=OnWithdrawal.ANONYMIZE, name="Kassiopeia")
     assert "Kassiopeia" in dump()
-    record = services.withdraw_consent(session)
+    record = consent.withdraw_consent(session)
     session.refresh_from_db()
     assert (record, session.withdrawn_at, session.consent_key) == (session.erasure, None, None)
     assert record is not None
@@ -112,7 +112,7 @@ def test_a_withdrawal_holds_where_the_erasure_is_refused(
 
     session = SessionFactory(webchat__on_withdrawal=OnWithdrawal.ANONYMIZE)
     monkeypatch.setattr(engine, "erase", refuse)
-    assert services.withdraw_consent(session) is None
+    assert consent.withdraw_consent(session) is None
     assert kinds(session) == ["given", "withdrawn"]
     assert list(Session.objects.withdrawn()) == [session], "it waits for the officer"
 
@@ -120,8 +120,8 @@ def test_a_withdrawal_holds_where_the_erasure_is_refused(
 def test_an_anonymized_session_has_nothing_to_withdraw() -> None:
     session = SessionFactory()
     ErasureFactory(subject=session)
-    with pytest.raises(services.SessionClosed):
-        services.withdraw_consent(session)
+    with pytest.raises(lock.SessionClosed):
+        consent.withdraw_consent(session)
     assert kinds(session) == ["given"]
 
 

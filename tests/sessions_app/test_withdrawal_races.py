@@ -12,7 +12,7 @@ from django.test import Client
 
 from anonymization import engine
 from anonymization.models import Door, Erasure
-from sessions_app import services
+from sessions_app import consent, conversation, lock
 from sessions_app.models import ConsentEvent, Message, Party, Session
 from tests.database import dump
 from tests.factories import SessionFactory, WebChatFactory
@@ -42,7 +42,7 @@ def test_the_second_waits_for_the_first_and_reads_what_it_did() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            services.record_withdrawal(Session.objects.get())
+            consent.record_withdrawal(Session.objects.get())
             answer = pool.submit(withdraw)
             if connection.vendor == "postgresql":
                 assert wait_until_blocked_by_me(answer), "it did not wait"
@@ -60,15 +60,15 @@ def test_withdrawal_message_and_erasure_at_once(at_its_end: OnWithdrawal) -> Non
         session = SessionFactory(webchat=webchat, new_guest=True)
         results: list[Any] = at_once(
             [
-                partial(services.withdraw_consent, session),
-                partial(services.post_message, session, sender=Party.VISITOR, text="Kassiopeia"),
+                partial(consent.withdraw_consent, session),
+                partial(conversation.post_message, session, sender=Party.VISITOR, text="Kassiopeia"),
                 partial(engine.erase, session, requester=engine.Requester(Door.PAGE)),
-                partial(services.withdraw_consent, session),
+                partial(consent.withdraw_consent, session),
             ]
         )
         assert not isinstance(results[2], Exception)
         for result in (results[0], results[1], results[3]):
-            assert not isinstance(result, Exception) or isinstance(result, services.SessionClosed), result
+            assert not isinstance(result, Exception) or isinstance(result, lock.SessionClosed), result
         assert session.consent_events.filter(kind="withdrawn").count() <= 1
     assert Erasure.objects.count() == 3
     assert not Message.objects.exists()

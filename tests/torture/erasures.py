@@ -16,7 +16,7 @@ from django.db.models import Model
 from anonymization import engine, files, outside, restoration, verification
 from anonymization.ledger import BrokenChain, subject_of
 from anonymization.models import Door, Erasure, FileDeletion
-from sessions_app import services
+from sessions_app import calls
 from sessions_app.models import Attachment, Guest, Message, Party, Session, Signal
 from tests.database import digest, flush, media
 from tests.factories import AttachmentFactory, SessionFactory, WebChatFactory
@@ -69,7 +69,7 @@ def make_somebody(webchat: WebChat, *, sessions: int = 2, files: int = 1, messag
     made = SessionFactory.create_batch(sessions, webchat=webchat, **person)
     somebody = Somebody(made, token)
     for session in made:
-        services.post_signal(session, sender=Party.VISITOR, kind="offer", body=token)
+        calls.post_signal(session, sender=Party.VISITOR, kind="offer", body=token)
         somebody.files.update(attach(session, token) for _ in range(files))
     return somebody
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from anonymization import engine, files
 from anonymization.ledger import subject_of
 from anonymization.models import Erasure
-from sessions_app import services
+from sessions_app import calls, consent, conversation, lock
 from sessions_app.models import Attachment, Channel, Guest, Message, Party, Session, Signal
 from tests.database import dump, media
 from tests.factories import SessionFactory, StaffFactory
@@ -38,33 +38,33 @@ def _visit_again(session: Session, operator: User) -> Session:
 
 
 def _leave_old_signal(session: Session, operator: User) -> None:
-    signal = services.post_signal(session, sender=Party.VISITOR, kind="offer", body=TOKEN)
-    Signal.objects.filter(pk=signal.pk).update(at=timezone.now() - 2 * services.SIGNAL_MAX_AGE)
+    signal = calls.post_signal(session, sender=Party.VISITOR, kind="offer", body=TOKEN)
+    Signal.objects.filter(pk=signal.pk).update(at=timezone.now() - 2 * calls.SIGNAL_MAX_AGE)
 
 
 WRITERS: dict[str, Writer] = {
-    "message": lambda s, o: services.post_message(s, sender=Party.VISITOR, text=TOKEN),
-    "answer": lambda s, o: services.post_message(s, sender=Party.OPERATOR, text=TOKEN, author=o),
+    "message": lambda s, o: conversation.post_message(s, sender=Party.VISITOR, text=TOKEN),
+    "answer": lambda s, o: conversation.post_message(s, sender=Party.OPERATOR, text=TOKEN, author=o),
     "upload": lambda s, o: attach(s, TOKEN),
-    "note": lambda s, o: services.set_note(s, note=TOKEN, result=TOKEN),
-    "accept": lambda s, o: services.accept_session(s, operator=o),
-    "release": lambda s, o: services.release_session(s, operator=o),
-    "end": lambda s, o: services.end_session(s, by=Party.VISITOR),
-    "withdraw": lambda s, o: services.withdraw_consent(s),
-    "signal": lambda s, o: services.post_signal(s, sender=Party.VISITOR, kind="offer", body=TOKEN),
-    "connected": lambda s, o: services.forget_signals(s, sender=Party.VISITOR, up_to=10**9),
-    "old signals": lambda s, o: services.delete_old_signals(wait=True),
-    "feedback": lambda s, o: services.give_feedback(s, stars=1, text=TOKEN),
+    "note": lambda s, o: conversation.set_note(s, note=TOKEN, result=TOKEN),
+    "accept": lambda s, o: conversation.accept_session(s, operator=o),
+    "release": lambda s, o: conversation.release_session(s, operator=o),
+    "end": lambda s, o: conversation.end_session(s, by=Party.VISITOR),
+    "withdraw": lambda s, o: consent.withdraw_consent(s),
+    "signal": lambda s, o: calls.post_signal(s, sender=Party.VISITOR, kind="offer", body=TOKEN),
+    "connected": lambda s, o: calls.forget_signals(s, sender=Party.VISITOR, up_to=10**9),
+    "old signals": lambda s, o: calls.delete_old_signals(wait=True),
+    "feedback": lambda s, o: conversation.give_feedback(s, stars=1, text=TOKEN),
     "visit": _visit_again,
 }
 #: What a writer needs before.
 _BEFORE: dict[str, Writer] = {
-    "release": lambda s, o: services.accept_session(s, operator=o),
-    "connected": lambda s, o: services.post_signal(s, sender=Party.VISITOR, kind="offer", body=TOKEN),
+    "release": lambda s, o: conversation.accept_session(s, operator=o),
+    "connected": lambda s, o: calls.post_signal(s, sender=Party.VISITOR, kind="offer", body=TOKEN),
     "old signals": _leave_old_signal,
-    "feedback": lambda s, o: services.end_session(s, by=Party.OPERATOR),
+    "feedback": lambda s, o: conversation.end_session(s, by=Party.OPERATOR),
 }
-_REFUSALS = (services.SessionClosed, services.AlreadyAccepted)
+_REFUSALS = (lock.SessionClosed, conversation.AlreadyAccepted)
 
 
 def trials(batch: int) -> Iterator[Trial]:

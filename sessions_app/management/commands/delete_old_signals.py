@@ -15,7 +15,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from sessions_app import services
+from sessions_app import calls
 
 
 class Command(BaseCommand):
@@ -28,9 +28,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["dry_run"]:
-            result, count = "would delete", services.old_signals().count()
+            result, count = "would delete", calls.old_signals().count()
         else:
             result = "deleted"
-            count = services.delete_old_signals() + services.delete_old_signals(wait=True)
+            count = calls.delete_old_signals() + calls.delete_old_signals(wait=True)
         answer = json.dumps({"result": result, "signals": count})
         self.stdout.write(answer if options["json"] else f"{result.capitalize()}: {count}.")

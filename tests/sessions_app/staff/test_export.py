@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app.export import harmless
+from sessions_app.staff.export import harmless
 from tests.factories import SessionFactory, StaffFactory, WebChatFactory
 from tests.pages import LogIn
 from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, CanaryFactory, make_rows

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from sessions_app.export import harmless
+from sessions_app.staff.export import harmless
 
 #: By themselves before a word: a spreadsheet that drops them finds what follows (OWASP, "CSV injection").
 BREAKS = ["\t", "\r", "\n", "\r\n"]

@@ -13,7 +13,7 @@ from django.test import Client
 
 from anonymization import engine
 from anonymization.models import Door
-from sessions_app import services
+from sessions_app import conversation
 from sessions_app.models import Attachment, Party, Session
 from sessions_app.streams import live_state
 from tests.factories import SessionFactory, StaffFactory, WebChatFactory
@@ -26,7 +26,7 @@ FRAGMENTS = ["/sessions/", "/sessions/live/", "/sessions/{}/transcript/", "/gues
 
 
 def send_file(session: Session, sender: Party) -> Attachment:
-    return services.attach_file(
+    return conversation.attach_file(
         session,
         sender=sender,
         upload=ContentFile(b"x"),
@@ -37,17 +37,23 @@ def send_file(session: Session, sender: Party) -> Attachment:
 
 
 def accept(session: Session) -> None:
-    services.accept_session(session, operator=User.objects.get(username="operator"))
+    conversation.accept_session(session, operator=User.objects.get(username="operator"))
 
 
 #: What happens in a conversation, and what the fragment then shows.
 NEWS: dict[str, tuple[Callable[[Session], Any], str]] = {
     "visitor's file": (lambda s: send_file(s, Party.VISITOR), "invoice.txt"),
     "operator's file": (lambda s: send_file(s, Party.OPERATOR), "invoice.txt"),
-    "visitor's message": (lambda s: services.post_message(s, sender=Party.VISITOR, text="Hello"), "Hello"),
-    "operator's message": (lambda s: services.post_message(s, sender=Party.OPERATOR, text="Hello"), "Hello"),
+    "visitor's message": (
+        lambda s: conversation.post_message(s, sender=Party.VISITOR, text="Hello"),
+        "Hello",
+    ),
+    "operator's message": (
+        lambda s: conversation.post_message(s, sender=Party.OPERATOR, text="Hello"),
+        "Hello",
+    ),
     "operator": (accept, "<dd>operator</dd>"),
-    "end": (lambda s: services.end_session(s, by=Party.VISITOR), "The conversation has ended."),
+    "end": (lambda s: conversation.end_session(s, by=Party.VISITOR), "The conversation has ended."),
     "erasure": (lambda s: engine.erase(s, requester=engine.Requester(Door.COMMAND)), "Erased."),
 }
 
@@ -127,7 +133,7 @@ def test_without_a_log_in_the_page_is_loaded_whole_and_leads_to_the_log_in(
 
 def test_the_live_view_learns_that_another_operator_has_it() -> None:
     session, one, other = SessionFactory(), StaffFactory(username="one"), StaffFactory(username="other")
-    services.accept_session(session, operator=one)
+    conversation.accept_session(session, operator=one)
     before = live_state()
     Session.objects.filter(pk=session.pk).update(operator=other)
     assert live_state() != before

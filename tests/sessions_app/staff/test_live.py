@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from sessions_app import services, streams
+from sessions_app import conversation, streams
 from sessions_app.models import Party, Session, Status
 from tests.factories import SessionFactory, StaffFactory
 from tests.pages import LogIn
@@ -47,7 +47,7 @@ def test_its_script_gets_the_rows_alone(log_in: LogIn) -> None:
     html = page(log_in("operator"), **{"HX-Request": "true"})
     assert html.startswith('<div class="card" data-waiting=')
     assert "Nobody is waiting" not in html
-    services.end_session(Session.objects.get(), by=Party.VISITOR)
+    conversation.end_session(Session.objects.get(), by=Party.VISITOR)
     assert "Nobody is waiting" in page(log_in("operator"))
 
 
@@ -71,7 +71,7 @@ def test_handing_a_conversation_back(log_in: LogIn) -> None:
     assert (session.status, session.operator, session.accepted_at, session.waited) == (
         Status.WAITING, None, None, None,
     )  # fmt: skip
-    services.accept_session(session, operator=another)
+    conversation.accept_session(session, operator=another)
     assert client.post(f"/sessions/{session.pk}/release/").status_code == 409, "it is another's"
     assert "/release/" not in client.get(f"/sessions/{session.pk}/").content.decode()
     session.refresh_from_db()
@@ -82,9 +82,9 @@ def test_handing_a_conversation_back(log_in: LogIn) -> None:
 def test_of_operators_who_take_a_conversation_at_once_one_gets_it() -> None:
     session = SessionFactory()
     operators = [StaffFactory(username=f"operator{number}") for number in range(4)]
-    results = at_once([lambda o=o: services.accept_session(session, operator=o) for o in operators])  # type: ignore[misc]
+    results = at_once([lambda o=o: conversation.accept_session(session, operator=o) for o in operators])  # type: ignore[misc]
     won = [result for result in results if isinstance(result, Session)]
     assert len(won) == 1
-    assert [type(r) for r in results if r not in won] == [services.AlreadyAccepted] * 3
+    assert [type(r) for r in results if r not in won] == [conversation.AlreadyAccepted] * 3
     session.refresh_from_db()
     assert session.operator == won[0].operator

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app import services
+from sessions_app import conversation, gate
 from sessions_app.models import Attachment, Party, Session
 from tests.factories import (
     AttachmentFactory,
@@ -28,7 +28,7 @@ from webchat.models import EntryForm
 
 pytestmark = pytest.mark.django_db
 
-VISIT = services.Visit(
+VISIT = gate.Visit(
     ip_address="203.0.113.77",
     user_agent="CanaryBrowser/1",
     landing_page="https://canary.example/landing",
@@ -45,7 +45,7 @@ def full_session() -> Session:
     """Return a session with everything in it that names a person."""
     session = CanaryFactory(visit=VISIT, messages=["canary message"])
     attach(session)
-    services.set_note(session, note="canary note", result="canary result")
+    conversation.set_note(session, note="canary note", result="canary result")
     return session
 
 
@@ -161,7 +161,7 @@ def test_the_transcript_alone_is_sent_when_it_changed(log_in: LogIn) -> None:
     fetched = client.get(url, {"seen": seen}).content.decode()
     assert "hello there" in fetched
     assert re.search(r"<dt>Messages of the visitor</dt>\s*<dd>1</dd>", fetched), "the facts come along"
-    services.end_session(session, by=Party.VISITOR)
+    conversation.end_session(session, by=Party.VISITOR)
     over = client.get(url, {"seen": seen}, headers={"HX-Request": "true"})
     assert over.status_code == 286
     assert "The conversation has ended." in over.content.decode()

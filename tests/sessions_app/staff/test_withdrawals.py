@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app.tables import COLUMNS
+from sessions_app.staff.table import COLUMNS
 from tests.factories import ConsentEventFactory, ErasureFactory, SessionFactory, WebChatFactory
 from tests.pages import LogIn
 from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, CanaryFactory, make_rows

@@ -3,14 +3,11 @@
 from django.urls import path
 
 from anonymization import ids  # noqa: F401  registers the converter "id"
-from sessions_app.call_views import SessionIceServers, SessionSignals
-from sessions_app.export import SessionExport
-from sessions_app.guest_views import FindPerson, GuestView
-from sessions_app.live_views import LiveSessions
-from sessions_app.retention_views import RetentionView
-from sessions_app.session_detail import SessionFile, SessionTranscript, SessionView
-from sessions_app.session_list import ChooseColumns, SessionList
-from sessions_app.session_work import (
+from sessions_app.staff.calls import SessionIceServers, SessionSignals
+from sessions_app.staff.export import SessionExport
+from sessions_app.staff.guests import FindPerson, GuestView
+from sessions_app.staff.live import LiveSessions
+from sessions_app.staff.operator_acts import (
     AcceptSession,
     AnswerSession,
     EndSession,
@@ -18,7 +15,10 @@ from sessions_app.session_work import (
     SendFile,
     TakeNote,
 )
-from sessions_app.withdrawals import Withdrawals
+from sessions_app.staff.retention import RetentionView
+from sessions_app.staff.session_detail import SessionFile, SessionTranscript, SessionView
+from sessions_app.staff.session_list import ChooseColumns, SessionList
+from sessions_app.staff.withdrawals import Withdrawals
 
 urlpatterns = [
     path("sessions/", SessionList.as_view(), name="sessions"),

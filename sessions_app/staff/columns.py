@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from django.http import HttpRequest
 
-from sessions_app.tables import COLUMNS, DEFAULT_COLUMNS
+from sessions_app.staff.table import COLUMNS, DEFAULT_COLUMNS
 
 _KEY = "sessions_columns"
 

@@ -15,12 +15,12 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import get_language, override
 
-from sessions_app.columns import chosen_columns
-from sessions_app.filters import SessionFilters
 from sessions_app.models import Session
-from sessions_app.paging import chunks_by_key
-from sessions_app.session_list import SessionList
-from sessions_app.tables import COLUMNS, SessionTable, with_row_data
+from sessions_app.staff.columns import chosen_columns
+from sessions_app.staff.filters import SessionFilters
+from sessions_app.staff.paging import chunks_by_key
+from sessions_app.staff.session_list import SessionList
+from sessions_app.staff.table import COLUMNS, SessionTable, with_row_data
 
 logger = logging.getLogger(__name__)
 

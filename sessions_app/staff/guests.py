@@ -13,12 +13,12 @@ from django.views import View
 
 from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Guest, Session
-from sessions_app.paging import KeyPage, PositionRefused, page_by_key
 from sessions_app.people import LIMIT, Search, find_people
-from sessions_app.session_list import page_links
-from sessions_app.staff_forms import FindForm
-from sessions_app.staff_views import StaffPage
-from sessions_app.tables import SessionTable, with_row_data
+from sessions_app.staff.forms import FindForm
+from sessions_app.staff.pages import StaffPage
+from sessions_app.staff.paging import KeyPage, PositionRefused, page_by_key
+from sessions_app.staff.session_list import page_links
+from sessions_app.staff.table import SessionTable, with_row_data
 
 _GUEST_COLUMNS = ("id", "created_at", "webchat", "channel", "status", "consent", "operator", "messages")
 _PAGE_SIZE = 20

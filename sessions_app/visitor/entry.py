@@ -17,9 +17,10 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from sessions_app import services, ticket, visit
-from sessions_app.forms import ENTRY_FORMS, NoEntryForm, focus_first_error
+from sessions_app import gate, ticket
 from sessions_app.models import Channel
+from sessions_app.visitor import visit
+from sessions_app.visitor.forms import ENTRY_FORMS, NoEntryForm, focus_first_error
 from webchat.framing import let_frame
 from webchat.models import WebChat
 
@@ -62,19 +63,19 @@ class EntryView(View):
             focus_first_error(form)
             return self._show(form, status=422)
         try:
-            session = services.start_session(
+            session = gate.start_session(
                 self.webchat, ticket=shown, entry=form.entry, visit=visit.visit_of(request)
             )
-        except services.ConsentTextChanged as changed:
+        except gate.ConsentTextChanged as changed:
             notice = _(
                 "The consent text has changed: version %(number)d is now current."
                 " Please read it and tick the box again."
             )
             return self._show(form, status=409, notice=notice % {"number": changed.number})
-        except (services.ConsentNotShown, services.EntryIncomplete):
+        except (gate.ConsentNotShown, gate.EntryIncomplete):
             notice = _("The form has changed since it was shown to you. Please read it and send it again.")
             return self._show(form, status=409, notice=notice)
-        except services.Unavailable:
+        except gate.Unavailable:
             # Archived since the request arrived, or without a text.
             self.webchat = get_object_or_404(WebChat.objects.open(), pk=self.webchat.pk)
             return self._show(form)
@@ -82,13 +83,13 @@ class EntryView(View):
 
     @property
     def _form_class(self) -> type[NoEntryForm]:
-        return ENTRY_FORMS[services.chosen_form(self.webchat, self.channel)]
+        return ENTRY_FORMS[gate.chosen_form(self.webchat, self.channel)]
 
     def _show(self, form: NoEntryForm, *, status: int = 200, notice: str = "") -> HttpResponse:
         """Render the form as it is asked now, with a new ticket; what was typed stays, the box is never ticked."""
         try:
-            text = services.required_text(self.webchat, channel=self.channel, language=self.language)
-        except services.Unavailable:
+            text = gate.required_text(self.webchat, channel=self.channel, language=self.language)
+        except gate.Unavailable:
             return self._render({"unavailable": True}, status=503)
         issued = ticket.issue(self.webchat, channel=self.channel, language=self.language, text=text)
         sent = self.request.POST

@@ -15,13 +15,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from anonymization.storage import StorageUnavailable
-from sessions_app import services
-from sessions_app.fetched import is_fetched
+from sessions_app import conversation, lock
 from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm
+from sessions_app.http import is_fetched
 from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Party
-from sessions_app.session_detail import SessionView
-from sessions_app.staff_forms import NoteForm
+from sessions_app.staff.forms import NoteForm
+from sessions_app.staff.session_detail import SessionView
 
 
 class OperatorAct(SessionView):
@@ -55,8 +55,8 @@ class AcceptSession(OperatorAct):
         if request.POST.get("text", "").strip():
             begun["message_form"] = MessageForm(request.POST, auto_id="message_%s")
         try:
-            services.accept_session(self.session, operator=self.staff)
-        except (services.AlreadyAccepted, services.SessionClosed) as reason:
+            conversation.accept_session(self.session, operator=self.staff)
+        except (conversation.AlreadyAccepted, lock.SessionClosed) as reason:
             return self.refused(reason, **begun)
         if not begun:
             return self.back(_("The conversation is yours now."))
@@ -70,8 +70,8 @@ class ReleaseSession(OperatorAct):
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         try:
-            services.release_session(self.session, operator=self.staff)
-        except (services.NotTheirs, services.SessionClosed) as reason:
+            conversation.release_session(self.session, operator=self.staff)
+        except (conversation.NotTheirs, lock.SessionClosed) as reason:
             return self.refused(reason)
         return self.back(_("The conversation waits for another operator now."))
 
@@ -84,10 +84,10 @@ class AnswerSession(OperatorAct):
         if not form.is_valid():
             return self.show(status=422, message_form=form)
         try:
-            services.post_message(
+            conversation.post_message(
                 self.session, sender=Party.OPERATOR, text=form.cleaned_data["text"], author=self.staff
             )
-        except (services.AlreadyAccepted, services.SessionClosed) as reason:
+        except (conversation.AlreadyAccepted, lock.SessionClosed) as reason:
             return self.refused(reason, message_form=form)
         return self.back(place="#message_text")
 
@@ -102,8 +102,10 @@ class SendFile(OperatorAct):
         if not form.is_valid():
             return self.show(status=form.status, attachment_form=form)
         try:
-            services.attach_file(self.session, sender=Party.OPERATOR, author=self.staff, **form.attachment)
-        except (services.AlreadyAccepted, services.SessionClosed) as reason:
+            conversation.attach_file(
+                self.session, sender=Party.OPERATOR, author=self.staff, **form.attachment
+            )
+        except (conversation.AlreadyAccepted, lock.SessionClosed) as reason:
             return self.refused(reason)
         except StorageUnavailable as reason:
             form.add_error("file", str(reason))
@@ -119,8 +121,8 @@ class TakeNote(OperatorAct):
         if not form.is_valid():
             return self.show(status=422, note_form=form)
         try:
-            services.set_note(self.session, **form.cleaned_data)
-        except services.SessionClosed as reason:
+            conversation.set_note(self.session, **form.cleaned_data)
+        except lock.SessionClosed as reason:
             return self.refused(reason, note_form=form)
         return self.back(_("The note was stored."))
 
@@ -129,5 +131,5 @@ class EndSession(OperatorAct):
     """End the conversation; ending it twice changes nothing."""
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        services.end_session(self.session, by=Party.OPERATOR)
+        conversation.end_session(self.session, by=Party.OPERATOR)
         return self.back(_("The conversation has ended."))

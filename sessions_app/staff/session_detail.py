@@ -11,16 +11,15 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views import View
 
-from sessions_app.addresses import stream_address
-from sessions_app.calls import has_call, let_use_devices, newest_signal
-from sessions_app.downloads import file_response
+from sessions_app.calls import has_call, newest_signal
 from sessions_app.forms import AttachmentForm, MessageForm
+from sessions_app.http import file_response, let_use_devices, stream_address
 from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Session
-from sessions_app.staff_forms import NoteForm
-from sessions_app.staff_views import SessionPage
+from sessions_app.staff.forms import NoteForm
+from sessions_app.staff.pages import SessionPage
+from sessions_app.staff.table import readable_duration
 from sessions_app.streams import Cursor
-from sessions_app.tables import readable_duration
 from sessions_app.transcript import transcript_of
 
 #: Tells htmx to stop asking.

@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from sessions_app import retention
-from sessions_app.staff_forms import RetentionForm
+from sessions_app.staff.forms import RetentionForm
 from webchat.services import save_settings
 from webchat.views.base import WebChatPage
 

@@ -24,7 +24,7 @@ from anonymization.views import ConfirmErasureView, door_of, line_of, shown_in
 from sessions_app.choice import ChoiceRefused, chosen_ids
 from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Attachment, Guest, Message, Session
-from sessions_app.session_list import table_address
+from sessions_app.staff.session_list import table_address
 
 #: Which rows the erasure of each session would empty, by model label; none for one erased before.
 Plan = dict[int, dict[str, str]]

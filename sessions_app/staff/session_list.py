@@ -12,13 +12,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views import View
 
-from sessions_app.columns import choose_columns, chosen_columns, forget_columns
-from sessions_app.filters import SessionFilters, only_filters
 from sessions_app.models import Session
-from sessions_app.paging import KeyPage, PositionRefused, page_by_key
-from sessions_app.staff_forms import ColumnsForm
-from sessions_app.staff_views import StaffPage
-from sessions_app.tables import SessionTable, with_row_data
+from sessions_app.staff.columns import choose_columns, chosen_columns, forget_columns
+from sessions_app.staff.filters import SessionFilters, only_filters
+from sessions_app.staff.forms import ColumnsForm
+from sessions_app.staff.pages import StaffPage
+from sessions_app.staff.paging import KeyPage, PositionRefused, page_by_key
+from sessions_app.staff.table import SessionTable, with_row_data
 
 
 def bulk_allowed(request: HttpRequest) -> bool:

@@ -18,16 +18,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from anonymization.storage import StorageUnavailable
-from sessions_app import services
-from sessions_app.addresses import stream_address
-from sessions_app.calls import has_call, let_use_devices, newest_signal
-from sessions_app.downloads import file_response
-from sessions_app.fetched import is_fetched
-from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, FeedbackForm, MessageForm, focus_first_error
+from sessions_app import conversation, lock
+from sessions_app.calls import has_call, newest_signal
+from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm
+from sessions_app.http import file_response, is_fetched, let_use_devices, stream_address
 from sessions_app.models import Channel, Party, Session
 from sessions_app.streams import Cursor
 from sessions_app.ticket import consent_token, room_key
 from sessions_app.transcript import transcript_of
+from sessions_app.visitor.forms import FeedbackForm, focus_first_error
 from webchat.framing import let_frame
 from webchat.models import WebChat
 
@@ -134,8 +133,8 @@ class RoomMessageView(RoomView):
             focus_first_error(form)
             return self._show(message=form, status=422)
         try:
-            services.post_message(self.session, sender=Party.VISITOR, text=form.cleaned_data["text"])
-        except services.SessionClosed:
+            conversation.post_message(self.session, sender=Party.VISITOR, text=form.cleaned_data["text"])
+        except lock.SessionClosed:
             return self._closed(message=form)
         return self._back(place="#message_text")
 
@@ -155,8 +154,8 @@ class RoomFileView(RoomView):
             focus_first_error(form)
             return self._show(attachment=form, status=form.status)
         try:
-            services.attach_file(self.session, sender=Party.VISITOR, **form.attachment)
-        except services.SessionClosed:
+            conversation.attach_file(self.session, sender=Party.VISITOR, **form.attachment)
+        except lock.SessionClosed:
             return self._closed()
         except StorageUnavailable as reason:
             form.add_error("file", str(reason))
@@ -180,7 +179,7 @@ class RoomLeaveView(RoomView):
     http_method_names = ["post"]
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        services.end_session(self.session, by=Party.VISITOR)
+        conversation.end_session(self.session, by=Party.VISITOR)
         return self._back()
 
 
@@ -197,8 +196,8 @@ class RoomFeedbackView(RoomView):
         if not form.is_valid():
             return self._show(feedback=form, status=422)
         try:
-            services.give_feedback(self.session, **form.cleaned_data)
-        except (services.StillOpen, services.SessionClosed):
+            conversation.give_feedback(self.session, **form.cleaned_data)
+        except (conversation.StillOpen, lock.SessionClosed):
             return self._closed(feedback=form)
         return self._back(place="#feedback")
 

@@ -7,8 +7,8 @@ from django.shortcuts import render
 from django.views import View
 
 from sessions_app.models import Session
-from sessions_app.staff_views import StaffPage
-from sessions_app.tables import with_row_data
+from sessions_app.staff.pages import StaffPage
+from sessions_app.staff.table import with_row_data
 
 _SHOWN = 100
 

@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from sessions_app.tables import COLUMNS
+from sessions_app.staff.table import COLUMNS
 from webchat.forms import RetentionField
 
 

@@ -19,12 +19,12 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from sessions_app import services
-from sessions_app.consent_mail import MailRefused, send_link, sends_mail
-from sessions_app.forms import MailLinkForm, focus_first_error
+from sessions_app import consent, lock
 from sessions_app.models import ConsentEvent, Session
-from sessions_app.receipt import Controller, receipt_of
 from sessions_app.ticket import consent_key, room_key
+from sessions_app.visitor.consent_mail import MailRefused, send_link, sends_mail
+from sessions_app.visitor.forms import MailLinkForm, focus_first_error
+from sessions_app.visitor.receipt import Controller, receipt_of
 from webchat.models import OnWithdrawal
 
 
@@ -118,13 +118,13 @@ class WithdrawView(ConsentView):
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         try:
-            record = services.withdraw_consent(self.session)
-        except services.NothingToWithdraw:
+            record = consent.withdraw_consent(self.session)
+        except consent.NothingToWithdraw:
             return self._show(status=409)
-        except services.ConsentWithdrawn:
+        except lock.ConsentWithdrawn:
             self.session.refresh_from_db(fields=["withdrawn_at"])
             return self._withdrawn(already=True)
-        except services.SessionClosed:  # anonymized since it was read
+        except lock.SessionClosed:  # anonymized since it was read
             return self._nothing_stored()
         self.session.refresh_from_db(fields=["withdrawn_at"])
         return self._withdrawn(record=record)

@@ -10,7 +10,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils.translation import get_language_info
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-from sessions_app.services import Visit
+from sessions_app.gate import Visit
 from webchat.models import WebChat
 
 _PARAMETER = "param."

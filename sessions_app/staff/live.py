@@ -8,12 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import View
 
-from sessions_app.addresses import stream_address
+from sessions_app.http import stream_address
 from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Session, Status
-from sessions_app.staff_views import StaffPage
+from sessions_app.staff.pages import StaffPage
+from sessions_app.staff.table import SessionTable, with_row_data
 from sessions_app.streams import LIVE_LIMIT, live_state
-from sessions_app.tables import SessionTable, with_row_data
 
 _COLUMNS = ("id", "status", "created_at", "webchat", "channel", "name", "operator", "messages")
 

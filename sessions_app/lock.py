@@ -1,0 +1,37 @@
+"""The lock of a session. Every writer of personal data takes it first and reads the state again."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from sessions_app.models import (
+    Session,
+)
+
+
+class SessionClosed(Exception):
+    """The conversation has ended or was anonymized; nothing was stored."""
+
+
+class ConsentWithdrawn(SessionClosed):
+    """The person has withdrawn their consent; nothing is stored with the session any more."""
+
+
+def lock_writable(session: Session, *, even_ended: bool = False) -> Session:
+    """Lock the session's row and return its state of now: the one way of every writer of personal data.
+
+    In the writer's transaction, before its first statement: an erasure then either sees what was written, or was
+    first and the writer is refused. ``tests/test_writers.py`` finds the writers that pass it by.
+
+    Raises:
+        SessionClosed: it was anonymized, or has ended and ``even_ended`` does not allow for that.
+        ConsentWithdrawn: nothing is added any more, whatever ``even_ended`` says.
+    """
+    locked = Session.objects.select_for_update().get(pk=session.pk)
+    if locked.anonymized_at is not None:
+        raise SessionClosed(_("This session was anonymized."))
+    if locked.withdrawn_at is not None:
+        raise ConsentWithdrawn(_("The consent was withdrawn: nothing more is stored with this session."))
+    if not (locked.is_open or even_ended):
+        raise SessionClosed(_("This conversation has ended."))
+    return locked

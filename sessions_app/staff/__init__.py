@@ -1,0 +1,1 @@
+"""The wing of staff pages about sessions and guests."""

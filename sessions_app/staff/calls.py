@@ -1,0 +1,29 @@
+"""The operator's side of a call."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+
+from sessions_app.call_views import IceServers, Signals
+from sessions_app.models import Party
+from sessions_app.staff.operator_acts import OperatorAct
+from sessions_app.staff.pages import SessionPage
+
+
+class OperatorCall(SessionPage):
+    """The operator's side of a call: of the one who has taken it."""
+
+    permission_required = OperatorAct.permission_required
+    side = Party.OPERATOR
+
+    @property
+    def operator(self) -> User:
+        return self.staff
+
+
+class SessionSignals(OperatorCall, Signals):
+    """Signals between the operator and the visitor."""
+
+
+class SessionIceServers(OperatorCall, IceServers):
+    """The servers, for the operator."""

@@ -1,0 +1,1 @@
+"""The visitor's wing: entry form, room and "my consent"."""

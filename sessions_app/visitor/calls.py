@@ -1,0 +1,22 @@
+"""The visitor's side of a call."""
+
+from __future__ import annotations
+
+from sessions_app.call_views import IceServers, Signals
+from sessions_app.models import Party
+from sessions_app.visitor.room import RoomView
+
+
+class RoomCall(RoomView):
+    """The visitor's side of a call."""
+
+    ancestors = []  # a script reads it
+    side = Party.VISITOR
+
+
+class RoomSignals(Signals, RoomCall):
+    """Signals between the visitor and the operator."""
+
+
+class RoomIceServers(IceServers, RoomCall):
+    """The servers, for the visitor."""

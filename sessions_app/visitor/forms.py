@@ -1,0 +1,178 @@
+"""The visitor's forms: the entry form in its three kinds, feedback, and the mailed link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from sessions_app.gate import Entry
+from sessions_app.matching import example_numbers, parse_phone
+from webchat.models import EntryForm
+
+#: The one value by which the consent box says yes.
+CONSENT_GIVEN = "on"
+
+
+def focus_first_error(form: forms.Form) -> None:
+    """Let the browser go to the first field with an error: a screen reader then reads its label and the error."""
+    for bound in form.visible_fields():
+        if bound.errors:
+            bound.field.widget.attrs["autofocus"] = True
+            return
+
+
+class ConsentBox(forms.CheckboxInput):
+    """A checkbox that is never pre-ticked, whatever was sent before (GDPR recital 32)."""
+
+    def __init__(self) -> None:
+        # Without autocomplete="off" the Back button brings a tick back, under whatever text is shown by then.
+        super().__init__({"autocomplete": "off"}, check_test=lambda value: False)
+
+    def value_from_datadict(  # type: ignore[override]  # the field judges all sent values, not a bool
+        self, data: Any, files: Any, name: str
+    ) -> list[str]:
+        return data.getlist(name)
+
+    def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
+        return name not in data
+
+    def format_value(self, value: Any) -> str:
+        return CONSENT_GIVEN
+
+
+class ConsentField(forms.Field):
+    """True for exactly one affirmative value; anything else, also twice the same, is no consent."""
+
+    widget = ConsentBox
+    default_error_messages = {
+        "required": _("Please give your consent; without it the conversation can't start.")
+    }
+
+    def clean(self, value: list[str]) -> bool:
+        if value != [CONSENT_GIVEN]:
+            raise ValidationError(self.error_messages["required"], code="required")
+        return True
+
+
+class NoEntryForm(forms.Form):
+    """Nothing is asked."""
+
+    def __init__(self, *args: Any, region: str = "CZ", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.region = region
+
+    @property
+    def entry(self) -> Entry:
+        """Return what was entered in a valid form."""
+        values = self.cleaned_data
+        return Entry(
+            name=values.get("name", ""),
+            email=values.get("email", ""),
+            phone=values.get("phone", ""),
+            consent=values.get("consent", False),
+        )
+
+
+class StandardEntryForm(NoEntryForm):
+    """Name, e-mail and phone, each of them optional."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput({"autocomplete": "name"}),
+        error_messages={"required": _("Please enter your name.")},
+    )
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=254,
+        required=False,
+        widget=forms.EmailInput({"autocomplete": "email", "inputmode": "email"}),
+        error_messages={
+            "required": _("Please enter your e-mail address."),
+            "invalid": _("This is not a complete e-mail address, such as name@example.com."),
+        },
+    )
+    phone = forms.CharField(
+        label=_("Phone"),
+        max_length=50,
+        required=False,
+        widget=forms.TextInput({"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
+        error_messages={"required": _("Please enter your phone number.")},
+    )
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if name and not any(character.isalpha() for character in name):
+            raise ValidationError(_("Please enter a name with letters."), code="invalid")
+        return name
+
+    def clean_phone(self) -> str:
+        phone: str = self.cleaned_data["phone"]
+        if phone and parse_phone(phone, self.region) is None:
+            raise ValidationError(
+                _("This is not a complete phone number. Write it like %(national)s or %(international)s."),
+                code="invalid",
+                params=example_numbers(self.region),
+            )
+        return phone
+
+
+class GdprEntryForm(StandardEntryForm):
+    """Name, e-mail, phone and consent, all of them mandatory."""
+
+    consent = ConsentField()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("name", "email", "phone"):
+            self.fields[name].required = True
+            self.fields[name].widget.is_required = True
+
+
+ENTRY_FORMS: dict[str, type[NoEntryForm]] = {
+    EntryForm.NONE: NoEntryForm,
+    EntryForm.STANDARD: StandardEntryForm,
+    EntryForm.GDPR: GdprEntryForm,
+}
+
+
+class MailLinkForm(forms.Form):
+    """Where a link is sent; the address is used for that and kept nowhere."""
+
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput({"autocomplete": "email", "inputmode": "email"}),
+        error_messages={
+            "required": _("Please enter your e-mail address."),
+            "invalid": _("This is not a complete e-mail address, such as name@example.com."),
+        },
+    )
+
+
+class FeedbackForm(forms.Form):
+    """What the visitor thinks of the conversation, after its end."""
+
+    stars = forms.TypedChoiceField(
+        label=_("How was it?"),
+        choices=[
+            (1, _("1 star: bad")),
+            (2, _("2 stars")),
+            (3, _("3 stars")),
+            (4, _("4 stars")),
+            (5, _("5 stars: very good")),
+        ],
+        coerce=int,
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Please choose how many stars.")},
+    )
+    text = forms.CharField(
+        label=_("What was good, what was not?"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea({"rows": 3}),
+    )
