@@ -15,7 +15,6 @@ handler500 = views.failed
 urlpatterns = [
     path("", views.home, name="home"),
     path("", include("sessions_app.staff.urls")),
-    path("", include("sessions_app.erasure_urls")),
     path("", include("sessions_app.visitor.urls")),
     path("", include("sessions_app.api.urls")),
     path("", include("webchat.urls")),

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from anonymization import engine
 from anonymization.models import Door, Erasure
-from sessions_app.conversation import _end
+from sessions_app.conversation import end_locked
 from sessions_app.lock import lock_writable
 from sessions_app.models import (
     ConsentEvent,
@@ -28,7 +28,8 @@ class NothingToWithdraw(Exception):
     """No consent was asked in the session."""
 
 
-def _store_evidence(session: Session, text: ConsentText, kind: ConsentEvent.Kind, *, at: datetime) -> None:
+def store_evidence(session: Session, text: ConsentText, kind: ConsentEvent.Kind, *, at: datetime) -> None:
+    """Append the event that a text was agreed to, or consent withdrawn; of the time it keeps the period."""
     ConsentEvent.objects.create(
         session=session,
         text=text,
@@ -75,5 +76,5 @@ def record_withdrawal(session: Session) -> None:
         raise NothingToWithdraw
     locked.withdrawn_at = timezone.now()
     # In one UPDATE: see _count.
-    locked.save(update_fields=[*_end(locked, by=Party.VISITOR), "withdrawn_at"])
-    _store_evidence(locked, given.text, ConsentEvent.Kind.WITHDRAWN, at=locked.withdrawn_at)
+    locked.save(update_fields=[*end_locked(locked, by=Party.VISITOR), "withdrawn_at"])
+    store_evidence(locked, given.text, ConsentEvent.Kind.WITHDRAWN, at=locked.withdrawn_at)

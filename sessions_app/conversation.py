@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from anonymization.files import queue_upload, withdraw_upload
 from anonymization.models import FileDeletion
 from anonymization.storage import require_storage, storing
-from sessions_app.lock import SessionClosed, lock_writable
+from sessions_app.lock import LockedSession, SessionClosed, lock_writable
 from sessions_app.models import (
     Attachment,
     Message,
@@ -195,11 +195,14 @@ def end_session(session: Session, *, by: Party) -> None:
         locked = lock_writable(session)
     except SessionClosed:
         return
-    locked.save(update_fields=_end(locked, by=by))
+    locked.save(update_fields=end_locked(locked, by=by))
 
 
-def _end(locked: Session, *, by: Party) -> list[str]:
-    """End an open conversation, not stored yet, and return the fields that changed. Signals of its call go at once."""
+def end_locked(locked: LockedSession, *, by: Party) -> list[str]:
+    """End an open conversation and return the names of the changed fields, which the caller saves.
+
+    The signals of its call are deleted immediately.
+    """
     if not locked.is_open:
         return []
     locked.signals.all().delete()

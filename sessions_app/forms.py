@@ -73,7 +73,7 @@ class AttachmentForm(forms.Form):
 
     @property
     def attachment(self) -> dict[str, Any]:
-        """Return the keyword arguments for ``services.attach_file`` of a valid form."""
+        """Return the keyword arguments for ``conversation.attach_file`` of a valid form."""
         upload: UploadedFile = self.cleaned_data["file"]
         name = self.original_name_of(upload)
         return {

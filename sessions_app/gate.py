@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from sessions_app.consent import _store_evidence
+from sessions_app.consent import store_evidence
 from sessions_app.matching import match_keys
 from sessions_app.models import (
     Channel,
@@ -157,7 +157,7 @@ def _create_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Vi
         consent_key=consent_key(consent_token(ticket.room_token)),
     )
     if text is not None:
-        _store_evidence(session, text, ConsentEvent.Kind.GIVEN, at=now)
+        store_evidence(session, text, ConsentEvent.Kind.GIVEN, at=now)
     return session
 
 

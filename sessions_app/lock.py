@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NewType
+
 from django.utils.translation import gettext as _
 
 from sessions_app.models import (
     Session,
 )
+
+#: A session whose row this transaction has locked, as it is now. Only ``lock_writable`` returns one.
+LockedSession = NewType("LockedSession", Session)
 
 
 class SessionClosed(Exception):
@@ -17,11 +22,11 @@ class ConsentWithdrawn(SessionClosed):
     """The person has withdrawn their consent; nothing is stored with the session any more."""
 
 
-def lock_writable(session: Session, *, even_ended: bool = False) -> Session:
-    """Lock the session's row and return its state of now: the one way of every writer of personal data.
+def lock_writable(session: Session, *, even_ended: bool = False) -> LockedSession:
+    """Lock the session row and return the fresh instance.
 
-    In the writer's transaction, before its first statement: an erasure then either sees what was written, or was
-    first and the writer is refused. ``tests/test_writers.py`` finds the writers that pass it by.
+    Every writer of personal data calls this first, in its own transaction. An erasure then either sees what was
+    written, or it came first and the writer is refused. ``tests/test_writers.py`` finds writers that do not call it.
 
     Raises:
         SessionClosed: it was anonymized, or has ended and ``even_ended`` does not allow for that.
@@ -34,4 +39,4 @@ def lock_writable(session: Session, *, even_ended: bool = False) -> Session:
         raise ConsentWithdrawn(_("The consent was withdrawn: nothing more is stored with this session."))
     if not (locked.is_open or even_ended):
         raise SessionClosed(_("This conversation has ended."))
-    return locked
+    return LockedSession(locked)

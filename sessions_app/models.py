@@ -386,7 +386,7 @@ class Signal(models.Model):
 
     A description of the connection (SDP) or a way to reach the sender (an ICE candidate) holds IP addresses. It is
     deleted once the other side is connected, at the end, and else within ten minutes, as long as ``delete_old_signals``
-    is in cron or calls go on: see ``services.delete_old_signals``.
+    is in cron or calls go on: see ``calls.delete_old_signals``.
     """
 
     class Kind(models.TextChoices):

@@ -3,7 +3,7 @@
 ``read`` turns the watches that were woken into events, in a number of queries that does not grow with them; who waits
 holds no database connection. An event's id is a ``Cursor`` over primary keys: who comes back with it
 (``Last-Event-ID``) gets what came since, nothing lost and nothing twice. Within a session keys count up in the order
-of commits, since every writer locks the session's row first (``services.lock_writable``).
+of commits, since every writer locks the session's row first (``lock.lock_writable``).
 
 To the visitor a ``line`` carries the line as the page renders it; to staff it is only a hint, upon which the page
 fetches what its reader may see. ``joined``, ``left`` and ``ended`` tell of the operator and of the end. A conversation

@@ -15,7 +15,7 @@ from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Guest, Session
 from sessions_app.people import LIMIT, Search, find_people
 from sessions_app.staff.forms import FindForm
-from sessions_app.staff.pages import StaffPage
+from sessions_app.staff.pages import SessionsPage
 from sessions_app.staff.paging import KeyPage, PositionRefused, page_by_key
 from sessions_app.staff.session_list import page_links
 from sessions_app.staff.table import SessionTable, with_row_data
@@ -26,7 +26,7 @@ _PAGE_SIZE = 20
 _NATIONAL_DIGITS = 6
 
 
-class GuestView(StaffPage, View):
+class GuestView(SessionsPage, View):
     """A guest and their sessions; of an anonymized one, when that was and its record."""
 
     http_method_names = ["get", "head"]
@@ -60,7 +60,7 @@ class GuestView(StaffPage, View):
         )
 
 
-class FindPerson(StaffPage, View):
+class FindPerson(SessionsPage, View):
     """Look a person up by name, e-mail and phone. Only by POST, so that no personal data stands in a URL; selects
     nobody by itself.
 

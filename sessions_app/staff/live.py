@@ -11,14 +11,14 @@ from django.views import View
 from sessions_app.http import stream_address
 from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Session, Status
-from sessions_app.staff.pages import StaffPage
+from sessions_app.staff.pages import SessionsPage
 from sessions_app.staff.table import SessionTable, with_row_data
 from sessions_app.streams import LIVE_LIMIT, live_state
 
 _COLUMNS = ("id", "status", "created_at", "webchat", "channel", "name", "operator", "messages")
 
 
-class LiveSessions(StaffPage, View):
+class LiveSessions(SessionsPage, View):
     """Open conversations, who waits longest first. The page's script fetches the rows anew when its stream says so."""
 
     http_method_names = ["get", "head"]

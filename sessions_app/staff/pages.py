@@ -13,7 +13,7 @@ from sessions_app.masking import may_see_people
 from sessions_app.models import Session
 
 
-class StaffPage(pages.StaffPage):
+class SessionsPage(pages.StaffPage):
     """A page about sessions, for staff who see them unless it names other permissions."""
 
     permission_required: str | tuple[str, ...] = "sessions_app.see_sessions"
@@ -30,7 +30,7 @@ class StaffPage(pages.StaffPage):
         return super().handle_no_permission()
 
 
-class SessionPage(StaffPage):
+class SessionPage(SessionsPage):
     """A page below ``/sessions/<id>/``; 404 when there is no such session."""
 
     session: Session

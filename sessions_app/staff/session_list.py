@@ -16,7 +16,7 @@ from sessions_app.models import Session
 from sessions_app.staff.columns import choose_columns, chosen_columns, forget_columns
 from sessions_app.staff.filters import SessionFilters, only_filters
 from sessions_app.staff.forms import ColumnsForm
-from sessions_app.staff.pages import StaffPage
+from sessions_app.staff.pages import SessionsPage
 from sessions_app.staff.paging import KeyPage, PositionRefused, page_by_key
 from sessions_app.staff.table import SessionTable, with_row_data
 
@@ -25,7 +25,7 @@ def bulk_allowed(request: HttpRequest) -> bool:
     return request.user.has_perm("sessions_app.anonymize_session")
 
 
-class SessionList(StaffPage, View):
+class SessionList(SessionsPage, View):
     """Sessions, newest first. A wrong filter lists nothing and says what is wrong (422): who then chooses sessions
     to anonymize must not meet more than they asked for. htmx gets the list alone, with 200, which it swaps in.
     """
@@ -95,7 +95,7 @@ def page_links(query: str, page: KeyPage) -> dict[str, str]:
     return {"first": first, "newer": link("before", page.newer), "older": link("after", page.older)}
 
 
-class ChooseColumns(StaffPage, View):
+class ChooseColumns(SessionsPage, View):
     """Keep which columns the table shows, in the log-in session; back to the list with the same filters."""
 
     http_method_names = ["post"]

@@ -1,9 +1,14 @@
-"""Routes of the staff pages about sessions and guests, and of the settings that need to know sessions."""
+"""Routes of the staff pages about sessions and guests, and of the settings that depend on sessions."""
 
 from django.urls import path
 
 from anonymization import ids  # noqa: F401  registers the converter "id"
 from sessions_app.staff.calls import SessionIceServers, SessionSignals
+from sessions_app.staff.erasures import (
+    ConfirmGuestErasureView,
+    ConfirmSessionErasureView,
+    ConfirmSessionsErasureView,
+)
 from sessions_app.staff.export import SessionExport
 from sessions_app.staff.guests import FindPerson, GuestView
 from sessions_app.staff.live import LiveSessions
@@ -25,6 +30,7 @@ urlpatterns = [
     path("sessions/live/", LiveSessions.as_view(), name="sessions_live"),
     path("sessions/columns/", ChooseColumns.as_view(), name="sessions_columns"),
     path("sessions/export/", SessionExport.as_view(), name="sessions_export"),
+    path("sessions/anonymize/", ConfirmSessionsErasureView.as_view(), name="sessions_anonymize"),
     path("sessions/<id:pk>/", SessionView.as_view(), name="session"),
     path("sessions/<id:pk>/transcript/", SessionTranscript.as_view(), name="session_transcript"),
     path("sessions/<id:pk>/accept/", AcceptSession.as_view(), name="session_accept"),
@@ -36,8 +42,10 @@ urlpatterns = [
     path("sessions/<id:pk>/signal/", SessionSignals.as_view(), name="session_signals"),
     path("sessions/<id:pk>/ice/", SessionIceServers.as_view(), name="session_ice"),
     path("sessions/<id:pk>/end/", EndSession.as_view(), name="session_end"),
+    path("sessions/<id:pk>/anonymize/", ConfirmSessionErasureView.as_view(), name="session_anonymize"),
     path("settings/webchat/<int:pk>/retention/", RetentionView.as_view(), name="webchat_retention"),
     path("withdrawals/", Withdrawals.as_view(), name="withdrawals"),
     path("guests/find/", FindPerson.as_view(), name="guest_find"),
     path("guests/<id:pk>/", GuestView.as_view(), name="guest"),
+    path("guests/<id:pk>/anonymize/", ConfirmGuestErasureView.as_view(), name="guest_anonymize"),
 ]

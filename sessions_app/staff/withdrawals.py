@@ -7,13 +7,13 @@ from django.shortcuts import render
 from django.views import View
 
 from sessions_app.models import Session
-from sessions_app.staff.pages import StaffPage
+from sessions_app.staff.pages import SessionsPage
 from sessions_app.staff.table import with_row_data
 
 _SHOWN = 100
 
 
-class Withdrawals(StaffPage, View):
+class Withdrawals(SessionsPage, View):
     """Sessions whose consent was withdrawn and that still hold personal data, the oldest withdrawal first.
 
     An anonymized session leaves the list by itself. Names nobody.
