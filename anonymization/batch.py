@@ -18,7 +18,6 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, sql
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext as _
 
-from anonymization.arrays import as_rows, one_of
 from anonymization.engine import (
     NotErasable,
     OutsideSubject,
@@ -31,6 +30,7 @@ from anonymization.engine import (
 from anonymization.ledger import subject_of
 from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import Policy, registry
+from lib.arrays import as_rows, one_of
 
 #: Primary key → the record to be of the subject that the row goes with.
 _Owners = Mapping[int, Erasure]

@@ -13,9 +13,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
 from anonymization import engine
-from anonymization.ids import is_id
 from anonymization.models import Door
 from anonymization.policy import registry
+from lib.ids import is_id
 
 
 class EraseCommand(BaseCommand):

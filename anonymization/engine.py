@@ -27,11 +27,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from anonymization import outside
-from anonymization.arrays import as_parameter, one_of_parameter
 from anonymization.files import delete_files_of
 from anonymization.ledger import Entry, Head, subject_of
 from anonymization.models import ASKED_BY_DOOR, Door, Erasure, FileDeletion, Note
 from anonymization.policy import Policy, registry
+from lib.arrays import as_parameter, one_of_parameter
 
 logger = logging.getLogger(__name__)
 

@@ -21,9 +21,9 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from anonymization.arrays import one_of
 from anonymization.models import Erasure, FileDeletion, FilesDeleted
 from anonymization.storage import storage_problem
+from lib.arrays import one_of
 
 UPLOAD_MAY_TAKE = timedelta(hours=1)
 TEMPORARY_FOR = timedelta(days=1)

@@ -16,7 +16,7 @@ from django.apps import apps
 from django.db.models import Case, Expression, Field, FileField, Model, QuerySet, When
 from django.utils.module_loading import autodiscover_modules
 
-from anonymization.arrays import one_of
+from lib.arrays import one_of
 
 
 class AlreadyRegistered(Exception):

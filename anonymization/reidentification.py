@@ -12,8 +12,8 @@ from typing import Any
 
 from django.db.models import Count, F, Min, Q, QuerySet, Sum
 
-from anonymization.days import start_of_day
 from anonymization.policy import Policy, registry
+from lib.days import start_of_day
 
 #: Fewer alike than these are few.
 FEW = 5

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from anonymization import engine, outside, restoration
 from anonymization.ledger import BrokenChain
 from anonymization.models import Door
-from anonymization.pages import StaffPage
 from anonymization.restoration import Standing
+from lib.pages import StaffPage
 
 #: How many seconds one request works, so that it ends in time; the page then offers to go on.
 WITHIN = 20

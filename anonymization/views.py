@@ -14,11 +14,11 @@ from django.utils.translation import gettext as _
 
 from anonymization import engine, maintenance
 from anonymization.filters import ErasureFilters
-from anonymization.ids import is_id
 from anonymization.models import Door, Erasure, FileDeletion, Note
-from anonymization.pages import StaffPage
 from anonymization.policy import Policy, registry
 from anonymization.record_of_processing import treatments_of
+from lib.ids import is_id
+from lib.pages import StaffPage
 
 PAGE_SIZE = 50
 #: Prefix of the hidden fields that say which rows a confirm page showed, by model label.

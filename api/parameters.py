@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.utils.dateparse import parse_duration
 from rest_framework.exceptions import ValidationError
 
-from anonymization.ids import is_id
+from lib.ids import is_id
 
 T = TypeVar("T")
 _MAX_DURATION = timedelta(days=36_500)

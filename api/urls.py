@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from anonymization import ids  # noqa: F401  registers the converter "id"
 from api import views
 from api.oauth import ClientTokenView
 from api.routes import call
 from api.schema import SchemaView
+from lib import ids  # noqa: F401  registers the converter "id"
 
 urlpatterns = [
     path("settings/api/", views.ClientsView.as_view(), name="api_clients"),

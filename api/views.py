@@ -16,10 +16,10 @@ from django.views.generic.base import ContextMixin, TemplateResponseMixin
 from django.views.generic.edit import FormMixin, ProcessFormView
 
 from anonymization.models import Erasure
-from anonymization.pages import StaffPage
 from api import services
 from api.forms import ClientForm
 from api.models import ApiClient
+from lib.pages import StaffPage
 
 _RECORDS_SHOWN = 10
 

@@ -17,8 +17,8 @@ from django.utils.translation import get_language_from_request, get_language_inf
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from lib.mail import sends_mail
 from mluvii_gdpr.models import Profile
-from sessions_app.visitor.consent_mail import sends_mail
 
 #: Under which name a log-in keeps the language of its user; empty: none was chosen.
 LANGUAGE = "language"

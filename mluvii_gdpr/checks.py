@@ -23,7 +23,7 @@ from django.core.files.storage import FileSystemStorage, storages
 from anonymization.models import StorageMarker
 from anonymization.orphans import folders
 from anonymization.storage import StorageUnavailable, foreign_marker, storage_problem, storing
-from sessions_app.visitor.consent_mail import sends_mail
+from lib.mail import sends_mail
 
 #: Free bytes below which a volume is named. An erasure writes about 1 kB to the ledger's copy, so this lasts for
 #: some 50,000 of them; a database or a log on the same volume fills it faster.

@@ -10,10 +10,10 @@ from django.db.models import Count
 from django.utils import timezone
 
 from anonymization import engine
-from anonymization.days import start_of_day
 from anonymization.ledger import Head
 from anonymization.models import Erasure, FileDeletion
 from api.models import ApiClient
+from lib.days import start_of_day
 from sessions_app.models import Session, SessionQuerySet, Status
 from webchat.models import ConsentText, WebChat
 

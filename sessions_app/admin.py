@@ -21,8 +21,8 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from anonymization.ids import is_id
 from anonymization.models import Door
+from lib.ids import is_id
 from sessions_app.choice import ChoiceRefused, chosen_ids
 from sessions_app.models import Guest, Session
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
-from anonymization.ids import is_id
+from lib.ids import is_id
 
 MAX_CHOSEN = 100
 

@@ -21,7 +21,7 @@ from django.db import connection
 from django.db.models import Exists, F, FilteredRelation, Min, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import Coalesce
 
-from anonymization.arrays import as_parameter, one_of_parameter
+from lib.arrays import as_parameter, one_of_parameter
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.rounding import Band, NextStart, StartOf
 

@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from anonymization.days import start_of_day
 from anonymization.models import Erasure
+from lib.days import start_of_day
 from sessions_app.rounding import RoundedDay
 from webchat.models import MAX_RETENTION_DAYS, ConsentText, WebChat
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from django.urls import URLPattern
 from rest_framework.views import APIView
 
-from anonymization import ids  # noqa: F401  registers the converter "id"
 from api.rest import NoSuchCall
 from api.routes import call
+from lib import ids  # noqa: F401  registers the converter "id"
 from sessions_app.api import views
 
 

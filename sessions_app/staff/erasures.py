@@ -18,9 +18,9 @@ from django.utils.translation import ngettext
 
 from anonymization import engine
 from anonymization.models import Door, Erasure
-from anonymization.pages import StaffPage
 from anonymization.policy import registry
 from anonymization.views import ConfirmErasureView, door_of, line_of, shown_in
+from lib.pages import StaffPage
 from sessions_app.choice import ChoiceRefused, chosen_ids
 from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Attachment, Guest, Message, Session

@@ -12,8 +12,8 @@ from django.http import QueryDict
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from anonymization.filters import DayFilter, Filters
-from anonymization.ids import MAX_ID
+from lib.filters import DayFilter, Filters
+from lib.ids import MAX_ID
 from sessions_app.models import Channel, ConsentEvent, Session, Status
 from webchat.models import ConsentText, WebChat
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django_htmx.http import HttpResponseClientRefresh
 
-from anonymization import pages
+from lib import pages
 from sessions_app.masking import may_see_people
 from sessions_app.models import Session
 

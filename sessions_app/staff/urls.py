@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from anonymization import ids  # noqa: F401  registers the converter "id"
+from lib import ids  # noqa: F401  registers the converter "id"
 from sessions_app.staff.calls import SessionIceServers, SessionSignals
 from sessions_app.staff.erasures import (
     ConfirmGuestErasureView,

@@ -6,7 +6,6 @@ import logging
 import time
 from smtplib import SMTPException
 
-from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import send_mail
 from django.utils.translation import gettext as _
@@ -27,11 +26,6 @@ class MailRefused(Exception):
 
 class TooManyMails(MailRefused):
     status = 429
-
-
-def sends_mail() -> bool:
-    """Say whether mail is configured (EMAIL_URL)."""
-    return settings.EMAIL_BACKEND != "django.core.mail.backends.dummy.EmailBackend"
 
 
 def send_link(address: str, *, session: Session, link: str) -> None:

@@ -19,10 +19,11 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
+from lib.mail import sends_mail
 from sessions_app import consent, lock
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.ticket import consent_key, room_key
-from sessions_app.visitor.consent_mail import MailRefused, send_link, sends_mail
+from sessions_app.visitor.consent_mail import MailRefused, send_link
 from sessions_app.visitor.forms import MailLinkForm, focus_first_error
 from sessions_app.visitor.receipt import Controller, receipt_of
 from webchat.models import OnWithdrawal

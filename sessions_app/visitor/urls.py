@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from anonymization import ids  # noqa: F401  registers the converter "id"
+from lib import ids  # noqa: F401  registers the converter "id"
 from sessions_app.models import Channel
 from sessions_app.visitor import calls, my_consent, room
 from sessions_app.visitor.entry import EntryView

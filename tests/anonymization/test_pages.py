@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from anonymization.pages import StaffPage
+from lib.pages import StaffPage
 from tests.factories import StaffFactory
 from tests.pages import LogIn
 

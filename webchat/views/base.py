@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.functional import cached_property
 from django.views.generic.base import ContextMixin, TemplateResponseMixin
 
-from anonymization.pages import StaffPage
+from lib.pages import StaffPage
 from webchat.models import WebChat
 
 MANAGE = "webchat.manage_settings"

@@ -1,0 +1,100 @@
+"""Filters of tables by GET. None of them takes personal data: what is typed here stands in the URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from lib.days import start_of_day
+
+_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+
+
+class DayFilter(django_filters.Filter):
+    """A local day."""
+
+    field_class = forms.DateField
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        wrong = _("This is not a day between 2000 and 2199.")
+        kwargs |= {
+            "widget": forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+            "input_formats": ["%Y-%m-%d"],
+            "validators": [MinValueValidator(_FIRST_DAY, wrong), MaxValueValidator(_LAST_DAY, wrong)],
+            "error_messages": {"invalid": wrong},
+        }
+        super().__init__(*args, **kwargs)
+
+
+class FilterForm(forms.Form):
+    """The filters' form; ids carry a prefix, so that they stay unique on the page."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.auto_id = "filter_%s"
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        since, until = values.get("since"), values.get("until")
+        if since and until and since > until:
+            raise ValidationError(_("The period ends before it begins."))
+        return values
+
+
+class Chip(NamedTuple):
+    """One active filter: what it says, and the query string without it."""
+
+    label: str | Promise
+    text: str
+    query: str
+
+
+class Filters(django_filters.FilterSet):
+    """What the filters of every table share: the active ones as chips, and how a period is read.
+
+    A table with a period declares ``since`` and ``until``, and its rows have a ``created_at``.
+    """
+
+    class Meta:
+        form = FilterForm
+
+    def filter_since(self, rows: QuerySet, name: str, day: date) -> QuerySet:
+        return rows.filter(created_at__gte=start_of_day(day))
+
+    def filter_until(self, rows: QuerySet, name: str, day: date) -> QuerySet:
+        return rows.filter(created_at__lt=start_of_day(day + timedelta(days=1)))
+
+    @property
+    def query(self) -> str:
+        """Return the query string of the filters as they were sent, without anything unknown."""
+        return _query({name: self.data.get(name, "") for name in self.filters})
+
+    @property
+    def chips(self) -> list[Chip]:
+        return list(self._chips())
+
+    def _chips(self) -> Iterator[Chip]:
+        if not self.is_valid():
+            return
+        sent = {name: self.data.get(name, "") for name in self.filters}
+        for name, value in self.form.cleaned_data.items():
+            if value in (None, ""):
+                continue
+            choices = dict(getattr(self.form.fields[name], "choices", ())) if isinstance(value, str) else {}
+            yield Chip(self.filters[name].label, str(choices.get(value, value)), _query(sent | {name: ""}))
+
+
+def _query(values: dict[str, str]) -> str:
+    query = QueryDict(mutable=True)
+    query.update({name: value for name, value in values.items() if value})
+    return query.urlencode()
