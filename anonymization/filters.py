@@ -1,4 +1,4 @@
-"""Filters of tables by GET. None of them takes personal data: what is typed here stands in the URL."""
+"""The filters of the list of erasures."""
 
 from __future__ import annotations
 

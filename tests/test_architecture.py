@@ -10,7 +10,7 @@ import pytest
 from django.apps import apps
 
 ROOT = Path(__file__).resolve().parent.parent
-APPS = ["anonymization", "api", "webchat", "sessions_app", "mluvii_gdpr"]
+APPS = ["lib", "anonymization", "api", "webchat", "sessions_app", "mluvii_gdpr"]
 #: models ← erasure ← services ← forms ← what speaks HTTP or is called from outside.
 LAYERS = ["models", "erasure", "services", "forms"]
 HTTP = ("django.http", "django.shortcuts", "django.views", "django.contrib.messages", "django.urls")

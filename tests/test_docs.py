@@ -25,6 +25,7 @@ TABLE_ROW = re.compile(r"^\| (`[A-Z][A-Z_]+`(?:, `[A-Z][A-Z_]+`)*) \|", re.MULTI
 READ = re.compile(r"""\b(?:variables\.\w+|required)\(\s*"([A-Z_]+)\"""")
 PLACES = (
     "anonymization",
+    "lib",
     "api",
     "bench",
     "bin",

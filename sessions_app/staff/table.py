@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
-from functools import cache
 from typing import Any
 
 import django_tables2 as tables
 from django.db.models import Prefetch, QuerySet
-from django.template import engines
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
@@ -17,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from lib.look import moment, status_badge
 from sessions_app.masking import MASK, mask
 from sessions_app.models import ConsentEvent, Session
 
@@ -82,24 +81,6 @@ def _parts(duration: timedelta) -> tuple[int, int, int]:
     """Return hours, minutes and seconds."""
     minutes, seconds = divmod(int(duration.total_seconds()), 60)
     return minutes // 60, minutes % 60, seconds
-
-
-@cache
-def _compiled(code: str) -> Any:
-    return engines["django"].from_string(code)
-
-
-def _tag(code: str, **values: Any) -> SafeString:
-    """Render one of the builtin template tags, which look the same here as in a template."""
-    return _compiled(code).render(values)
-
-
-def _moment(value: datetime | date | None) -> SafeString:
-    return _tag("{% moment value %}", value=value)
-
-
-def _badge(status: str, label: str | Promise) -> SafeString:
-    return _tag("{% status_badge status label %}", status=status, label=label)
 
 
 class SelectColumn(tables.Column):
@@ -202,7 +183,7 @@ class SessionTable(tables.Table):
         return record.pk
 
     def render_created_at(self, record: Session) -> SafeString | str:
-        return _moment(record.started)
+        return moment(record.started)
 
     def value_created_at(self, record: Session) -> str:
         return _iso(record.started)
@@ -218,8 +199,8 @@ class SessionTable(tables.Table):
 
     def render_status(self, record: Session) -> SafeString:
         if record.anonymized_at is not None:  # which ended it
-            return _badge("anonymized", _("Anonymized"))
-        return _badge(record.status, record.get_status_display())
+            return status_badge("anonymized", _("Anonymized"))
+        return status_badge(record.status, record.get_status_display())
 
     def value_status(self, record: Session) -> str:
         return str(record.get_status_display())
@@ -291,7 +272,7 @@ class SessionTable(tables.Table):
         return "{}:{:02}:{:02}".format(*_parts(record.duration)) if record.duration is not None else ""
 
     def render_withdrawn(self, record: Session) -> SafeString | str:
-        return _moment(_withdrawn(record)) if _withdrawn(record) else "–"
+        return moment(_withdrawn(record)) if _withdrawn(record) else "–"
 
     def value_withdrawn(self, record: Session) -> str:
         return _iso(_withdrawn(record))
@@ -299,7 +280,7 @@ class SessionTable(tables.Table):
     def render_anonymized(self, record: Session) -> SafeString | str:
         if record.anonymized_at is None:
             return "–"
-        return _moment(record.anonymized_at)
+        return moment(record.anonymized_at)
 
     def value_anonymized(self, record: Session) -> str:
         return _iso(record.anonymized_at)
@@ -324,7 +305,7 @@ def _withdrawn(record: Session) -> datetime | date | None:
 
 
 def _withdrawn_badge(record: Session) -> SafeString | str:
-    return format_html(" {}", _badge("withdrawn", _("withdrawn"))) if _withdrawn(record) else ""
+    return format_html(" {}", status_badge("withdrawn", _("withdrawn"))) if _withdrawn(record) else ""
 
 
 def _iso(value: datetime | date | None) -> str:

@@ -11,7 +11,8 @@ from django.template import Context, Template, TemplateSyntaxError
 from django.urls import reverse
 from django.utils import timezone
 
-from mluvii_gdpr.templatetags.look import MENU, icon_names
+from lib.look import icon_names
+from mluvii_gdpr.templatetags.look import MENU
 
 TEMPLATES = sorted(Path(settings.BASE_DIR, "templates").rglob("*.html"))
 STYLES = sorted(Path(settings.BASE_DIR, "static").rglob("*.css"))
