@@ -18,16 +18,9 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, sql
 from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext as _
 
-from anonymization.engine import (
-    NotErasable,
-    OutsideSubject,
-    Requester,
-    announce,
-    chain,
-    erasing,
-    new_records,
-)
-from anonymization.ledger import subject_of
+from anonymization.engine import NotErasable, OutsideSubject
+from anonymization.ledger.chain import subject_of
+from anonymization.ledger.recording import Requester, announce, chain, erasing, new_records
 from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import Policy, registry
 from lib.arrays import as_rows, one_of

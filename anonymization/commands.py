@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
 from anonymization import engine
+from anonymization.ledger import recording
 from anonymization.models import Door
 from anonymization.policy import registry
 from lib.ids import is_id
@@ -55,8 +56,8 @@ class EraseCommand(BaseCommand):
 
     def _erase(self, subject: Model) -> dict[str, Any]:
         try:
-            record, erased = engine.erase(subject, requester=engine.Requester(Door.COMMAND))
-        except engine.ErasureRefused as refusal:
+            record, erased = engine.erase(subject, requester=recording.Requester(Door.COMMAND))
+        except recording.ErasureRefused as refusal:
             raise CommandError(str(refusal)) from None
         return {
             "result": "anonymized" if erased else "already anonymized",

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from anonymization.ledger import VERSION, Entry
+from anonymization.ledger.chain import VERSION, Entry
 
 
 class Door(models.TextChoices):

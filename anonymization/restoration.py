@@ -17,9 +17,10 @@ from pathlib import Path
 from django.db import transaction
 from django.db.models import Model
 
-from anonymization import engine, outside, verification
-from anonymization.engine import Requester
-from anonymization.ledger import BrokenChain, Entry, subject_of
+from anonymization import engine
+from anonymization.ledger import external_copy, recording, verification
+from anonymization.ledger.chain import BrokenChain, Entry, subject_of
+from anonymization.ledger.recording import Requester
 from anonymization.models import Door, Erasure, Note
 from anonymization.policy import registry
 
@@ -46,21 +47,21 @@ def standing() -> Standing:
     Cheap while they are even; else the whole copy is read, with the ledger's head locked: an erasure that is just
     being committed has its intent outside already.
     """
-    path = outside.file_of()
+    path = external_copy.file_of()
     if path is None:
         return Standing.EVEN
     try:
-        return Standing.EVEN if outside.ends_with(path, engine.head()) else _compare(path)
+        return Standing.EVEN if external_copy.ends_with(path, recording.head()) else _compare(path)
     except OSError:
         return Standing.MISSING
 
 
 @transaction.atomic
 def _compare(path: Path) -> Standing:
-    engine.lock_head()
+    recording.lock_head()
     try:
-        missing = outside.read(path).following(engine.head())
-    except (BrokenChain, outside.Unreadable):
+        missing = external_copy.read(path).following(recording.head())
+    except (BrokenChain, external_copy.Unreadable):
         return Standing.FOREIGN
     return Standing.BEHIND if missing else Standing.EVEN
 
@@ -91,11 +92,11 @@ def plan() -> Plan:
         BrokenChain, outside.Unreadable: the copies are not of one ledger, or one is damaged.
         OSError: the outside copy can't be read.
     """
-    path = outside.file_of()
+    path = external_copy.file_of()
     if path is None:
         raise NoCopy("No outside copy of the ledger is kept: ERASURE_LEDGER_DIR is empty.")
     here = verification.verify_database()
-    contents = outside.read(path)
+    contents = external_copy.read(path)
     missing = contents.following(here[-1].head if here else engine.Head())
     for inside, copied in zip(here, contents.sealed, strict=False):
         if inside != copied:
@@ -151,13 +152,13 @@ def carry_out(
 
 def _note_replay(requester: Requester) -> None:
     """Append one record for what was replayed since the last such record, also by a run that was killed."""
-    with engine.erasing():
-        engine.lock_head()
+    with recording.erasing():
+        recording.lock_head()
         newest = Erasure.objects.order_by("-number")
         replayed = newest.filter(door=Door.REPLAY).first()
         noted = newest.filter(kind=Note.REPLAYED).exclude(door=Door.REPLAY).first()
         if replayed and (noted is None or noted.number < replayed.number):
-            engine.note(Note.REPLAYED, _digest(replayed.hash), requester=requester)
+            recording.note(Note.REPLAYED, _digest(replayed.hash), requester=requester)
 
 
 def begin_copy(*, requester: Requester) -> Erasure:
@@ -169,18 +170,20 @@ def begin_copy(*, requester: Requester) -> Erasure:
         BrokenChain: the ledger in the database does not hold.
         ErasureRefused: the folder can't be written.
     """
-    path = outside.file_of()
+    path = external_copy.file_of()
     if path is None:
         raise NoCopy("No outside copy of the ledger is kept: ERASURE_LEDGER_DIR is empty.")
     if path.exists():
         raise FileExistsError("There is an outside copy already.")
-    with engine.erasing():
-        engine.lock_head()
+    with recording.erasing():
+        recording.lock_head()
         here = verification.verify_database()
-        record = engine.new_record(Note.COPY_BEGUN, _digest(uuid.uuid4().hex), requester)
-        engine.chain([record])
+        record = recording.new_record(Note.COPY_BEGUN, _digest(uuid.uuid4().hex), requester)
+        recording.chain([record])
         record.save(force_insert=True)
-        engine.announce([record], write=lambda intents: outside.begin(path, entries=here, intents=intents))
+        recording.announce(
+            [record], write=lambda intents: external_copy.begin(path, entries=here, intents=intents)
+        )
         return record
 
 

@@ -17,8 +17,8 @@ from django.db import connection, transaction
 from django.db.models import Case
 from django.utils import timezone
 
-from anonymization.engine import head, lock_head
-from anonymization.ledger import canonical, subject_of
+from anonymization.ledger.chain import canonical, subject_of
+from anonymization.ledger.recording import head, lock_head
 from anonymization.models import Asked, Door, Erasure, FileDeletion
 from anonymization.policy import registry
 from sessions_app.models import Guest

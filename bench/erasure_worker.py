@@ -23,7 +23,8 @@ from django.db.models import Count  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from anonymization import engine  # noqa: E402
-from anonymization.ledger import Head, verify  # noqa: E402
+from anonymization.ledger import recording  # noqa: E402
+from anonymization.ledger.chain import Head, verify  # noqa: E402
 from anonymization.models import Door, Erasure  # noqa: E402
 from anonymization.policy import registry  # noqa: E402
 from bench import by_hand  # noqa: E402
@@ -132,12 +133,12 @@ class Guests:
 
 
 def _by_engine(guest: Guest) -> None:
-    engine.erase(guest, requester=engine.Requester(Door.COMMAND))
+    engine.erase(guest, requester=recording.Requester(Door.COMMAND))
 
 
 def _undo(erase: Callable[[Guest], None], guest: Guest) -> None:
     try:
-        with engine.erasing():
+        with recording.erasing():
             erase(guest)
             raise Undone
     except Undone:

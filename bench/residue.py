@@ -91,7 +91,8 @@ def plant(sessions: int) -> None:
 
 
 def erase_all() -> None:
-    from anonymization.engine import Requester, erase
+    from anonymization.engine import erase
+    from anonymization.ledger.recording import Requester
     from anonymization.models import Door
     from sessions_app.models import Guest
 

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from anonymization.outside import file_of
+from anonymization.ledger.external_copy import file_of
 
 
 @register(Tags.security, deploy=True)

@@ -9,8 +9,8 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permissi
 from django.db.models import Count
 from django.utils import timezone
 
-from anonymization import engine
-from anonymization.ledger import Head
+from anonymization.ledger import recording
+from anonymization.ledger.chain import Head
 from anonymization.models import Erasure, FileDeletion
 from api.models import ApiClient
 from lib.days import start_of_day
@@ -111,7 +111,7 @@ def _erasures() -> ErasureFigures:
         this_month=Erasure.objects.of_people().filter(created_at__gte=start_of_day(first)).count(),
         # Without an erasure it is an upload that has not ended.
         pending_files=FileDeletion.objects.exclude(erasure=None).count(),
-        head=engine.head(),
+        head=recording.head(),
     )
 
 

@@ -19,7 +19,7 @@ urlpatterns = [
     path("", include("sessions_app.api.urls")),
     path("", include("webchat.urls")),
     path("", include("api.urls")),
-    path("", include("anonymization.urls")),
+    path("", include("anonymization.staff.urls")),
     # Stand before the package's own views of these names.
     path("accounts/password/reset/", PasswordReset.as_view(), name="account_reset_password"),
     path("accounts/email/", EmailAddresses.as_view(), name="account_email"),

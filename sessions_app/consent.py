@@ -10,6 +10,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from anonymization import engine
+from anonymization.ledger import recording
 from anonymization.models import Door, Erasure
 from sessions_app.conversation import end_locked
 from sessions_app.lock import lock_writable
@@ -52,8 +53,8 @@ def withdraw_consent(session: Session) -> Erasure | None:
     if session.webchat.on_withdrawal != OnWithdrawal.ANONYMIZE:
         return None
     try:
-        record, _erased = engine.erase(session, requester=engine.Requester(Door.WITHDRAWAL))
-    except (engine.ErasureRefused, DatabaseError):
+        record, _erased = engine.erase(session, requester=recording.Requester(Door.WITHDRAWAL))
+    except (recording.ErasureRefused, DatabaseError):
         logger.exception(
             "session %d was not anonymized at its withdrawal and waits for the officer", session.pk
         )

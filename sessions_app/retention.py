@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from anonymization.batch import erase_batch
-from anonymization.engine import Requester
+from anonymization.ledger.recording import Requester
 from anonymization.models import Door, Erasure
 from sessions_app.models import RetentionRun, Session, SessionQuerySet, Status, oldest_kept
 from webchat.models import ConsentVersion, WebChat

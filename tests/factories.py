@@ -15,7 +15,8 @@ from factory.django import DjangoModelFactory
 from factory.random import reseed_random
 
 from anonymization import engine
-from anonymization.ledger import GENESIS
+from anonymization.ledger import recording
+from anonymization.ledger.chain import GENESIS
 from anonymization.models import ASKED_BY_DOOR, Door, Erasure
 from api.models import ApiClient, Right
 from api.services import create_client
@@ -239,7 +240,7 @@ class ErasureFactory(DjangoModelFactory[Erasure]):
     def _create(
         cls, model_class: type[Erasure], *, subject: Session | Guest, door: Door, requested_by: User | None
     ) -> Erasure:
-        return engine.erase(subject, requester=engine.Requester(door, requested_by))[0]
+        return engine.erase(subject, requester=recording.Requester(door, requested_by))[0]
 
 
 class RecordFactory(DjangoModelFactory[Erasure]):

@@ -12,8 +12,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from anonymization import engine, outside, restoration
-from anonymization.ledger import BrokenChain, Entry, subject_of
+from anonymization import engine, restoration
+from anonymization.ledger import external_copy, recording
+from anonymization.ledger.chain import BrokenChain, Entry, subject_of
 from anonymization.models import Door, Erasure, Note
 from anonymization.restoration import Standing, standing
 from mluvii_gdpr import readiness
@@ -27,7 +28,7 @@ from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-COMMAND = engine.Requester(Door.COMMAND)
+COMMAND = recording.Requester(Door.COMMAND)
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def ledger(settings: Any, tmp_path: Path) -> Iterator[Path]:
     settings.ERASURE_LEDGER_DIR = tmp_path / "ledger"
     readiness.ledger.forget()
     restoration.begin_copy(requester=COMMAND)
-    yield tmp_path / "ledger" / outside.FILE
+    yield tmp_path / "ledger" / external_copy.FILE
     readiness.ledger.forget()
 
 
@@ -80,7 +81,7 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: LogIn, webchat: WebChat
     with backup(tmp_path) as made:
         newcomers = [visit(webchat, who) for who in ("dora", "emil", "franta")]
         records = [erase(subject) for subject in (anna.guest, boris, newcomers[0].guest, newcomers[1])]
-        head = engine.head()
+        head = recording.head()
 
         made.restore()
         after = [visit(webchat, who) for who in ("gustav", "hana", "ivan")]
@@ -98,7 +99,7 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: LogIn, webchat: WebChat
         assert Client().get("/accounts/login/").status_code == 200
         for url in (entry_url(webchat), "/", "/sessions/", f"/sessions/{anna.pk}/", "/api/v1/Sessions"):
             assert administrator.get(url).status_code == 503, url
-        with pytest.raises(engine.DatabaseBehind):
+        with pytest.raises(recording.DatabaseBehind):
             erase(cyril)
         assert support.get("/erasures/replay/").status_code == 403
         page = administrator.get("/erasures/replay/")
@@ -117,7 +118,7 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: LogIn, webchat: WebChat
         # Killed after the second record; then to the end, and once more.
         with pytest.raises(KeyboardInterrupt):
             restoration.carry_out(restoration.plan(), requester=COMMAND, done=killed_after(2))
-        assert engine.head() == records[1].entry.head
+        assert recording.head() == records[1].entry.head
         assert ledger.read_text() == copied, "what is sealed already is not written again"
         assert administrator.post("/erasures/replay/", follow=True).status_code == 200
         assert "0 records were imported" in run("replay_erasures")
@@ -160,11 +161,11 @@ def test_an_intent_alone_counts_as_an_erasure(
 ) -> None:
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
     with monkeypatch.context() as patched, backup(tmp_path) as made:
-        patched.setattr(outside, "write_seal", lambda entry: None)
+        patched.setattr(external_copy, "write_seal", lambda entry: None)
         erase(anna)
         made.restore()
     assert standing() is Standing.BEHIND
-    with pytest.raises(engine.DatabaseBehind):
+    with pytest.raises(recording.DatabaseBehind):
         erase(boris)
     assert "1 records were imported" in run("replay_erasures")
     assert not holds("anna")
@@ -176,7 +177,7 @@ def test_an_intent_alone_counts_as_an_erasure(
 def test_an_intent_whose_place_was_taken_counts_as_an_erasure(ledger: Path, webchat: WebChat) -> None:
     """No such copy is written any more; one that was begun earlier may hold it."""
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
-    head = engine.head()
+    head = recording.head()
     erase(boris)
     lines = ledger.read_text().splitlines(keepends=True)
     lost = Entry(
@@ -198,13 +199,13 @@ def test_a_long_replay_never_passes_for_the_end(
         for session in people:
             erase(session)
         made.restore()
-    monkeypatch.setattr(outside, "_TAIL", 200)
+    monkeypatch.setattr(external_copy, "_TAIL", 200)
     for replayed in range(1, 6):
         with pytest.raises(KeyboardInterrupt):
             restoration.carry_out(restoration.plan(), requester=COMMAND, done=killed_after(1))
-        assert engine.head().sequence == 1 + replayed
+        assert recording.head().sequence == 1 + replayed
         assert standing() is Standing.BEHIND
-        with pytest.raises(engine.DatabaseBehind):
+        with pytest.raises(recording.DatabaseBehind):
             erase(visit(webchat, "newcomer"))
     assert restoration.carry_out(restoration.plan(), requester=COMMAND), "all is done"
     assert standing() is Standing.EVEN
@@ -218,11 +219,11 @@ def test_the_newest_seal_is_found_however_much_stands_behind_it(
     with backup(tmp_path) as made:
         erase(anna)
         made.restore()
-    monkeypatch.setattr(outside, "_TAIL", 10)
+    monkeypatch.setattr(external_copy, "_TAIL", 10)
     with ledger.open("a") as copy:
         copy.write('{"void":{"hash":"x","sequence":9}}\n' * 50)
     assert standing() is Standing.BEHIND
-    with pytest.raises(engine.DatabaseBehind):
+    with pytest.raises(recording.DatabaseBehind):
         erase(boris)
 
 
@@ -236,7 +237,7 @@ def test_a_void_intent_is_no_erasure(ledger: Path) -> None:
 
 
 def erase_and_fail(session: Session) -> None:
-    with engine.erasing():
+    with recording.erasing():
         erase(session)
         raise ZeroDivisionError
 
@@ -307,12 +308,12 @@ def test_a_copy_that_is_not_there_closes_everything_until_one_is_begun(ledger: P
     ledger.rename(ledger.with_suffix(".lost"))
     assert standing() is Standing.MISSING
     assert (status(), status("/readyz"), status("/livez")) == (503, 503, 200)
-    with pytest.raises(engine.LedgerUnavailable):
+    with pytest.raises(recording.LedgerUnavailable):
         erase(session)
     with pytest.raises(CommandError, match=r"^The outside copy can't be read: No such file or directory\.$"):
         run("replay_erasures")
     said = run("begin_ledger_copy")
-    assert said == f"The outside copy holds 2 records. Head: {engine.head()}\n"
+    assert said == f"The outside copy holds 2 records. Head: {recording.head()}\n"
     assert Erasure.objects.get(number=2).kind == Note.COPY_BEGUN, "the override is recorded"
     assert status("/readyz") == 200
     erase(session)
@@ -335,7 +336,7 @@ def test_a_copy_of_another_ledger_closes_everything(ledger: Path, tmp_path: Path
     before = digest()
     with pytest.raises(CommandError, match=r"^record 2: differs from the outside copy$"):
         run("replay_erasures")
-    with pytest.raises(engine.DatabaseBehind):
+    with pytest.raises(recording.DatabaseBehind):
         erase(session)
     assert digest() == before
 
@@ -343,7 +344,11 @@ def test_a_copy_of_another_ledger_closes_everything(ledger: Path, tmp_path: Path
 def test_an_intent_of_ours_does_not_make_a_copy_ours(ledger: Path) -> None:
     record = erase(visit(WebChatFactory(), "anna"))
     (other,) = chain(1)
-    text = outside._intents([other]) + outside._settled("seal", other) + outside._intents([record.entry])
+    text = (
+        external_copy._intents([other])
+        + external_copy._settled("seal", other)
+        + external_copy._intents([record.entry])
+    )
     ledger.write_text(text)
     with pytest.raises(BrokenChain, match=r"^record 1: differs from the outside copy$"):
         restoration.plan()
@@ -369,7 +374,7 @@ def test_a_copy_that_cannot_be_begun_leaves_no_record(settings: Any, tmp_path: P
 
 
 def test_an_even_ledger_costs_no_reading(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outside, "read", None)
+    monkeypatch.setattr(external_copy, "read", None)
     assert standing() is Standing.EVEN
     erase(visit(WebChatFactory(), "anna"))
     assert standing() is Standing.EVEN

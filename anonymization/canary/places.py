@@ -21,9 +21,9 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.files.storage import default_storage
 from django.db import connection
 
-from anonymization import outside
 from anonymization.canary import database
 from anonymization.canary.database import Piece
+from anonymization.ledger import external_copy
 
 #: Clocks of file systems and hosts differ.
 _SLACK = timedelta(hours=1)
@@ -41,7 +41,11 @@ def everywhere(*, since: datetime, logged: Iterable[str], also: Iterable[Path]) 
     yield "logs", "this process", "\n".join(logged).encode()
     yield from _outbox()
     yield from _caches(since)
-    own = [Path(settings.FILE_UPLOAD_TEMP_DIR), getattr(settings, "EMAIL_FILE_PATH", None), outside.file_of()]
+    own = [
+        Path(settings.FILE_UPLOAD_TEMP_DIR),
+        getattr(settings, "EMAIL_FILE_PATH", None),
+        external_copy.file_of(),
+    ]
     for path in [*own, *also]:
         if path:
             yield from _files("files", Path(path), since)

@@ -22,6 +22,7 @@ from anonymization.canary.doors import planters
 from anonymization.canary.planting import Kept, Planted
 from anonymization.canary.spellings import Search
 from anonymization.canary.values import Canaries, Canary
+from anonymization.ledger import recording
 from anonymization.models import Door, Erasure
 from anonymization.policy import registry
 from anonymization.storage import require_storage
@@ -138,7 +139,7 @@ class Run(AbstractContextManager["Run"]):
         Raises:
             ErasureRefused: as the engine says; nothing was erased.
         """
-        requester = engine.Requester(Door.COMMAND)
+        requester = recording.Requester(Door.COMMAND)
         return [engine.erase(subject, requester=requester)[0] for subject in self.subjects]
 
     def report(self, missed: list[str]) -> Report:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import migrations, models
 
-from anonymization.ledger import GENESIS, Entry, subject_of
+from anonymization.ledger.chain import GENESIS, Entry, subject_of
 from anonymization.models import ASKED_BY_DOOR
 
 ASKED = [

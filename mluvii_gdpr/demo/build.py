@@ -23,6 +23,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from anonymization import engine
+from anonymization.ledger import recording
 from anonymization.models import Door
 from anonymization.storage import mark_storage
 from mluvii_gdpr.demo import consent, people
@@ -65,7 +66,7 @@ class Builder:
 
     def build(self) -> None:
         """Write everything or nothing."""
-        with engine.erasing():
+        with recording.erasing():
             self._build()
 
     def _build(self) -> None:
@@ -365,7 +366,7 @@ class Builder:
         last = max(session.ended_at or self.now for session in sessions)
         return last + (self.now - last) * self.rng.random()
 
-    def _requester(self) -> engine.Requester:
+    def _requester(self) -> recording.Requester:
         name, door = self.rng.choice(
             [
                 ("support", Door.PAGE),
@@ -375,7 +376,7 @@ class Builder:
                 ("", Door.COMMAND),
             ]
         )
-        return engine.Requester(door, self.staff[name] if name else None)
+        return recording.Requester(door, self.staff[name] if name else None)
 
     def _at(self, days_ago: int, *, hour: int, minute: int = 0) -> datetime:
         """Return a local time of the day that many days before today."""

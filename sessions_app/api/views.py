@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from anonymization import engine
+from anonymization.ledger import recording
 from anonymization.policy import registry
 from api import services
 from api.models import Right
@@ -140,7 +141,7 @@ class AnonymizeView(ApiView):
             raise Conflict({"Idempotency-Key": "This key was used for another request."}) from None
         except services.TooManyErasures as refused:
             raise exceptions.Throttled(wait=refused.retry_after) from None
-        except engine.ErasureRefused as refused:
+        except recording.ErasureRefused as refused:
             raise Conflict({"detail": str(refused)}) from None
         return HttpResponse(status=202 if record.pending_files else 204)
 

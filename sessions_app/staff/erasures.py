@@ -17,9 +17,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from anonymization import engine
+from anonymization.ledger import recording
 from anonymization.models import Door, Erasure
 from anonymization.policy import registry
-from anonymization.views import ConfirmErasureView, door_of, line_of, shown_in
+from anonymization.staff.erasures import ConfirmErasureView, door_of, line_of, shown_in
 from lib.pages import StaffPage
 from sessions_app.choice import ChoiceRefused, chosen_ids
 from sessions_app.masking import SEE_PERSONAL_DATA
@@ -91,13 +92,13 @@ class ConfirmSessionsErasureView(StaffPage):
         return all(not takes or shown.get(str(pk)) == _in_one(takes) for pk, takes in plan.items())
 
     def _erase(self, sessions: list[Session], plan: Plan) -> HttpResponse:
-        requester = engine.Requester(door_of(self.request), self.staff)
+        requester = recording.Requester(door_of(self.request), self.staff)
         records: list[Erasure] = []
         try:
             for session in sessions:
                 record, erased = engine.erase(session, requester=requester, expected=plan[session.pk] or None)
                 records += [record] if erased else []
-        except engine.ErasureRefused as refused:
+        except recording.ErasureRefused as refused:
             return self._show(self._sessions(), refusal=_stopped(refused, records), status=409)
         except DatabaseError:
             logger.exception("erasures stopped after %d of %d sessions", len(records), len(sessions))
@@ -186,7 +187,7 @@ def _in_one(takes: dict[str, str]) -> str:
     return " ".join(takes.values())
 
 
-def _stopped(refused: engine.ErasureRefused, records: list[Erasure]) -> str:
+def _stopped(refused: recording.ErasureRefused, records: list[Erasure]) -> str:
     """Return why the erasures stopped, and what was erased until then."""
     if not records:
         return str(refused)

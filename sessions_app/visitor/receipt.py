@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from anonymization.ledger import subject_of
+from anonymization.ledger.chain import subject_of
 from sessions_app.models import ConsentEvent, Session
 from webchat.models import WebChat
 

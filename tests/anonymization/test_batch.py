@@ -13,7 +13,8 @@ from django.core.management import call_command
 from django.db import transaction
 from django.test.utils import CaptureQueriesContext
 
-from anonymization import batch, engine, outside
+from anonymization import batch, engine
+from anonymization.ledger import external_copy, recording
 from anonymization.models import Door, Erasure, FileDeletion
 from sessions_app.models import Attachment, Guest, Message, Session
 from tests.anonymization.test_engine import others, talk
@@ -22,7 +23,7 @@ from tests.factories import MessageFactory, SessionFactory, StaffFactory, WebCha
 
 pytestmark = pytest.mark.django_db
 
-SYSTEM = engine.Requester(Door.RETENTION)
+SYSTEM = recording.Requester(Door.RETENTION)
 TOUCHED = {m._meta.db_table for m in (Guest, Session, Message, Attachment, Erasure, FileDeletion)}
 
 
@@ -179,7 +180,7 @@ def test_what_left_the_set_meanwhile_is_left_alone(made: list[Session]) -> None:
 def test_files_and_uploads_go_with_their_own_record(
     made: list[Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "delete_files_of", lambda _ids: 0)
+    monkeypatch.setattr(recording, "delete_files_of", lambda _ids: 0)
     FileDeletion.objects.create(name="attachments/begun", subject=made[2].uid)
     names = {session.pk: session.attachments.get().file.name for session in made[:4]}
     records = erase(made)
@@ -202,14 +203,14 @@ def test_all_intents_are_outside_before_and_one_seal_for_all_after_the_commit(
     made: list[Session], settings: Any, tmp_path: Path, django_capture_on_commit_callbacks: Any
 ) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path
-    copy = tmp_path / outside.FILE
+    copy = tmp_path / external_copy.FILE
     copy.touch()
     with django_capture_on_commit_callbacks(execute=True):
         records = erase(made)
         assert copy.read_text().count('"subject"') == 5
         assert '"seal"' not in copy.read_text()
     assert copy.read_text().count('"seal"') == 1
-    assert outside.read(copy).sealed == [record.entry for record in records]
+    assert external_copy.read(copy).sealed == [record.entry for record in records]
     call_command("verify_ledger")
 
 
@@ -218,6 +219,6 @@ def test_nothing_is_erased_while_the_outside_copy_can_not_be_written(
 ) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path / "gone"
     before = digest()
-    with pytest.raises(engine.LedgerUnavailable):
+    with pytest.raises(recording.LedgerUnavailable):
         erase(made)
     assert digest() == before

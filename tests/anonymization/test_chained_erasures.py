@@ -16,9 +16,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import Error, OperationalError, connection, transaction
 
-from anonymization import engine, outside, restoration
+from anonymization import restoration
 from anonymization.batch import erase_batch
-from anonymization.ledger import GENESIS, Head, subject_of
+from anonymization.ledger import external_copy, recording
+from anonymization.ledger.chain import GENESIS, Head, subject_of
 from anonymization.models import Door, Erasure
 from sessions_app.models import Guest, Session
 from tests.anonymization.test_ledger import stand_alone
@@ -34,8 +35,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 @pytest.fixture
 def copy(settings: Any, tmp_path: Path) -> Path:
     settings.ERASURE_LEDGER_DIR = tmp_path
-    path = tmp_path / outside.FILE
-    outside.begin(path, entries=[])
+    path = tmp_path / external_copy.FILE
+    external_copy.begin(path, entries=[])
     return path
 
 
@@ -49,7 +50,7 @@ def kind_of(line: str) -> str:
 
 
 def erase_and_fail(session: Session, before: Callable[[], object] = bool) -> None:
-    with engine.erasing():
+    with recording.erasing():
         erase(session)
         before()
         raise ZeroDivisionError
@@ -74,7 +75,7 @@ def test_records_are_chained_in_the_order_of_their_numbers(copy: Path) -> None:
     assert [record.previous for record in records] == [GENESIS, *(record.hash for record in records[:-1])]
     assert [record.requester for record in records] == ["staff", "program", "system", "system", "person"]
     assert [record.subject for record in records] == [subject_of(uid) for uid in uids]
-    assert outside.read(copy).sealed == [record.entry for record in records]
+    assert external_copy.read(copy).sealed == [record.entry for record in records]
     assert "The ledger holds" in run("verify_ledger")
 
 
@@ -110,7 +111,7 @@ def test_an_outside_copy_that_cannot_be_written_stops_the_erasure(
     session = SessionFactory()
     before = digest()
     said = r"^The outside copy of the ledger can't be written\. Nothing was erased\.$"
-    with pytest.raises(engine.LedgerUnavailable, match=said):
+    with pytest.raises(recording.LedgerUnavailable, match=said):
         erase(session)
     assert "the outside copy of the ledger can't be written" in caplog.messages
     assert digest() == before
@@ -126,7 +127,7 @@ def test_an_erasure_that_is_rolled_back_is_void_outside(copy: Path) -> None:
     assert not Erasure.objects.exists()
     assert [*map(kind_of, copy.read_text().splitlines())] == ["intents", "void"]
     erase(second)
-    contents = outside.read(copy)
+    contents = external_copy.read(copy)
     assert [entry.subject for entry in contents.sealed] == [subject_of(second.uid)]
     assert contents.unsealed == []
     erase(first)
@@ -137,21 +138,21 @@ def test_an_intent_that_cannot_be_made_void_stays_open(copy: Path, monkeypatch: 
     def failing(entries: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(outside, "write_voids", failing)
+    monkeypatch.setattr(external_copy, "write_voids", failing)
     with pytest.raises(ZeroDivisionError):
         erase_and_fail(sessions(1)[0])
     assert "intents of a failed erasure stay open in the outside copy" in caplog.messages
-    assert len(outside.read(copy).unsealed) == 1
+    assert len(external_copy.read(copy).unsealed) == 1
 
 
 def test_one_of_several_erasures_that_fails_is_void_alone(copy: Path) -> None:
     first, second = sessions(2)
-    with engine.erasing():
+    with recording.erasing():
         erase(first)
         with pytest.raises(ZeroDivisionError):
             erase_and_fail(second)
     assert [*map(kind_of, copy.read_text().splitlines())] == ["intents", "intents", "void", "seal"]
-    assert outside.read(copy).sealed == [Erasure.objects.get().entry]
+    assert external_copy.read(copy).sealed == [Erasure.objects.get().entry]
 
 
 def test_an_erasure_that_its_caller_could_roll_back_in_silence_is_refused(copy: Path) -> None:
@@ -172,12 +173,12 @@ def test_an_intent_of_a_connection_lost_at_the_commit_stays_open(copy: Path, mon
             erase(first)
     gc.collect()  # SQLite's lock ends with the last statement, which the exception's frames refer to
     assert not Erasure.objects.exists()
-    assert len(outside.read(copy).unsealed) == 1
+    assert len(external_copy.read(copy).unsealed) == 1
     said = r"^The outside copy of the ledger does not end where the database does\. Nothing was erased\.$"
-    with pytest.raises(engine.DatabaseBehind, match=said):
+    with pytest.raises(recording.DatabaseBehind, match=said):
         erase(second)
     erase(first)
-    assert outside.read(copy).unsealed == [], "on the same day it is the same entry"
+    assert external_copy.read(copy).unsealed == [], "on the same day it is the same entry"
     erase(second)
     assert "The ledger holds: 2 records" in run("verify_ledger")
 
@@ -197,14 +198,14 @@ def test_a_full_disk_lets_all_intents_of_a_transaction_in_or_none(copy: Path, mo
 
     def erase_all() -> list[Erasure]:
         pks = [session.pk for session in made]
-        return erase_batch(pks, among=Session.objects.all(), requester=engine.Requester(Door.RETENTION))
+        return erase_batch(pks, among=Session.objects.all(), requester=recording.Requester(Door.RETENTION))
 
     with monkeypatch.context() as patched:
-        patched.setattr(outside, "os", FullDisk())
-        with pytest.raises(engine.LedgerUnavailable):
+        patched.setattr(external_copy, "os", FullDisk())
+        with pytest.raises(recording.LedgerUnavailable):
             erase_all()
     assert copy.stat().st_size == 2000
-    assert outside.read(copy).unsealed == []
+    assert external_copy.read(copy).unsealed == []
     assert restoration.standing() is restoration.Standing.EVEN
     assert len(erase_all()) == 20
     assert "The ledger holds: 20 records" in run("verify_ledger")
@@ -247,14 +248,14 @@ def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: A
 
     first, second = sessions(2)
     with monkeypatch.context() as patched:
-        patched.setattr(outside, "write_seal", failing)
+        patched.setattr(external_copy, "write_seal", failing)
         record = erase(first)
     assert "erasures 1 to 1 were not sealed in the outside copy" in caplog.messages
     assert Session.objects.get(pk=first.pk).anonymized_at is not None
-    assert outside.read(copy).unsealed == [record.entry]
+    assert external_copy.read(copy).unsealed == [record.entry]
     assert "The ledger holds: 1 records" in run("verify_ledger")
     erase(second)
-    assert len(outside.read(copy).sealed) == 2, "what a sealed entry follows was committed"
+    assert len(external_copy.read(copy).sealed) == 2, "what a sealed entry follows was committed"
     assert "The ledger holds: 2 records" in run("verify_ledger")
 
 
@@ -265,7 +266,7 @@ def test_a_line_that_a_full_disk_cut_short_spoils_nothing(copy: Path, cut: int) 
     with copy.open("a") as file:
         file.write(copy.read_text().splitlines()[0][:cut])
     erase(second)
-    assert len(outside.read(copy).sealed) == 2
+    assert len(external_copy.read(copy).sealed) == 2
     assert "The ledger holds: 2 records" in run("verify_ledger")
     assert stand_alone(copy)[0] == 0
 
@@ -275,9 +276,9 @@ def test_erasures_at_once_form_one_chain(copy: Path) -> None:
     made = sessions(8)
     results = at_once([lambda session=session: erase(session) for session in made])
     assert [type(result) for result in results] == [Erasure] * 8
-    contents = outside.read(copy)
+    contents = external_copy.read(copy)
     assert [entry.sequence for entry in contents.sealed] == list(range(1, 9))
-    assert contents.head == engine.head()
+    assert contents.head == recording.head()
     assert "The ledger holds" in run("verify_ledger")
 
 
@@ -373,12 +374,12 @@ def test_a_record_that_the_outside_copy_lacks_is_named(copy: Path) -> None:
 def test_another_copy_is_verified_and_open_intents_are_counted(
     copy: Path, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(outside, "write_seal", lambda entry: None)
+    monkeypatch.setattr(external_copy, "write_seal", lambda entry: None)
     erase(SessionFactory())
     elsewhere = copy.rename(tmp_path / "from a backup")
     said = run("verify_ledger", "--outside", str(elsewhere)).splitlines()
     assert said == [
-        f"The ledger holds: 1 records. Head: {engine.head()}",
+        f"The ledger holds: 1 records. Head: {recording.head()}",
         "1 intents outside were not sealed; on replay each counts as an erasure.",
     ]
 
@@ -386,13 +387,13 @@ def test_another_copy_is_verified_and_open_intents_are_counted(
 def test_a_head_is_signed(settings: Any) -> None:
     erase(SessionFactory())
     head = run("ledger_head").strip()
-    assert str(engine.head()) in head
+    assert str(recording.head()) in head
     sequence, hash_, signature = head.split(":")
     assert json.loads(run("ledger_head", "--json")) == {
         "sequence": int(sequence), "hash": hash_, "signature": signature,
     }  # fmt: skip
     assert "The ledger holds" in run("verify_ledger", "--without-outside", "--head", head)
-    assert "The ledger holds" in run("verify_ledger", "--without-outside", "--head", str(engine.head()))
+    assert "The ledger holds" in run("verify_ledger", "--without-outside", "--head", str(recording.head()))
     forged = head[:-1] + ("A" if head[-1] != "A" else "B")
     with pytest.raises(CommandError, match=r"^The head was not signed by this installation\.$"):
         run("verify_ledger", "--without-outside", "--head", forged)
@@ -405,7 +406,7 @@ def test_a_head_is_signed(settings: Any) -> None:
 
 
 def test_an_empty_ledger_holds() -> None:
-    assert engine.head() == Head()
+    assert recording.head() == Head()
     assert "0 records" in run("verify_ledger", "--without-outside")
 
 
@@ -419,7 +420,7 @@ def test_the_record_tells_what_is_proven_and_names_nobody(log_in: LogIn, copy: P
     officer = log_in("officer")
     page = officer.get(f"/erasures/{record.pk}/").content.decode()
     assert record.hash in page
-    assert str(engine.head()) in page
+    assert str(recording.head()) in page
     assert "v1 en" in page
     answer = officer.get(f"/erasures/{record.pk}/json/")
     assert answer.headers["Content-Type"] == "application/json"
@@ -430,7 +431,7 @@ def test_the_record_tells_what_is_proven_and_names_nobody(log_in: LogIn, copy: P
     }  # fmt: skip
     assert (told["door"], told["emptied"]) == ("command", record.shells)
     assert told["ledger"] == record.entry.as_fields()
-    assert told["head"] == {"sequence": 2, "hash": engine.head().hash}
+    assert told["head"] == {"sequence": 2, "hash": recording.head().hash}
     assert told["evidence"] == ["v1 en"]
     assert told["counts"]["sessions_app.Session"] == 1
     assert told["pending_files"] == 0

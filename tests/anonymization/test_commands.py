@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from anonymization import outside
+from anonymization.ledger import external_copy
 from anonymization.maintenance import Outcome
 from anonymization.models import Erasure, FileDeletion, Maintenance
 from anonymization.storage import mark_storage
@@ -128,7 +128,7 @@ def test_status_fails_while_the_copy_is_not_even_or_files_are_left(
     with pytest.raises(CommandError, match=said):
         call_command("erasure_status", "--json")
     assert json.loads(capsys.readouterr().out)["outside_copy"] == "missing"
-    outside.begin(tmp_path / outside.FILE, entries=[])
+    external_copy.begin(tmp_path / external_copy.FILE, entries=[])
     call_command("erasure_status", "--json")
     assert json.loads(capsys.readouterr().out)["outside_copy"] == "even"
     settings.ERASURE_LEDGER_DIR = None

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from anonymization import engine
+from anonymization.ledger import recording
 from anonymization.models import Door, Erasure, FileDeletion
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session
 from tests.bystander import besides, media_besides
@@ -19,7 +20,7 @@ from tests.factories import AttachmentFactory, MessageFactory, SessionFactory, S
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
-COMMAND = engine.Requester(Door.COMMAND)
+COMMAND = recording.Requester(Door.COMMAND)
 
 
 @pytest.fixture
@@ -304,7 +305,7 @@ def test_a_preview_counts_what_an_erasure_takes(conversation: Session) -> None:
 def test_the_record_says_who_asked_and_when(conversation: Session) -> None:
     user = StaffFactory(role="support")
     before = timezone.now()
-    record, _ = engine.erase(conversation, requester=engine.Requester(Door.PAGE, user))
+    record, _ = engine.erase(conversation, requester=recording.Requester(Door.PAGE, user))
     record.refresh_from_db()
     assert (record.door, record.requester, record.requested_by, record.client) == (
         "page",
@@ -320,7 +321,7 @@ def test_the_record_says_who_asked_and_when(conversation: Session) -> None:
 
 def test_nothing_is_announced_outside_of_an_erasure() -> None:
     with pytest.raises(RuntimeError, match=r"^a record is announced within erasing\(\) only$"):
-        engine.announce([Erasure()])
+        recording.announce([Erasure()])
 
 
 def test_records_are_numbered_in_order(conversation: Session) -> None:

@@ -14,6 +14,7 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from anonymization import engine
+from anonymization.ledger import recording
 from anonymization.models import Door, Erasure
 from sessions_app import calls, conversation, lock
 from sessions_app.models import Attachment, Guest, Message, Party, Session, Signal
@@ -26,7 +27,7 @@ from webchat.models import WebChat
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bystander")]
 
 ROUNDS = 5
-COMMAND = engine.Requester(Door.COMMAND)
+COMMAND = recording.Requester(Door.COMMAND)
 
 
 def erase(subject: Any) -> Any:

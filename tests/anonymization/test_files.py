@@ -18,6 +18,7 @@ from django.test import Client
 from django.utils import timezone
 
 from anonymization import engine, files, storage
+from anonymization.ledger import recording
 from anonymization.models import Door, Erasure, FileDeletion, StorageMarker
 from sessions_app import conversation, lock
 from sessions_app.models import Attachment, Session
@@ -27,7 +28,7 @@ from tests.races import wait_until_blocked_by_me
 
 pytestmark = pytest.mark.django_db
 
-COMMAND = engine.Requester(Door.COMMAND)
+COMMAND = recording.Requester(Door.COMMAND)
 
 
 def send(session: Session) -> Attachment:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from anonymization import outside
-from anonymization.ledger import GENESIS, BrokenChain, Entry, Head, subject_of, verify
+from anonymization.ledger import external_copy
+from anonymization.ledger.chain import GENESIS, BrokenChain, Entry, Head, subject_of, verify
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,14 +30,14 @@ def chain(length: int) -> list[Entry]:
 def ledger(settings: Any, tmp_path: Path) -> Path:
     settings.ERASURE_LEDGER_DIR = tmp_path
     path = tmp_path / "ledger.jsonl"
-    outside.begin(path, entries=[])
+    external_copy.begin(path, entries=[])
     return path
 
 
 def write(entries: list[Entry]) -> None:
     for entry in entries:
-        outside.write_intents([entry])
-        outside.write_seal(entry)
+        external_copy.write_intents([entry])
+        external_copy.write_seal(entry)
 
 
 def stand_alone(*arguments: Any) -> tuple[int, str]:
@@ -60,7 +60,7 @@ def test_a_chain_holds_and_its_head_says_so() -> None:
     entries = chain(5)
     assert verify(entries) == entries[-1].head
     assert verify(entries[3:], after=entries[2].head) == entries[-1].head
-    assert verify([]) == outside.Contents().head == Head()
+    assert verify([]) == external_copy.Contents().head == Head()
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_a_cut_tail_and_a_new_history_are_found_by_a_head(ledger: Path) -> None:
 def test_the_outside_copy_gives_back_what_was_written(ledger: Path) -> None:
     entries = chain(4)
     write(entries[:3])
-    outside.write_intents(entries[3:])
-    contents = outside.read(ledger)
+    external_copy.write_intents(entries[3:])
+    contents = external_copy.read(ledger)
     assert contents.sealed == entries[:3]
     assert contents.unsealed == [entries[3]]
     assert contents.head == entries[2].head
@@ -135,10 +135,10 @@ def test_the_outside_copy_gives_back_what_was_written(ledger: Path) -> None:
 def test_seals_may_overtake_each_other(ledger: Path) -> None:
     entries = chain(3)
     for entry in entries:
-        outside.write_intents([entry])
+        external_copy.write_intents([entry])
     for entry in reversed(entries):
-        outside.write_seal(entry)
-    assert outside.read(ledger).sealed == entries
+        external_copy.write_seal(entry)
+    assert external_copy.read(ledger).sealed == entries
     assert stand_alone(ledger)[0] == 0
 
 
@@ -171,8 +171,8 @@ def damage(lines: list[str], how: str) -> list[str]:
 def test_a_damaged_outside_copy_is_refused_by_both_verifiers(ledger: Path, how: str, reason: str) -> None:
     write(chain(3))
     ledger.write_text("\n".join(damage(ledger.read_text().splitlines(), how)) + "\n")
-    with pytest.raises((BrokenChain, outside.Unreadable)) as refused:
-        outside.read(ledger)
+    with pytest.raises((BrokenChain, external_copy.Unreadable)) as refused:
+        external_copy.read(ledger)
     assert str(refused.value) == reason
     code, said = stand_alone(ledger)
     assert code == 1
@@ -196,8 +196,8 @@ def test_what_is_no_line_of_a_ledger_is_named_by_its_number(ledger: Path, line: 
     write(chain(1))
     with ledger.open("a") as copy:
         copy.write(f"{line}\n" if line.endswith(("}}", "]}")) or line[0] != "{" else f"{line} }}}}\n")
-    with pytest.raises(outside.Unreadable, match=r"^line 3 is no line of a ledger$") as refused:
-        outside.read(ledger)
+    with pytest.raises(external_copy.Unreadable, match=r"^line 3 is no line of a ledger$") as refused:
+        external_copy.read(ledger)
     assert refused.value.line == 3
 
 
@@ -207,7 +207,7 @@ def test_an_intent_that_is_no_entry_is_named_by_its_record_or_its_line(
 ) -> None:
     ledger.write_text(json.dumps({"intents": [{"sequence": sequence}]}) + "\n")
     with pytest.raises(BrokenChain, match=f"^{said}is no record of a ledger$"):
-        outside.read(ledger)
+        external_copy.read(ledger)
 
 
 def test_two_sealed_records_in_one_place_are_named(ledger: Path) -> None:
@@ -215,29 +215,29 @@ def test_two_sealed_records_in_one_place_are_named(ledger: Path) -> None:
     write([first, second, third])
     other = second._replace(day="2026-01-01")
     with ledger.open("a") as copy:
-        copy.write(outside._intents([other]) + outside._settled("seal", other))
+        copy.write(external_copy._intents([other]) + external_copy._settled("seal", other))
     with pytest.raises(BrokenChain, match=r"^record 2: is sealed twice, each time another$"):
-        outside.read(ledger)
+        external_copy.read(ledger)
 
 
 def test_a_new_copy_holds_what_it_is_begun_with_and_takes_no_place(settings: Any, tmp_path: Path) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path
-    entries, path = chain(4), tmp_path / outside.FILE
-    outside.begin(path, entries=entries[:3], intents=entries[3:])
-    assert outside.file_of() == path
-    assert outside.read(path) == outside.Contents(entries[:3], entries[3:])
+    entries, path = chain(4), tmp_path / external_copy.FILE
+    external_copy.begin(path, entries=entries[:3], intents=entries[3:])
+    assert external_copy.file_of() == path
+    assert external_copy.read(path) == external_copy.Contents(entries[:3], entries[3:])
     assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(FileExistsError):
-        outside.begin(path, entries=[])
-    assert outside.read(path).sealed == entries[:3]
+        external_copy.begin(path, entries=[])
+    assert external_copy.read(path).sealed == entries[:3]
     assert list(tmp_path.iterdir()) == [path], "nothing else is left"
 
 
 def test_what_follows_a_head_and_what_is_none_of_the_copy(ledger: Path) -> None:
     entries = chain(4)
     write(entries[:3])
-    outside.write_intents(entries[3:])
-    contents = outside.read(ledger)
+    external_copy.write_intents(entries[3:])
+    contents = external_copy.read(ledger)
     assert [contents.following(head) for head in (Head(), *(entry.head for entry in entries))] == [
         entries[number:] for number in range(5)
     ]
@@ -250,30 +250,30 @@ def test_what_follows_a_head_and_what_is_none_of_the_copy(ledger: Path) -> None:
 
 def test_the_end_of_a_copy_is_told_without_reading_all_of_it(ledger: Path) -> None:
     first, second = chain(2)
-    assert outside.ends_with(ledger, Head())
+    assert external_copy.ends_with(ledger, Head())
     write([first])
-    assert outside.ends_with(ledger, first.head)
-    assert not outside.ends_with(ledger, Head())
-    assert not outside.ends_with(ledger, Head(1, "f" * 64))
-    outside.write_intents([second])
-    assert not outside.ends_with(ledger, first.head), "an intent is open"
-    outside.write_voids([second])
-    assert outside.ends_with(ledger, first.head)
+    assert external_copy.ends_with(ledger, first.head)
+    assert not external_copy.ends_with(ledger, Head())
+    assert not external_copy.ends_with(ledger, Head(1, "f" * 64))
+    external_copy.write_intents([second])
+    assert not external_copy.ends_with(ledger, first.head), "an intent is open"
+    external_copy.write_voids([second])
+    assert external_copy.ends_with(ledger, first.head)
     with pytest.raises(FileNotFoundError):
-        outside.ends_with(ledger.with_name("nothing"), Head())
+        external_copy.ends_with(ledger.with_name("nothing"), Head())
 
 
 def test_an_intent_is_open_however_far_before_the_newest_seal_it_stands(
     ledger: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outside, "_TAIL", 10)
+    monkeypatch.setattr(external_copy, "_TAIL", 10)
     first, second, third = chain(3)
-    outside.write_intents([first, second, third])
-    outside.write_seal(first)
-    assert not outside.ends_with(ledger, first.head)
-    outside.write_voids([second, third])
-    assert outside.ends_with(ledger, first.head)
-    assert outside.read(ledger) == outside.Contents([first], [])
+    external_copy.write_intents([first, second, third])
+    external_copy.write_seal(first)
+    assert not external_copy.ends_with(ledger, first.head)
+    external_copy.write_voids([second, third])
+    assert external_copy.ends_with(ledger, first.head)
+    assert external_copy.read(ledger) == external_copy.Contents([first], [])
 
 
 @pytest.mark.parametrize(
@@ -290,21 +290,21 @@ def test_no_intent_is_written_after_an_end_that_is_not_ours(
 ) -> None:
     entries = chain(3)
     write(entries[:sealed])
-    outside.write_intents(entries[sealed : sealed + left_open])
+    external_copy.write_intents(entries[sealed : sealed + left_open])
     before = ledger.read_text()
     said = f"^the copy is sealed up to record {sealed}, the database ends with {ends}$"
-    with pytest.raises(outside.Diverged, match=said):
-        outside.write_intents(attempt(entries))
+    with pytest.raises(external_copy.Diverged, match=said):
+        external_copy.write_intents(attempt(entries))
     assert ledger.read_text() == before
 
 
 def test_the_same_intents_may_be_tried_again_and_more_after_them(ledger: Path) -> None:
     entries = chain(3)
-    outside.write_intents(entries[:2])
-    outside.write_intents(entries[:2])
-    outside.write_intents(entries)
-    outside.write_seal(entries[2])
-    assert outside.read(ledger) == outside.Contents(entries, [])
+    external_copy.write_intents(entries[:2])
+    external_copy.write_intents(entries[:2])
+    external_copy.write_intents(entries)
+    external_copy.write_seal(entries[2])
+    assert external_copy.read(ledger) == external_copy.Contents(entries, [])
 
 
 def test_the_verifier_is_led_in_no_circle(ledger: Path) -> None:
@@ -322,7 +322,7 @@ def test_lines_with_one_intent_are_read_as_they_were_once_written(ledger: Path) 
     write(entries)
     text = ledger.read_text().replace('{"intents":[{', '{"intent":{').replace("}]}", "}}")
     ledger.write_text(text)
-    assert outside.read(ledger).sealed == entries
+    assert external_copy.read(ledger).sealed == entries
     assert stand_alone(ledger)[0] == 0
 
 

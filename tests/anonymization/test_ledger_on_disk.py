@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from anonymization import engine, outside, restoration
+from anonymization import engine, restoration
+from anonymization.ledger import external_copy, recording
 from anonymization.models import Door, Erasure
 from sessions_app.models import Session
 from tests.factories import SessionFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-COMMAND = engine.Requester(Door.COMMAND)
+COMMAND = recording.Requester(Door.COMMAND)
 Happened = list[tuple[str, Any]]
 
 
@@ -34,8 +35,8 @@ def folder(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def copy(folder: Path) -> Path:
-    outside.begin(folder / outside.FILE, entries=[])
-    return folder / outside.FILE
+    external_copy.begin(folder / external_copy.FILE, entries=[])
+    return folder / external_copy.FILE
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def happened(monkeypatch: pytest.MonkeyPatch) -> Happened:
 
     def record_fsync(descriptor: int) -> None:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            record.append(("folder", outside.FILE in os.listdir(descriptor)))
+            record.append(("folder", external_copy.FILE in os.listdir(descriptor)))
         else:
             record.append(("file", kinds_in(descriptor)))
         fsync(descriptor)
@@ -71,7 +72,7 @@ def erase(session: Session) -> None:
 
 
 def erase_and_fail(session: Session) -> None:
-    with engine.erasing():
+    with recording.erasing():
         erase(session)
         raise ZeroDivisionError
 
@@ -135,7 +136,7 @@ def test_no_other_process_appends_at_the_same_time(copy: Path, monkeypatch: pyte
 def test_without_an_intent_on_the_disk_nothing_is_erased(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = SessionFactory()
     monkeypatch.setattr(os, "fsync", fail_at(1))
-    with pytest.raises(engine.LedgerUnavailable):
+    with pytest.raises(recording.LedgerUnavailable):
         erase(session)
     assert not Erasure.objects.exists()
     session.refresh_from_db()
@@ -155,6 +156,6 @@ def test_a_copy_whose_folder_is_not_on_the_disk_is_not_begun(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "fsync", fail_at(2))
-    with pytest.raises(engine.LedgerUnavailable):
+    with pytest.raises(recording.LedgerUnavailable):
         restoration.begin_copy(requester=COMMAND)
     assert not Erasure.objects.exists()

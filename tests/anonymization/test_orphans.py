@@ -15,8 +15,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from anonymization import orphans, outside
+from anonymization import orphans
 from anonymization.files import queue_upload
+from anonymization.ledger import external_copy
 from anonymization.models import FileDeletion, StorageMarker
 from anonymization.policy import registry
 from anonymization.storage import mark_storage
@@ -133,7 +134,7 @@ def test_nothing_goes_while_a_restored_database_is_behind(
         "Files without a row were not looked for. "
         "The database is not even with the outside copy of the ledger: see docs/ledger.md."
     )
-    outside.begin(tmp_path / outside.FILE, entries=[])
+    external_copy.begin(tmp_path / external_copy.FILE, entries=[])
     assert (call("delete_erased_files", capsys)[0], path.exists()) == (0, False)
 
 

@@ -15,7 +15,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from anonymization import batch, engine
+from anonymization import batch
+from anonymization.ledger import recording
 from anonymization.models import Door
 from sessions_app import company, consent
 from sessions_app.models import Session
@@ -46,7 +47,9 @@ def of_sessions(*arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
 def anonymize(pks: list[int]) -> None:
     for start in range(0, len(pks), 1000):
         batch.erase_batch(
-            pks[start : start + 1000], among=Session.objects.all(), requester=engine.Requester(Door.RETENTION)
+            pks[start : start + 1000],
+            among=Session.objects.all(),
+            requester=recording.Requester(Door.RETENTION),
         )
 
 

@@ -18,6 +18,7 @@ from django.db import connection
 from anonymization import engine, files, triggers
 from anonymization.canary import places
 from anonymization.canary.run import Hit, Report, Run, not_planted, verify
+from anonymization.ledger import recording
 from anonymization.policy import Policy, registry
 from anonymization.storage import mark_storage
 from sessions_app.models import Guest, Session
@@ -61,7 +62,7 @@ def hits(run: Run, tmp_path: Path, django_capture_on_commit_callbacks: Any) -> C
         shutil.copytree(django_settings.MEDIA_ROOT, tmp_path / "before")
         found = []
         try:
-            with engine.erasing():
+            with recording.erasing():
                 with django_capture_on_commit_callbacks(execute=True):
                     run.erase()
                 found = run.report(missed=[]).hits
@@ -124,7 +125,7 @@ def test_what_was_not_planted_fails_the_control(run: Run) -> None:
 def test_a_refused_erasure_takes_everything_away_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
         assert Guest.objects.count() == 1
-        raise engine.LedgerUnavailable("The outside copy can't be written.")
+        raise recording.LedgerUnavailable("The outside copy can't be written.")
 
     before = digest()
     monkeypatch.setattr(engine, "erase", refuse)
@@ -277,7 +278,7 @@ def test_in_development_words_of_a_choice_are_changed_too(
 
 
 def _refuse() -> None:
-    raise engine.LedgerUnavailable("refused")
+    raise recording.LedgerUnavailable("refused")
 
 
 def test_what_is_kept_may_stay_in_its_own_column_only(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

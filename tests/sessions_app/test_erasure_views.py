@@ -14,8 +14,9 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from anonymization import engine, outside, restoration
-from anonymization.ledger import BrokenChain
+from anonymization import engine, restoration
+from anonymization.ledger import external_copy, recording
+from anonymization.ledger.chain import BrokenChain
 from anonymization.models import Door, Erasure, FileDeletion, Note
 from anonymization.restoration import Standing
 from sessions_app.models import Guest, Session
@@ -312,7 +313,7 @@ def test_several_say_what_was_erased_when_the_database_fails(
     sessions = SessionFactory.create_batch(3, new_guest=True)
     chosen = {"session": [session.pk for session in sessions]}
     page = support.post("/sessions/anonymize/", chosen)
-    append = engine.chain
+    append = recording.chain
 
     def failing(records: list[Erasure]) -> None:
         if Erasure.objects.count() == erased:
@@ -472,9 +473,9 @@ def test_pages_of_erasures_keep_their_filter(support: Client) -> None:
 def test_list_of_erasures_says_what_and_how_much_went(support: Client) -> None:
     session = SessionFactory(messages=["Hello"])
     record = ErasureFactory(subject=session)
-    with engine.erasing():
-        engine.lock_head()
-        note = engine.note(Note.REPLAYED, "0" * 64, requester=engine.Requester(Door.COMMAND))
+    with recording.erasing():
+        recording.lock_head()
+        note = recording.note(Note.REPLAYED, "0" * 64, requester=recording.Requester(Door.COMMAND))
     FileDeletion.objects.create(erasure=record, name="a")
     response = support.get("/erasures/")
     assert ">guests: 1, sessions: 1, messages: 1</td>" in response.content.decode()
@@ -517,7 +518,7 @@ def test_the_page_after_a_restore_says_how_things_stand(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch, standing: Standing, said: str
 ) -> None:
     planned = restoration.Plan([], [], 0, {})
-    monkeypatch.setattr(outside, "file_of", lambda: Path("ledger.jsonl"))
+    monkeypatch.setattr(external_copy, "file_of", lambda: Path("ledger.jsonl"))
     monkeypatch.setattr(restoration, "standing", lambda: standing)
     monkeypatch.setattr(restoration, "plan", lambda: planned)
     page = log_in("administrator").get("/erasures/replay/")
@@ -532,7 +533,7 @@ def test_a_replay_ends_at_its_page_and_a_refusal_is_said_there(
     administrator, url = log_in("administrator"), "/erasures/replay/"
     assert "No outside copy of the ledger is kept." in administrator.get(url).content.decode()
     assert administrator.post(url).status_code == 409, "no copy is kept"
-    monkeypatch.setattr(outside, "file_of", lambda: Path("ledger.jsonl"))
+    monkeypatch.setattr(external_copy, "file_of", lambda: Path("ledger.jsonl"))
     monkeypatch.setattr(restoration, "standing", lambda: Standing.BEHIND)
     monkeypatch.setattr(restoration, "plan", lambda: "planned")
     asked: list[Any] = []
@@ -552,7 +553,7 @@ def test_a_replay_ends_at_its_page_and_a_refusal_is_said_there(
         assert said == ([done] if is_done else [])
     refused = administrator.post(url)
     assert (refused.status_code, refused.context["refusal"]) == (409, "Another replay runs.")
-    requester = engine.Requester(Door.PAGE, StaffFactory(role="administrator"))
+    requester = recording.Requester(Door.PAGE, StaffFactory(role="administrator"))
     assert asked == [("planned", {"requester": requester, "within": 20})] * 3
     monkeypatch.setattr(restoration, "plan", _broken)
     broken = administrator.post(url)

@@ -14,7 +14,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from anonymization.ledger import subject_of
+from anonymization.ledger.chain import subject_of
 from anonymization.models import Erasure
 from sessions_app import consent, lock
 from sessions_app.models import ConsentEvent, Message, Session

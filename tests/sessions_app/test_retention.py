@@ -15,7 +15,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from anonymization import batch, engine, outside
+from anonymization import batch
+from anonymization.ledger import external_copy, recording
 from anonymization.models import Erasure
 from sessions_app import retention
 from sessions_app.models import Guest, Message, RetentionRun, Session, Status
@@ -221,7 +222,7 @@ def test_a_ledger_that_can_not_be_written_stops_it(
 ) -> None:
     monkeypatch.setattr(retention, "FIRST_CHUNK", 1)
     settings.ERASURE_LEDGER_DIR = tmp_path
-    (tmp_path / outside.FILE).touch()
+    (tmp_path / external_copy.FILE).touch()
     many(3)
     chunks: Iterator[Any] = retention.anonymize_expired(now=timezone.now())
     assert next(chunks).anonymized == 1
@@ -256,7 +257,7 @@ def test_a_chunk_is_made_smaller_when_it_takes_long() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_two_runs_share_the_work(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path
-    (tmp_path / outside.FILE).touch()
+    (tmp_path / external_copy.FILE).touch()
     monkeypatch.setattr(retention, "FIRST_CHUNK", 3)
     monkeypatch.setattr(retention, "LARGEST_CHUNK", 3)
     sessions = many(24)
@@ -287,5 +288,5 @@ def test_what_another_transaction_holds_is_left_to_the_next_run() -> None:
 def test_the_requester_is_the_system() -> None:
     EndedFactory(days_ago=40)
     run()
-    assert engine.head().sequence == 1
+    assert recording.head().sequence == 1
     assert Erasure.objects.get().requested_by is None

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError
 from django.utils import timezone
 
-from anonymization.engine import ErasureRefused
+from anonymization.ledger.recording import ErasureRefused
 from sessions_app import retention
 from sessions_app.models import RetentionRun, Session
 from tests.database import dump

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from anonymization import engine
+from anonymization.ledger import recording
 from anonymization.models import Asked, Door, Erasure
 from sessions_app import consent, conversation, lock
 from sessions_app.models import Guest, Party, Session
@@ -103,7 +104,7 @@ def test_a_webchat_may_anonymize_at_once() -> None:
     assert not Session.objects.withdrawn().exists(), "nothing waits"
 
 
-@pytest.mark.parametrize("failure", [engine.LedgerUnavailable("full"), engine.DatabaseError("gone")])
+@pytest.mark.parametrize("failure", [recording.LedgerUnavailable("full"), engine.DatabaseError("gone")])
 def test_a_withdrawal_holds_where_the_erasure_is_refused(
     failure: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:

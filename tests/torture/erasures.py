@@ -13,8 +13,9 @@ from django.core.files.storage import default_storage
 from django.db import connection
 from django.db.models import Model
 
-from anonymization import engine, files, outside, restoration, verification
-from anonymization.ledger import BrokenChain, subject_of
+from anonymization import engine, files, restoration
+from anonymization.ledger import external_copy, recording, verification
+from anonymization.ledger.chain import BrokenChain, subject_of
 from anonymization.models import Door, Erasure, FileDeletion
 from sessions_app import calls
 from sessions_app.models import Attachment, Guest, Message, Party, Session, Signal
@@ -22,7 +23,7 @@ from tests.database import digest, flush, media
 from tests.factories import AttachmentFactory, SessionFactory, WebChatFactory
 from webchat.models import WebChat
 
-COMMAND = engine.Requester(Door.COMMAND)
+COMMAND = recording.Requester(Door.COMMAND)
 _numbers = itertools.count(1)
 
 
@@ -52,10 +53,10 @@ def begin_anew() -> WebChat:
     for path in Path(settings.MEDIA_ROOT).rglob("*"):
         if path.is_file():
             path.unlink()
-    ledger = outside.file_of()
+    ledger = external_copy.file_of()
     assert ledger is not None
     ledger.unlink(missing_ok=True)
-    outside.begin(ledger, entries=[])
+    external_copy.begin(ledger, entries=[])
     webchat = WebChatFactory()
     make_somebody(webchat)
     return webchat
@@ -114,11 +115,11 @@ def state_of(subject: Model, shown: set[str]) -> str:
 
 def chain_problem() -> str:
     """Return why the ledger does not hold, or its outside copy lacks a record; nothing when both are right."""
-    path = outside.file_of()
+    path = external_copy.file_of()
     assert path is not None
     try:
-        verification.compare(verification.verify_database(), outside.read(path))
-    except (BrokenChain, outside.Unreadable) as problem:
+        verification.compare(verification.verify_database(), external_copy.read(path))
+    except (BrokenChain, external_copy.Unreadable) as problem:
         return f"ledger: {problem}"
     return ""
 

@@ -17,7 +17,8 @@ from unittest.mock import patch
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 
-from anonymization import engine, outside
+from anonymization import engine
+from anonymization.ledger import external_copy
 from tests.torture.erasures import (
     COMMAND,
     Somebody,
@@ -99,7 +100,7 @@ def injected(injector: Injector) -> Iterator[None]:
         stack.enter_context(patch.object(connection, "_commit", lambda: on_database(commit)))
         for name in ("exists", "delete"):
             stack.enter_context(on_storage(name))
-        stack.enter_context(patch.object(outside, "os", Os()))
+        stack.enter_context(patch.object(external_copy, "os", Os()))
         yield
 
 

@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from anonymization import engine, files
-from anonymization.ledger import subject_of
+from anonymization.ledger.chain import subject_of
 from anonymization.models import Erasure
 from sessions_app import calls, consent, conversation, lock
 from sessions_app.models import Attachment, Channel, Guest, Message, Party, Session, Signal

@@ -14,8 +14,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from anonymization import restoration
-from anonymization.engine import ErasureRefused, Requester
-from anonymization.ledger import BrokenChain
+from anonymization.ledger.chain import BrokenChain
+from anonymization.ledger.recording import ErasureRefused, Requester
 from anonymization.models import Door
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from anonymization import outside
 from anonymization.files import unfinished_uploads
+from anonymization.ledger import external_copy
 from anonymization.maintenance import erased_since_last_run
 from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import registry
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             "unfinished_uploads": unfinished_uploads(),
             "not_physically_complete": erased_since_last_run().count(),
             "storage": storage_problem() or "It is the one that the files were written to.",
-            "outside_copy": standing().value if outside.file_of() else "none is kept",
+            "outside_copy": standing().value if external_copy.file_of() else "none is kept",
             "anonymized": {
                 p.label: p.model._base_manager.exclude(**{p.mark: None}).count() for p in registry if p.mark
             },

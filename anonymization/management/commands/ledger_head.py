@@ -11,8 +11,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from anonymization import engine
-from anonymization.verification import publish
+from anonymization.ledger import recording
+from anonymization.ledger.verification import publish
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        head = engine.head()
+        head = recording.head()
         published = publish(head)
         if options["json"]:
             signature = published.rpartition(":")[2]

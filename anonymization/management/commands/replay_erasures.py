@@ -19,9 +19,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from anonymization import outside, restoration
-from anonymization.engine import ErasureRefused, Requester
-from anonymization.ledger import BrokenChain
+from anonymization import restoration
+from anonymization.ledger import external_copy
+from anonymization.ledger.chain import BrokenChain
+from anonymization.ledger.recording import ErasureRefused, Requester
 from anonymization.models import Door
 
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
             if not options["dry_run"]:
                 with tqdm(total=len(planned.entries), unit=" records", disable=None) as bar:
                     restoration.carry_out(planned, requester=Requester(Door.COMMAND), done=bar.update)
-        except (restoration.NoCopy, BrokenChain, outside.Unreadable, ErasureRefused) as refusal:
+        except (restoration.NoCopy, BrokenChain, external_copy.Unreadable, ErasureRefused) as refusal:
             raise CommandError(str(refusal)) from None
         except OSError as error:
             raise CommandError(f"The outside copy can't be read: {error.strerror}.") from None

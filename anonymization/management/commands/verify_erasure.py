@@ -34,10 +34,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from anonymization import engine
 from anonymization.canary import places, planting
 from anonymization.canary.doors import planters
 from anonymization.canary.run import Hit, Report, not_planted, verify
+from anonymization.ledger import recording
 from anonymization.storage import StorageUnavailable
 
 
@@ -80,7 +80,7 @@ class Command(BaseCommand):
     def _verify(self, options: dict[str, Any]) -> dict[str, Any]:
         try:
             report: Report = verify(choices=not options["production"], also=options["also"])
-        except (engine.ErasureRefused, StorageUnavailable) as refusal:
+        except (recording.ErasureRefused, StorageUnavailable) as refusal:
             raise CommandError(str(refusal)) from None
         result = {"result": "clean" if report.clean else "failed", "planted": report.labels}
         return result | {name: value for name, value in asdict(report).items() if name != "labels"}

@@ -16,8 +16,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from anonymization import outside, verification
-from anonymization.ledger import BrokenChain, Head
+from anonymization.ledger import external_copy, verification
+from anonymization.ledger.chain import BrokenChain, Head
 
 
 class Command(BaseCommand):
@@ -30,12 +30,12 @@ class Command(BaseCommand):
         parser.add_argument("--head", metavar="HEAD", help="what ledger_head printed earlier")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        path = None if options["without_outside"] else options["outside"] or outside.file_of()
+        path = None if options["without_outside"] else options["outside"] or external_copy.file_of()
         try:
             published = verification.read_head(options["head"]) if options["head"] else None
             entries = verification.verify_database(published=published)
             unsealed = self._compare(entries, path) if path else 0
-        except (BrokenChain, ValueError, outside.Unreadable) as wrong:
+        except (BrokenChain, ValueError, external_copy.Unreadable) as wrong:
             raise CommandError(str(wrong)) from None
         head = entries[-1].head if entries else Head()
         self.stdout.write(f"The ledger holds: {len(entries)} records. Head: {head}")
@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
     def _compare(self, entries: list[Any], path: Path) -> int:
         try:
-            contents = outside.read(path)
+            contents = external_copy.read(path)
         except OSError as error:
             raise CommandError(f"The outside copy can't be read: {error.strerror}.") from None
         verification.compare(entries, contents)

@@ -35,7 +35,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
-from anonymization.engine import ErasureRefused
+from anonymization.ledger.recording import ErasureRefused
 from anonymization.models import FileDeletion
 from sessions_app import retention
 

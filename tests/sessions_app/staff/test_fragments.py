@@ -12,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.test import Client
 
 from anonymization import engine
+from anonymization.ledger import recording
 from anonymization.models import Door
 from sessions_app import conversation
 from sessions_app.models import Attachment, Party, Session
@@ -54,7 +55,7 @@ NEWS: dict[str, tuple[Callable[[Session], Any], str]] = {
     ),
     "operator": (accept, "<dd>operator</dd>"),
     "end": (lambda s: conversation.end_session(s, by=Party.VISITOR), "The conversation has ended."),
-    "erasure": (lambda s: engine.erase(s, requester=engine.Requester(Door.COMMAND)), "Erased."),
+    "erasure": (lambda s: engine.erase(s, requester=recording.Requester(Door.COMMAND)), "Erased."),
 }
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from django.conf import settings
 
-from anonymization.ledger import BrokenChain, Entry, Head, verify
+from anonymization.ledger.chain import BrokenChain, Entry, Head, verify
 
 FILE = "ledger.jsonl"
 _KINDS = {"intents", "seal", "void"}

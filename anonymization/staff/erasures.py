@@ -13,10 +13,11 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from anonymization import engine, maintenance
-from anonymization.filters import ErasureFilters
+from anonymization.ledger import recording
 from anonymization.models import Door, Erasure, FileDeletion, Note
 from anonymization.policy import Policy, registry
 from anonymization.record_of_processing import treatments_of
+from anonymization.staff.filters import ErasureFilters
 from lib.ids import is_id
 from lib.pages import StaffPage
 
@@ -51,10 +52,10 @@ class ConfirmErasureView(StaffPage):
         try:
             record, erased = engine.erase(
                 subject,
-                requester=engine.Requester(door, self.staff),
+                requester=recording.Requester(door, self.staff),
                 expected=None if self._record_of(subject) else shown,
             )
-        except engine.ErasureRefused as refusal:
+        except recording.ErasureRefused as refusal:
             return self._show(subject, door=door, refusal=str(refusal), status=409)
         messages.success(
             request, summary(record) if erased else _("This was anonymized before; nothing was changed.")
@@ -188,7 +189,7 @@ class ErasureView(StaffPage):
             "logically": maintenance.logically_complete_at(erasure),
             "physically": maintenance.physically_complete_at(erasure),
             "evidence": evidence_of(erasure),
-            "head": engine.head(),
+            "head": recording.head(),
         }
         return render(request, "anonymization/erasure_detail.html", context)
 
@@ -201,7 +202,7 @@ class ErasureJsonView(StaffPage):
 
     def get(self, request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
         erasure = get_object_or_404(Erasure, pk=pk)
-        head = engine.head()
+        head = recording.head()
         return JsonResponse(
             {
                 "ledger": erasure.entry.as_fields(),

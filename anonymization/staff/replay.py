@@ -7,8 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from anonymization import engine, outside, restoration
-from anonymization.ledger import BrokenChain
+from anonymization import restoration
+from anonymization.ledger import external_copy, recording
+from anonymization.ledger.chain import BrokenChain
 from anonymization.models import Door
 from anonymization.restoration import Standing
 from lib.pages import StaffPage
@@ -30,12 +31,12 @@ class ReplayView(StaffPage):
         return self._show()
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        requester = engine.Requester(Door.PAGE, self.staff)
+        requester = recording.Requester(Door.PAGE, self.staff)
         try:
             done = restoration.carry_out(restoration.plan(), requester=requester, within=WITHIN)
-        except engine.ErasureRefused as refusal:
+        except recording.ErasureRefused as refusal:
             return self._show(refusal=str(refusal), status=409)
-        except (restoration.NoCopy, BrokenChain, outside.Unreadable, OSError):
+        except (restoration.NoCopy, BrokenChain, external_copy.Unreadable, OSError):
             return self._show(status=409)
         if done:
             messages.success(request, _("The database ends where the outside copy does."))
@@ -47,12 +48,12 @@ class ReplayView(StaffPage):
         if standing in {Standing.BEHIND, Standing.FOREIGN}:
             try:
                 planned = restoration.plan()
-            except (BrokenChain, outside.Unreadable) as found:
+            except (BrokenChain, external_copy.Unreadable) as found:
                 standing, problem = Standing.FOREIGN, str(found)
         context = {
             "standing": standing.value,
             "plan": planned,
-            "kept": outside.file_of() is not None,
+            "kept": external_copy.file_of() is not None,
             "problem": problem,
             "refusal": refusal,
         }

@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from anonymization.replay_views import ReplayView
-from anonymization.views import ErasureJsonView, ErasureListView, ErasureView
+from anonymization.staff.erasures import ErasureJsonView, ErasureListView, ErasureView
+from anonymization.staff.replay import ReplayView
 
 urlpatterns = [
     path("erasures/", ErasureListView.as_view(), name="erasures"),

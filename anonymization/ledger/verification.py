@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.core.signing import BadSignature, Signer
 
-from anonymization.ledger import BrokenChain, Entry, Head, verify
+from anonymization.ledger.chain import BrokenChain, Entry, Head, verify
+from anonymization.ledger.external_copy import Contents
 from anonymization.models import Erasure
-from anonymization.outside import Contents
 
 _signer = Signer(salt="anonymization.ledger")
 
