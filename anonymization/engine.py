@@ -25,13 +25,13 @@ from anonymization.ledger.chain import Entry, Head, subject_of
 from anonymization.ledger.recording import (
     ErasureRefused,
     Requester,
-    _after_commit,
     announce,
     chain,
     erasing,
     head,
     lock_head,
     new_record,
+    seal_after_commit,
 )
 from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import Policy, registry
@@ -157,7 +157,7 @@ def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requ
             raise Overtaken(_("Another process has added to the ledger meanwhile. Nothing was changed."))
         record.take(entry)
         record.save(force_insert=True)
-        transaction.on_commit(lambda: _after_commit([record], seal=not sealed), robust=True)
+        transaction.on_commit(lambda: seal_after_commit([record], seal=not sealed), robust=True)
         return record
 
 

@@ -1,7 +1,8 @@
 """Appending records to the erasure ledger, and announcing them in its external copy.
 
 The head of the ledger is locked last and briefly: from ``chain`` to the commit. An intent is written to the external
-copy before the commit, its seal after it."""
+copy before the commit, its seal after it.
+"""
 
 from __future__ import annotations
 
@@ -178,10 +179,10 @@ def announce(
             _("The outside copy of the ledger can't be written. Nothing was erased.")
         ) from None
     # No partial: Django logs a failure by the function's name, which a partial lacks.
-    transaction.on_commit(lambda: _after_commit(records, files=files), robust=True)
+    transaction.on_commit(lambda: seal_after_commit(records, files=files), robust=True)
 
 
-def _after_commit(records: Sequence[Erasure], *, seal: bool = True, files: bool = True) -> None:
+def seal_after_commit(records: Sequence[Erasure], *, seal: bool = True, files: bool = True) -> None:
     """Seal the records outside, then delete the files; a seal that fails leaves the intent, which counts as much."""
     try:
         if seal:

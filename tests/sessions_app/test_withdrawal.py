@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import DatabaseError
 
 from anonymization import engine
 from anonymization.ledger import recording
@@ -104,7 +105,7 @@ def test_a_webchat_may_anonymize_at_once() -> None:
     assert not Session.objects.withdrawn().exists(), "nothing waits"
 
 
-@pytest.mark.parametrize("failure", [recording.LedgerUnavailable("full"), engine.DatabaseError("gone")])
+@pytest.mark.parametrize("failure", [recording.LedgerUnavailable("full"), DatabaseError("gone")])
 def test_a_withdrawal_holds_where_the_erasure_is_refused(
     failure: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
