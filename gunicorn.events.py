@@ -8,7 +8,7 @@ from runpy import run_path
 globals().update(run_path(str(Path(__file__).with_name("gunicorn.conf.py"))))
 our = globals()["our"]
 
-wsgi_app = "mluvii_gdpr.events"
+wsgi_app = "mluvii_gdpr.asgi"
 bind = f"{our['HOST']}:{our['EVENTS_PORT']}"
 worker_class = "asgi"
 workers = our["EVENTS_WORKERS"]

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from asgiref.sync import async_to_sync, sync_to_async
 
-from mluvii_gdpr.events import Events
+from mluvii_gdpr.streams.application import Events
 from sessions_app.streams import Event
 from tests.server import Server
 
@@ -79,7 +79,7 @@ def scenario(play: Callable[[Events], Awaitable[None]]) -> None:
         await play(Events())
 
     # It would be closed within the test's transaction.
-    with patch("mluvii_gdpr.hub.close_old_connections"):
+    with patch("mluvii_gdpr.streams.hub.close_old_connections"):
         async_to_sync(run)()
 
 

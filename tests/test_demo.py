@@ -21,9 +21,9 @@ from django.utils import timezone
 
 from anonymization.models import Erasure, FileDeletion
 from anonymization.storage import storage_problem
-from mluvii_gdpr.demo.build import Builder
-from mluvii_gdpr.demo.people import make_people
-from mluvii_gdpr.demo.staff import PASSWORD
+from demo.build import Builder
+from demo.people import make_people
+from demo.staff import PASSWORD
 from sessions_app.gate import chosen_form
 from sessions_app.matching import match_keys
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session, Status

@@ -26,6 +26,7 @@ READ = re.compile(r"""\b(?:variables\.\w+|required)\(\s*"([A-Z_]+)\"""")
 PLACES = (
     "anonymization",
     "lib",
+    "demo",
     "api",
     "bench",
     "bin",

@@ -37,7 +37,7 @@ EXCEPTIONS = {
     "sessions_app/conversation.py end_locked locked.*": "takes a LockedSession, which only the lock makes: mypy",
     "anonymization/engine.py _queue_files SQL on {}": "the engine itself; a queue of random names",
     "sessions_app/admin.py *Admin *Admin of a personal model": "read-only: the test below asks it",
-    "mluvii_gdpr/demo/build.py Builder.*": "made-up people, in a database that nobody uses yet",
+    "demo/build.py Builder.*": "made-up people, in a database that nobody uses yet",
     "anonymization/batch.py _erase part.rows().update()": "the engine, for many at once",
     "anonymization/batch.py _insert SQL on {}": "records of erasures",
     "anonymization/canary/planting.py plant *.update()": "the verifier's own guest",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mluvii_gdpr.events import Events
+from mluvii_gdpr.streams.application import Events
 from tests.events import Browser, scenario
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]

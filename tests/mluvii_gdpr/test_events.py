@@ -11,8 +11,8 @@ from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from mluvii_gdpr import events, hub
-from mluvii_gdpr.events import Events
+from mluvii_gdpr.streams import admission, application, hub
+from mluvii_gdpr.streams.application import Events
 from sessions_app import conversation, streams
 from sessions_app.models import Party, Session
 from tests.events import Browser, scenario, settle
@@ -197,7 +197,7 @@ def test_only_pages_of_ours_may_read_from_another_origin_and_only_staff_with_coo
 def test_streams_are_limited_by_room_and_by_process(
     room: str, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "PER_ROOM", 2)
+    monkeypatch.setattr(admission, "PER_ROOM", 2)
     settings.EVENTS_MAX_STREAMS = 3
     webchat = WebChatFactory()
     others = [submit(Client(), webchat, email=f"{n}@example.com").headers["Location"] for n in range(2)]
@@ -217,13 +217,13 @@ def test_streams_are_limited_by_room_and_by_process(
 
 
 def test_a_closed_installation_opens_no_stream(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "ledger_problems", lambda: ["ledger.behind"])
+    monkeypatch.setattr(admission, "ledger_problems", lambda: ["ledger.behind"])
     assert status_of(room) == 503
 
 
 def test_a_stream_shows_life_and_ends_by_itself(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "HEARTBEAT", 0.01)
-    monkeypatch.setattr(events, "LIFE", (0.05, 0.05))
+    monkeypatch.setattr(application, "HEARTBEAT", 0.01)
+    monkeypatch.setattr(application, "LIFE", (0.05, 0.05))
 
     async def play(app: Events) -> None:
         browser = await Browser(app, room).open()

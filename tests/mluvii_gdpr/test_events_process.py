@@ -10,9 +10,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from mluvii_gdpr import hub, readiness
-from mluvii_gdpr.events import Events
+from mluvii_gdpr import readiness
 from mluvii_gdpr.models import EventsProcess
+from mluvii_gdpr.streams import hub
+from mluvii_gdpr.streams.application import Events
 from tests.events import scenario
 
 pytestmark = pytest.mark.django_db

@@ -17,8 +17,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 
 from anonymization.storage import StorageUnavailable, mark_storage
-from mluvii_gdpr.demo.build import Builder
-from mluvii_gdpr.demo.staff import PASSWORD, STAFF
+from demo.build import Builder
+from demo.staff import PASSWORD, STAFF
 from sessions_app.models import Session
 from webchat.models import WebChat
 

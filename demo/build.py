@@ -26,12 +26,12 @@ from anonymization import engine
 from anonymization.ledger import recording
 from anonymization.models import Door
 from anonymization.storage import mark_storage
-from mluvii_gdpr.demo import consent, people
-from mluvii_gdpr.demo.conversations import DAYS, FEEDBACK, NOTES, Script, scripts
-from mluvii_gdpr.demo.files import make_file
-from mluvii_gdpr.demo.people import Person
-from mluvii_gdpr.demo.shops import BROWSERS, CAMPAIGNS, PAGES, REFERRERS, SHOPS, Shop
-from mluvii_gdpr.demo.staff import make_staff
+from demo import consent, people
+from demo.conversations import DAYS, FEEDBACK, NOTES, Script, scripts
+from demo.files import make_file
+from demo.people import Person
+from demo.shops import BROWSERS, CAMPAIGNS, PAGES, REFERRERS, SHOPS, Shop
+from demo.staff import make_staff
 from sessions_app.consent import record_withdrawal
 from sessions_app.gate import Entry, chosen_form
 from sessions_app.matching import match_keys

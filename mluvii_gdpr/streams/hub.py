@@ -108,9 +108,6 @@ class Hub:
         if not peers and isinstance(stream.watch, Watch):
             self._of_session.pop(stream.watch.session, None)
 
-    def count(self, session: int) -> int:
-        return len(self._of_session.get(session, ()))
-
     def wake(self, session: int) -> None:
         """Read the streams of a session at once, and those of the Live view soon."""
         self._wake_up(self._of_session.get(session, set()))
