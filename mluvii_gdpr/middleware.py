@@ -27,7 +27,7 @@ FRAMED = ("entry", "showroom")
 
 def _of_the_side(request: HttpRequest, template: str) -> str:
     """Return the template for the side that was asked; a visitor's page reads no cookie and leads to no staff page."""
-    return f"visitor/{template}" if request.path_info.startswith(VISITORS) else template
+    return f"visitor_errors/{template}" if request.path_info.startswith(VISITORS) else template
 
 
 class Devices:

@@ -26,7 +26,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 #: What is answered below the visitor's addresses when nothing is found there: never a way to the staff pages.
 VISITORS_404 = {
-    "/w/": "visitor/404.html",
+    "/w/": "visitor_errors/404.html",
     "/r/": "sessions_app/visitor/gone.html",
     "/c/": "sessions_app/visitor/nothing_stored.html",
 }

@@ -90,7 +90,7 @@ class AttachmentForm(forms.Form):
 
 
 class SignalForm(forms.Form):
-    """What static/look/call.js sends: a signal for the other side, or that it is connected and which it has read."""
+    """What static/conversation/call.js sends: a signal for the other side, or the last one it has read."""
 
     #: Never stored: what the other side has sent up to ``seen`` is needed no longer.
     CONNECTED = "connected"

@@ -27,7 +27,10 @@ def stream_address(request: HttpRequest, place: str) -> str:
 
 
 def is_fetched(request: HttpRequest) -> bool:
-    """Say whether static/look/composer.js sent the form. It reads errors from the page, and gets 204 instead of 302."""
+    """Return whether static/conversation/composer.js sent the form.
+
+    The script reads errors from the page, and gets 204 instead of 302.
+    """
     return request.headers.get("X-Fetched") == "1"
 
 

@@ -400,7 +400,7 @@ class Signal(models.Model):
     at = models.DateTimeField(_("sent at"), default=timezone.now)
     sender = models.CharField(_("sender"), max_length=10, choices=Party)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
-    #: JSON, as static/look/call.js wrote it for itself on the other side.
+    #: JSON, as static/conversation/call.js wrote it for itself on the other side.
     body = models.TextField(_("content"))
 
     class Meta:

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 class ConfirmSessionErasureView(ConfirmErasureView):
     model = Session
     permission_required = "sessions_app.anonymize_session"
-    template_name = "sessions_app/erasure/session_confirm.html"
+    template_name = "sessions_app/staff/erasures/session_confirm.html"
 
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
         return {"session": subject, "guest_goes_too": preview.counts.get(Guest._meta.label, 0)}
@@ -47,7 +47,7 @@ class ConfirmSessionErasureView(ConfirmErasureView):
 class ConfirmGuestErasureView(ConfirmErasureView):
     model = Guest
     permission_required = "sessions_app.anonymize_guest"
-    template_name = "sessions_app/erasure/guest_confirm.html"
+    template_name = "sessions_app/staff/erasures/guest_confirm.html"
 
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
         sessions = Session.objects.filter(guest=subject.pk).select_related("webchat")[:_NAMED]
@@ -135,7 +135,9 @@ class ConfirmSessionsErasureView(StaffPage):
             "count": len(open_ones),
             "lines": lines_of(open_ones, plan),
         }
-        return render(self.request, "sessions_app/erasure/sessions_confirm.html", context, status=status)
+        return render(
+            self.request, "sessions_app/staff/erasures/sessions_confirm.html", context, status=status
+        )
 
 
 def plan_of(sessions: list[Session]) -> Plan:
