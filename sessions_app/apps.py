@@ -10,6 +10,9 @@ class SessionsConfig(AppConfig):
     verbose_name = _("Sessions")
 
     def ready(self) -> None:
+        from sessions_app.figures import SessionFigures
         from sessions_app.rounding import register_sqlite_function
+        from webchat import figures
 
         connection_created.connect(register_sqlite_function, dispatch_uid="sessions_app.rounding")
+        figures.register(SessionFigures())

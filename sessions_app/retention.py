@@ -23,6 +23,7 @@ from anonymization.batch import erase_batch
 from anonymization.ledger.recording import Requester
 from anonymization.models import Door, Erasure
 from sessions_app.models import RetentionRun, Session, SessionQuerySet, Status, oldest_kept
+from webchat.figures import RetentionPreview
 from webchat.models import ConsentVersion, WebChat
 
 #: Sessions in one transaction: to begin with, and at most.
@@ -54,21 +55,12 @@ def expired(webchat: WebChat, *, days: int | None, on: date) -> SessionQuerySet:
     return sessions.none() if days is None else sessions.expired(days=days, on=on)
 
 
-@dataclass(frozen=True)
-class Preview:
-    """How many sessions a retention period takes with the next run, and how many more within seven days after it."""
-
-    days: int
-    now: int
-    week: int
-
-
-def preview(webchat: WebChat, *, days: int) -> Preview:
+def preview(webchat: WebChat, *, days: int) -> RetentionPreview:
     """Count what keeping sessions for so many days would take, of the sessions that exist. Changes nothing."""
     today = timezone.localdate()
     now = expired(webchat, days=days, on=today).count()
     week = expired(webchat, days=days, on=today + timedelta(days=7)).count()
-    return Preview(days=days, now=now, week=week - now)
+    return RetentionPreview(days=days, now=now, week=week - now)
 
 
 def webchats_with_retention() -> list[WebChat]:

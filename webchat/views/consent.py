@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib import messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from webchat import services
+from webchat import figures, services
 from webchat.comparison import differences
 from webchat.consent_html import DraftText
 from webchat.forms import ConsentForm, MenusForm, PreviewForm
@@ -28,14 +28,14 @@ class FormsPage(WebChatPage):
     any_permission: tuple[str, ...] = (MANAGE, PUBLISH)
     tab = "forms"
 
-    def versions(self) -> QuerySet[ConsentVersion]:
-        """Return the published versions with ``sessions``, how many sessions hold each.
-
-        A session holds at most one event of each kind, so that the events given are its number.
-        """
-        holding = Count("texts__events", filter=Q(texts__events__kind="given"))
-        versions = self.webchat.consent_versions.select_related("published_by").prefetch_related("texts")
-        return versions.annotate(sessions=holding).order_by("-number")
+    def versions(self, **chosen: Any) -> list[ConsentVersion]:
+        """Return the published versions, the newest first, with ``session_count``: how many sessions hold each."""
+        published = self.webchat.consent_versions.select_related("published_by").prefetch_related("texts")
+        versions = list(published.filter(**chosen).order_by("-number"))
+        holding = figures.holding(versions) if versions else {}
+        for version in versions:
+            version.session_count = holding.get(version.pk, 0)  # type: ignore[attr-defined]
+        return versions
 
     def show(
         self,
@@ -192,7 +192,9 @@ class VersionView(FormsPage):
     template_name = "webchat/consent_version.html"
 
     def get(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
-        version = get_object_or_404(self.versions(), number=number)
+        version = next(iter(self.versions(number=number)), None)
+        if version is None:
+            raise Http404
         version.webchat = self.webchat
         earlier = self.webchat.consent_versions.filter(number__lt=version.number)
         against = self._chosen(earlier)

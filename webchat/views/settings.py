@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.generic.edit import FormMixin, ProcessFormView
 
 from anonymization.storage import StorageUnavailable
-from webchat import services
+from webchat import figures, services
 from webchat.forms import GeneralForm, WebChatForm
 from webchat.models import WebChat
 from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
@@ -62,6 +62,11 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
     template_name = "webchat/webchat.html"
     form_class = GeneralForm
     tab = "general"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        days = self.webchat.retention_days
+        preview = figures.retention(self.webchat, days=days) if days else None
+        return super().get_context_data(retention=preview, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"instance": self.webchat}
