@@ -1,12 +1,35 @@
-"""Days of the installation's time zone."""
+"""Days of the installation's time zone, and the periods that erasures round them to."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, time
 
+from django.conf import settings
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 
 def start_of_day(day: date) -> datetime:
     """Return when a day begins: at midnight, or where the clocks skip it, at the first moment after."""
     return timezone.make_aware(datetime.combine(day, time.min))
+
+
+class RoundedDay(date):
+    """The first day of a period that a time was rounded to; settings.ERASURE_TIME_PRECISION is its length."""
+
+    def isoformat(self) -> str:
+        """Return the period by ISO 8601: 2026-11-25, 2026-W48 or 2026-11."""
+        precision: str = settings.ERASURE_TIME_PRECISION
+        return self.strftime({"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}[precision])
+
+    def in_words(self) -> str:
+        """Return the period in the reader's language, for example "November 2026"."""
+        if settings.ERASURE_TIME_PRECISION == "month":
+            return date_format(self, "YEAR_MONTH_FORMAT")
+        day = date_format(self, "SHORT_DATE_FORMAT")
+        return _("week of %(day)s") % {"day": day} if settings.ERASURE_TIME_PRECISION == "week" else day
+
+    @classmethod
+    def of(cls, day: date) -> RoundedDay:
+        return cls(day.year, day.month, day.day)

@@ -16,11 +16,14 @@ from django.contrib.humanize.templatetags.humanize import NaturalTimeFormatter
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
+
+from lib.days import RoundedDay
 
 ICONS_FILE = Path(__file__).resolve().parents[1] / "static" / "look" / "icons.svg"
 
@@ -52,10 +55,12 @@ def icon(name: str, css: str = "") -> SafeString:
 def moment(value: dt.datetime | dt.date | None, exact: bool = False) -> SafeString | str:
     """Return a ``<time>`` with the relative time as text and the exact one as title, or the other way round.
 
-    A plain date stays a day ("2 days ago"); nothing becomes a dash.
+    A plain date stays a day ("2 days ago"), a rounded one its period ("November 2026"); nothing becomes a dash.
     """
     if value is None:
         return "–"
+    if isinstance(value, RoundedDay):
+        return format_html('<time datetime="{}">{}</time>', value.isoformat(), value.in_words())
 
     precise, relative = _precise(value), _relative(value)
     text, title = (precise, relative) if exact else (relative, precise)
@@ -64,8 +69,9 @@ def moment(value: dt.datetime | dt.date | None, exact: bool = False) -> SafeStri
 
 def _precise(value: dt.datetime | dt.date) -> str:
     if not isinstance(value, dt.datetime):
-        return value.isoformat()
-    return timezone.localtime(value).strftime("%Y-%m-%d %H:%M %Z")
+        return date_format(value, "SHORT_DATE_FORMAT")
+    local = timezone.localtime(value)
+    return f"{date_format(local, 'SHORT_DATETIME_FORMAT')} {local:%Z}"
 
 
 def _relative(value: dt.datetime | dt.date) -> str:

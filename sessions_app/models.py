@@ -16,8 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from anonymization.models import Erasure
-from lib.days import start_of_day
-from sessions_app.rounding import RoundedDay
+from lib.days import RoundedDay, start_of_day
 from webchat.models import MAX_RETENTION_DAYS, ConsentText, WebChat
 
 

@@ -5,7 +5,7 @@ Django's ``Trunc`` is made for reading: it yields a local time without its zone,
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -58,18 +58,6 @@ class Band(Func):
 
 def _literal(minutes: int, vendor: str) -> str:
     return str(minutes * 60_000_000) if vendor == "sqlite" else f"interval '{minutes} minutes'"
-
-
-class RoundedDay(date):
-    """The first day of what a time was rounded to, said as that: 2026-11-25, 2026-W48 or 2026-11 (ISO 8601)."""
-
-    def isoformat(self) -> str:
-        precision: str = settings.ERASURE_TIME_PRECISION
-        return self.strftime({"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}[precision])
-
-    @classmethod
-    def of(cls, day: date) -> RoundedDay:
-        return cls(day.year, day.month, day.day)
 
 
 def start_of(precision: str, moment: datetime, zone: str) -> datetime:

@@ -9,8 +9,9 @@ from django import forms
 from django.conf import settings
 from django.template import Context, Template, TemplateSyntaxError
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
+from lib.days import RoundedDay
 from lib.look import icon_names
 from mluvii_gdpr.templatetags.look import MENU
 
@@ -77,7 +78,28 @@ def test_a_moment_is_relative_with_the_exact_time_as_title(ago, text):
     html = render("{% moment when %}", when=when)
 
     assert f">{text}</time>" in html
-    assert f'title="{timezone.localtime(when):%Y-%m-%d %H:%M %Z}"' in html
+    assert f'title="{timezone.localtime(when):%-d %b %Y, %H:%M %Z}"' in html
+
+
+@pytest.mark.parametrize(
+    ("language", "time", "day", "month", "week"),
+    [
+        ("en", "9 Mar 2026, 18:05 CET", "9 Mar 2026", "March 2026", "week of 9 Mar 2026"),
+        ("cs", "9. 3. 2026 18:05 CET", "9. 3. 2026", "březen 2026", "týden od 9. 3. 2026"),
+        ("de", "09.03.2026 18:05 CET", "09.03.2026", "März 2026", "Woche ab 09.03.2026"),
+        ("sk", "9. 3. 2026 18:05 CET", "9. 3. 2026", "marec 2026", "týždeň od 9. 3. 2026"),
+    ],
+)
+def test_times_are_written_as_the_reader_writes_them(language, time, day, month, week, settings):
+    when = dt.datetime(2026, 3, 9, 17, 5, tzinfo=dt.UTC)
+    known = RoundedDay(2026, 3, 9)
+    with translation.override(language):
+        assert f">{time}</time>" in render("{% moment when exact=True %}", when=when)
+        assert f">{day}</time>" in render("{% moment day exact=True %}", day=dt.date(2026, 3, 9))
+        for precision, text in (("month", month), ("week", week), ("day", day)):
+            settings.ERASURE_TIME_PRECISION = precision
+            for exact in (True, False):
+                assert f">{text}</time>" in render("{% moment day exact=exact %}", day=known, exact=exact)
 
 
 def test_a_moment_may_be_a_day_or_nothing():

@@ -204,15 +204,18 @@ def test_a_bad_id_is_not_found(log_in: LogIn, path: str, value: str) -> None:
     )
 
 
-@pytest.mark.parametrize(("precision", "said"), [("day", "%Y-%m-%d"), ("week", "%G-W%V"), ("month", "%Y-%m")])
+@pytest.mark.parametrize(
+    ("precision", "iso", "words"),
+    [("day", "%Y-%m-%d", "%-d %b %Y"), ("week", "%G-W%V", "week of %-d %b %Y"), ("month", "%Y-%m", "%B %Y")],
+)
 def test_an_anonymized_session_and_guest_show_what_was_rounded_to_and_no_false_time(
-    log_in: LogIn, settings: Any, precision: str, said: str
+    log_in: LogIn, settings: Any, precision: str, iso: str, words: str
 ) -> None:
     settings.ERASURE_TIME_PRECISION = precision
     session = SessionFactory(ended=True)
     pages = [f"/sessions/{session.pk}/", f"/guests/{session.guest_id}/", "/sessions/"]
     client = log_in("officer")
-    started = f"{timezone.localtime(session.created_at):%Y-%m-%d %H:%M}"
+    started = f"{timezone.localtime(session.created_at):%-d %b %Y, %H:%M}"
     for path in pages:
         assert started in client.get(path).content.decode()
 
@@ -222,8 +225,8 @@ def test_an_anonymized_session_and_guest_show_what_was_rounded_to_and_no_false_t
     midnight = timezone.localtime(session.created_at)
     for path in pages:
         html = client.get(path).content.decode()
-        assert f'<time datetime="{midnight:{said}}"' in html, path
-        assert f"{midnight:%Y-%m-%d} 00:00" not in html, path
+        assert f'<time datetime="{midnight:{iso}}">{midnight:{words}}</time>' in html, path
+        assert ", 00:00" not in html, path
     (row,) = rows_of(client.get("/sessions/export/"))
-    assert row["Started"] == f"{midnight:{said}}"
-    assert f"<dd>{midnight:{said}} (Chat)" in client.get(pages[0]).content.decode()
+    assert row["Started"] == f"{midnight:{iso}}"
+    assert f"{midnight:{words}}</time> (Chat)" in client.get(pages[0]).content.decode()

@@ -1,0 +1,1 @@
+"""Formats of dates where those of Django do not suit readers of this product."""
