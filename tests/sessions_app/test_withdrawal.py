@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 
 from anonymization import engine
 from anonymization.models import Asked, Door, Erasure
+from anonymization.storage import mark_storage
 from sessions_app import services
 from sessions_app.models import Guest, Party, Session
 from tests.database import digest, dump, media
@@ -54,6 +55,7 @@ def test_an_ended_conversation_keeps_its_end() -> None:
 def test_the_second_time_changes_nothing() -> None:
     session = SessionFactory()
     services.withdraw_consent(session)
+    mark_storage()
     before = digest()
     with pytest.raises(services.ConsentWithdrawn):
         services.withdraw_consent(session)
@@ -81,6 +83,7 @@ WRITERS: dict[str, Callable[[Session, User], Any]] = {
 def test_nothing_is_stored_with_it_any_more(name: str) -> None:
     session, operator = SessionFactory(), StaffFactory()
     services.withdraw_consent(session)
+    mark_storage()
     before = digest()
     with pytest.raises(services.ConsentWithdrawn):
         WRITERS[name](session, operator)
