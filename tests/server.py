@@ -35,12 +35,17 @@ class Server(NamedTuple):
 @contextmanager
 def served(folder: Path, *, config: str = "gunicorn.conf.py", **environment: str) -> Iterator[Server]:
     """Start gunicorn with one of our configurations on a free port, and stop it at the end."""
-    with socket.socket() as free:
+    with socket.socket() as free, socket.socket() as other:
         free.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
         server = Server(free.getsockname()[1], folder / f"said-{free.getsockname()[1]}.txt")
+        unused = str(other.getsockname()[1])
     command = [sys.executable, "-m", "gunicorn", "--config", config]
     port = str(server.port)
-    variables = os.environ | {"PORT": port, "EVENTS_PORT": port, "WEB_WORKERS": "1"} | environment
+    ports = (
+        {"PORT": unused, "EVENTS_PORT": port} if config == EVENTS else {"PORT": port, "EVENTS_PORT": unused}
+    )
+    variables = os.environ | ports | {"WEB_WORKERS": "1"} | environment
     alive = b"/events/livez" if config == EVENTS else b"/livez"
     with (
         server.said.open("wb") as output,

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from api import services
 from sessions_app.models import Session
-from tests.factories import SessionFactory, WebChatFactory
+from tests.factories import ApiClientFactory, SessionFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -21,9 +21,9 @@ Erase = Callable[[float, Model], None]
 
 
 @pytest.fixture
-def erase_at(make_api_client: Any, monkeypatch: pytest.MonkeyPatch) -> Erase:
+def erase_at(monkeypatch: pytest.MonkeyPatch) -> Erase:
     """Return a function that erases for one client at a second after the start."""
-    (client, _secret), start = make_api_client(), timezone.now()
+    client, start = ApiClientFactory(), timezone.now()
 
     def erase(second: float, subject: Model) -> None:
         monkeypatch.setattr(timezone, "now", lambda: start + timedelta(seconds=second))

@@ -31,7 +31,8 @@ def event_server(
 ) -> Iterator[Server]:
     """Serve the event streams of the test's database, at another origin than the pages."""
     folder = tmp_path_factory.mktemp("events")
-    with served(folder, config=EVENTS, **on_this_database(), EVENTS_ORIGINS=live_server.url) as server:
+    elsewhere = {"EVENTS_URL": "http://localhost/events/", "EVENTS_ORIGINS": live_server.url}
+    with served(folder, config=EVENTS, **on_this_database(), **elsewhere) as server:
         yield server
 
 

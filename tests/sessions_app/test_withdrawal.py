@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from anonymization import engine
 from anonymization.ledger import recording
 from anonymization.models import Asked, Door, Erasure
+from anonymization.storage import mark_storage
 from sessions_app import consent, conversation, lock
 from sessions_app.models import Guest, Party, Session
 from tests.database import digest, dump, media
@@ -83,6 +84,7 @@ WRITERS: dict[str, Callable[[Session, User], Any]] = {
 def test_nothing_is_stored_with_it_any_more(name: str) -> None:
     session, operator = SessionFactory(), StaffFactory()
     consent.withdraw_consent(session)
+    mark_storage()
     before = digest()
     with pytest.raises(lock.ConsentWithdrawn):
         WRITERS[name](session, operator)
