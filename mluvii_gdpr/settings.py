@@ -350,7 +350,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "mluvii_gdpr.staticfiles.ReadableStaticFilesStorage",
+        else "lib.static_files.ProductStaticFilesStorage",
         # They hold nothing secret, and the service's user must read what root has collected.
         "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },

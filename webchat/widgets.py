@@ -10,10 +10,11 @@ view passes them once for all editors of the page, and the template prints them 
 
     context["editor_media"] = editor_media(nonce=self.request.csp_nonce)
 
-    {{ editor_media.css }}                              in the head
-    {{ editor_media.importmap }}{{ editor_media.js }}   in the block "scripts", before any other module script
+    {{ editor_media.importmap }}   in the block "importmap", before the first module script of the page
+    {{ editor_media.css }}         in the block "head"
+    {{ editor_media.js }}          in the block "scripts"
 
-(or ``{{ editor_media }}`` at one place). Editors may stand in hidden tabs. No inline style is used.
+Editors may stand in hidden tabs. No inline style is used.
 """
 
 import json

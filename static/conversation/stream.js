@@ -5,79 +5,71 @@
 // "after" is the id of what the page shows. The browser comes back by itself where the stream ends; where the server
 // refuses it, we do, more and more seldom. "look" is called every few seconds while there is no stream; when the
 // promise that it returns fails too, the connection is lost.
-(() => {
-  // A stream ends every few minutes and is back at once: only a longer break is worth a look.
-  const OFTEN = 3000, SELDOM = 60000;
 
-  window.follow = (address, { after = "", credentials = false, on = {}, look, lost }) => {
-    let source, looking, coming, pause = OFTEN, wait = OFTEN;
+// A stream ends every few minutes and is back at once: only a longer break is worth a look.
+const OFTEN = 3000, SELDOM = 60000;
 
-    const lookLater = () => {
-      looking ??= setTimeout(async () => {
-        try {
-          await look();
-          pause = OFTEN;
-          lost(false);
-        } catch {
-          pause = Math.min(pause * 2, SELDOM);
-          lost(true);
-        }
-        if (!looking) return;
-        looking = undefined;
-        lookLater();
-      }, pause);
-    };
-    const lookNoMore = () => {
-      clearTimeout(looking);
-      looking = undefined;
-    };
-    const open = () => {
-      clearTimeout(coming);
-      source?.close();
-      const url = new URL(address, location.href);
-      if (after) url.searchParams.set("after", after);
-      source = new EventSource(url, { withCredentials: credentials });
-      source.addEventListener("open", () => {
-        lookNoMore();
-        pause = wait = OFTEN;
+export const follow = (address, { after = "", credentials = false, on = {}, look, lost }) => {
+  let source, looking, coming, pause = OFTEN, wait = OFTEN;
+
+  const lookLater = () => {
+    looking ??= setTimeout(async () => {
+      try {
+        await look();
+        pause = OFTEN;
         lost(false);
-      });
-      source.addEventListener("error", () => {
-        lookLater();
-        if (source.readyState !== EventSource.CLOSED) return;
-        wait = Math.min(wait * 2, SELDOM);
-        coming = setTimeout(open, wait);
-      });
-      for (const [name, act] of Object.entries(on)) {
-        source.addEventListener(name, (event) => {
-          after = event.lastEventId || after;
-          act(event.data);
-        });
+      } catch {
+        pause = Math.min(pause * 2, SELDOM);
+        lost(true);
       }
-    };
-    const offline = () => {
-      source.close();
-      lost(true);
+      if (!looking) return;
+      looking = undefined;
       lookLater();
-    };
-    const stop = () => {
-      source.close();
-      lookNoMore();
-      clearTimeout(coming);
-      removeEventListener("online", open);
-      removeEventListener("offline", offline);
-    };
-    addEventListener("online", open);
-    addEventListener("offline", offline);
-    open();
-    stop.isOpen = () => source.readyState === EventSource.OPEN;
-    return stop;
+    }, pause);
   };
-
-  // Returns a function that lets htmx fetch an element anew, and a promise of whether it could.
-  window.fetchAnew = (element) => () => new Promise((fetched, failed) => {
-    const end = (event) => (event.detail.xhr.status ? fetched() : failed());
-    element.addEventListener("htmx:afterRequest", end, { once: true });
-    element.dispatchEvent(new CustomEvent("refresh"));
-  });
-})();
+  const lookNoMore = () => {
+    clearTimeout(looking);
+    looking = undefined;
+  };
+  const open = () => {
+    clearTimeout(coming);
+    source?.close();
+    const url = new URL(address, location.href);
+    if (after) url.searchParams.set("after", after);
+    source = new EventSource(url, { withCredentials: credentials });
+    source.addEventListener("open", () => {
+      lookNoMore();
+      pause = wait = OFTEN;
+      lost(false);
+    });
+    source.addEventListener("error", () => {
+      lookLater();
+      if (source.readyState !== EventSource.CLOSED) return;
+      wait = Math.min(wait * 2, SELDOM);
+      coming = setTimeout(open, wait);
+    });
+    for (const [name, act] of Object.entries(on)) {
+      source.addEventListener(name, (event) => {
+        after = event.lastEventId || after;
+        act(event.data);
+      });
+    }
+  };
+  const offline = () => {
+    source.close();
+    lost(true);
+    lookLater();
+  };
+  const stop = () => {
+    source.close();
+    lookNoMore();
+    clearTimeout(coming);
+    removeEventListener("online", open);
+    removeEventListener("offline", offline);
+  };
+  addEventListener("online", open);
+  addEventListener("offline", offline);
+  open();
+  stop.isOpen = () => source.readyState === EventSource.OPEN;
+  return stop;
+};

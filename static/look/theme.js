@@ -1,4 +1,5 @@
 // Loaded early, so that no page flashes in the wrong colours. Without it the device's own choice counts.
+// It is a classic script, because a module runs after the first paint.
 (() => {
   const device = matchMedia("(prefers-color-scheme: dark)");
 
@@ -10,24 +11,32 @@
     }
   }
 
-  function apply() {
-    const chosen = choice();
+  function apply(chosen = choice()) {
     const dark = chosen === "dark" || (chosen === "auto" && device.matches);
     document.documentElement.dataset.bsTheme = dark ? "dark" : "light";
+    document.querySelectorAll("[data-theme-choice]").forEach((button) => {
+      button.setAttribute("aria-pressed", String(button.dataset.themeChoice === chosen));
+    });
   }
 
-  device.addEventListener("change", apply);
-  addEventListener("storage", apply);
+  function choose(name) {
+    try {
+      localStorage.setItem("theme", name);
+    } catch {
+      // Storage is closed: the choice lasts as long as the page.
+    }
+    apply(name);
+  }
+
+  device.addEventListener("change", () => apply());
+  addEventListener("storage", () => apply());
   apply();
-  window.theme = {
-    choice,
-    choose(name) {
-      try {
-        localStorage.setItem("theme", name);
-      } catch {
-        // Storage is closed: the choice cannot be kept.
-      }
-      apply();
-    },
-  };
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll("[data-theme-switch]").forEach((element) => { element.hidden = false; });
+    apply();
+  });
+  document.addEventListener("click", ({ target }) => {
+    const button = target.closest("[data-theme-choice]");
+    if (button) choose(button.dataset.themeChoice);
+  });
 })();

@@ -1,49 +1,51 @@
 // Keeps the Live view up to date: events only say that something has changed, htmx fetches the rows. A new visitor shows
 // in the title and, if wanted, sounds; a browser plays a sound only after somebody has pressed something.
-(() => {
-  const live = document.getElementById("live");
-  const lostNotice = document.querySelector("[data-lost]"), sound = document.getElementById("sound");
-  const title = document.title;
-  const look = window.fetchAnew(live);
-  const waiting = () => live.querySelector("[data-waiting]").dataset.waiting.split(" ").filter(Boolean);
-  let known = new Set(waiting()), audio;
+import { announce } from "../conversation/announce.js";
+import { follow } from "../conversation/stream.js";
+import { refetching } from "./refetching.js";
 
-  const beep = () => {
-    const tone = audio.createOscillator(), volume = audio.createGain();
-    tone.frequency.value = 660;
-    volume.gain.setValueAtTime(0.15, audio.currentTime);
-    volume.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.4);
-    tone.connect(volume).connect(audio.destination);
-    tone.start();
-    tone.stop(audio.currentTime + 0.4);
-  };
-  const isOn = () => sound.getAttribute("aria-pressed") === "true";
-  sound.hidden = !window.AudioContext;
-  sound.addEventListener("click", () => {
-    sound.setAttribute("aria-pressed", String(!isOn()));
-    if (!isOn()) return;
-    audio ??= new AudioContext();
-    audio.resume();
-    beep();
-  });
+const live = document.getElementById("live");
+const lostNotice = document.querySelector("[data-lost]"), sound = document.getElementById("sound");
+const title = document.title;
+const look = refetching(live);
+const waiting = () => live.querySelector("[data-waiting]").dataset.waiting.split(" ").filter(Boolean);
+let known = new Set(waiting()), audio;
 
-  const tell = () => {
-    const now = waiting();
-    document.title = now.length ? `(${now.length}) ${title}` : title;
-    if (now.some((id) => !known.has(id))) {
-      window.announce(live.dataset.arrived);
-      if (isOn()) beep();
-    }
-    known = new Set(now);
-  };
-  tell();
-  live.addEventListener("htmx:afterSwap", tell);
+const beep = () => {
+  const tone = audio.createOscillator(), volume = audio.createGain();
+  tone.frequency.value = 660;
+  volume.gain.setValueAtTime(0.15, audio.currentTime);
+  volume.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.4);
+  tone.connect(volume).connect(audio.destination);
+  tone.start();
+  tone.stop(audio.currentTime + 0.4);
+};
+const isOn = () => sound.getAttribute("aria-pressed") === "true";
+sound.hidden = !window.AudioContext;
+sound.addEventListener("click", () => {
+  sound.setAttribute("aria-pressed", String(!isOn()));
+  if (!isOn()) return;
+  audio ??= new AudioContext();
+  audio.resume();
+  beep();
+});
 
-  window.follow(live.dataset.stream, {
-    after: live.dataset.after,
-    credentials: true,
-    look,
-    lost: (isLost) => { lostNotice.hidden = !isLost; },
-    on: { changed: () => look().catch(() => {}), denied: () => location.reload() },
-  });
-})();
+const tell = () => {
+  const now = waiting();
+  document.title = now.length ? `(${now.length}) ${title}` : title;
+  if (now.some((id) => !known.has(id))) {
+    announce(live.dataset.arrived);
+    if (isOn()) beep();
+  }
+  known = new Set(now);
+};
+tell();
+live.addEventListener("htmx:afterSwap", tell);
+
+follow(live.dataset.stream, {
+  after: live.dataset.after,
+  credentials: true,
+  look,
+  lost: (isLost) => { lostNotice.hidden = !isLost; },
+  on: { changed: () => look().catch(() => {}), denied: () => location.reload() },
+});

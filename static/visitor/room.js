@@ -1,90 +1,89 @@
 // Keeps the conversation up to date without losing what is being typed. Without this script a frame reloads itself.
-(() => {
-  const box = document.getElementById("conversation");
-  if (!box) return;
-  const lostNotice = document.querySelector("[data-lost]");
-  const lines = () => box.querySelector("#lines");
-  const fragment = (html) => document.createRange().createContextualFragment(html);
-  const toEnd = () => { box.scrollTop = box.scrollHeight; };
-  box.hidden = false;
-  toEnd();
+import { follow } from "../conversation/stream.js";
 
-  // Whoever reads further above is not pulled away; whoever reads the newest line goes on reading it.
-  const add = (html) => {
-    const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
-    const line = fragment(html).firstElementChild;
-    if (line.id && document.getElementById(line.id)) return;
-    box.querySelector("[data-empty]")?.remove();
-    box.querySelector(".transcript").append(line);
-    if (isAtEnd || line.matches(".visitor")) toEnd();
-  };
-  const tell = (name) => { document.dispatchEvent(new Event(name)); }; // for call.js
-  const waits = (isWaiting) => { box.querySelector("[data-waiting]").hidden = !isWaiting; };
+const box = document.getElementById("conversation");
+const lostNotice = document.querySelector("[data-lost]");
+const lines = () => box.querySelector("#lines");
+const fragment = (html) => document.createRange().createContextualFragment(html);
+const toEnd = () => { box.scrollTop = box.scrollHeight; };
+box.hidden = false;
+toEnd();
 
-  const isTyped = () => [...document.querySelectorAll("#write :is(textarea, input)")].some((field) => field.value.trim());
+// Whoever reads further above is not pulled away; whoever reads the newest line goes on reading it.
+const add = (html) => {
+  const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+  const line = fragment(html).firstElementChild;
+  if (line.id && document.getElementById(line.id)) return;
+  box.querySelector("[data-empty]")?.remove();
+  box.querySelector(".transcript").append(line);
+  if (isAtEnd || line.matches(".visitor")) toEnd();
+};
+const tell = (name) => { document.dispatchEvent(new Event(name)); }; // for call.js
+const waits = (isWaiting) => { box.querySelector("[data-waiting]").hidden = !isWaiting; };
 
-  // It is over: load what the room says now, unless something typed would be lost; then say it in place.
-  const end = (...said) => {
-    stop();
-    tell("call:over");
-    if (!isTyped()) return location.replace(box.dataset.room);
-    document.body.dataset.state = "ended"; // for frame.js
-    lostNotice.hidden = true;
-    lines().append(...said);
-    return toEnd();
-  };
-  // Nothing of an anonymized conversation stays on the page, but what its reader was about to say.
-  const erase = (notice) => {
-    stop();
-    tell("call:over");
-    lostNotice.hidden = true;
-    lines().replaceChildren(notice);
-    document.querySelector(".leave")?.remove();
-    document.querySelector("#write details").remove();
-    const text = document.querySelector("#write textarea");
-    text.readOnly = true;
-    if (text.value.trim()) document.querySelectorAll("#write :is(button, .hint)").forEach((part) => part.remove());
-    else document.getElementById("write").remove();
-  };
+const isTyped = () => [...document.querySelectorAll("#write :is(textarea, input)")].some((field) => field.value.trim());
 
-  // Asks the page, while the stream is away.
-  const look = async () => {
-    const response = await fetch(box.dataset.poll, { cache: "no-store", credentials: "omit" });
-    if (!response.ok && response.status !== 404) throw new Error(response.statusText);
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (response.status === 404) return erase(page.querySelector("h1"));
-    tell("call:signal");
-    const fetched = page.getElementById("lines");
-    if (fetched.dataset.state === "waiting" && lines().dataset.state === "active") tell("call:left");
-    if (fetched.dataset.state === "closed") return end(fetched.querySelector(".notice"));
-    if (fetched.innerHTML.trim() !== lines().innerHTML.trim()) {
-      lines().replaceWith(document.adoptNode(fetched));
-      toEnd();
-    }
-  };
+// It is over: load what the room says now, unless something typed would be lost; then say it in place.
+const end = (...said) => {
+  stop();
+  tell("call:over");
+  if (!isTyped()) return location.replace(box.dataset.room);
+  document.body.dataset.state = "ended"; // for frame.js
+  lostNotice.hidden = true;
+  lines().append(...said);
+  return toEnd();
+};
+// Nothing of an anonymized conversation stays on the page, but what its reader was about to say.
+const erase = (notice) => {
+  stop();
+  tell("call:over");
+  lostNotice.hidden = true;
+  lines().replaceChildren(notice);
+  document.querySelector(".leave")?.remove();
+  document.querySelector("#write details").remove();
+  const text = document.querySelector("#write textarea");
+  text.readOnly = true;
+  if (text.value.trim()) document.querySelectorAll("#write :is(button, .hint)").forEach((part) => part.remove());
+  else document.getElementById("write").remove();
+};
 
-  const stop = window.follow(box.dataset.stream, {
-    after: box.dataset.after,
-    look,
-    lost: (isLost) => { lostNotice.hidden = !isLost; },
-    on: {
-      line: add,
-      joined: (html) => { lines().dataset.state = "active"; waits(false); add(html); },
-      left: (html) => { lines().dataset.state = "waiting"; add(html); waits(true); tell("call:left"); },
-      signal: () => tell("call:signal"),
-      ended: (html) => end(fragment(html)),
-      erased: (html) => erase(fragment(html)),
-    },
-  });
+// Asks the page, while the stream is away.
+const look = async () => {
+  const response = await fetch(box.dataset.poll, { cache: "no-store", credentials: "omit" });
+  if (!response.ok && response.status !== 404) throw new Error(response.statusText);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (response.status === 404) return erase(page.querySelector("h1"));
+  tell("call:signal");
+  const fetched = page.getElementById("lines");
+  if (fetched.dataset.state === "waiting" && lines().dataset.state === "active") tell("call:left");
+  if (fetched.dataset.state === "closed") return end(fetched.querySelector(".notice"));
+  if (fetched.innerHTML.trim() !== lines().innerHTML.trim()) {
+    lines().replaceWith(document.adoptNode(fetched));
+    toEnd();
+  }
+};
 
-  // The stream brings what was sent here too; without it nobody wants to wait for the next look.
-  document.addEventListener("composer:sent", () => { if (!stop.isOpen()) look().catch(() => {}); });
-  // The room no longer takes anything: show the page that said so.
-  document.addEventListener("composer:refused", ({ detail: page }) => {
-    if (!page.querySelector(".room")) return erase(page.querySelector("h1"));
-    stop();
-    tell("call:over");
-    document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
-    document.querySelector(".leave")?.remove();
-  });
-})();
+const stop = follow(box.dataset.stream, {
+  after: box.dataset.after,
+  look,
+  lost: (isLost) => { lostNotice.hidden = !isLost; },
+  on: {
+    line: add,
+    joined: (html) => { lines().dataset.state = "active"; waits(false); add(html); },
+    left: (html) => { lines().dataset.state = "waiting"; add(html); waits(true); tell("call:left"); },
+    signal: () => tell("call:signal"),
+    ended: (html) => end(fragment(html)),
+    erased: (html) => erase(fragment(html)),
+  },
+});
+
+// The stream brings what was sent here too; without it nobody wants to wait for the next look.
+document.addEventListener("composer:sent", () => { if (!stop.isOpen()) look().catch(() => {}); });
+// The room no longer takes anything: show the page that said so.
+document.addEventListener("composer:refused", ({ detail: page }) => {
+  if (!page.querySelector(".room")) return erase(page.querySelector("h1"));
+  stop();
+  tell("call:over");
+  document.querySelector("main").replaceWith(document.adoptNode(page.querySelector("main")));
+  document.querySelector(".leave")?.remove();
+});

@@ -1,13 +1,11 @@
 // The preview of the button follows what is typed and chosen; without this script it shows what is stored.
-(() => {
-  const root = document.getElementById("button-preview").shadowRoot;
-  const button = root?.querySelector("button");
-  document.addEventListener("input", ({ target }) => {
-    if (!button) return;
-    if ("previewPosition" in target.dataset) root.querySelector("div").className = target.value;
-    if ("previewText" in target.dataset) {
-      button.textContent = target.value.trim() || target.dataset.previewText;
-      button.className = `button ${target.name.split("_")[0]}`;
-    }
-  });
-})();
+const root = document.getElementById("button-preview").shadowRoot;
+const button = root?.querySelector("button");
+document.addEventListener("input", ({ target }) => {
+  if (!button) return;
+  if ("previewPosition" in target.dataset) root.querySelector("div").className = target.value;
+  if ("previewText" in target.dataset) {
+    button.textContent = target.value.trim() || target.dataset.previewText;
+    button.className = `button ${target.name.split("_")[0]}`;
+  }
+});

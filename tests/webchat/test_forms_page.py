@@ -40,6 +40,14 @@ def test_the_menus_have_one_button(log_in):
     assert page.index('href="#versions"') < page.index('id="consent-editor"')
 
 
+def test_the_import_map_of_the_editor_precedes_every_module(log_in):
+    page = log_in("administrator").get(url(make_webchat())).content.decode()
+
+    # Browsers without support for several import maps ignore one that comes after a module.
+    assert page.count('type="importmap"') == 1
+    assert page.index('type="importmap"') < page.index('type="module"')
+
+
 @pytest.mark.parametrize("menu", ["entry_form", "showroom_form"])
 def test_gdpr_is_refused_while_nothing_is_published(log_in, menu):
     webchat = WebChatFactory(published=[], entry_form="none", showroom_form="none")

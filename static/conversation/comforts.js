@@ -1,0 +1,28 @@
+// Copies a link and prints the page; both can be done without this script.
+import { announce } from "./announce.js";
+
+// Shows the buttons that need this script. A page that swaps a part in calls it for that part.
+export const showComforts = (root = document) => {
+  const show = (selector) => root.querySelectorAll(selector).forEach((button) => { button.hidden = false; });
+  show("[data-print]");
+  // Only a page of a secure address may write to the clipboard.
+  if (navigator.clipboard) show("[data-copy]");
+};
+
+const copy = async (button) => {
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+  } catch {
+    return; // refused in a frame: the text itself is shown next to the button
+  }
+  button.classList.add("copied");
+  announce(button.dataset.copied);
+  setTimeout(() => button.classList.remove("copied"), 1500);
+};
+
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("button");
+  if (button && "print" in button.dataset) window.print();
+  if (button && "copy" in button.dataset) copy(button);
+});
+showComforts();

@@ -1,0 +1,6 @@
+// Returns a function that lets htmx fetch an element again. It returns a promise, which fails when no answer came.
+export const refetching = (element) => () => new Promise((fetched, failed) => {
+  const end = (event) => (event.detail.xhr.status ? fetched() : failed());
+  element.addEventListener("htmx:afterRequest", end, { once: true });
+  element.dispatchEvent(new CustomEvent("refresh"));
+});
