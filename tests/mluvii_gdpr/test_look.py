@@ -15,8 +15,13 @@ from lib.days import RoundedDay
 from lib.look import icon_names
 from mluvii_gdpr.templatetags.look import MENU
 
+ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted(Path(settings.BASE_DIR, "templates").rglob("*.html"))
 STYLES = sorted(Path(settings.BASE_DIR, "static").rglob("*.css"))
+#: consent-editor.css styles what a package writes.
+OWN_STYLES = [path for path in STYLES if path.name not in {"tabler.min.css", "consent-editor.css"}]
+#: A class that a template puts together: alert-{{ message.level_tag }}
+COMPOSED_CLASSES = {"alert-error"}
 
 
 class PersonForm(forms.Form):
@@ -57,6 +62,33 @@ def test_a_style_sheet_loads_nothing_from_elsewhere(path):
 
     assert not re.search(r"""url\(\s*+["']?+(?!data:)""", text)
     assert "sourceMappingURL" not in text
+
+
+def sources() -> str:
+    """Return the text of all templates, scripts and Python modules of the product."""
+    folders = [
+        "templates",
+        "static",
+        *(app for app in settings.INSTALLED_APPS if (ROOT / app).is_dir()),
+        "lib",
+    ]
+    paths = [path for folder in [*folders, "mluvii_gdpr"] for path in (ROOT / folder).rglob("*")]
+    return "\n".join(path.read_text() for path in paths if path.suffix in {".html", ".js", ".py"})
+
+
+def test_every_icon_is_used():
+    text = sources()
+
+    assert {name for name in icon_names() if not re.search(rf"""["']{name}["']""", text)} == set()
+
+
+@pytest.mark.parametrize("path", OWN_STYLES, ids=lambda path: path.name)
+def test_every_class_of_a_style_sheet_is_used(path):
+    css = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+    selectors = " ".join(re.findall(r"([^{}]*)\{", css))
+    words = set(re.findall(r"[\w-]+", sources()))
+
+    assert set(re.findall(r"\.([A-Za-z_][\w-]*)", selectors)) - words - COMPOSED_CLASSES == set()
 
 
 @pytest.mark.parametrize("entry", [entry for entries in MENU.values() for entry in entries])
