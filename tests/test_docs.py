@@ -157,9 +157,24 @@ def test_named_files_exist(path: Path) -> None:
     named |= set(re.findall(r"`([\w.-]+\.(?:py|md|txt|toml))`", text)) - {
         "erasure.py",
         "models.py",
-        "services.py",
+        "urls.py",
     }
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_named_functions_exist(name: str) -> None:
+    """A name such as `gate.start_session` is that of a module, or a class, and of what it defines."""
+    sources = [path for place in PLACES for path in (ROOT / place).rglob("*.py")]
+    missing = []
+    for owner, what in re.findall(r"`(?:\w+\.)*(\w+)\.(\w+)`", (ROOT / name).read_text()):
+        if what in {"py", "md", "com"} or (ROOT / owner).is_dir():  # a file, a host, a permission of an app
+            continue
+        of_module = [path.read_text() for path in sources if path.stem == owner]
+        of_class = [text for path in sources if f"class {owner}(" in (text := path.read_text())]
+        if not re.search(rf"^ *(?:def|class) {what}\b", "\n".join(of_module or of_class), re.MULTILINE):
+            missing.append(f"{owner}.{what}")
+    assert missing == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)

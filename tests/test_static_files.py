@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage
 
-from lib.static_files import ModuleStaticFilesStorage
+from lib.static_files import ProductStaticFilesStorage
 
 pytestmark = pytest.mark.any_database
 
@@ -31,7 +31,7 @@ def collected(tmp_path_factory):
     """Return a storage with our static files, processed as ``collectstatic`` does with DEBUG off."""
     folder = tmp_path_factory.mktemp("static")
     shutil.copytree(STATIC, folder, dirs_exist_ok=True)
-    storage = ModuleStaticFilesStorage(location=folder)
+    storage = ProductStaticFilesStorage(location=folder)
     source = FileSystemStorage(location=STATIC)
     names = [path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*") if path.is_file()]
     processed = storage.post_process({name: (source, name) for name in names})
