@@ -41,7 +41,7 @@ def test_the_menus_have_one_button(log_in):
 
 
 def test_the_import_map_of_the_editor_precedes_every_module(log_in):
-    page = log_in("administrator").get(url(make_webchat())).content.decode()
+    page = log_in("administrator").get(url(WebChatFactory())).content.decode()
 
     # Browsers without support for several import maps ignore one that comes after a module.
     assert page.count('type="importmap"') == 1
