@@ -37,3 +37,8 @@ def close_files(response: Any) -> None:
     """Close the files of a download; ``close`` would also end the test's database connection."""
     for closer in response._resource_closers:
         closer()
+
+
+def compact(response: Any) -> str:
+    """Return the page on one line, with no blank next to a tag: a template may break its lines anywhere."""
+    return re.sub(r"\s*([<>])\s*", r"\1", " ".join(response.content.decode().split()))

@@ -18,6 +18,14 @@ from mluvii_gdpr.templatetags.look import MENU
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted(Path(settings.BASE_DIR, "templates").rglob("*.html"))
 STYLES = sorted(Path(settings.BASE_DIR, "static").rglob("*.css"))
+#: Templates whose long lines cannot be broken: the first one shows parts of words.
+ONE_LINE = {
+    "webchat/parts/diff_lines.html",
+    *(
+        f"sessions_app/staff/{name}.html"
+        for name in ["columns", "guest", "session_list", "session_rows", "table"]
+    ),
+}
 #: consent-editor.css styles what a package writes.
 OWN_STYLES = [path for path in STYLES if path.name not in {"tabler.min.css", "consent-editor.css"}]
 #: A class that a template puts together: alert-{{ message.level_tag }}
@@ -80,6 +88,17 @@ def test_every_icon_is_used():
     text = sources()
 
     assert {name for name in icon_names() if not re.search(rf"""["']{name}["']""", text)} == set()
+
+
+def test_lines_of_templates_are_short():
+    """A long line in a template hides what it does; where a blank would show, it stays one line."""
+    long = {
+        path.relative_to(ROOT / "templates").as_posix()
+        for path in TEMPLATES
+        if any(len(line) > 120 for line in path.read_text().splitlines())
+    }
+
+    assert long - ONE_LINE == set()
 
 
 @pytest.mark.parametrize("path", OWN_STYLES, ids=lambda path: path.name)

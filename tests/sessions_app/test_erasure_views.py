@@ -30,7 +30,7 @@ from tests.factories import (
     StaffFactory,
     WebChatFactory,
 )
-from tests.pages import LogIn
+from tests.pages import LogIn, compact
 from tests.sessions_app.staff.rows import make_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
@@ -78,7 +78,7 @@ def test_page_of_a_guest_says_how_many_sessions_it_does_not_list(
 ) -> None:
     guest = SessionFactory().guest
     make_rows(WebChatFactory(), count - 1, guest=guest)
-    html = support.get(f"/guests/{guest.pk}/anonymize/").content.decode()
+    html = compact(support.get(f"/guests/{guest.pk}/anonymize/"))
     assert len(re.findall(r'<div><a href="/sessions/\d+/">', html)) == listed
     assert re.findall(rf'<a href="/guests/{guest.pk}/">(and .* more)</a>', html) == ([more] if more else [])
     crumbs = '<a href="/guests/find/">Find a person</a>'
@@ -88,7 +88,7 @@ def test_page_of_a_guest_says_how_many_sessions_it_does_not_list(
 def test_sessions_to_compare_open_beside_the_chosen_ones(support: Client) -> None:
     """The page answers a POST and is kept nowhere: a browser that leaves it can't come back."""
     session = SessionFactory()
-    html = support.post("/sessions/anonymize/", {"session": [session.pk]}).content.decode()
+    html = compact(support.post("/sessions/anonymize/", {"session": [session.pk]}))
     assert f'<a href="/sessions/{session.pk}/" target="_blank" rel="noopener">' in html
     assert "opens in a new tab" in html
 
@@ -226,7 +226,7 @@ def test_several_are_shown_then_erased_each_with_a_record(support: Client) -> No
     chosen = {"session": [session.pk for session in sessions[:2]], "query": "channel=chat&after=x"}
     page = support.post("/sessions/anonymize/", chosen)
     assert page.status_code == 200
-    html = page.content.decode()
+    html = compact(page)
     assert "Anonymize 2 sessions for good" in html
     assert re.search(r"<button [^>]*btn-danger[^>]*>.*?Anonymize 2 sessions</button>", html)
     lines = {str(line["title"]): line for line in page.context["lines"]}

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from sessions_app.models import Party, Session, Status
 from tests.factories import SessionFactory, StaffFactory
-from tests.pages import LogIn
+from tests.pages import LogIn, compact
 
 pytestmark = pytest.mark.django_db
 ACTS = ("accept", "answer", "files", "note", "end")
@@ -48,7 +48,7 @@ def test_taking_a_conversation(log_in: LogIn) -> None:
 def test_taking_a_conversation_keeps_the_answer_that_was_begun(log_in: LogIn) -> None:
     session = SessionFactory()
     client = log_in("operator")
-    page = client.get(f"/sessions/{session.pk}/").content.decode()
+    page = compact(client.get(f"/sessions/{session.pk}/"))
     assert f'form="answer" formaction="/sessions/{session.pk}/accept/' in page
     assert '<form id="answer"' in page
 
