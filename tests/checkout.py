@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # What finds out where it is must be a copy; all else is linked.
 _COPIED = ["mluvii_gdpr", "bin", "manage.py", "gunicorn.conf.py", "gunicorn.events.py"]
-_LINKED = ["anonymization", "api", "webchat", "sessions_app", "locale", "static", "templates"]
+_LINKED = ["lib", "demo", "anonymization", "api", "webchat", "sessions_app", "locale", "static", "templates"]
 # Those of the network do nothing.
 _PROGRAMS = {
     "python": f'exec {sys.executable} "$@"',

@@ -229,4 +229,4 @@ def test_an_anonymized_session_and_guest_show_what_was_rounded_to_and_no_false_t
         assert ", 00:00" not in html, path
     (row,) = rows_of(client.get("/sessions/export/"))
     assert row["Started"] == f"{midnight:{iso}}"
-    assert f"{midnight:{words}}</time> (Chat)" in compact(client.get(pages[0]))
+    assert f"{midnight:{words}}</time>(Chat)" in compact(client.get(pages[0]))
