@@ -5,7 +5,8 @@
 Both databases are on one server and are measured in one run: each has a process of its own that asks the pages
 through Django's test client, and the two take turns, page by page, in a rotating order. Prints a table of medians
 of the server's time; a page passes when the large one takes at most 1.3 times the small one's, in all and in the
-database (there with 1 ms of grace), and at most 12 queries. Exit code 1 when one fails.
+database (there with 1 ms of grace), and at most 12 queries. The table of 50 rows alone is compared with a plain
+template loop over the same rows, in turns too: it takes at most twice as long. Exit code 1 when one fails.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ PAGES = {
     "detail": "Session detail",
 }
 MAX_RATIO, MAX_QUERIES = 1.3, 12
+#: How much longer the rows of the Sessions table may take than the same rows in a plain template loop.
+MAX_TO_PLAIN = 2.0
+#: The goal for the first page, on an idle machine.
+GOAL_MS = 25
 VARIANTS = 7
 # What the server would have on a machine of its own; the default of 128 MB is that of a laptop.
 SERVER_SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "synchronous_commit": "off"}
@@ -145,6 +150,28 @@ def print_table(results: dict[str, dict[str, Any]], *, small: int, large: int) -
     return all(passes)
 
 
+def compare_with_plain(worker: Worker, *, repeat: int) -> tuple[float, float]:
+    """Return the medians in milliseconds of the table's rows and of a plain template loop over them."""
+    times: dict[str, list[float]] = {"rows": [], "plain": []}
+    for turn in range(-VARIANTS, repeat):
+        for page in ("rows", "plain") if turn % 2 else ("plain", "rows"):
+            answer = worker.measure(page, 0)
+            if turn >= 0:
+                times[page].append(answer["ms"])
+    return statistics.median(times["rows"]), statistics.median(times["plain"])
+
+
+def print_rows(rows: float, plain: float, *, first_page: float) -> bool:
+    """Print the ratio of the rows and the time of the first page; return whether the ratio passes."""
+    passed = rows <= MAX_TO_PLAIN * plain
+    print(
+        f"50 rows: {rows:.1f} ms, in a plain template loop {plain:.1f} ms, ratio {rows / plain:.2f} "
+        f"(at most {MAX_TO_PLAIN}): {'PASS' if passed else 'FAIL'}"
+    )
+    print(f"First page: {first_page:.1f} ms (goal on an idle machine: at most {GOAL_MS} ms)\n")
+    return passed
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--small", type=int, default=10_000)
@@ -162,10 +189,15 @@ def main() -> int:
                 for worker in (few, many):
                     print(worker.answer()["ready"], file=sys.stderr)
                 results = compare([few, many], repeat=options.repeat)
+                rows, plain = compare_with_plain(many, repeat=options.repeat)
         finally:
             for name in names:
                 drop_database(url, name)
-    return 0 if print_table(results, small=options.small, large=options.large) else 1
+    passed = [
+        print_table(results, small=options.small, large=options.large),
+        print_rows(rows, plain, first_page=results["first"]["ms"][1]),
+    ]
+    return 0 if all(passed) else 1
 
 
 if __name__ == "__main__":

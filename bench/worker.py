@@ -17,15 +17,33 @@ from django.contrib.auth.models import Group, User  # noqa: E402  Django has to 
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.http import HttpResponse  # noqa: E402
+from django.template import engines  # noqa: E402
+from django.template.loader import render_to_string  # noqa: E402
 from django.test import Client, override_settings  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 
 from bench.load import DAY, SENTENCE, WITH_MESSAGES, load  # noqa: E402
 from sessions_app.models import Session  # noqa: E402
-from sessions_app.staff.paging import PAGE_SIZE, Position  # noqa: E402
+from sessions_app.staff.columns import COLUMNS  # noqa: E402
+from sessions_app.staff.paging import PAGE_SIZE, Position, page_by_key  # noqa: E402
+from sessions_app.staff.table import SessionTable, with_row_data  # noqa: E402
 from webchat.models import WebChat  # noqa: E402
 
 DEPTH = 10_000
+#: The default columns as anybody would write them first, with the same links, badges and times.
+PLAIN = """{% for session in sessions %}<tr role="row">
+<td role="cell"><a href="{{ session.get_absolute_url }}">{{ session.pk }}</a></td>
+<td role="cell">{% moment session.started %}</td>
+<td role="cell">{{ session.webchat.name }}</td>
+<td role="cell">{{ session.get_channel_display }}</td>
+<td role="cell">{% status_badge session.status session.get_status_display %}</td>
+<td role="cell">{% for event in session.consent_events.all %}{% if event.kind == "given" %}
+<a href="{{ event.text.get_absolute_url }}">v{{ event.text.version.number }} {{ event.text.language }}</a>
+{% endif %}{% endfor %}</td>
+<td role="cell">{% if session.guest %}<a href="{{ session.guest.get_absolute_url }}">{{ session.guest.pk }}</a>
+{% endif %}</td>
+<td role="cell">{{ session.entered_name }}</td><td role="cell">{{ session.entered_email }}</td>
+</tr>{% endfor %}"""
 
 
 def prepare(sessions: int) -> Client:
@@ -49,10 +67,18 @@ class Pages:
         # As deep as the table goes, a few pages from its end at most.
         self.depth = min(DEPTH, sessions // PAGE_SIZE * 3 // 4)
         self.rarest = WebChat.objects.order_by("-pk")[0].pk
+        self.rows = page_by_key(with_row_data(Session.objects.all())).rows
+        self.plain = engines["django"].from_string(PLAIN)
         self.keys = [str(Position.of(self._at((self.depth + n) * PAGE_SIZE - 1))) for n in range(7)]
 
     def _at(self, offset: int) -> Session:
         return Session.objects.order_by("-created_at", "-id").only("created_at")[offset]
+
+    def render_rows(self) -> HttpResponse:
+        """Return the table of the first page alone, with the columns that are shown by default."""
+        shown = [name for name, column in COLUMNS.items() if column.default]
+        table = SessionTable(self.rows, columns=shown, sees_people=True)
+        return HttpResponse(render_to_string("sessions_app/staff/table.html", {"table": table}))
 
     def note(self, page: str) -> str:
         return f" ({self.depth:,} pages)" if page == "deep" else ""
@@ -69,6 +95,8 @@ class Pages:
             "version": lambda: get("/sessions/", {"version": 1}),
             "find": lambda: post("/guests/find/", {"email": f"guest.{step // 2 + 1}@example.com"}),
             "detail": lambda: get(f"/sessions/{detail}/"),
+            "rows": self.render_rows,
+            "plain": lambda: HttpResponse(self.plain.render({"sessions": self.rows})),
         }[page]  # type: ignore[return-value]
 
 

@@ -78,7 +78,6 @@ INSTALLED_APPS = [
     "django_filters",
     "django_htmx",
     "django_prose_editor",
-    "django_tables2",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "rest_framework",

@@ -1,26 +1,229 @@
-"""The columns of the Sessions table that a member of staff has chosen; kept in their log-in session."""
+"""The columns of the Sessions table. COLUMNS is the only list of them; a new column is one line there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
-from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from sessions_app.staff.table import COLUMNS, DEFAULT_COLUMNS
+from lib.look import moment, status_badge
+from sessions_app.models import Channel, ConsentEvent, Session, Status
 
-_KEY = "sessions_columns"
-
-
-def chosen_columns(request: HttpRequest) -> list[str]:
-    """Return the chosen columns in the table's order, whatever the log-in session holds."""
-    stored = request.session.get(_KEY)
-    chosen = stored if isinstance(stored, list) else []
-    return [name for name in COLUMNS if name in chosen] or DEFAULT_COLUMNS
-
-
-def choose_columns(request: HttpRequest, names: Iterable[str]) -> None:
-    request.session[_KEY] = list(names)
+_NOTHING = "–"
 
 
-def forget_columns(request: HttpRequest) -> None:
-    request.session.pop(_KEY, None)
+@dataclass(frozen=True)
+class Column:
+    """One column: what a page shows in its cells and what a file holds.
+
+    A ``personal`` column tells who somebody is. Its cells are masked for staff who may not see people.
+    A ``default`` column is shown until a member of staff chooses others.
+    """
+
+    name: str
+    label: str | Promise
+    css: str
+    cell: Callable[[Session], str]
+    value: Callable[[Session], str | int]
+    personal: bool = False
+    default: bool = False
+
+
+def readable_duration(duration: timedelta | None) -> str:
+    """Return a duration as ``1 h 2 min`` or ``2 min 3 s``, in symbols that all languages share.
+
+    Without a duration the text is empty.
+    """
+    if duration is None:
+        return ""
+    hours, minutes, seconds = _parts(duration)
+    parts = [f"{hours} h"] if hours else []
+    parts += [f"{minutes} min"] if minutes else []
+    parts += [f"{seconds} s"] if not hours and (seconds or not minutes) else []
+    return " ".join(parts)
+
+
+def _parts(duration: timedelta) -> tuple[int, int, int]:
+    """Return hours, minutes and seconds."""
+    minutes, seconds = divmod(int(duration.total_seconds()), 60)
+    return minutes // 60, minutes % 60, seconds
+
+
+def _spreadsheet_duration(session: Session) -> str:
+    """Return ``1:02:03``, which a spreadsheet reads as a duration."""
+    duration = session.duration
+    return "{}:{:02}:{:02}".format(*_parts(duration)) if duration is not None else ""
+
+
+def _iso(value: datetime | date | None) -> str:
+    if isinstance(value, datetime):
+        return timezone.localtime(value).isoformat(sep=" ", timespec="seconds")
+    return value.isoformat() if value else ""
+
+
+def _cut(text: str) -> SafeString | str:
+    """Return a text that the page cuts when it is too long, with the whole text on hover."""
+    if len(text) < 16:
+        return text
+    return format_html('<span class="cut" title="{}">{}</span>', text, text)
+
+
+def _channel(session: Session) -> str:
+    return str(Channel(session.channel).label)
+
+
+def _status(session: Session) -> str:
+    return str(Status(session.status).label)
+
+
+def _status_cell(session: Session) -> SafeString:
+    # An anonymized session is closed; that it is anonymized says more.
+    if session.anonymized_at is not None:
+        return status_badge("anonymized", _("Anonymized"))
+    return status_badge(session.status, _status(session))
+
+
+def _id_cell(session: Session) -> SafeString:
+    return format_html('<a href="{}">{}</a>', session.get_absolute_url(), session.pk)
+
+
+def _guest_cell(session: Session) -> SafeString | str:
+    guest = session.guest
+    return format_html('<a href="{}">{}</a>', guest.get_absolute_url(), guest.pk) if guest else _NOTHING
+
+
+def _entered(name: str) -> Callable[[Session], str]:
+    """Return a function that reads what the visitor entered in the session, otherwise the guest's value."""
+
+    def read(session: Session) -> str:
+        entered: str = getattr(session, f"entered_{name}")
+        return entered or (getattr(session.guest, name) if session.guest else "")
+
+    return read
+
+
+def consent_label(event: ConsentEvent) -> str:
+    """Return the version and language of the consent text, for example ``v3 cs``."""
+    return f"v{event.text.version.number} {event.text.language}"
+
+
+def _withdrawn(session: Session) -> datetime | date | None:
+    """Return when consent was withdrawn, as exactly as it is known.
+
+    An anonymized session has lost the time and keeps the rounded day of the consent event.
+    """
+    if session.withdrawn_at:
+        return session.withdrawn_at
+    return next((event.known_day for event in _events(session, ConsentEvent.Kind.WITHDRAWN)), None)
+
+
+def _events(session: Session, kind: ConsentEvent.Kind) -> list[ConsentEvent]:
+    return [event for event in session.consent_events.all() if event.kind == kind]
+
+
+def _consent_cell(session: Session) -> SafeString | str:
+    given = _events(session, ConsentEvent.Kind.GIVEN)
+    badge = _withdrawn_badge() if given and _withdrawn(session) else ""
+    links = [(event.text.get_absolute_url(), consent_label(event), badge) for event in given]
+    return format_html_join(" ", '<a class="text-nowrap" href="{}">{}</a>{}', links) or _NOTHING
+
+
+def _withdrawn_badge() -> SafeString:
+    return format_html(" {}", status_badge("withdrawn", _("withdrawn")))
+
+
+def _consent_value(session: Session) -> str:
+    return ", ".join(
+        consent_label(event) + (f" ({_('withdrawn')})" if event.kind == ConsentEvent.Kind.WITHDRAWN else "")
+        for event in session.consent_events.all()
+    )
+
+
+def _operator(session: Session) -> str:
+    return session.operator.username if session.operator else ""
+
+
+def _personal(name: str, label: Promise, *, cut: bool = True, default: bool = False) -> Column:
+    """Return the column of a value that the visitor entered."""
+    read = _entered(name)
+
+    def cell(session: Session) -> str:
+        text = read(session)
+        return (_cut(text) if cut else text) or _NOTHING
+
+    return Column(name, label, "text-nowrap" if cut else "", cell, read, personal=True, default=default)
+
+
+#: The columns by name, in the order of the table. Those that are shown by default fit next to each
+#: other on a screen of 1360 pixels.
+COLUMNS: dict[str, Column] = {
+    column.name: column
+    for column in (
+        Column("id", gettext_lazy("Session ID"), "", _id_cell, lambda s: s.pk, default=True),
+        Column(
+            "created_at",
+            gettext_lazy("Started"),
+            "",
+            lambda s: moment(s.started),
+            lambda s: _iso(s.started),
+            default=True,
+        ),
+        Column(
+            "webchat",
+            "WebChat",
+            "text-nowrap",
+            lambda s: _cut(s.webchat.name),
+            lambda s: s.webchat.name,
+            default=True,
+        ),
+        Column("channel", gettext_lazy("Channel"), "text-nowrap", _channel, _channel, default=True),
+        Column("status", gettext_lazy("Status"), "", _status_cell, _status, default=True),
+        Column("consent", gettext_lazy("Consent version"), "", _consent_cell, _consent_value, default=True),
+        Column("guest", gettext_lazy("Guest ID"), "", _guest_cell, lambda s: s.guest_id or "", default=True),
+        _personal("name", gettext_lazy("Name"), default=True),
+        _personal("email", gettext_lazy("E-mail"), default=True),
+        _personal("phone", gettext_lazy("Phone"), cut=False),
+        Column(
+            "operator",
+            gettext_lazy("Operator"),
+            "text-nowrap",
+            lambda s: _operator(s) or _NOTHING,
+            _operator,
+        ),
+        Column(
+            "messages",
+            gettext_lazy("Messages"),
+            "text-end",
+            lambda s: str(s.messages_count),
+            lambda s: s.messages_count,
+        ),
+        Column(
+            "duration",
+            gettext_lazy("Duration"),
+            "text-end text-nowrap",
+            lambda s: readable_duration(s.duration) or _NOTHING,
+            _spreadsheet_duration,
+        ),
+        Column(
+            "withdrawn",
+            gettext_lazy("Consent withdrawn"),
+            "",
+            lambda s: moment(_withdrawn(s)),
+            lambda s: _iso(_withdrawn(s)),
+        ),
+        Column(
+            "anonymized",
+            gettext_lazy("Anonymized"),
+            "",
+            lambda s: moment(s.anonymized_at),
+            lambda s: _iso(s.anonymized_at),
+        ),
+    )
+}

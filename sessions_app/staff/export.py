@@ -16,11 +16,12 @@ from django.utils import timezone
 from django.utils.translation import get_language, override
 
 from sessions_app.models import Session
-from sessions_app.staff.columns import chosen_columns
+from sessions_app.staff.column_choice import chosen_columns
+from sessions_app.staff.columns import COLUMNS
 from sessions_app.staff.filters import SessionFilters
 from sessions_app.staff.paging import chunks_by_key
 from sessions_app.staff.session_list import SessionList
-from sessions_app.staff.table import COLUMNS, SessionTable, with_row_data
+from sessions_app.staff.table import csv_rows, with_row_data
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +55,9 @@ def csv_parts(
     sessions: QuerySet[Session], *, columns: list[str], sees_people: bool
 ) -> Iterator[tuple[int, str]]:
     """Yield the file in parts, each with its number of sessions; a part shows its sessions' state of then."""
-    yield 0, _BYTE_ORDER_MARK + _csv([[str(COLUMNS[name]) for name in columns]])
+    yield 0, _BYTE_ORDER_MARK + _csv([[str(COLUMNS[name].label) for name in columns]])
     for chunk in chunks_by_key(with_row_data(sessions)):
-        rows = SessionTable(chunk, columns=columns, sees_people=sees_people).csv_rows()
+        rows = csv_rows(chunk, columns=columns, sees_people=sees_people)
         yield len(chunk), _csv([harmless(cell) for cell in row] for row in rows)
 
 

@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from sessions_app.staff.table import COLUMNS
+from sessions_app.staff.columns import COLUMNS
 from webchat.forms import RetentionField
 
 
@@ -17,7 +17,10 @@ class ColumnsForm(forms.Form):
 
     # Not "required", which would be said of each box; one of them is enough.
     columns = forms.MultipleChoiceField(
-        label=_("Columns"), required=False, choices=list(COLUMNS.items()), widget=forms.CheckboxSelectMultiple
+        label=_("Columns"),
+        required=False,
+        choices=[(name, column.label) for name, column in COLUMNS.items()],
+        widget=forms.CheckboxSelectMultiple,
     )
 
     def clean_columns(self) -> list[str]:

@@ -16,9 +16,9 @@ from sessions_app.forms import AttachmentForm, MessageForm
 from sessions_app.http import file_response, let_use_devices, stream_address
 from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Session
+from sessions_app.staff.columns import readable_duration
 from sessions_app.staff.forms import NoteForm
 from sessions_app.staff.pages import SessionPage
-from sessions_app.staff.table import readable_duration
 from sessions_app.streams import Cursor
 from sessions_app.transcript import transcript_of
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 
 from sessions_app.models import Session
-from sessions_app.staff.columns import choose_columns, chosen_columns, forget_columns
+from sessions_app.staff.column_choice import choose_columns, chosen_columns, forget_columns
 from sessions_app.staff.filters import SessionFilters, only_filters
 from sessions_app.staff.forms import ColumnsForm
 from sessions_app.staff.pages import SessionsPage

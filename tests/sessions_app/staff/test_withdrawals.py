@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_app.staff.table import COLUMNS
+from sessions_app.staff.columns import COLUMNS
 from tests.factories import ConsentEventFactory, ErasureFactory, SessionFactory, WebChatFactory
 from tests.pages import LogIn
 from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, CanaryFactory, make_rows
@@ -116,7 +116,7 @@ def test_the_file_says_when_as_exactly_as_it_is_known(log_in: LogIn, settings: A
     officer.post("/sessions/columns/", {"columns": ["id", "consent", "withdrawn"]})
     content = b"".join(officer.get("/sessions/export/").streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
     heads, *rows = csv.reader(io.StringIO(content))
-    assert heads[-1] == str(COLUMNS["withdrawn"])
+    assert heads[-1] == str(COLUMNS["withdrawn"].label)
     assert waits.withdrawn_at is not None
     exact = timezone.localtime(waits.withdrawn_at).isoformat(sep=" ", timespec="seconds")
     month = f"{timezone.localdate():%Y-%m}"
