@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from sessions_app.consent import store_evidence
-from sessions_app.matching import match_keys
+from sessions_app.matching import MATCHED, match_keys
 from sessions_app.models import (
     Channel,
     ConsentEvent,
@@ -49,18 +52,51 @@ class Unavailable(EntryRefused):
     """The GDPR form is chosen but no consent text is published in the language."""
 
 
+def _typed(label: Any) -> Any:
+    """Return a dataclass field for a value that the visitor types, with its heading for staff."""
+    return field(default="", metadata={"label": label})
+
+
 @dataclass(frozen=True)
 class Entry:
-    """What the visitor entered, as typed; ``consent`` is the one affirmative act."""
+    """What the visitor entered, as typed; ``consent`` is the one affirmative act.
 
-    name: str = ""
-    email: str = ""
-    phone: str = ""
+    This is the only list of the fields of the entry form. ``Session`` stores each typed value in the
+    column ``entered_<name>``. The rest derives from here: what a complete form has, which values tell
+    a repeated submit from another person's, the personal columns of the Sessions table.
+    """
+
+    name: str = _typed(_("Name"))
+    email: str = _typed(_("E-mail"))
+    phone: str = _typed(_("Phone"))
     consent: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Entry:
+        """Return the entry with these values, for example those of a valid form. Some may be missing."""
+        return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+
+    @classmethod
+    def of_session(cls, session: Session) -> Entry:
+        """Return what was typed when the session began."""
+        return cls(**{name: getattr(session, f"entered_{name}") for name in TYPED})
 
     @property
     def complete(self) -> bool:
-        return bool(self.name and self.email and self.phone and self.consent)
+        return all(asdict(self).values())
+
+    @property
+    def typed(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in TYPED}
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the typed values by their columns of ``Session``."""
+        return {f"entered_{name}": value for name, value in self.typed.items()}
+
+
+#: The fields that the visitor types, with their labels, in the order of the form.
+TYPED: dict[str, Any] = {f.name: f.metadata["label"] for f in fields(Entry) if f.metadata}
 
 
 @dataclass(frozen=True)
@@ -121,8 +157,7 @@ def start_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Visi
 
 def _repeated(session: Session, entry: Entry) -> Session:
     """Return the open session of a form that was sent just now with the same values."""
-    entered = (session.entered_name, session.entered_email, session.entered_phone)
-    same = entered == (entry.name, entry.email, entry.phone)
+    same = Entry.of_session(session).typed == entry.typed
     if not (same and session.is_open and timezone.now() - session.created_at <= REPEATED_WITHIN):
         raise ConsentNotShown
     return session
@@ -144,9 +179,7 @@ def _create_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Vi
         channel=ticket.channel,
         language=ticket.language,
         created_at=now,
-        entered_name=entry.name,
-        entered_email=entry.email,
-        entered_phone=entry.phone,
+        **entry.columns,
         params=visit.params,
         ip_address=visit.ip_address,
         user_agent=visit.user_agent[:500],
@@ -178,26 +211,17 @@ def _open_now(webchat: WebChat) -> WebChat:
 
 def _guest_for(entry: Entry, *, region: str, now: datetime) -> Guest | None:
     """Return the guest with the same three match keys, locked, or a new one; None when nothing was entered."""
-    if not (entry.name or entry.email or entry.phone):
+    person = {name: entry.typed[name] for name in MATCHED}
+    if not any(person.values()):
         return None
-    keys = match_keys(name=entry.name, email=entry.email, phone=entry.phone, region=region)
+    keys = match_keys(**person, region=region)
     if keys.complete:
-        _lock_keys(f"{keys.name}\0{keys.email}\0{keys.phone}")
-        same = Guest.objects.filter(
-            email_key=keys.email, phone_key=keys.phone, name_key=keys.name, anonymized_at=None
-        )
+        _lock_keys("\0".join(keys.columns.values()))
+        same = Guest.objects.filter(**keys.columns, anonymized_at=None)
         guest = same.select_for_update().order_by("pk").first()
         if guest is not None:
             return guest
-    return Guest.objects.create(
-        name=entry.name,
-        email=entry.email,
-        phone=entry.phone,
-        name_key=keys.name,
-        email_key=keys.email,
-        phone_key=keys.phone,
-        created_at=now,
-    )
+    return Guest.objects.create(**person, **keys.columns, created_at=now)
 
 
 def _lock_keys(keys: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import idna
@@ -22,13 +22,27 @@ _BRACKETED_ZERO = re.compile(r"^((?:\+[0-9]{1,3}[\s.-]*)?)\(\s*0\s*\)", re.ASCII
 
 @dataclass(frozen=True)
 class MatchKeys:
+    """The keys of a person, one for each value by which a guest is found again.
+
+    ``Guest`` stores each value in the column of its name, and its key in ``<name>_key``.
+    """
+
     name: str
     email: str
     phone: str
 
     @property
     def complete(self) -> bool:
-        return bool(self.name and self.email and self.phone)
+        return all(asdict(self).values())
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the keys by their columns of ``Guest``."""
+        return {f"{name}_key": key for name, key in asdict(self).items()}
+
+
+#: The values by which a guest is found again.
+MATCHED = tuple(field.name for field in fields(MatchKeys))
 
 
 def match_keys(*, name: str, email: str, phone: str, region: str) -> MatchKeys:

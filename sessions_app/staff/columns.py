@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from lib.look import moment, status_badge
+from sessions_app.gate import TYPED
 from sessions_app.models import Channel, ConsentEvent, Session, Status
 
 _NOTHING = "–"
@@ -104,7 +105,7 @@ def _entered(name: str) -> Callable[[Session], str]:
 
     def read(session: Session) -> str:
         entered: str = getattr(session, f"entered_{name}")
-        return entered or (getattr(session.guest, name) if session.guest else "")
+        return entered or getattr(session.guest, name, "")
 
     return read
 
@@ -150,9 +151,9 @@ def _operator(session: Session) -> str:
     return session.operator.username if session.operator else ""
 
 
-def _personal(name: str, label: Promise, *, cut: bool = True, default: bool = False) -> Column:
-    """Return the column of a value that the visitor entered."""
-    read = _entered(name)
+def _personal(name: str, label: Promise) -> Column:
+    """Return the column of a value that the visitor typed in the entry form."""
+    read, cut, default = _entered(name), name != "phone", name in ("name", "email")
 
     def cell(session: Session) -> str:
         text = read(session)
@@ -187,9 +188,7 @@ COLUMNS: dict[str, Column] = {
         Column("status", gettext_lazy("Status"), "", _status_cell, _status, default=True),
         Column("consent", gettext_lazy("Consent version"), "", _consent_cell, _consent_value, default=True),
         Column("guest", gettext_lazy("Guest ID"), "", _guest_cell, lambda s: s.guest_id or "", default=True),
-        _personal("name", gettext_lazy("Name"), default=True),
-        _personal("email", gettext_lazy("E-mail"), default=True),
-        _personal("phone", gettext_lazy("Phone"), cut=False),
+        *(_personal(name, label) for name, label in TYPED.items()),
         Column(
             "operator",
             gettext_lazy("Operator"),

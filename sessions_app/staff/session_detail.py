@@ -8,11 +8,13 @@ from typing import Any
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views import View
 
 from sessions_app.calls import has_call, newest_signal
 from sessions_app.forms import AttachmentForm, MessageForm
+from sessions_app.gate import Entry
 from sessions_app.http import file_response, let_use_devices, stream_address
 from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Session
@@ -122,9 +124,9 @@ def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
 
 def personal_facts(session: Session) -> Iterator[tuple[str | Promise, str | None]]:
     """Yield what names a person or was said by one, as label and value."""
-    yield _("Entered name"), session.entered_name
-    yield _("Entered e-mail"), session.entered_email
-    yield _("Entered phone"), session.entered_phone
+    labels = {field.name: field.verbose_name for field in Session._meta.concrete_fields}
+    for column, value in Entry.of_session(session).columns.items():
+        yield capfirst(labels[column]), value
     yield _("IP address"), session.ip_address
     yield _("Browser"), session.user_agent
     yield _("Landing page"), session.landing_page

@@ -11,13 +11,14 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from sessions_app.masking import MASK, mask
+from sessions_app.matching import MATCHED
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.staff.columns import COLUMNS, Column
 
 # No row shows these, and they can hold as much text as a transcript.
 _UNSEEN = {"params", "user_agent", "landing_page", "referrer", "note", "result", "feedback_text"}
 _OWN = [field.name for field in Session._meta.concrete_fields if field.name not in _UNSEEN]
-_OF_OTHERS = ["webchat__name", "operator__username", "guest__name", "guest__email", "guest__phone"]
+_OF_OTHERS = ["webchat__name", "operator__username", *(f"guest__{name}" for name in MATCHED)]
 _OF_EVENTS = [
     *("session", "kind", "day", "text__language"),
     *("text__version__number", "text__version__webchat__public_id"),

@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from sessions_app.gate import Entry
+from sessions_app.gate import TYPED, Entry
 from sessions_app.matching import example_numbers, parse_phone
 from webchat.models import EntryForm
 
@@ -67,27 +67,21 @@ class NoEntryForm(forms.Form):
     @property
     def entry(self) -> Entry:
         """Return what was entered in a valid form."""
-        values = self.cleaned_data
-        return Entry(
-            name=values.get("name", ""),
-            email=values.get("email", ""),
-            phone=values.get("phone", ""),
-            consent=values.get("consent", False),
-        )
+        return Entry.of(self.cleaned_data)
 
 
 class StandardEntryForm(NoEntryForm):
     """Name, e-mail and phone, each of them optional."""
 
     name = forms.CharField(
-        label=_("Name"),
+        label=TYPED["name"],
         max_length=200,
         required=False,
         widget=forms.TextInput({"autocomplete": "name"}),
         error_messages={"required": _("Please enter your name.")},
     )
     email = forms.EmailField(
-        label=_("E-mail"),
+        label=TYPED["email"],
         max_length=254,
         required=False,
         widget=forms.EmailInput({"autocomplete": "email", "inputmode": "email"}),
@@ -97,7 +91,7 @@ class StandardEntryForm(NoEntryForm):
         },
     )
     phone = forms.CharField(
-        label=_("Phone"),
+        label=TYPED["phone"],
         max_length=50,
         required=False,
         widget=forms.TextInput({"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
@@ -128,7 +122,7 @@ class GdprEntryForm(StandardEntryForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("name", "email", "phone"):
+        for name in TYPED:
             self.fields[name].required = True
             self.fields[name].widget.is_required = True
 

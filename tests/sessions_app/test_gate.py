@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import timedelta
 from itertools import combinations
@@ -11,7 +12,9 @@ import pytest
 from django.test import Client
 
 from sessions_app import conversation, gate, ticket
+from sessions_app.matching import MATCHED
 from sessions_app.models import ConsentEvent, Guest, Party, Session
+from sessions_app.visitor.forms import ENTRY_FORMS
 from tests.database import digest
 from tests.factories import ConsentVersionFactory, ErasureFactory, SessionFactory, WebChatFactory, make_ticket
 from tests.pages import COMPLETE, entry_url, submit, ticket_in
@@ -273,13 +276,13 @@ def test_used_form_leads_back_also_after_the_secret_key_was_changed(client: Clie
     assert client.get(other.headers["Location"]).status_code == 200
 
 
-@pytest.mark.parametrize("field", ["name", "email", "phone"])
+@pytest.mark.parametrize("field", gate.TYPED)
 def test_used_form_leads_nobody_else_into_the_conversation(client: Client, field: str) -> None:
     """The Back button on a shared device shows a form that was sent; its ticket belongs to who sent it."""
     webchat = WebChatFactory()
     fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     first = client.post(entry_url(webchat), fields).headers["Location"]
-    other = {"name": "Bob Novák", "email": "bob@example.com", "phone": "603 123 499"}[field]
+    other = {"email": "bob@example.com", "phone": "603 123 499"}.get(field, "Bob Novák")
 
     response = client.post(entry_url(webchat), fields | {field: other})
 
@@ -289,7 +292,33 @@ def test_used_form_leads_nobody_else_into_the_conversation(client: Client, field
     second = client.post(entry_url(webchat), fields | {field: other, "ticket": ticket_in(response)})
     assert second.status_code == 302
     assert second.headers["Location"] != first
-    assert Guest.objects.count() == 2
+    assert Guest.objects.count() == (2 if field in MATCHED else 1)
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(gate.Entry), ids=lambda field: field.name)
+def test_every_field_of_the_entry_tells_a_person_from_the_next(field: dataclasses.Field[Any]) -> None:
+    """Only ``consent`` is an act and not a value: a form without it never reaches the gate."""
+    webchat = make_webchat()
+    entry = gate.Entry(name="Jana", email="jana@example.com", phone="603 123 456", consent=True)
+    shown = ticket.read(make_ticket(webchat), webchat=webchat, channel="chat")
+    first = gate.start_session(webchat, ticket=shown, entry=entry, visit=gate.Visit())
+    assert gate.start_session(webchat, ticket=shown, entry=entry, visit=gate.Visit()) == first
+    if field.type != "bool":
+        other = dataclasses.replace(entry, **{field.name: "other"})
+        with pytest.raises(gate.ConsentNotShown):
+            gate.start_session(webchat, ticket=shown, entry=other, visit=gate.Visit())
+
+
+def test_the_form_asks_for_the_fields_of_the_entry() -> None:
+    assert list(ENTRY_FORMS[EntryForm.GDPR]().fields) == [
+        field.name for field in dataclasses.fields(gate.Entry)
+    ]
+    assert list(ENTRY_FORMS[EntryForm.STANDARD]().fields) == list(gate.TYPED)
+
+
+def test_the_session_stores_each_typed_value() -> None:
+    columns = [f.name for f in Session._meta.fields if f.name.startswith("entered_")]
+    assert columns == list(gate.Entry().columns)
 
 
 def test_day_of_consent_is_cut_as_the_setting_says(settings: Any) -> None:
