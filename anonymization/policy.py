@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Case, Expression, Field, FileField, Model, QuerySet, When
+from django.db.models import Case, DateTimeField, Expression, Field, FileField, Model, QuerySet, When
 from django.utils.module_loading import autodiscover_modules
 
 from lib.arrays import one_of
@@ -98,6 +98,16 @@ class Policy:
         """Return the fields that an emptied row still tells something by."""
         values = self.erased_values()
         return [*(name for name, value in values.items() if isinstance(value, Expression)), *self.keep]
+
+    @cached_property
+    def rounded(self) -> frozenset[str]:
+        """Return the times that an erasure makes coarser and does not clear."""
+        values = self.erased_values()
+        return frozenset(
+            name
+            for name, value in values.items()
+            if isinstance(value, Expression) and isinstance(self.fields[name], DateTimeField)
+        )
 
     def path_to(self, root: type[Model]) -> str | None:
         """Return the path from a row to ``root``, as far as the declared path to the person passes it.

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
 
+from anonymization.policy import registry
 from api.parameters import Parameters
 from sessions_app.api.representation import BROWSERS, CHANNELS, OTHER, STATUSES, SYSTEMS, gdpr_version
 from sessions_app.models import Channel, ConsentEvent, Session, Status
@@ -28,8 +29,6 @@ MOMENTS = {
     "Ended": "ended_at",
     "Anonymized": "anonymized_at",
 }
-#: Times that an erasure rounds down.
-ROUNDED = ("created_at", "ended_at")
 DURATIONS = {"WaitingTime": "waited", "Duration": "duration"}
 IDS = {"SessionId": "pk", "ClientId": "guest", "DepartmentId": "webchat", "OperatorUserId": "operator"}
 STATUS: dict[str, Status | None] = {
@@ -96,7 +95,7 @@ def _in_range(
 ) -> QuerySet[Session]:
     """Keep what lies between Min and Max, both included; Null asks for those with or without a value."""
     low, high, empty = read(f"{name}.Min"), read(f"{name}.Max"), given.flag(f"{name}.Null")
-    if low is not None and field in ROUNDED:
+    if low is not None and field in registry.get(Session).rounded:
         sessions = sessions.filter(_from(field, low))
         low = None
     conditions = {f"{field}__gte": low, f"{field}__lte": high, f"{field}__isnull": empty}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
 from django.db import DatabaseError
-from django.db.models import Count, Model
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,7 +20,6 @@ from django.utils.translation import ngettext
 from anonymization import engine
 from anonymization.ledger import recording
 from anonymization.models import Door, Erasure
-from anonymization.policy import registry
 from anonymization.staff.erasures import ConfirmErasureView, door_of, line_of, shown_in
 from lib.pages import StaffPage
 from sessions_app.choice import ChoiceRefused, chosen_ids
@@ -27,8 +27,8 @@ from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Attachment, Guest, Message, Session
 from sessions_app.staff.session_list import table_address
 
-#: Which rows the erasure of each session would empty, by model label; none for one erased before.
-Plan = dict[int, dict[str, str]]
+#: Which rows the erasure of each session would empty, by its key and then by model label.
+Expected = Mapping[int, Mapping[str, str]]
 #: How many sessions of a guest the confirm page names.
 _NAMED = 10
 
@@ -73,11 +73,11 @@ class ConfirmSessionsErasureView(StaffPage):
             return self._show([], refusal=str(refused), status=422)
         if request.POST.get("confirm") != "yes":
             return self._show(sessions)
-        plan = plan_of(sessions)
-        if not self._is_as_shown(plan):
+        expected = engine.preview_several(sessions).each
+        if not self._is_as_shown(expected):
             refusal = _("What would be erased has changed since it was shown to you. Nothing was erased.")
             return self._show(sessions, refusal=refusal, status=409)
-        return self._erase(sessions, plan)
+        return self._erase(sessions, expected)
 
     def _sessions(self) -> list[Session]:
         keys = chosen_ids(self.request.POST.getlist("session"))
@@ -86,17 +86,19 @@ class ConfirmSessionsErasureView(StaffPage):
             raise ChoiceRefused(_("One of the chosen rows does not exist. Nothing was changed."))
         return list(sessions)
 
-    def _is_as_shown(self, plan: Plan) -> bool:
+    def _is_as_shown(self, expected: Expected) -> bool:
         """Say whether each session takes with it what was shown; what somebody else erased since takes nothing."""
         shown = shown_in(self.request.POST)
-        return all(not takes or shown.get(str(pk)) == _in_one(takes) for pk, takes in plan.items())
+        return all(not takes or shown.get(str(pk)) == _in_one(takes) for pk, takes in expected.items())
 
-    def _erase(self, sessions: list[Session], plan: Plan) -> HttpResponse:
+    def _erase(self, sessions: list[Session], expected: Expected) -> HttpResponse:
         requester = recording.Requester(door_of(self.request), self.staff)
         records: list[Erasure] = []
         try:
             for session in sessions:
-                record, erased = engine.erase(session, requester=requester, expected=plan[session.pk] or None)
+                record, erased = engine.erase(
+                    session, requester=requester, expected=expected[session.pk] or None
+                )
                 records += [record] if erased else []
         except recording.ErasureRefused as refused:
             return self._show(self._sessions(), refusal=_stopped(refused, records), status=409)
@@ -123,50 +125,20 @@ class ConfirmSessionsErasureView(StaffPage):
         return table_address(self.request.POST.get("query", ""))
 
     def _show(self, sessions: list[Session], *, refusal: str = "", status: int = 200) -> HttpResponse:
-        plan = plan_of(sessions)
-        open_ones = [session for session in sessions if session.anonymized_at is None]
+        preview = engine.preview_several(sessions)
         context = {
             "sessions": sessions,
-            "shown": [(pk, _in_one(takes)) for pk, takes in plan.items()],
+            "shown": [(pk, _in_one(takes)) for pk, takes in preview.each.items()],
             "refusal": refusal,
             "door": door_of(self.request),
             "query": self.request.POST.get("query", ""),
             "back": self._back(),
-            "count": len(open_ones),
-            "lines": lines_of(open_ones, plan),
+            "count": sum(map(bool, preview.each.values())),
+            "lines": [line_of(policy, count) for policy, count in preview.lines if count],
         }
         return render(
             self.request, "sessions_app/staff/erasures/sessions_confirm.html", context, status=status
         )
-
-
-def plan_of(sessions: list[Session]) -> Plan:
-    """Return what the erasures of these sessions, in this order, would empty: a guest goes with their last session."""
-    guests = {session.guest_id for session in sessions if session.guest_id}
-    rows = Session.objects.filter(guest__in=guests).order_by()
-    left: dict[int | None, int] = dict(rows.values_list("guest").annotate(Count("pk")))
-    plan: Plan = {}
-    for session in sessions:
-        plan[session.pk] = (
-            {} if session.anonymized_at else {Session._meta.label: engine.fingerprint([session.pk])}
-        )
-        if session.guest_id and not session.anonymized_at:
-            left[session.guest_id] = left.get(session.guest_id, 0) - 1
-            if not left[session.guest_id]:
-                plan[session.pk][Guest._meta.label] = engine.fingerprint([session.guest_id])
-    return plan
-
-
-def lines_of(sessions: list[Session], plan: Plan) -> list[dict[str, Any]]:
-    """Return what goes and what stays, in counts, as the confirm page of one session shows it."""
-    keys = [session.pk for session in sessions]
-    rows = [
-        (policy, policy.model._base_manager.filter(**{f"{path or 'pk'}__in": keys}).count())
-        for path, policy in registry.reaching(Session)
-        if policy.delete or policy.erase
-    ]
-    guests = sum(Guest._meta.label in takes for takes in plan.values())
-    return [line_of(policy, count) for policy, count in [*rows, (registry.get(Guest), guests)] if count]
 
 
 def summary_of(records: list[Erasure]) -> str:
@@ -184,7 +156,7 @@ def summary_of(records: list[Erasure]) -> str:
     return " ".join([done % {"n": len(records)}, *others])
 
 
-def _in_one(takes: dict[str, str]) -> str:
+def _in_one(takes: Mapping[str, str]) -> str:
     """Return what a session takes with it as one hidden field."""
     return " ".join(takes.values())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -300,6 +301,55 @@ def test_a_preview_counts_what_an_erasure_takes(conversation: Session) -> None:
     assert preview.shown["sessions_app.Guest"] == engine.fingerprint([guest.pk])
     assert {policy.label: count for policy, count in preview.lines} == preview.counts
     assert preview.counts == engine.erase(guest, requester=COMMAND)[0].counts
+
+
+def several() -> list[Session]:
+    """Return sessions of which one takes its guest along, one leaves it, and one was erased before."""
+    webchat = WebChatFactory()
+    first, last = (SessionFactory(webchat=webchat, email="a@example.com", messages=[words]) for words in "ab")
+    left = SessionFactory(webchat=webchat, email="b@example.com", messages=["c"])
+    SessionFactory(webchat=webchat, email="b@example.com")
+    gone = SessionFactory(webchat=webchat, email="c@example.com", anonymized=True)
+    return [last, left, gone, first]
+
+
+def test_a_preview_of_several_counts_what_their_erasures_take() -> None:
+    sessions = several()
+    preview = engine.preview_several(sessions)
+    assert [len(preview.each[session.pk]) for session in sessions] == [1, 1, 0, 2], "the last takes the guest"
+    taken: Counter[str] = Counter()
+    for session in sessions:
+        record, erased = engine.erase(session, requester=COMMAND, expected=preview.each[session.pk] or None)
+        taken.update(record.counts if erased else {})
+    assert preview.counts == {label: taken[label] for label in preview.counts}
+    assert not +(taken - Counter(preview.counts))
+    assert taken["sessions_app.Guest"] == 1
+    assert not any(engine.preview_several(sessions).each.values()), "erased by now"
+
+
+def test_a_preview_of_several_guests_is_that_of_each() -> None:
+    several()
+    guests = list(Guest.objects.filter(anonymized_at=None))
+    preview = engine.preview_several(guests)
+    assert preview.each == {guest.pk: engine.preview(guest).shown for guest in guests}
+    assert preview.counts == dict(sum((Counter(engine.preview(g).counts) for g in guests), Counter()))
+
+
+def test_a_preview_of_several_is_of_one_model(conversation: Session) -> None:
+    assert engine.preview_several([]).lines == []
+    with pytest.raises(engine.NotErasable):
+        engine.preview_several([conversation, conversation.guest])
+    with pytest.raises(engine.NotErasable):
+        engine.preview_several([Session()])
+
+
+def test_the_queries_of_a_preview_do_not_grow_with_the_subjects() -> None:
+    counts = []
+    for sessions in ([SessionFactory()], several() + several()):
+        with CaptureQueriesContext(connection) as queries:
+            engine.preview_several(sessions)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
 
 
 def test_the_record_says_who_asked_and_when(conversation: Session) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test.utils import CaptureQueriesContext
 
+from sessions_app.api.filters import MOMENTS
 from sessions_app.gate import Visit
 from sessions_app.models import Session
 from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
@@ -239,6 +240,21 @@ def test_a_rounded_start_is_in_every_period_in_which_it_may_have_been(api: Any, 
         for low in ("2026-09-30", "2026-10-31", "2026-11-02")
     }
     assert found == {"2026-09-30": True, "2026-10-31": True, "2026-11-02": False}
+
+
+@pytest.mark.parametrize("parameter", [name for name in MOMENTS if name != "Anonymized"])
+def test_no_time_that_an_erasure_rounds_falls_out_of_its_period(
+    api: Any, settings: Any, parameter: str
+) -> None:
+    """A program that anonymizes a period page by page must still meet the sessions of that period."""
+    settings.ERASURE_TIME_PRECISION = "month"
+    session = make_session()
+    at(session, status=Status.CLOSED, **dict.fromkeys(("created_at", "accepted_at", "ended_at"), day(20)))
+    erase(session)
+    session.refresh_from_db()
+    left = getattr(session, MOMENTS[parameter])
+    assert left != day(20), "it is rounded or cleared"
+    assert bool(api().sessions(**{f"{parameter}.Min": "2026-10-20"})) == (left is not None)
 
 
 def test_an_erasure_while_the_list_is_sent_changes_no_page(api: Any) -> None:
