@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 
 from anonymization import engine, maintenance
 from anonymization.ledger import recording
@@ -19,7 +20,7 @@ from anonymization.policy import Policy, registry
 from anonymization.record_of_processing import treatments_of
 from anonymization.staff.filters import ErasureFilters
 from lib.ids import is_id
-from lib.pages import StaffPage
+from lib.pages import StaffPage, staff_page
 
 PAGE_SIZE = 50
 #: Prefix of the hidden fields that say which rows a confirm page showed, by model label.
@@ -134,34 +135,29 @@ def counted(record: Erasure) -> list[tuple[Policy, int]]:
     return [(policy, n) for policy in registry if (n := record.counts.get(policy.label, 0))]
 
 
-class ErasureListView(StaffPage):
+@staff_page("anonymization.see_erasures")
+@require_safe
+def erasure_list(request: HttpRequest) -> HttpResponse:
     """The ledger, the newest first, paged by number. A wrong filter lists nothing and says what is wrong (422)."""
-
-    http_method_names = ["get", "head"]
-    permission_required = "anonymization.see_erasures"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        before = request.GET.get("before", "")
-        filters = ErasureFilters(
-            request.GET, queryset=Erasure.objects.select_related("requested_by", "client")
-        )
-        wrong = not filters.is_valid()
-        erasures = Erasure.objects.none() if wrong else filters.qs
-        if is_id(before):
-            erasures = erasures.filter(number__lt=int(before))
-        page = list(erasures[: PAGE_SIZE + 1])
-        pending = _pending_files(page)
-        rows = [(e, kind_of(e), counts_of(e), pending.get(e.pk, 0)) for e in page[:PAGE_SIZE]]
-        older = page[PAGE_SIZE - 1].number if len(page) > PAGE_SIZE else None
-        context = {
-            "rows": rows,
-            "older": older,
-            "paged": bool(before),
-            "filters": filters,
-            "chips": filters.chips,
-            "wrong": wrong,
-        }
-        return render(request, "anonymization/erasure_list.html", context, status=422 if wrong else 200)
+    before = request.GET.get("before", "")
+    filters = ErasureFilters(request.GET, queryset=Erasure.objects.select_related("requested_by", "client"))
+    wrong = not filters.is_valid()
+    erasures = Erasure.objects.none() if wrong else filters.qs
+    if is_id(before):
+        erasures = erasures.filter(number__lt=int(before))
+    page = list(erasures[: PAGE_SIZE + 1])
+    pending = _pending_files(page)
+    rows = [(e, kind_of(e), counts_of(e), pending.get(e.pk, 0)) for e in page[:PAGE_SIZE]]
+    older = page[PAGE_SIZE - 1].number if len(page) > PAGE_SIZE else None
+    context = {
+        "rows": rows,
+        "older": older,
+        "paged": bool(before),
+        "filters": filters,
+        "chips": filters.chips,
+        "wrong": wrong,
+    }
+    return render(request, "anonymization/erasure_list.html", context, status=422 if wrong else 200)
 
 
 def _pending_files(erasures: list[Erasure]) -> dict[uuid.UUID, int]:
@@ -169,53 +165,47 @@ def _pending_files(erasures: list[Erasure]) -> dict[uuid.UUID, int]:
     return dict(queued.values_list("erasure").annotate(Count("pk")))
 
 
-class ErasureView(StaffPage):
+@staff_page("anonymization.see_erasures")
+@require_safe
+def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The record of one erasure, fit for print."""
-
-    http_method_names = ["get", "head"]
-    permission_required = "anonymization.see_erasures"
-
-    def get(self, request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-        erasure = get_object_or_404(Erasure.objects.select_related("requested_by", "client"), pk=pk)
-        policies = {policy.label: policy for policy in registry}
-        context = {
-            "erasure": erasure,
-            "kind": kind_of(erasure),
-            "lines": [line_of(policy, count) for policy, count in counted(erasure)],
-            "shells": [
-                shell for label, keys in erasure.shells.items() for shell in _shells(policies[label], keys)
-            ],
-            "pending": erasure.pending_files,
-            "logically": maintenance.logically_complete_at(erasure),
-            "physically": maintenance.physically_complete_at(erasure),
-            "evidence": evidence_of(erasure),
-            "head": recording.head(),
-        }
-        return render(request, "anonymization/erasure_detail.html", context)
+    erasure = get_object_or_404(Erasure.objects.select_related("requested_by", "client"), pk=pk)
+    policies = {policy.label: policy for policy in registry}
+    context = {
+        "erasure": erasure,
+        "kind": kind_of(erasure),
+        "lines": [line_of(policy, count) for policy, count in counted(erasure)],
+        "shells": [
+            shell for label, keys in erasure.shells.items() for shell in _shells(policies[label], keys)
+        ],
+        "pending": erasure.pending_files,
+        "logically": maintenance.logically_complete_at(erasure),
+        "physically": maintenance.physically_complete_at(erasure),
+        "evidence": evidence_of(erasure),
+        "head": recording.head(),
+    }
+    return render(request, "anonymization/erasure_detail.html", context)
 
 
-class ErasureJsonView(StaffPage):
+@staff_page("anonymization.see_erasures")
+@require_safe
+def erasure_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
     """The same record for a program or an archive."""
-
-    http_method_names = ["get", "head"]
-    permission_required = "anonymization.see_erasures"
-
-    def get(self, request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
-        erasure = get_object_or_404(Erasure, pk=pk)
-        head = recording.head()
-        return JsonResponse(
-            {
-                "ledger": erasure.entry.as_fields(),
-                "head": {"sequence": head.sequence, "hash": head.hash},
-                "door": erasure.door,
-                "counts": erasure.counts,
-                "emptied": erasure.shells,
-                "evidence": evidence_of(erasure),
-                "pending_files": erasure.pending_files,
-                "logically_complete_at": maintenance.logically_complete_at(erasure),
-                "physically_complete_at": maintenance.physically_complete_at(erasure),
-            }
-        )
+    erasure = get_object_or_404(Erasure, pk=pk)
+    head = recording.head()
+    return JsonResponse(
+        {
+            "ledger": erasure.entry.as_fields(),
+            "head": {"sequence": head.sequence, "hash": head.hash},
+            "door": erasure.door,
+            "counts": erasure.counts,
+            "emptied": erasure.shells,
+            "evidence": evidence_of(erasure),
+            "pending_files": erasure.pending_files,
+            "logically_complete_at": maintenance.logically_complete_at(erasure),
+            "physically_complete_at": maintenance.physically_complete_at(erasure),
+        }
+    )
 
 
 def evidence_of(erasure: Erasure) -> list[str]:

@@ -2,12 +2,12 @@
 
 from django.urls import path
 
-from anonymization.staff.erasures import ErasureJsonView, ErasureListView, ErasureView
+from anonymization.staff.erasures import erasure_json, erasure_list, erasure_record
 from anonymization.staff.replay import ReplayView
 
 urlpatterns = [
-    path("erasures/", ErasureListView.as_view(), name="erasures"),
+    path("erasures/", erasure_list, name="erasures"),
     path("erasures/replay/", ReplayView.as_view(), name="erasure_replay"),
-    path("erasures/<uuid:pk>/", ErasureView.as_view(), name="erasure"),
-    path("erasures/<uuid:pk>/json/", ErasureJsonView.as_view(), name="erasure_json"),
+    path("erasures/<uuid:pk>/", erasure_record, name="erasure"),
+    path("erasures/<uuid:pk>/json/", erasure_json, name="erasure_json"),
 ]

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views import View
+from django.views.decorators.http import require_safe
 
-from sessions_app.masking import SEE_PERSONAL_DATA
+from lib.pages import staff_page
+from sessions_app.masking import SEE_PERSONAL_DATA, may_see_people
 from sessions_app.models import Guest, Session
 from sessions_app.people import LIMIT, Search, find_people
 from sessions_app.staff.forms import FindForm
@@ -26,38 +28,36 @@ _PAGE_SIZE = 20
 _NATIONAL_DIGITS = 6
 
 
-class GuestView(SessionsPage, View):
-    """A guest and their sessions; of an anonymized one, when that was and its record."""
+@staff_page("sessions_app.see_sessions")
+@require_safe
+def guest_page(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show a guest and their sessions. Of an anonymized guest, show the time of the erasure and its record."""
+    guest = get_object_or_404(Guest.objects.select_related("erasure__requested_by"), pk=pk)
+    try:
+        page, status = _page_of(guest, request.GET), 200
+    except PositionRefused as refused:
+        messages.error(request, str(refused))
+        page, status = KeyPage(rows=[]), 422
+    sees_people = may_see_people(request.user)
+    context = {
+        "guest": guest,
+        "page": page,
+        "table": SessionTable(page.rows, columns=_GUEST_COLUMNS, sees_people=sees_people),
+        "links": page_links("", page),
+        "sees_people": sees_people,
+        "may_anonymize": request.user.has_perm("sessions_app.anonymize_guest") and not guest.anonymized_at,
+        "may_see_erasures": request.user.has_perm("anonymization.see_erasures"),
+    }
+    return render(request, "sessions_app/staff/guest.html", context, status=status)
 
-    http_method_names = ["get", "head"]
 
-    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        guest = get_object_or_404(Guest.objects.select_related("erasure__requested_by"), pk=pk)
-        try:
-            page, status = self._page(guest), 200
-        except PositionRefused as refused:
-            messages.error(request, str(refused))
-            page, status = KeyPage(rows=[]), 422
-        may_anonymize = request.user.has_perm("sessions_app.anonymize_guest") and not guest.anonymized_at
-        context = {
-            "guest": guest,
-            "page": page,
-            "table": SessionTable(page.rows, columns=_GUEST_COLUMNS, sees_people=self.sees_people),
-            "links": page_links("", page),
-            "sees_people": self.sees_people,
-            "may_anonymize": may_anonymize,
-            "may_see_erasures": request.user.has_perm("anonymization.see_erasures"),
-        }
-        return render(request, "sessions_app/staff/guest.html", context, status=status)
-
-    def _page(self, guest: Guest) -> KeyPage:
-        query = self.request.GET
-        return page_by_key(
-            with_row_data(Session.objects.filter(guest=guest)),
-            after=query.get("after", ""),
-            before=query.get("before", ""),
-            size=_PAGE_SIZE,
-        )
+def _page_of(guest: Guest, query: QueryDict) -> KeyPage:
+    return page_by_key(
+        with_row_data(Session.objects.filter(guest=guest)),
+        after=query.get("after", ""),
+        before=query.get("before", ""),
+        size=_PAGE_SIZE,
+    )
 
 
 class FindPerson(SessionsPage, View):

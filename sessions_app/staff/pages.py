@@ -6,7 +6,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django_htmx.http import HttpResponseClientRefresh
 
 from lib import pages
 from sessions_app.masking import may_see_people
@@ -22,12 +21,6 @@ class SessionsPage(pages.StaffPage):
     @property
     def sees_people(self) -> bool:
         return may_see_people(self.request.user)
-
-    def handle_no_permission(self) -> Any:
-        """Let a page that fetches a part of itself load whole, where the log-in has ended meanwhile."""
-        if getattr(self.request, "htmx", False) and not self.request.user.is_authenticated:
-            return HttpResponseClientRefresh()
-        return super().handle_no_permission()
 
 
 class SessionPage(SessionsPage):

@@ -11,7 +11,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views import View
+from django.views.decorators.http import require_POST
 
+from lib.pages import staff_page
 from sessions_app.models import Session
 from sessions_app.staff.column_choice import choose_columns, chosen_columns, forget_columns
 from sessions_app.staff.filters import SessionFilters, only_filters
@@ -95,18 +97,16 @@ def page_links(query: str, page: KeyPage) -> dict[str, str]:
     return {"first": first, "newer": link("before", page.newer), "older": link("after", page.older)}
 
 
-class ChooseColumns(SessionsPage, View):
+@staff_page("sessions_app.see_sessions")
+@require_POST
+def set_columns(request: HttpRequest) -> HttpResponse:
     """Keep which columns the table shows, in the log-in session; back to the list with the same filters."""
-
-    http_method_names = ["post"]
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = ColumnsForm(request.POST)
-        if "reset" in request.POST:
-            forget_columns(request)
-        elif form.is_valid():
-            choose_columns(request, form.cleaned_data["columns"])
-        else:
-            messages.error(request, _("The columns were not changed: choose at least one column."))
-        query = only_filters(request.POST.get("query", ""))
-        return HttpResponseRedirect(reverse("sessions") + (f"?{query}" if query else ""))
+    form = ColumnsForm(request.POST)
+    if "reset" in request.POST:
+        forget_columns(request)
+    elif form.is_valid():
+        choose_columns(request, form.cleaned_data["columns"])
+    else:
+        messages.error(request, _("The columns were not changed: choose at least one column."))
+    query = only_filters(request.POST.get("query", ""))
+    return HttpResponseRedirect(reverse("sessions") + (f"?{query}" if query else ""))

@@ -10,8 +10,8 @@ from sessions_app.staff.erasures import (
     ConfirmSessionsErasureView,
 )
 from sessions_app.staff.export import SessionExport
-from sessions_app.staff.guests import FindPerson, GuestView
-from sessions_app.staff.live import LiveSessions
+from sessions_app.staff.guests import FindPerson, guest_page
+from sessions_app.staff.live import live_sessions
 from sessions_app.staff.operator_acts import (
     AcceptSession,
     AnswerSession,
@@ -22,13 +22,13 @@ from sessions_app.staff.operator_acts import (
 )
 from sessions_app.staff.retention import RetentionView
 from sessions_app.staff.session_detail import SessionFile, SessionTranscript, SessionView
-from sessions_app.staff.session_list import ChooseColumns, SessionList
-from sessions_app.staff.withdrawals import Withdrawals
+from sessions_app.staff.session_list import SessionList, set_columns
+from sessions_app.staff.withdrawals import withdrawals
 
 urlpatterns = [
     path("sessions/", SessionList.as_view(), name="sessions"),
-    path("sessions/live/", LiveSessions.as_view(), name="sessions_live"),
-    path("sessions/columns/", ChooseColumns.as_view(), name="sessions_columns"),
+    path("sessions/live/", live_sessions, name="sessions_live"),
+    path("sessions/columns/", set_columns, name="sessions_columns"),
     path("sessions/export/", SessionExport.as_view(), name="sessions_export"),
     path("sessions/anonymize/", ConfirmSessionsErasureView.as_view(), name="sessions_anonymize"),
     path("sessions/<id:pk>/", SessionView.as_view(), name="session"),
@@ -44,8 +44,8 @@ urlpatterns = [
     path("sessions/<id:pk>/end/", EndSession.as_view(), name="session_end"),
     path("sessions/<id:pk>/anonymize/", ConfirmSessionErasureView.as_view(), name="session_anonymize"),
     path("settings/webchat/<int:pk>/retention/", RetentionView.as_view(), name="webchat_retention"),
-    path("withdrawals/", Withdrawals.as_view(), name="withdrawals"),
+    path("withdrawals/", withdrawals, name="withdrawals"),
     path("guests/find/", FindPerson.as_view(), name="guest_find"),
-    path("guests/<id:pk>/", GuestView.as_view(), name="guest"),
+    path("guests/<id:pk>/", guest_page, name="guest"),
     path("guests/<id:pk>/anonymize/", ConfirmGuestErasureView.as_view(), name="guest_anonymize"),
 ]

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views import View
+from django.views.decorators.http import require_safe
 
+from lib.pages import staff_page
 from sessions_app.models import Session
-from sessions_app.staff.pages import SessionsPage
 from sessions_app.staff.table import with_row_data
 
 _SHOWN = 100
 
 
-class Withdrawals(SessionsPage, View):
+@staff_page("sessions_app.see_sessions", "sessions_app.anonymize_session")
+@require_safe
+def withdrawals(request: HttpRequest) -> HttpResponse:
     """Sessions whose consent was withdrawn and that still hold personal data, the oldest withdrawal first.
 
     An anonymized session leaves the list by itself. Names nobody.
     """
-
-    http_method_names = ["get", "head"]
-    permission_required = ("sessions_app.see_sessions", "sessions_app.anonymize_session")
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        waiting = Session.objects.withdrawn()
-        rows = list(with_row_data(waiting).order_by("withdrawn_at", "pk")[:_SHOWN])
-        more = Session.objects.count_withdrawn() - len(rows) if len(rows) == _SHOWN else 0
-        return render(request, "sessions_app/staff/withdrawals.html", {"sessions": rows, "more": more})
+    waiting = Session.objects.withdrawn()
+    rows = list(with_row_data(waiting).order_by("withdrawn_at", "pk")[:_SHOWN])
+    more = Session.objects.count_withdrawn() - len(rows) if len(rows) == _SHOWN else 0
+    return render(request, "sessions_app/staff/withdrawals.html", {"sessions": rows, "more": more})

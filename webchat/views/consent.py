@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -62,7 +62,7 @@ class FormsView(FormsPage):
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         return self.show()
 
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def post(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         if not request.user.has_perm(MANAGE):
             return self.handle_no_permission()
         menus = MenusForm(request.POST, instance=self.webchat)
