@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from lib.pages import StaffPage, staff_page
+from tests.factories import StaffFactory
 
 SEE, ANSWER, ANONYMIZE = "sessions_app.see_sessions", "sessions_app.answer", "sessions_app.anonymize_guest"
 
@@ -41,14 +42,12 @@ def ask(view: Callable[..., Any], user: Any, *, htmx: bool = False) -> Any:
 
 @views
 @pytest.mark.parametrize(("role", "opens"), [("support", True), ("operator", True), ("administrator", False)])
-def test_it_opens_for_all_of_the_permissions_and_one_of_the_others(
-    make_user: Callable[..., User], view: Any, role: str, opens: bool
-) -> None:
+def test_it_opens_for_all_of_the_permissions_and_one_of_the_others(view: Any, role: str, opens: bool) -> None:
     if not opens:
         with pytest.raises(PermissionDenied):
-            ask(view, make_user(role))
+            ask(view, StaffFactory(role=role))
         return
-    response = ask(view, make_user(role))
+    response = ask(view, StaffFactory(role=role))
     assert response.content == b"open"
     assert "no-store" in response.headers["Cache-Control"]
 

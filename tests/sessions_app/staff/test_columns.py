@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import strip_tags
@@ -13,17 +10,15 @@ from django.utils.html import strip_tags
 from sessions_app.models import Session
 from sessions_app.staff.columns import COLUMNS
 from sessions_app.staff.table import SessionTable, csv_rows, with_row_data
-from tests.factories import make_webchat
-from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, make_canary, make_rows
+from tests.factories import StaffFactory, WebChatFactory
+from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, CanaryFactory, make_rows
 
 pytestmark = pytest.mark.django_db
 
 
-def test_all_columns_of_a_row_are_read_in_two_queries(make_user: Callable[..., User]) -> None:
-    make_canary()
-    Session.objects.update(
-        operator=make_user("operator"), entered_name="", entered_email="", entered_phone=""
-    )
+def test_all_columns_of_a_row_are_read_in_two_queries() -> None:
+    CanaryFactory()
+    Session.objects.update(operator=StaffFactory(), entered_name="", entered_email="", entered_phone="")
     with CaptureQueriesContext(connection) as queries:
         sessions = list(with_row_data(Session.objects.all()))
         assert SessionTable(sessions, columns=COLUMNS, sees_people=True).rows
@@ -33,7 +28,7 @@ def test_all_columns_of_a_row_are_read_in_two_queries(make_user: Callable[..., U
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_session_without_any_values_has_a_cell_and_a_value(name: str) -> None:
-    rows = make_rows(make_webchat(), 1)
+    rows = make_rows(WebChatFactory(), 1)
     ((_session, cell),) = SessionTable(rows, columns=[name], sees_people=False).rows
     assert cell.startswith('<td role="cell" data-label="')
     assert strip_tags(cell), "an empty cell shows a dash"
@@ -43,7 +38,7 @@ def test_a_session_without_any_values_has_a_cell_and_a_value(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "text"), [("name", NAME), ("email", EMAIL), ("phone", PHONE)])
 def test_a_personal_column_is_masked_on_the_page_and_in_a_file(name: str, text: str) -> None:
-    rows = [make_canary()]
+    rows = [CanaryFactory()]
     for sees_people in (True, False):
         ((_session, cell),) = SessionTable(rows, columns=[name], sees_people=sees_people).rows
         ((value,),) = csv_rows(rows, columns=[name], sees_people=sees_people)
@@ -52,7 +47,7 @@ def test_a_personal_column_is_masked_on_the_page_and_in_a_file(name: str, text: 
 
 
 def test_markup_in_a_value_is_escaped() -> None:
-    rows = [make_canary(make_webchat(name="<b>"), name="<i>Jana Nováková</i>")]
+    rows = [CanaryFactory(webchat__name="<b>", name="<i>Jana Nováková</i>")]
     ((_session, cells),) = SessionTable(rows, columns=COLUMNS, sees_people=True).rows
     assert "<b>" not in cells
     assert "<i>" not in cells
