@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from sessions_app.api.filters import MOMENTS
 from sessions_app.gate import Visit
-from sessions_app.models import Session
+from sessions_app.models import Session, Status
 from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
 from webchat.models import WebChat
 
@@ -248,9 +248,9 @@ def test_no_time_that_an_erasure_rounds_falls_out_of_its_period(
 ) -> None:
     """A program that anonymizes a period page by page must still meet the sessions of that period."""
     settings.ERASURE_TIME_PRECISION = "month"
-    session = make_session()
+    session = SessionFactory()
     at(session, status=Status.CLOSED, **dict.fromkeys(("created_at", "accepted_at", "ended_at"), day(20)))
-    erase(session)
+    ErasureFactory(subject=session)
     session.refresh_from_db()
     left = getattr(session, MOMENTS[parameter])
     assert left != day(20), "it is rounded or cleared"

@@ -298,7 +298,7 @@ def test_used_form_leads_nobody_else_into_the_conversation(client: Client, field
 @pytest.mark.parametrize("field", dataclasses.fields(gate.Entry), ids=lambda field: field.name)
 def test_every_field_of_the_entry_tells_a_person_from_the_next(field: dataclasses.Field[Any]) -> None:
     """Only ``consent`` is an act and not a value: a form without it never reaches the gate."""
-    webchat = make_webchat()
+    webchat = WebChatFactory()
     entry = gate.Entry(name="Jana", email="jana@example.com", phone="603 123 456", consent=True)
     shown = ticket.read(make_ticket(webchat), webchat=webchat, channel="chat")
     first = gate.start_session(webchat, ticket=shown, entry=entry, visit=gate.Visit())
