@@ -23,7 +23,7 @@ from anonymization.ledger.chain import subject_of
 from anonymization.ledger.recording import Requester, announce, chain, erasing, new_records
 from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import Policy, registry
-from lib.arrays import as_rows, one_of
+from lib.arrays import as_rows, in_keys
 
 #: Primary key → the record to be of the subject that the row goes with.
 _Owners = Mapping[int, Erasure]
@@ -38,7 +38,7 @@ class _Part:
     owners: _Owners
 
     def rows(self) -> QuerySet:
-        return self.policy.rows_of_all(one_of(self.owners), self.path)
+        return self.policy.rows_of_all(in_keys(self.owners), self.path)
 
 
 def erase_batch(pks: Sequence[int], *, among: QuerySet, requester: Requester) -> list[Erasure]:
@@ -87,17 +87,17 @@ def _lock(
     Returns the random identifiers of the subjects, their records, and the records with which persons go.
     """
     step = policy.subject or "pk"
-    rows = among.filter(pk__in=one_of(pks))
+    rows = among.filter(pk__in=in_keys(pks))
     persons: dict[int, bool] = {}
     if step != "pk":
         parent = registry.get(_person(policy))
         named = set(rows.exclude(**{step: None}).values_list(step, flat=True))
-        found = _unlocked(parent.model._base_manager.filter(pk__in=one_of(named)))
+        found = _unlocked(parent.model._base_manager.filter(pk__in=in_keys(named)))
         persons = {
             pk: mark is None and parent.erased_with_last == policy.label
             for pk, mark in found.values_list("pk", parent.mark)
         }
-        rows = rows.filter(Q(**{step: None}) | Q(**{f"{step}__in": one_of(persons)}))
+        rows = rows.filter(Q(**{step: None}) | Q(**{f"{step}__in": in_keys(persons)}))
     locked = list(_unlocked(rows).values_list("pk", "uid", step))
     uids = {pk: uid for pk, uid, _named in locked}
     records = new_records(policy.label, map(subject_of, uids.values()), requester)
@@ -121,8 +121,8 @@ def _without_others(
     """Return the persons whom no row outside the batch names."""
     if not last:
         return {}
-    others = policy.model._base_manager.filter(**{step: OuterRef("pk")}).exclude(pk__in=one_of(taken))
-    going = _person(policy)._base_manager.filter(~Exists(others), pk__in=one_of(last))
+    others = policy.model._base_manager.filter(**{step: OuterRef("pk")}).exclude(pk__in=in_keys(taken))
+    going = _person(policy)._base_manager.filter(~Exists(others), pk__in=in_keys(last))
     return {person: last[person] for person in going.values_list("pk", flat=True)}
 
 
@@ -188,8 +188,8 @@ def _empty(policy: Policy, records: Mapping[int, Erasure]) -> int:
         policy.mark: next(iter(records.values())).created_at,
         f"{policy.record}_id": RawSQL("batch.record", ()),
     }
-    company = one_of(policy.in_company(records)) if policy.in_company else None
-    query.add_update_values(policy.erased_values(company) | own)
+    sharing = in_keys(policy.sharing(records)) if policy.sharing else None
+    query.add_update_values(policy.erased_values(sharing) | own)
     statement, params = query.get_compiler(connection=connection).as_sql()
     pairs = ((pk, record.pk) for pk, record in records.items())
     source, rows = as_rows("batch", pairs, columns={"pk": "bigint", "record": "uuid"})
@@ -201,7 +201,7 @@ def _empty(policy: Policy, records: Mapping[int, Erasure]) -> int:
 
 def _adopt_uploads(records: Mapping[uuid.UUID, Erasure]) -> None:
     """Take over the uploads that have begun and not ended, as the engine does for one subject."""
-    uploads: list[Any] = list(FileDeletion.objects.filter(erasure=None, subject__in=one_of(records, "uuid")))
+    uploads: list[Any] = list(FileDeletion.objects.filter(erasure=None, subject__in=in_keys(records, "uuid")))
     for upload in uploads:
         upload.erasure_id = records[upload.subject].pk
     FileDeletion.objects.bulk_update(uploads, ["erasure"])

@@ -14,7 +14,7 @@ from django.db.models import Model
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Door
+from anonymization.models import Source
 from anonymization.policy import registry
 from lib.ids import is_id
 
@@ -56,7 +56,7 @@ class EraseCommand(BaseCommand):
 
     def _erase(self, subject: Model) -> dict[str, Any]:
         try:
-            record, erased = engine.erase(subject, requester=recording.Requester(Door.COMMAND))
+            record, erased = engine.erase(subject, requester=recording.Requester(Source.COMMAND))
         except recording.ErasureRefused as refusal:
             raise CommandError(str(refusal)) from None
         return {

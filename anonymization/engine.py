@@ -35,7 +35,7 @@ from anonymization.ledger.recording import (
 )
 from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import Policy, registry
-from lib.arrays import as_parameter, one_of_parameter
+from lib.arrays import in_parameter, keys_parameter
 
 
 class NotErasable(ErasureRefused):
@@ -81,8 +81,8 @@ class _Scope:
     locked: Mapping[str, list[int]]
 
     @classmethod
-    def of(cls, root: Model, subject: Model) -> _Scope:
-        """Return that of the subject, or of its person where the subject is their last row."""
+    def rooted_at(cls, root: Model, subject: Model) -> _Scope:
+        """Return the scope of the erasure whose root is ``root``; ``subject`` is the row that was asked for."""
         parts = [(path, p) for path, p in registry.reaching(type(root)) if p.delete or p.erase]
         return cls(root, parts, {registry.get(type(row)).label: [row.pk] for row in (root, subject)})
 
@@ -93,7 +93,7 @@ class _Scope:
 def preview(subject: Model) -> Preview:
     """Count what an erasure of the subject would take now. Changes nothing, locks nothing."""
     _require_subject(subject)
-    scope = _Scope.of(_with_parent(subject, lock=False), subject)
+    scope = _Scope.rooted_at(_with_parent(subject, lock=False), subject)
     keys = {p.label: _keys(rows) for p, rows in scope.rows() if p.mark}
     lines = [(p, len(keys[p.label]) if p.mark else rows.count()) for p, rows in scope.rows()]
     return Preview(
@@ -196,7 +196,7 @@ def erase(
         if getattr(current, policy.mark) is not None:
             return getattr(current, policy.record), False
         record = new_record(policy.label, subject_of(current.uid), requester)
-        files = _empty(_Scope.of(root, subject), record, expected=expected)
+        files = _empty(_Scope.rooted_at(root, subject), record, expected=expected)
         chain([record])
         record.save(force_insert=True)
         announce([record], files=files)
@@ -220,7 +220,7 @@ def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requ
             if subject_of(current.uid) != entry.subject:
                 raise OutsideSubject(_("This is not whom the record names. Nothing was erased."))
             if getattr(current, policy.mark) is None:
-                _empty(_Scope.of(root, subject), record)
+                _empty(_Scope.rooted_at(root, subject), record)
         lock_head()
         if head() != Head(entry.sequence - 1, entry.previous):
             raise Overtaken(_("Another process has added to the ledger meanwhile. Nothing was changed."))
@@ -359,7 +359,7 @@ def _apply(policy: Policy, path: str, root: Model, record: Erasure, keys: Sequen
 
 
 #: Stand for parameters of a compiled statement.
-_NOW, _RECORD, _COMPANY = object(), object(), object()
+_NOW, _RECORD, _SHARING = object(), object(), object()
 
 
 def _emptying(policy: Policy, record: Erasure, keys: Sequence[int]) -> tuple[str, list[Any]]:
@@ -369,7 +369,7 @@ def _emptying(policy: Policy, record: Erasure, keys: Sequence[int]) -> tuple[str
     """
     depends_on = (connection.vendor, settings.ERASURE_TIME_PRECISION, settings.TIME_ZONE)
     if depends_on not in policy.compiled:
-        values = policy.erased_values(one_of_parameter(_COMPANY))
+        values = policy.erased_values(in_parameter(_SHARING))
         if policy.mark:
             values |= {policy.mark: RawSQL("%s", (_NOW,)), policy.record: RawSQL("%s", (_RECORD,))}
         query: Any = policy.model._base_manager.all().query.chain(UpdateQuery)
@@ -380,6 +380,6 @@ def _emptying(policy: Policy, record: Erasure, keys: Sequence[int]) -> tuple[str
     given = {
         _NOW: field_of("created_at").get_db_prep_save(record.created_at, connection),
         _RECORD: field_of("id").get_db_prep_save(record.pk, connection),
-        _COMPANY: as_parameter(policy.in_company(keys) if policy.in_company else ()),
+        _SHARING: keys_parameter(policy.sharing(keys) if policy.sharing else ()),
     }
     return statement, [given[value] if type(value) is object else value for value in params]

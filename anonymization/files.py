@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from anonymization.models import Erasure, FileDeletion, FilesDeleted
 from anonymization.storage import storage_problem
-from lib.arrays import one_of
+from lib.arrays import in_keys
 
 UPLOAD_MAY_TAKE = timedelta(hours=1)
 TEMPORARY_FOR = timedelta(days=1)
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 def delete_files_of(erasures: Collection[uuid.UUID]) -> int:
     """Delete the files that erasures queued; return how many are left."""
-    return _delete(FileDeletion.objects.filter(erasure__in=one_of(erasures, "uuid")))
+    return _delete(FileDeletion.objects.filter(erasure__in=in_keys(erasures, "uuid")))
 
 
 def delete_pending_files() -> int:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from anonymization.ledger.chain import VERSION, Entry
 
 
-class Door(models.TextChoices):
+class Source(models.TextChoices):
     """By which way the erasure was asked for."""
 
     PAGE = "page", _("Staff page")
@@ -36,14 +36,14 @@ class Asked(models.TextChoices):
     PERSON = "person", _("The person")
 
 
-ASKED_BY_DOOR = {
-    Door.PAGE: Asked.STAFF,
-    Door.ADMIN: Asked.STAFF,
-    Door.COMMAND: Asked.SYSTEM,
-    Door.API: Asked.PROGRAM,
-    Door.RETENTION: Asked.SYSTEM,
-    Door.WITHDRAWAL: Asked.PERSON,
-    Door.REPLAY: Asked.SYSTEM,
+ASKED_BY_SOURCE = {
+    Source.PAGE: Asked.STAFF,
+    Source.ADMIN: Asked.STAFF,
+    Source.COMMAND: Asked.SYSTEM,
+    Source.API: Asked.PROGRAM,
+    Source.RETENTION: Asked.SYSTEM,
+    Source.WITHDRAWAL: Asked.PERSON,
+    Source.REPLAY: Asked.SYSTEM,
 }
 
 
@@ -79,7 +79,7 @@ class Erasure(models.Model):
     previous = models.CharField(_("hash of the record before"), max_length=64, unique=True)
     hash = models.CharField(_("hash"), max_length=64, unique=True)
     created_at = models.DateTimeField(_("carried out at"))
-    door = models.CharField(_("door"), max_length=20, choices=Door)
+    door = models.CharField(_("door"), max_length=20, choices=Source)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, verbose_name=_("requested by"), related_name="+"
     )

@@ -16,7 +16,7 @@ from django.apps import apps
 from django.db.models import Case, DateTimeField, Expression, Field, FileField, Model, QuerySet, When
 from django.utils.module_loading import autodiscover_modules
 
-from lib.arrays import one_of
+from lib.arrays import in_keys
 
 
 class AlreadyRegistered(Exception):
@@ -28,8 +28,8 @@ class NotRegistered(LookupError):
 
 
 @dataclass(frozen=True)
-class InCompany:
-    """What a field keeps in rows that have company (``Policy.in_company``); in the others it becomes NULL.
+class KeptIfShared:
+    """What a field keeps in rows that share their values (``Policy.sharing``); in the others it becomes NULL.
 
     ``value`` is an expression over the row.
     """
@@ -44,7 +44,7 @@ class Policy:
     ``subject`` is the path of lookups from a row to the person: ``""`` is the person itself, ``"session__guest"``
     leads there, ``None`` says that the rows name nobody. ``erase`` maps a field to the value it takes, to a callable
     that returns it (``dict``; always the same one), to an expression over the row (a rounded time), or to
-    ``InCompany`` of one.
+    ``KeptIfShared`` of one.
     """
 
     label: str
@@ -61,9 +61,9 @@ class Policy:
     #: A model (label) whose last row of this subject takes the subject with it.
     erased_with_last: str = ""
     #: What of an emptied row may be known from elsewhere, by name and as an expression; ``day`` is when it was.
-    known: Mapping[str, Any] = field(default_factory=dict)
+    guessable: Mapping[str, Any] = field(default_factory=dict)
     #: Returns those of the primary keys whose rows enough others are like, so that they may keep more.
-    in_company: Callable[[Collection[int]], Collection[int]] | None = None
+    sharing: Callable[[Collection[int]], Collection[int]] | None = None
     #: Rows are never changed or deleted, not even by SQL.
     append_only: bool = False
     #: Says in words what rows that stay prove, for the record of an erasure.
@@ -81,12 +81,12 @@ class Policy:
     def file_fields(self) -> list[str]:
         return [name for name, f in self.fields.items() if isinstance(f, FileField)]
 
-    def erased_values(self, company: Any = None) -> dict[str, Any]:
+    def erased_values(self, sharing: Any = None) -> dict[str, Any]:
         """Return field → value or expression, fresh for each use.
 
-        ``company`` are the keys of the rows that have company, as an ``__in`` lookup takes them; None has none.
+        ``sharing`` are the keys of the rows that share their values, as an ``__in`` lookup takes them; None has none.
         """
-        return {name: _erased_value(value, company) for name, value in self.erase.items()}
+        return {name: _erased_value(value, sharing) for name, value in self.erase.items()}
 
     @cached_property
     def compiled(self) -> dict[Any, Any]:
@@ -147,9 +147,9 @@ class Policy:
         return _sql_condition(self.model, path)
 
 
-def _erased_value(value: Any, company: Any) -> Any:
-    if isinstance(value, InCompany):
-        return Case(When(pk__in=one_of(()) if company is None else company, then=value.value), default=None)
+def _erased_value(value: Any, sharing: Any) -> Any:
+    if isinstance(value, KeptIfShared):
+        return Case(When(pk__in=in_keys(()) if sharing is None else sharing, then=value.value), default=None)
     return value() if callable(value) and not isinstance(value, Expression) else value
 
 

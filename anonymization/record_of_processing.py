@@ -19,7 +19,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from anonymization.policy import InCompany, Policy, Registry
+from anonymization.policy import KeptIfShared, Policy, Registry
 
 BEGIN = "<!-- begin: made by manage.py print_record_of_processing -->"
 END = "<!-- end -->"
@@ -96,7 +96,7 @@ def treatments_of(policy: Policy) -> list[Treatment]:
         reason = with_file if policy.file_fields else alone
         return [Treatment("deleted", list(policy.fields.values()), reason)]
     values = policy.erased_values()
-    shared = [name for name, value in policy.erase.items() if isinstance(value, InCompany)]
+    shared = [name for name, value in policy.erase.items() if isinstance(value, KeptIfShared)]
     emptied = [name for name, value in values.items() if not isinstance(value, Expression)]
     coarsened = [name for name in values if name not in emptied and name not in shared]
     marks = [name for name in (policy.mark, policy.record) if name]

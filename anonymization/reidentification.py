@@ -41,17 +41,17 @@ def likenesses(*, since: date | None = None, until: date | None = None) -> list[
     """
     found = []
     for policy in registry:
-        if policy.mark and policy.known:
+        if policy.mark and policy.guessable:
             rows = _of_period(policy.model._base_manager.exclude(**{policy.mark: None}), policy, since, until)
-            rest = {name: F(name) for name in policy.remaining if F(name) not in policy.known.values()}
-            found.append(_likeness(policy, rows, policy.known))
+            rest = {name: F(name) for name in policy.remaining if F(name) not in policy.guessable.values()}
+            found.append(_likeness(policy, rows, policy.guessable))
             if rest:
-                found.append(_likeness(policy, rows, {**policy.known, **rest}))
+                found.append(_likeness(policy, rows, {**policy.guessable, **rest}))
     return found
 
 
 def _of_period(rows: QuerySet, policy: Policy, since: date | None, until: date | None) -> QuerySet:
-    day = policy.known["day"]
+    day = policy.guessable["day"]
     rows = rows.alias(known_day=day)
     if since:
         rows = rows.filter(known_day__gte=start_of_day(since))

@@ -21,7 +21,7 @@ from anonymization import engine
 from anonymization.ledger import external_copy, recording, verification
 from anonymization.ledger.chain import BrokenChain, Entry, subject_of
 from anonymization.ledger.recording import Requester
-from anonymization.models import Door, Erasure, Note
+from anonymization.models import Erasure, Note, Source
 from anonymization.policy import registry
 
 
@@ -135,7 +135,7 @@ def carry_out(
         ErasureRefused: another replay runs, or the outside copy can't be written.
     """
     until = None if within is None else time.monotonic() + within
-    by_replay = Requester(Door.REPLAY, requester.user)
+    by_replay = Requester(Source.REPLAY, requester.user)
     for position, entry in enumerate(planned.entries):
         if until is not None and time.monotonic() >= until:
             return False
@@ -155,8 +155,8 @@ def _note_replay(requester: Requester) -> None:
     with recording.erasing():
         recording.lock_head()
         newest = Erasure.objects.order_by("-number")
-        replayed = newest.filter(door=Door.REPLAY).first()
-        noted = newest.filter(kind=Note.REPLAYED).exclude(door=Door.REPLAY).first()
+        replayed = newest.filter(door=Source.REPLAY).first()
+        noted = newest.filter(kind=Note.REPLAYED).exclude(door=Source.REPLAY).first()
         if replayed and (noted is None or noted.number < replayed.number):
             recording.note(Note.REPLAYED, _digest(replayed.hash), requester=requester)
 

@@ -15,7 +15,7 @@ from oauth2_provider.models import get_access_token_model
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Door, Erasure
+from anonymization.models import Erasure, Source
 from anonymization.policy import registry
 from api.models import ApiClient, IdempotencyKey, LimitReached, Right
 
@@ -105,7 +105,7 @@ def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> Erasu
     subject.refresh_from_db(fields=[mark])
     if getattr(subject, mark) is None:
         _require_room(client, subject._meta.label)
-    record, erased = engine.erase(subject, requester=recording.Requester(Door.API, client=client))
+    record, erased = engine.erase(subject, requester=recording.Requester(Source.API, client=client))
     if erased:
         for label in record.counts.keys() & settings.API_ERASURES_PER_HOUR.keys() - {record.kind}:
             _require_room(client, label, used_now=1)

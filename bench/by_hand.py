@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from anonymization.ledger.chain import canonical, subject_of
 from anonymization.ledger.recording import head, lock_head
-from anonymization.models import Asked, Door, Erasure, FileDeletion
+from anonymization.models import Asked, Erasure, FileDeletion, Source
 from anonymization.policy import registry
 from sessions_app.models import Guest
 
@@ -37,8 +37,8 @@ _BAND = (
     "WHEN {0} >= interval '0' THEN interval '0' END"
 )
 _START = "date_trunc('month', s.created_at, 'Europe/Prague')"
-#: Which of the sessions are like at least four others in what is left of them; see sessions_app/company.py.
-_IN_COMPANY = (
+#: Which of the sessions are like at least four others in what is left of them; see sessions_app/sharing.py.
+_SHARING_SQL = (
     "SELECT s.id FROM sessions_app_session s LEFT JOIN sessions_app_consentevent e ON e.session_id = s.id "
     "AND e.kind = 'given' LEFT JOIN sessions_app_consentevent w ON w.session_id = s.id AND w.kind = 'withdrawn' "
     "WHERE s.id = ANY(%s::bigint[]) AND EXISTS (SELECT 1 FROM sessions_app_session o "
@@ -69,12 +69,12 @@ _GUESTS = (
 )
 
 
-def _in_company(cursor: Any, sessions: list[int]) -> list[int]:
+def _sharing(cursor: Any, sessions: list[int]) -> list[int]:
     cursor.execute(
         "SELECT pg_advisory_xact_lock(hashtext('sessions_app.company')), "
         "set_config('enable_bitmapscan', 'off', true)"
     )
-    cursor.execute(_IN_COMPANY, [sessions])
+    cursor.execute(_SHARING_SQL, [sessions])
     return [pk for (pk,) in cursor.fetchall()]
 
 
@@ -97,8 +97,8 @@ def erase(guest: Guest) -> None:
         cursor.execute(f"DELETE FROM sessions_app_message WHERE {_OF_GUEST}", [guest.pk])
         messages = cursor.rowcount
         cursor.execute(f"DELETE FROM sessions_app_signal WHERE {_OF_GUEST}", [guest.pk])
-        company = _in_company(cursor, sessions)
-        cursor.execute(f"{_SESSIONS} %s WHERE guest_id = %s", [company, company, record, guest.pk])
+        sharing = _sharing(cursor, sessions)
+        cursor.execute(f"{_SESSIONS} %s WHERE guest_id = %s", [sharing, sharing, record, guest.pk])
         cursor.execute(f"{_GUESTS} %s WHERE id = %s", [record, guest.pk])
         counts = _counts(sessions=len(sessions), files=files, messages=messages, guests=1)
         shells = {"sessions_app.Session": sessions, "sessions_app.Guest": [guest.pk]}
@@ -203,11 +203,11 @@ def _erase_taken(cursor: Any, taken: dict[int, tuple[uuid.UUID, uuid.UUID, int |
     )
     messages = dict(cursor.fetchall())
     cursor.execute("DELETE FROM sessions_app_signal WHERE session_id = ANY(%s::bigint[])", [pks])
-    company = _in_company(cursor, pks)
+    sharing = _sharing(cursor, pks)
     taken_from = (
         "taken.record FROM unnest(%s::bigint[], %s::uuid[]) AS taken (pk, record) WHERE id = taken.pk"
     )
-    cursor.execute(f"{_SESSIONS} {taken_from}", [company, company, pks, [*records.values()]])
+    cursor.execute(f"{_SESSIONS} {taken_from}", [sharing, sharing, pks, [*records.values()]])
     guests = {guest: records[pk] for pk, guest in going.items()}
     cursor.execute(f"{_GUESTS} {taken_from}", [[*guests], [*guests.values()]])
     erased = []
@@ -238,7 +238,7 @@ def erase_in_a_loop(guest: Guest) -> None:
         lock_head()
         last = head()
         erasure.number, erasure.previous = last.sequence + 1, last.hash
-        erasure.created_at, erasure.day, erasure.door = timezone.now(), timezone.localdate(), Door.COMMAND
+        erasure.created_at, erasure.day, erasure.door = timezone.now(), timezone.localdate(), Source.COMMAND
         erasure.hash = erasure.entry.hash
         erasure.save(force_insert=True)
 

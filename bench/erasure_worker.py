@@ -25,7 +25,7 @@ from django.utils import timezone  # noqa: E402
 from anonymization import engine  # noqa: E402
 from anonymization.ledger import recording  # noqa: E402
 from anonymization.ledger.chain import Head, verify  # noqa: E402
-from anonymization.models import Door, Erasure  # noqa: E402
+from anonymization.models import Erasure, Source  # noqa: E402
 from anonymization.policy import registry  # noqa: E402
 from bench import by_hand  # noqa: E402
 from bench.erasure_load import RETENTION_DAYS, SUBJECTS, first_subject, load  # noqa: E402
@@ -133,7 +133,7 @@ class Guests:
 
 
 def _by_engine(guest: Guest) -> None:
-    engine.erase(guest, requester=recording.Requester(Door.COMMAND))
+    engine.erase(guest, requester=recording.Requester(Source.COMMAND))
 
 
 def _undo(erase: Callable[[Guest], None], guest: Guest) -> None:
@@ -179,7 +179,7 @@ class Retention:
         call_command(COMMAND, stdout=StringIO())
         WebChat.objects.filter(pk=webchat.pk).update(retention_days=None)
         # The records of one transaction were made at the same time.
-        chunks = Erasure.objects.filter(number__gt=before, door=Door.RETENTION).values_list("created_at")
+        chunks = Erasure.objects.filter(number__gt=before, door=Source.RETENTION).values_list("created_at")
         self.chunks = [n for _at, n in chunks.annotate(Count("pk")).order_by("created_at")]
         return sum(self.chunks)
 

@@ -93,11 +93,11 @@ def plant(sessions: int) -> None:
 def erase_all() -> None:
     from anonymization.engine import erase
     from anonymization.ledger.recording import Requester
-    from anonymization.models import Door
+    from anonymization.models import Source
     from sessions_app.models import Guest
 
     for guest in Guest.objects.order_by("pk"):
-        erase(guest, requester=Requester(Door.COMMAND))
+        erase(guest, requester=Requester(Source.COMMAND))
 
 
 def report(when: str, sessions: int) -> int:

@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Door
+from anonymization.models import Source
 from anonymization.storage import mark_storage
 from demo import consent, people
 from demo.conversations import DAYS, FEEDBACK, NOTES, Script, scripts
@@ -367,11 +367,11 @@ class Builder:
     def _requester(self) -> recording.Requester:
         name, door = self.rng.choice(
             [
-                ("support", Door.PAGE),
-                ("support", Door.PAGE),
-                ("officer", Door.PAGE),
-                ("admin", Door.ADMIN),
-                ("", Door.COMMAND),
+                ("support", Source.PAGE),
+                ("support", Source.PAGE),
+                ("officer", Source.PAGE),
+                ("admin", Source.ADMIN),
+                ("", Source.COMMAND),
             ]
         )
         return recording.Requester(door, self.staff[name] if name else None)

@@ -14,13 +14,13 @@ from django.db import connection
 from django.db.models.expressions import RawSQL
 
 
-def one_of(keys: Collection[Any], kind: str = "bigint") -> RawSQL:
+def in_keys(keys: Collection[Any], kind: str = "bigint") -> RawSQL:
     """Return the right side of an ``__in`` lookup; ``kind`` is bigint or uuid."""
-    return one_of_parameter(as_parameter(keys), kind)
+    return in_parameter(keys_parameter(keys), kind)
 
 
-def one_of_parameter(parameter: Any, kind: str = "bigint") -> RawSQL:
-    """Return it for keys that ``as_parameter`` made, or for something that these are put in place of later."""
+def in_parameter(parameter: Any, kind: str = "bigint") -> RawSQL:
+    """Return it for keys that ``keys_parameter`` made, or for something that these are put in place of later."""
     if connection.vendor != "postgresql":
         return RawSQL("SELECT value FROM json_each(%s)", (parameter,))
     if kind == "uuid":
@@ -28,7 +28,7 @@ def one_of_parameter(parameter: Any, kind: str = "bigint") -> RawSQL:
     return RawSQL("SELECT unnest(%s::bigint[])", (parameter,))
 
 
-def as_parameter(keys: Collection[Any]) -> str:
+def keys_parameter(keys: Collection[Any]) -> str:
     if connection.vendor == "postgresql":
         return "{" + ",".join(map(str, keys)) + "}"
     return json.dumps([*keys], default=_hex)

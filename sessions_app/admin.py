@@ -21,9 +21,9 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from anonymization.models import Door
+from anonymization.models import Source
 from lib.ids import is_id
-from sessions_app.choice import ChoiceRefused, chosen_ids
+from sessions_app.chosen import ChoiceRefused, chosen_ids
 from sessions_app.models import Guest, Session
 
 _COUNTED = 2000
@@ -116,7 +116,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 
 def _confirm_page(name: str, key: int) -> HttpResponse:
-    return HttpResponseRedirect(f"{reverse(name, args=[key])}?{urlencode({'door': Door.ADMIN.value})}")
+    return HttpResponseRedirect(f"{reverse(name, args=[key])}?{urlencode({'door': Source.ADMIN.value})}")
 
 
 @admin.register(Session)
@@ -140,7 +140,7 @@ class SessionAdmin(ReadOnlyAdmin):
             "title": _("Anonymize sessions"),
             "opts": self.model._meta,
             "keys": keys,
-            "door": Door.ADMIN,
+            "door": Source.ADMIN,
         }
         return TemplateResponse(request, "sessions_app/staff/admin_anonymize.html", context)
 

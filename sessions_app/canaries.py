@@ -6,7 +6,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
-from anonymization.canary.doors import door
+from anonymization.canary.planters import planter_of
 from anonymization.canary.values import Canaries
 from sessions_app import conversation, gate, ticket
 from sessions_app.models import Channel, Guest, Party, Session, Signal
@@ -17,7 +17,7 @@ from webchat.services import archive, restore
 PUBLIC_ID = "verify-erasure"
 
 
-@door(Guest)
+@planter_of(Guest)
 @transaction.atomic
 def let_in(canaries: Canaries) -> Guest:
     """Let a guest in by the standard form, talk, end; nobody consents, so that no evidence of consent is made up.

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Door, Erasure
+from anonymization.models import Erasure, Source
 from sessions_app.conversation import end_locked
 from sessions_app.lock import lock_writable
 from sessions_app.models import (
@@ -53,7 +53,7 @@ def withdraw_consent(session: Session) -> Erasure | None:
     if session.webchat.on_withdrawal != OnWithdrawal.ANONYMIZE:
         return None
     try:
-        record, _erased = engine.erase(session, requester=recording.Requester(Door.WITHDRAWAL))
+        record, _erased = engine.erase(session, requester=recording.Requester(Source.WITHDRAWAL))
     except (recording.ErasureRefused, DatabaseError):
         logger.exception(
             "session %d was not anonymized at its withdrawal and waits for the officer", session.pk

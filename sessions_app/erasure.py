@@ -8,8 +8,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
-from anonymization.policy import InCompany
-from sessions_app.company import in_company
+from anonymization.policy import KeptIfShared
 from sessions_app.models import (
     Attachment,
     ConsentEvent,
@@ -21,6 +20,7 @@ from sessions_app.models import (
     Status,
 )
 from sessions_app.rounding import Band, StartOf
+from sessions_app.sharing import sharing_sessions
 
 _STATISTICS = _("Statistics; names nobody.")
 
@@ -35,7 +35,7 @@ policy.register(
     mark="anonymized_at",
     record="erasure",
     erased_with_last="sessions_app.Session",
-    known={"day": F("created_at")},
+    guessable={"day": F("created_at")},
     erase={
         "name": "",
         "email": "",
@@ -56,8 +56,8 @@ policy.register(
     subject="guest",
     mark="anonymized_at",
     record="erasure",
-    in_company=in_company,
-    known={
+    sharing=sharing_sessions,
+    guessable={
         "day": F("created_at"),
         "webchat": F("webchat"),
         "channel": F("channel"),
@@ -75,8 +75,8 @@ policy.register(
         "accepted_at": None,
         "ended_at": lambda: StartOf(Coalesce("ended_at", Now())),
         "waited": partial(Band, "waited"),
-        "operator": InCompany(F("operator")),
-        "duration": InCompany(Band("duration")),
+        "operator": KeptIfShared(F("operator")),
+        "duration": KeptIfShared(Band("duration")),
         "entered_name": "",
         "entered_email": "",
         "entered_phone": "",

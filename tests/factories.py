@@ -17,7 +17,7 @@ from factory.random import reseed_random
 from anonymization import engine
 from anonymization.ledger import recording
 from anonymization.ledger.chain import GENESIS
-from anonymization.models import ASKED_BY_DOOR, Door, Erasure
+from anonymization.models import ASKED_BY_SOURCE, Erasure, Source
 from api.models import ApiClient, Right
 from api.services import create_client
 from sessions_app import consent, conversation, gate, ticket
@@ -234,11 +234,11 @@ class ErasureFactory(DjangoModelFactory[Erasure]):
         model = Erasure
 
     subject = factory.SubFactory(SessionFactory)
-    door, requested_by = Door.COMMAND, None
+    door, requested_by = Source.COMMAND, None
 
     @classmethod
     def _create(
-        cls, model_class: type[Erasure], *, subject: Session | Guest, door: Door, requested_by: User | None
+        cls, model_class: type[Erasure], *, subject: Session | Guest, door: Source, requested_by: User | None
     ) -> Erasure:
         return engine.erase(subject, requester=recording.Requester(door, requested_by))[0]
 
@@ -250,9 +250,9 @@ class RecordFactory(DjangoModelFactory[Erasure]):
         model = Erasure
 
     kind, counts = "sessions_app.Session", factory.LazyFunction(dict)
-    door, created_at = Door.COMMAND, factory.LazyFunction(timezone.now)
+    door, created_at = Source.COMMAND, factory.LazyFunction(timezone.now)
     day = factory.LazyAttribute(lambda record: timezone.localdate(record.created_at))
-    requester = factory.LazyAttribute(lambda record: ASKED_BY_DOOR[Door(record.door)])
+    requester = factory.LazyAttribute(lambda record: ASKED_BY_SOURCE[Source(record.door)])
 
     @classmethod
     def _create(cls, model_class: type[Erasure], **values: Any) -> Erasure:

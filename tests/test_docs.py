@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.translation import override
 
-from anonymization.policy import InCompany, Registry, registry
+from anonymization.policy import KeptIfShared, Registry, registry
 from anonymization.record_of_processing import BEGIN, END, MarkersMissing, as_markdown, put_into
 from sessions_app.models import Attachment, Guest, Message
 from tests.checkout import make_checkout, run
@@ -106,7 +106,7 @@ def test_a_record_of_processing_says_what_happens_to_each_field_and_why() -> Non
     declared.register(Attachment, delete=True)
     declared.register(
         Guest, subject="", mark="anonymized_at", record="erasure", append_only=True,
-        erase={"name": "", "created_at": Now(), "email": InCompany(F("email")), "phone": ""},
+        erase={"name": "", "created_at": Now(), "email": KeptIfShared(F("email")), "phone": ""},
         keep={"uid": "One|two\nthree.", "id": "Else.", "name_key": "Else."}, impersonal={"email_key": "A number."},
     )  # fmt: skip
     with override("cs"):

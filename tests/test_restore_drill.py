@@ -15,7 +15,7 @@ from django.test import Client
 from anonymization import engine, restoration
 from anonymization.ledger import external_copy, recording
 from anonymization.ledger.chain import BrokenChain, Entry, subject_of
-from anonymization.models import Door, Erasure, Note
+from anonymization.models import Erasure, Note, Source
 from anonymization.restoration import Standing, standing
 from mluvii_gdpr import readiness
 from sessions_app.models import Guest, Session
@@ -28,7 +28,7 @@ from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-COMMAND = recording.Requester(Door.COMMAND)
+COMMAND = recording.Requester(Source.COMMAND)
 
 
 @pytest.fixture

@@ -18,12 +18,12 @@ from tqdm import tqdm
 
 from anonymization import engine
 from anonymization.canary import places, planting
-from anonymization.canary.doors import planters
+from anonymization.canary.planters import planters
 from anonymization.canary.planting import Kept, Planted
 from anonymization.canary.spellings import Search
 from anonymization.canary.values import Canaries, Canary
 from anonymization.ledger import recording
-from anonymization.models import Door, Erasure
+from anonymization.models import Erasure, Source
 from anonymization.policy import registry
 from anonymization.storage import require_storage
 
@@ -139,7 +139,7 @@ class Run(AbstractContextManager["Run"]):
         Raises:
             ErasureRefused: as the engine says; nothing was erased.
         """
-        requester = recording.Requester(Door.COMMAND)
+        requester = recording.Requester(Source.COMMAND)
         return [engine.erase(subject, requester=requester)[0] for subject in self.subjects]
 
     def report(self, missed: list[str]) -> Report:

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from anonymization.files import delete_files_of
 from anonymization.ledger import external_copy
 from anonymization.ledger.chain import Entry, Head
-from anonymization.models import ASKED_BY_DOOR, Door, Erasure, Note
+from anonymization.models import ASKED_BY_SOURCE, Erasure, Note, Source
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Requester:
     """Who asks for an erasure and by which door: a member of staff, an API client, or (neither) a command or the
     system itself."""
 
-    door: Door
+    source: Source
     user: User | None = None
     #: Of the model that the setting OAUTH2_PROVIDER_APPLICATION_MODEL names.
     client: Any = None
@@ -128,9 +128,9 @@ def new_records(kind: str, subjects: Iterable[str], requester: Requester) -> lis
     first = Erasure(
         kind=kind,
         day=timezone.localdate(now),
-        requester=ASKED_BY_DOOR[requester.door],
+        requester=ASKED_BY_SOURCE[requester.source],
         created_at=now,
-        door=requester.door,
+        door=requester.source,
         requested_by_id=requester.user.pk if requester.user else None,
         client_id=requester.client.pk if requester.client else None,
     )

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from anonymization import engine, maintenance
 from anonymization.ledger import recording
-from anonymization.models import Door, Erasure, FileDeletion, Note
+from anonymization.models import Erasure, FileDeletion, Note, Source
 from anonymization.policy import Policy, registry
 from anonymization.record_of_processing import treatments_of
 from anonymization.staff.filters import ErasureFilters
@@ -48,7 +48,7 @@ class ConfirmErasureView(StaffPage):
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         subject = self._subject(pk)
-        door = door_of(request)
+        door = source_of(request)
         shown = shown_in(request.POST)
         try:
             record, erased = engine.erase(
@@ -89,10 +89,10 @@ class ConfirmErasureView(StaffPage):
         return {}
 
 
-def door_of(request: HttpRequest) -> Door:
+def source_of(request: HttpRequest) -> Source:
     """Return by which door a confirm page was reached: the stock admin's only for who may open it."""
-    from_admin = request.POST.get("door") == Door.ADMIN and getattr(request.user, "is_staff", False)
-    return Door.ADMIN if from_admin else Door.PAGE
+    from_admin = request.POST.get("door") == Source.ADMIN and getattr(request.user, "is_staff", False)
+    return Source.ADMIN if from_admin else Source.PAGE
 
 
 def shown_in(data: QueryDict) -> dict[str, str]:

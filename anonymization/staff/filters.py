@@ -5,7 +5,7 @@ from __future__ import annotations
 import django_filters
 from django.utils.translation import gettext_lazy as _
 
-from anonymization.models import Door, Erasure
+from anonymization.models import Erasure, Source
 from lib.filters import DayFilter, Filters
 
 
@@ -15,7 +15,7 @@ class ErasureFilters(Filters):
     since = DayFilter(label=_("From"), method="filter_since")
     until = DayFilter(label=_("To"), method="filter_until")
     door = django_filters.ChoiceFilter(
-        label=_("Requested through"), choices=Door.choices, empty_label=_("All")
+        label=_("Requested through"), choices=Source.choices, empty_label=_("All")
     )
 
     class Meta(Filters.Meta):

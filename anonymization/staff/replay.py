@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from anonymization import restoration
 from anonymization.ledger import external_copy, recording
 from anonymization.ledger.chain import BrokenChain
-from anonymization.models import Door
+from anonymization.models import Source
 from anonymization.restoration import Standing
 from lib.pages import StaffPage
 
@@ -31,7 +31,7 @@ class ReplayView(StaffPage):
         return self._show()
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        requester = recording.Requester(Door.PAGE, self.staff)
+        requester = recording.Requester(Source.PAGE, self.staff)
         try:
             done = restoration.carry_out(restoration.plan(), requester=requester, within=WITHIN)
         except recording.ErasureRefused as refusal:

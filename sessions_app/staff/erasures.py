@@ -19,10 +19,10 @@ from django.utils.translation import ngettext
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Door, Erasure
-from anonymization.staff.erasures import ConfirmErasureView, door_of, line_of, shown_in
+from anonymization.models import Erasure, Source
+from anonymization.staff.erasures import ConfirmErasureView, line_of, shown_in, source_of
 from lib.pages import StaffPage
-from sessions_app.choice import ChoiceRefused, chosen_ids
+from sessions_app.chosen import ChoiceRefused, chosen_ids
 from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Attachment, Guest, Message, Session
 from sessions_app.staff.session_list import table_address
@@ -92,7 +92,7 @@ class ConfirmSessionsErasureView(StaffPage):
         return all(not takes or shown.get(str(pk)) == _in_one(takes) for pk, takes in expected.items())
 
     def _erase(self, sessions: list[Session], expected: Expected) -> HttpResponse:
-        requester = recording.Requester(door_of(self.request), self.staff)
+        requester = recording.Requester(source_of(self.request), self.staff)
         records: list[Erasure] = []
         try:
             for session in sessions:
@@ -120,7 +120,7 @@ class ConfirmSessionsErasureView(StaffPage):
         return format_html('{} <a href="{}">{}</a>', told, newest_first, _("Open the records"))
 
     def _back(self) -> str:
-        if door_of(self.request) == Door.ADMIN:
+        if source_of(self.request) == Source.ADMIN:
             return reverse("admin:sessions_app_session_changelist")
         return table_address(self.request.POST.get("query", ""))
 
@@ -130,7 +130,7 @@ class ConfirmSessionsErasureView(StaffPage):
             "sessions": sessions,
             "shown": [(pk, _in_one(takes)) for pk, takes in preview.each.items()],
             "refusal": refusal,
-            "door": door_of(self.request),
+            "door": source_of(self.request),
             "query": self.request.POST.get("query", ""),
             "back": self._back(),
             "count": sum(map(bool, preview.each.values())),

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from anonymization import batch, engine
 from anonymization.ledger import external_copy, recording
-from anonymization.models import Door, Erasure, FileDeletion
+from anonymization.models import Erasure, FileDeletion, Source
 from sessions_app.models import Attachment, Guest, Message, Session
 from tests.anonymization.test_engine import others, talk
 from tests.database import digest, dump
@@ -23,7 +23,7 @@ from tests.factories import MessageFactory, SessionFactory, StaffFactory, WebCha
 
 pytestmark = pytest.mark.django_db
 
-SYSTEM = recording.Requester(Door.RETENTION)
+SYSTEM = recording.Requester(Source.RETENTION)
 TOUCHED = {m._meta.db_table for m in (Guest, Session, Message, Attachment, Erasure, FileDeletion)}
 
 

@@ -33,7 +33,7 @@ from django.core.mail import EmailMessage
 from django.db import connection
 from django.utils import timezone
 
-from anonymization.canary import database, doors, places, run
+from anonymization.canary import database, places, planters, run
 from anonymization.canary.spellings import Search, encoded, letters
 from anonymization.canary.values import LENGTH, Canaries, Canary
 from sessions_app.matching import match_keys
@@ -144,13 +144,13 @@ def test_canaries_have_the_form_of_what_they_stand_for(monkeypatch: pytest.Monke
 
 
 def test_a_model_has_one_door(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doors, "_planters", {})
-    monkeypatch.setattr(doors, "_discover", lambda: None)
-    assert doors.door(Guest)(letters) is letters
-    assert doors.planters() == {Guest: letters}
+    monkeypatch.setattr(planters, "_planters", {})
+    monkeypatch.setattr(planters, "_discover", lambda: None)
+    assert planters.planter_of(Guest)(letters) is letters
+    assert planters.planters() == {Guest: letters}
     with pytest.raises(ValueError, match=r"^sessions_app\.Guest has a door already\.$"):
-        doors.door(Guest)(encoded)
-    assert doors.planters() == {Guest: letters}
+        planters.planter_of(Guest)(encoded)
+    assert planters.planters() == {Guest: letters}
 
 
 PLACES: dict[str, Callable[[str], Any]] = {

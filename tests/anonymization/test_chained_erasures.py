@@ -20,7 +20,7 @@ from anonymization import restoration
 from anonymization.batch import erase_batch
 from anonymization.ledger import external_copy, recording
 from anonymization.ledger.chain import GENESIS, Head, subject_of
-from anonymization.models import Door, Erasure
+from anonymization.models import Erasure, Source
 from sessions_app.models import Guest, Session
 from tests.anonymization.test_ledger import stand_alone
 from tests.bystander import besides
@@ -40,7 +40,7 @@ def copy(settings: Any, tmp_path: Path) -> Path:
     return path
 
 
-def erase(subject: Any, door: Door = Door.COMMAND) -> Erasure:
+def erase(subject: Any, door: Source = Source.COMMAND) -> Erasure:
     return ErasureFactory(subject=subject, door=door)
 
 
@@ -67,7 +67,7 @@ def run(command: str, *arguments: str) -> str:
 
 
 def test_records_are_chained_in_the_order_of_their_numbers(copy: Path) -> None:
-    doors = (Door.PAGE, Door.API, Door.COMMAND, Door.RETENTION, Door.WITHDRAWAL)
+    doors = (Source.PAGE, Source.API, Source.COMMAND, Source.RETENTION, Source.WITHDRAWAL)
     made = sessions(5)
     uids = [session.uid for session in made]
     records = [erase(session, door) for session, door in zip(made, doors, strict=True)]
@@ -198,7 +198,7 @@ def test_a_full_disk_lets_all_intents_of_a_transaction_in_or_none(copy: Path, mo
 
     def erase_all() -> list[Erasure]:
         pks = [session.pk for session in made]
-        return erase_batch(pks, among=Session.objects.all(), requester=recording.Requester(Door.RETENTION))
+        return erase_batch(pks, among=Session.objects.all(), requester=recording.Requester(Source.RETENTION))
 
     with monkeypatch.context() as patched:
         patched.setattr(external_copy, "os", FullDisk())

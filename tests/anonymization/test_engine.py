@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Door, Erasure, FileDeletion
+from anonymization.models import Erasure, FileDeletion, Source
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session
 from tests.bystander import besides, media_besides
 from tests.database import Rows, digest, dump
@@ -21,7 +21,7 @@ from tests.factories import AttachmentFactory, MessageFactory, SessionFactory, S
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
-COMMAND = recording.Requester(Door.COMMAND)
+COMMAND = recording.Requester(Source.COMMAND)
 
 
 @pytest.fixture
@@ -355,7 +355,7 @@ def test_the_queries_of_a_preview_do_not_grow_with_the_subjects() -> None:
 def test_the_record_says_who_asked_and_when(conversation: Session) -> None:
     user = StaffFactory(role="support")
     before = timezone.now()
-    record, _ = engine.erase(conversation, requester=recording.Requester(Door.PAGE, user))
+    record, _ = engine.erase(conversation, requester=recording.Requester(Source.PAGE, user))
     record.refresh_from_db()
     assert (record.door, record.requester, record.requested_by, record.client) == (
         "page",

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Door, Erasure
+from anonymization.models import Erasure, Source
 from sessions_app import calls, conversation, lock
 from sessions_app.models import Attachment, Guest, Message, Party, Session, Signal
 from tests.bystander import besides, media_besides
@@ -27,7 +27,7 @@ from webchat.models import WebChat
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bystander")]
 
 ROUNDS = 5
-COMMAND = recording.Requester(Door.COMMAND)
+COMMAND = recording.Requester(Source.COMMAND)
 
 
 def erase(subject: Any) -> Any:

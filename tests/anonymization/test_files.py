@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from anonymization import engine, files, storage
 from anonymization.ledger import recording
-from anonymization.models import Door, Erasure, FileDeletion, StorageMarker
+from anonymization.models import Erasure, FileDeletion, Source, StorageMarker
 from sessions_app import conversation, lock
 from sessions_app.models import Attachment, Session
 from tests.database import media, media_contains
@@ -28,7 +28,7 @@ from tests.races import wait_until_blocked_by_me
 
 pytestmark = pytest.mark.django_db
 
-COMMAND = recording.Requester(Door.COMMAND)
+COMMAND = recording.Requester(Source.COMMAND)
 
 
 def send(session: Session) -> Attachment:

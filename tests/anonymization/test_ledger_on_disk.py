@@ -16,13 +16,13 @@ from django.db import connection
 
 from anonymization import engine, restoration
 from anonymization.ledger import external_copy, recording
-from anonymization.models import Door, Erasure
+from anonymization.models import Erasure, Source
 from sessions_app.models import Session
 from tests.factories import SessionFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-COMMAND = recording.Requester(Door.COMMAND)
+COMMAND = recording.Requester(Source.COMMAND)
 Happened = list[tuple[str, Any]]
 
 

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from anonymization import batch
 from anonymization.ledger import recording
-from anonymization.models import Door
-from sessions_app import company, consent
+from anonymization.models import Source
+from sessions_app import consent, sharing
 from sessions_app.models import Session
 from tests import traffic
 from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
@@ -49,7 +49,7 @@ def anonymize(pks: list[int]) -> None:
         batch.erase_batch(
             pks[start : start + 1000],
             among=Session.objects.all(),
-            requester=recording.Requester(Door.RETENTION),
+            requester=recording.Requester(Source.RETENTION),
         )
 
 
@@ -76,7 +76,7 @@ def test_a_hundred_sessions_a_day_leave_no_shell_alone() -> None:
 def test_the_report_finds_those_who_are_alone(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: rounded to the day, and whoever answered for how long kept of each."""
     settings.ERASURE_TIME_PRECISION = "day"
-    monkeypatch.setattr(company, "COMPANY", 1)
+    monkeypatch.setattr(sharing, "MIN_SHARED", 1)
     anonymize(traffic.simulate(first=MONDAY, days=3, precision="day"))
     known, all_of_it = of_sessions()
     assert known["alone"] > known["rows"] / 10
@@ -98,7 +98,7 @@ def left(session: Session) -> tuple[int | None, timedelta | None]:
 
 def test_operator_and_duration_stay_in_company_only() -> None:
     webchat, often, seldom = WebChatFactory(), StaffFactory(username="often"), StaffFactory(username="seldom")
-    alike = [ended(webchat, often, minutes=5 + number) for number in range(company.COMPANY)]
+    alike = [ended(webchat, often, minutes=5 + number) for number in range(sharing.MIN_SHARED)]
     longer, another = ended(webchat, often, minutes=20), ended(webchat, seldom)
     czech, elsewhere = ended(webchat, often, language="cs"), ended(WebChatFactory(), often)
     call = ended(webchat, often, channel="av")
@@ -115,12 +115,12 @@ def test_a_consent_of_another_day_is_no_company(monkeypatch: pytest.MonkeyPatch)
     """The day in the evidence stays what it was when the precision is made coarser."""
     webchat, operator = WebChatFactory(), StaffFactory()
     monkeypatch.setattr(consent, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 1)))
-    sessions = [ended(webchat, operator) for _ in range(company.COMPANY - 1)]
+    sessions = [ended(webchat, operator) for _ in range(sharing.MIN_SHARED - 1)]
     monkeypatch.setattr(consent, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 5)))
     finer = ended(webchat, operator)
-    assert company.in_company([finer.pk]) == []
-    sessions += [ended(webchat, operator) for _ in range(company.COMPANY - 1)]
-    assert company.in_company([finer.pk]) == [finer.pk]
+    assert sharing.sharing_sessions([finer.pk]) == []
+    sessions += [ended(webchat, operator) for _ in range(sharing.MIN_SHARED - 1)]
+    assert sharing.sharing_sessions([finer.pk]) == [finer.pk]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -128,9 +128,9 @@ def test_who_is_about_to_be_cleared_is_nobodys_company() -> None:
     if connection.vendor != "postgresql":
         pytest.skip("on SQLite the transaction excludes others")
     webchat, operator = WebChatFactory(), StaffFactory()
-    sessions = [ended(webchat, operator) for _ in range(company.COMPANY - 1)]
+    sessions = [ended(webchat, operator) for _ in range(sharing.MIN_SHARED - 1)]
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
-        assert company.in_company([sessions[0].pk]) == []
+        assert sharing.sharing_sessions([sessions[0].pk]) == []
         late = pool.submit(lambda: ended_and_erased(webchat, operator))
         assert wait_until_blocked_by_me(late), "it counts when this one is cleared"
         Session.objects.filter(pk=sessions[0].pk).update(operator=None, duration=None)
@@ -149,8 +149,8 @@ def ended_and_erased(webchat: Any, operator: Any) -> Session:
 def test_a_withdrawal_singles_nobody_out() -> None:
     """Who withdrew can be seen on a shell; so operator and duration stay only among those who did."""
     webchat, operator = WebChatFactory(), StaffFactory()
-    sessions = [ended(webchat, operator) for _ in range(2 * company.COMPANY)]
-    one, *several = sessions[: company.COMPANY + 1]
+    sessions = [ended(webchat, operator) for _ in range(2 * sharing.MIN_SHARED)]
+    one, *several = sessions[: sharing.MIN_SHARED + 1]
     consent.record_withdrawal(one)
     ErasureFactory(subject=one)
     assert left(one) == (None, None), "as many others are alike, but did not withdraw"
@@ -158,7 +158,9 @@ def test_a_withdrawal_singles_nobody_out() -> None:
         consent.record_withdrawal(session)
     anonymize([session.pk for session in sessions[1:]])
     assert {left(session) for session in several} == {(operator.pk, timedelta(minutes=5))}
-    assert {left(session) for session in sessions[company.COMPANY + 1 :]} == {(None, None)}, "they are four"
+    assert {left(session) for session in sessions[sharing.MIN_SHARED + 1 :]} == {(None, None)}, (
+        "they are four"
+    )
     known, _all_of_it = of_sessions()
     assert known["alone"] == 1, "the report says that the first one withdrew alone"
 
@@ -168,7 +170,7 @@ def test_a_withdrawal_singles_nobody_out() -> None:
 )
 def test_a_duration_becomes_that_of_its_band(minutes: float, stays: int) -> None:
     webchat, operator = WebChatFactory(), StaffFactory()
-    alike = [ended(webchat, operator, minutes=minutes) for _ in range(company.COMPANY)]
+    alike = [ended(webchat, operator, minutes=minutes) for _ in range(sharing.MIN_SHARED)]
     Session.objects.update(waited=timedelta(minutes=minutes))
     ErasureFactory(subject=alike[0])
     assert left(alike[0]) == (operator.pk, timedelta(minutes=stays))
@@ -179,7 +181,7 @@ def test_a_duration_becomes_that_of_its_band(minutes: float, stays: int) -> None
 def test_company_is_that_of_the_period(settings: Any, precision: str, together: bool) -> None:
     settings.ERASURE_TIME_PRECISION = precision
     webchat, operator = WebChatFactory(), StaffFactory()
-    sessions = [ended(webchat, operator) for _ in range(company.COMPANY)]
+    sessions = [ended(webchat, operator) for _ in range(sharing.MIN_SHARED)]
     for number, session in enumerate(sessions):
         # The days after the change to daylight saving time, the first one of a week.
         moment = timezone.make_aware(datetime(2026, 3, 30)) + timedelta(days=number // 4)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from anonymization import engine, triggers
 from anonymization.checks import check_database
 from anonymization.ledger import recording
-from anonymization.models import Door
+from anonymization.models import Source
 from anonymization.policy import registry
 from sessions_app.models import Attachment, Guest, Message, Session
 from tests.database import digest
@@ -138,7 +138,7 @@ def test_session_that_was_hung_on_a_tombstone_without_triggers_can_still_be_eras
         if connection.vendor == "postgresql":
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
     Session.objects.filter(pk=other.pk).update(note="called back")
-    record, erased = engine.erase(other, requester=recording.Requester(Door.COMMAND))
+    record, erased = engine.erase(other, requester=recording.Requester(Source.COMMAND))
     other.refresh_from_db()
     assert (erased, other.guest, other.note) == (True, None, "")
     assert record.shells == {"sessions_app.Session": [other.pk]}

@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from anonymization import files, triggers
-from anonymization.models import Door, Erasure
+from anonymization.models import Erasure, Source
 from api import services
 from api.models import ApiClient, IdempotencyKey, LimitReached
 from sessions_app.models import Guest, Session
@@ -78,7 +78,7 @@ def test_the_record_names_the_door_and_the_client() -> None:
     client, session = ApiClientFactory(name="CRM nightly sync"), SessionFactory()
     Caller(token_for(client)).post(f"/api/v1/Guest/{session.guest_id}/anonymous")
     record = Erasure.objects.get()
-    assert (record.door, record.client, record.requested_by) == (Door.API, client, None)
+    assert (record.door, record.client, record.requested_by) == (Source.API, client, None)
     assert record.kind == "sessions_app.Guest"
 
 
@@ -293,8 +293,8 @@ def test_what_another_door_erased_meanwhile_is_no_erasure_of_the_client(settings
     client = ApiClientFactory()
     first, second = SessionFactory.create_batch(2, new_guest=True)
     services.erase_for(client, first)
-    ErasureFactory(subject=Session.objects.get(pk=second.pk), door=Door.PAGE)
-    assert services.erase_for(client, second).door == Door.PAGE
+    ErasureFactory(subject=Session.objects.get(pk=second.pk), door=Source.PAGE)
+    assert services.erase_for(client, second).door == Source.PAGE
     assert not LimitReached.objects.exists()
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from anonymization import engine, restoration
 from anonymization.ledger import external_copy, recording
 from anonymization.ledger.chain import BrokenChain
-from anonymization.models import Door, Erasure, FileDeletion, Note
+from anonymization.models import Erasure, FileDeletion, Note, Source
 from anonymization.restoration import Standing
 from sessions_app.models import Guest, Session
 from tests.bystander import besides
@@ -475,7 +475,7 @@ def test_list_of_erasures_says_what_and_how_much_went(support: Client) -> None:
     record = ErasureFactory(subject=session)
     with recording.erasing():
         recording.lock_head()
-        note = recording.note(Note.REPLAYED, "0" * 64, requester=recording.Requester(Door.COMMAND))
+        note = recording.note(Note.REPLAYED, "0" * 64, requester=recording.Requester(Source.COMMAND))
     FileDeletion.objects.create(erasure=record, name="a")
     response = support.get("/erasures/")
     assert ">guests: 1, sessions: 1, messages: 1</td>" in response.content.decode()
@@ -498,7 +498,7 @@ def test_list_of_erasures_says_what_and_how_much_went(support: Client) -> None:
 def test_list_of_erasures_costs_the_same_however_long(
     support: Client, count: int, django_assert_num_queries: Any
 ) -> None:
-    by_staff = {"door": Door.PAGE, "requested_by": StaffFactory(role="support")}
+    by_staff = {"door": Source.PAGE, "requested_by": StaffFactory(role="support")}
     ErasureFactory.create_batch(count, subject__new_guest=True, **by_staff)
     support.get("/erasures/")
     with django_assert_num_queries(7):
@@ -553,7 +553,7 @@ def test_a_replay_ends_at_its_page_and_a_refusal_is_said_there(
         assert said == ([done] if is_done else [])
     refused = administrator.post(url)
     assert (refused.status_code, refused.context["refusal"]) == (409, "Another replay runs.")
-    requester = recording.Requester(Door.PAGE, StaffFactory(role="administrator"))
+    requester = recording.Requester(Source.PAGE, StaffFactory(role="administrator"))
     assert asked == [("planned", {"requester": requester, "within": 20})] * 3
     monkeypatch.setattr(restoration, "plan", _broken)
     broken = administrator.post(url)

@@ -12,7 +12,7 @@ from django.db import DatabaseError
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Asked, Door, Erasure
+from anonymization.models import Asked, Erasure, Source
 from anonymization.storage import mark_storage
 from sessions_app import consent, conversation, lock
 from sessions_app.models import Guest, Party, Session
@@ -100,7 +100,7 @@ def test_a_webchat_may_anonymize_at_once() -> None:
     session.refresh_from_db()
     assert (record, session.withdrawn_at, session.consent_key) == (session.erasure, None, None)
     assert record is not None
-    assert (record.door, record.requester, record.requested_by) == (Door.WITHDRAWAL, Asked.PERSON, None)
+    assert (record.door, record.requester, record.requested_by) == (Source.WITHDRAWAL, Asked.PERSON, None)
     assert "Kassiopeia" not in dump()
     assert Guest.objects.get().anonymized_at is not None
     assert kinds(session) == ["given", "withdrawn"], "the evidence of both stays"
@@ -133,4 +133,4 @@ def test_an_erasure_takes_the_exact_time_and_leaves_the_evidence() -> None:
     session = SessionFactory(withdrawn=True, anonymized=True)
     assert (session.withdrawn_at, session.consent_key) == (None, None)
     assert kinds(session) == ["given", "withdrawn"]
-    assert Erasure.objects.get().door == Door.COMMAND
+    assert Erasure.objects.get().door == Source.COMMAND

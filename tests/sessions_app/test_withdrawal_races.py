@@ -12,7 +12,7 @@ from django.test import Client
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Door, Erasure
+from anonymization.models import Erasure, Source
 from sessions_app import consent, conversation, lock
 from sessions_app.models import ConsentEvent, Message, Party, Session
 from tests.database import dump
@@ -63,7 +63,7 @@ def test_withdrawal_message_and_erasure_at_once(at_its_end: OnWithdrawal) -> Non
             [
                 partial(consent.withdraw_consent, session),
                 partial(conversation.post_message, session, sender=Party.VISITOR, text="Kassiopeia"),
-                partial(engine.erase, session, requester=recording.Requester(Door.PAGE)),
+                partial(engine.erase, session, requester=recording.Requester(Source.PAGE)),
                 partial(consent.withdraw_consent, session),
             ]
         )

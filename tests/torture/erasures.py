@@ -16,14 +16,14 @@ from django.db.models import Model
 from anonymization import engine, files, restoration
 from anonymization.ledger import external_copy, recording, verification
 from anonymization.ledger.chain import BrokenChain, subject_of
-from anonymization.models import Door, Erasure, FileDeletion
+from anonymization.models import Erasure, FileDeletion, Source
 from sessions_app import calls
 from sessions_app.models import Attachment, Guest, Message, Party, Session, Signal
 from tests.database import digest, flush, media
 from tests.factories import AttachmentFactory, SessionFactory, WebChatFactory
 from webchat.models import WebChat
 
-COMMAND = recording.Requester(Door.COMMAND)
+COMMAND = recording.Requester(Source.COMMAND)
 _numbers = itertools.count(1)
 
 

@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from anonymization import restoration
 from anonymization.ledger.chain import BrokenChain
 from anonymization.ledger.recording import ErasureRefused, Requester
-from anonymization.models import Door
+from anonymization.models import Source
 
 
 class Command(BaseCommand):
@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            record = restoration.begin_copy(requester=Requester(Door.COMMAND))
+            record = restoration.begin_copy(requester=Requester(Source.COMMAND))
         except (restoration.NoCopy, BrokenChain, FileExistsError, ErasureRefused) as refusal:
             raise CommandError(str(refusal)) from None
         self.stdout.write(f"The outside copy holds {record.number} records. Head: {record.entry.head}")

@@ -23,7 +23,7 @@ from anonymization import restoration
 from anonymization.ledger import external_copy
 from anonymization.ledger.chain import BrokenChain
 from anonymization.ledger.recording import ErasureRefused, Requester
-from anonymization.models import Door
+from anonymization.models import Source
 
 
 class Command(BaseCommand):
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             planned = restoration.plan()
             if not options["dry_run"]:
                 with tqdm(total=len(planned.entries), unit=" records", disable=None) as bar:
-                    restoration.carry_out(planned, requester=Requester(Door.COMMAND), done=bar.update)
+                    restoration.carry_out(planned, requester=Requester(Source.COMMAND), done=bar.update)
         except (restoration.NoCopy, BrokenChain, external_copy.Unreadable, ErasureRefused) as refusal:
             raise CommandError(str(refusal)) from None
         except OSError as error:

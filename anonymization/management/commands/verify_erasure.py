@@ -35,7 +35,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anonymization.canary import places, planting
-from anonymization.canary.doors import planters
+from anonymization.canary.planters import planters
 from anonymization.canary.run import Hit, Report, not_planted, verify
 from anonymization.ledger import recording
 from anonymization.storage import StorageUnavailable

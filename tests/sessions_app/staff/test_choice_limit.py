@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessions_app.choice import ChoiceRefused, chosen_ids
+from sessions_app.chosen import ChoiceRefused, chosen_ids
 
 
 def test_a_hundred_sessions_can_be_chosen_and_no_more() -> None:

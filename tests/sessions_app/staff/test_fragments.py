@@ -13,7 +13,7 @@ from django.test import Client
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Door
+from anonymization.models import Source
 from sessions_app import conversation
 from sessions_app.models import Attachment, Party, Session
 from sessions_app.streams import live_state
@@ -55,7 +55,7 @@ NEWS: dict[str, tuple[Callable[[Session], Any], str]] = {
     ),
     "operator": (accept, "<dd>operator</dd>"),
     "end": (lambda s: conversation.end_session(s, by=Party.VISITOR), "The conversation has ended."),
-    "erasure": (lambda s: engine.erase(s, requester=recording.Requester(Door.COMMAND)), "Erased."),
+    "erasure": (lambda s: engine.erase(s, requester=recording.Requester(Source.COMMAND)), "Erased."),
 }
 
 

@@ -1,12 +1,12 @@
-"""Which sessions have company: as many others that will look the same once they are anonymized.
+"""Which sessions share their remaining values with enough others (k-anonymity, k = ``MIN_SHARED``).
 
-Day, WebChat, channel and consent version are shared by many sessions, or can't be coarser. Who answered and for how
-long, added to them, singles out nearly every session of a small company. Both stay on a session only where ``COMPANY``
-sessions, this one included, share them: docs/erasure.md holds the figures.
+Many sessions share day, WebChat, channel and consent version, or these can't be made coarser. Operator and duration,
+added to them, single out nearly every session of a small firm. A session keeps both only if at least ``MIN_SHARED``
+sessions, this one included, share them. docs/erasure.md shows the figures.
 
-Sessions that are not anonymized yet count too, so that it does not matter which is first: what is alike finds the
-same company before and after. Together with the rounding of ``sessions_app/erasure.py`` this is what it means to be
-alike; who changes one changes both.
+Sessions that are not anonymized yet count too, so the order of erasures does not matter: a session shares its values
+with the same others before and after. Together with the rounding in ``sessions_app/erasure.py`` this defines which
+sessions are alike. Change both together.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from django.db import connection
 from django.db.models import Exists, F, FilteredRelation, Min, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import Coalesce
 
-from lib.arrays import as_parameter, one_of_parameter
+from lib.arrays import in_parameter, keys_parameter
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.rounding import Band, NextStart, StartOf
 
-#: How many sessions must be alike.
-COMPANY = 5
+#: How many sessions must share their values, so that each keeps them.
+MIN_SHARED = 5
 
 #: What sessions are alike in, besides the period. Whose consent was withdrawn can be seen as well: they are alike among
 #: themselves only.
@@ -37,7 +37,7 @@ _ALIKE = ("webchat", "channel", "operator", "band", "text", "consented_on", "wit
 _KEYS = object()
 
 
-def in_company(keys: Collection[int]) -> list[int]:
+def sharing_sessions(keys: Collection[int]) -> list[int]:
     """Return those of the primary keys of locked sessions that have company.
 
     The database looks for others of the period until it has met enough, so that this costs the same however many there
@@ -46,16 +46,18 @@ def in_company(keys: Collection[int]) -> list[int]:
     """
     _take_turns()
     if len(keys) == 1:
-        return [pk for (pk,) in _found(_with_company, keys)]
+        return [pk for (pk,) in _found(_sharing_enough, keys)]
     first = dict(_found(_first_alike, keys))
-    kept = {pk for (pk,) in _found(_with_company, {*first.values()})}
+    kept = {pk for (pk,) in _found(_sharing_enough, {*first.values()})}
     return [pk for pk, of_its_like in first.items() if of_its_like in kept]
 
 
 def _found(statement: Callable[..., tuple[str, tuple[Any, ...]]], keys: Collection[int]) -> list[Any]:
     """Return the rows that a statement finds for the keys."""
-    sql, params = statement(COMPANY, connection.vendor, settings.ERASURE_TIME_PRECISION, settings.TIME_ZONE)
-    given = as_parameter(keys)
+    sql, params = statement(
+        MIN_SHARED, connection.vendor, settings.ERASURE_TIME_PRECISION, settings.TIME_ZONE
+    )
+    given = keys_parameter(keys)
     with connection.cursor() as cursor:
         cursor.execute(sql, [given if value is _KEYS else value for value in params])
         return cursor.fetchall()
@@ -72,7 +74,7 @@ def _first_alike(*_depends_on: Any) -> tuple[str, tuple[Any, ...]]:
 
 
 @cache
-def _with_company(enough: int, *_depends_on: Any) -> tuple[str, tuple[Any, ...]]:
+def _sharing_enough(enough: int, *_depends_on: Any) -> tuple[str, tuple[Any, ...]]:
     """Return a statement for the sessions that have company, and its parameters."""
     others = _comparable(Session.objects.all()).filter(
         created_at__gte=OuterRef("period"),
@@ -84,7 +86,7 @@ def _with_company(enough: int, *_depends_on: Any) -> tuple[str, tuple[Any, ...]]
 
 
 def _asked() -> QuerySet[Session]:
-    return _comparable(Session.objects.filter(pk__in=one_of_parameter(_KEYS))).order_by()
+    return _comparable(Session.objects.filter(pk__in=in_parameter(_KEYS))).order_by()
 
 
 def _take_turns() -> None:

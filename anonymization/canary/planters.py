@@ -15,7 +15,7 @@ Planter = Callable[[Canaries], Model]
 _planters: dict[type[Model], Planter] = {}
 
 
-def door(model: type[Model]) -> Callable[[Planter], Planter]:
+def planter_of(model: type[Model]) -> Callable[[Planter], Planter]:
     """Declare the function that lets a person of ``model`` in, by the product's own services.
 
     It fills all that the services take with canaries and returns the stored person. It runs twice in a run and gives
