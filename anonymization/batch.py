@@ -54,7 +54,7 @@ def erase_batch(pks: Sequence[int], *, among: QuerySet, requester: Requester) ->
     """
     policy = registry.get(among.model)
     if [part for _path, part in registry.reaching(policy.model) if part.mark] != [policy]:
-        raise NotErasable(_("This is not a stored data subject."))
+        raise NotErasable(_("This person is not stored here."))
     with erasing():
         return _erase_locked(policy, pks, among.filter(**{policy.mark: None}), requester)
 
@@ -72,7 +72,12 @@ def _erase_locked(policy: Policy, pks: Sequence[int], among: QuerySet, requester
     _adopt_uploads({uids[pk]: record for pk, record in taken.items()})
     for part, expected in counted:
         if expected and _erase(part) != expected:
-            raise OutsideSubject(_("The erasure touched rows outside its subject and was rolled back."))
+            raise OutsideSubject(
+                _(
+                    "The erasure would have changed rows that do not belong to this person, so it was "
+                    "rolled back."
+                )
+            )
     if connection.vendor != "sqlite":
         _store(records)
     announce(records)

@@ -116,7 +116,7 @@ def preview_several(subjects: Sequence[Model]) -> Preview:
     if not policies:
         return Preview(counts={}, shown={}, lines=[])
     if len(policies) > 1:
-        raise NotErasable(_("This is not a stored data subject."))
+        raise NotErasable(_("This person is not stored here."))
     (policy,) = policies.values()
     pks = [subject.pk for subject in subjects]
     left = set(_keys(policy.model._base_manager.filter(pk__in=pks, **{policy.mark: None})))
@@ -218,12 +218,12 @@ def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requ
             policy = _require_subject(subject)
             root, current = _lock_subject(policy, subject)
             if subject_of(current.uid) != entry.subject:
-                raise OutsideSubject(_("This is not whom the record names. Nothing was erased."))
+                raise OutsideSubject(_("This record belongs to somebody else. Nothing was erased."))
             if getattr(current, policy.mark) is None:
                 _empty(_Scope.rooted_at(root, subject), record)
         lock_head()
         if head() != Head(entry.sequence - 1, entry.previous):
-            raise Overtaken(_("Another process has added to the ledger meanwhile. Nothing was changed."))
+            raise Overtaken(_("Another process has written to the erasure ledger. Nothing was changed."))
         record.take(entry)
         record.save(force_insert=True)
         transaction.on_commit(lambda: seal_after_commit([record], seal=not sealed), robust=True)
@@ -247,9 +247,7 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
         if p.mark
     }
     if expected is not None and expected != {label: fingerprint(keys) for label, keys in shells.items()}:
-        raise SubjectChanged(
-            _("What would be erased has changed since it was shown to you. Nothing was erased.")
-        )
+        raise SubjectChanged(_("The data to be erased has changed since you saw it. Nothing was erased."))
     counts, uploads_begun = _count(scope, shells)
     if uploads_begun:
         _adopt_uploads(scope, record.pk)
@@ -258,7 +256,12 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
             continue
         _queue_files(policy, path, scope.root, record.pk)
         if _apply(policy, path, scope.root, record, shells.get(policy.label, [])) != counts[policy.label]:
-            raise OutsideSubject(_("The erasure touched rows outside its subject and was rolled back."))
+            raise OutsideSubject(
+                _(
+                    "The erasure would have changed rows that do not belong to this person, so it was "
+                    "rolled back."
+                )
+            )
     record.counts, record.shells = counts, shells
     return uploads_begun or any(counts[p.label] for _path, p in scope.parts if p.file_fields)
 
@@ -267,9 +270,9 @@ def _require_subject(subject: Model) -> Policy:
     """Return the policy of a stored data subject; a null or foreign key never becomes a filter."""
     policy = registry.get(type(subject)) if type(subject) in registry else None
     if policy is None or not policy.mark or subject._state.adding:
-        raise NotErasable(_("This is not a stored data subject."))
+        raise NotErasable(_("This person is not stored here."))
     if type(subject.pk) is not int or subject.pk < 1:
-        raise NotErasable(_("This is not a stored data subject."))
+        raise NotErasable(_("This person is not stored here."))
     return policy
 
 

@@ -9,25 +9,23 @@ policy.register(
     Erasure,
     append_only=True,
     keep={
-        "requested_by": _(
-            "Accountability (GDPR Art. 5(2)): the member of staff who carried the erasure out."
-        ),
-        "client": _("Accountability: the program of the company that asked for it."),
+        "requested_by": _("Accountability (GDPR Art. 5(2)): the staff member who carried out the erasure."),
+        "client": _("Accountability: the program that requested the erasure."),
         "created_at": _("Accountability: when the erasure was carried out."),
     },
     impersonal={
         "id": _("Random."),
-        "number": _("Counts the erasures."),
-        "kind": _("Guest or session."),
+        "number": _("Sequence number of the erasure."),
+        "kind": _("Whether a guest or a session was erased."),
         "version": _("Format of the record."),
-        "subject": _("Digest of the emptied record's random identifier, not derived from a person."),
+        "subject": _("Hash of the anonymized record's random identifier, not derived from a person."),
         "day": _("When the erasure was carried out, to the day."),
-        "requester": _("Staff, program, system or the person: a class, nobody by name."),
-        "previous": _("Binds the record to the one before it."),
-        "hash": _("Binds the next record to this one."),
+        "requester": _("Category only (staff, program, system or the person), no name."),
+        "previous": _("Links the record to the previous one."),
+        "hash": _("Links the next record to this one."),
         "door": _("Page, command, API …"),
-        "counts": _("Numbers."),
-        "shells": _("Numbers of emptied records."),
+        "counts": _("Counts only."),
+        "shells": _("Numbers of the anonymized records."),
     },
 )
 
@@ -36,7 +34,7 @@ policy.register(
     impersonal={
         **dict.fromkeys(
             ("id", "erasure", "queued_at", "name", "attempts"),
-            _("Random name of a stored file, until the file is gone."),
+            _("Random name of a stored file, until the file is deleted."),
         ),
         "subject": _("Random identifier of the session that a file is being sent in."),
     },
@@ -44,17 +42,20 @@ policy.register(
 
 policy.register(
     StorageMarker,
-    impersonal=dict.fromkeys(("id", "uid"), _("Random: tells the right storage of files from a wrong one.")),
+    impersonal=dict.fromkeys(
+        ("id", "uid"), _("Random: distinguishes the right file storage from a wrong one.")
+    ),
 )
 
 policy.register(
-    FilesDeleted, impersonal=dict.fromkeys(("erasure", "at"), _("When the files of an erasure were gone."))
+    FilesDeleted,
+    impersonal=dict.fromkeys(("erasure", "at"), _("When the files of an erasure had been deleted.")),
 )
 
 policy.register(
     Maintenance,
     impersonal=dict.fromkeys(
         ("id", "started_at", "finished_at", "rewritten"),
-        _("When the bytes of what was erased were given back."),
+        _("When the space of the erased data was released."),
     ),
 )

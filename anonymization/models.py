@@ -18,11 +18,11 @@ from anonymization.ledger.chain import VERSION, Entry
 class Source(models.TextChoices):
     """By which way the erasure was asked for."""
 
-    PAGE = "page", _("Staff page")
-    ADMIN = "admin", _("Administration site")
+    PAGE = "page", _("Staff app")
+    ADMIN = "admin", _("Django admin")
     COMMAND = "command", _("Command")
     API = "api", _("REST API")
-    RETENTION = "retention", _("Retention period")
+    RETENTION = "retention", _("Retention period expired")
     WITHDRAWAL = "withdrawal", _("Withdrawal of consent")
     REPLAY = "replay", _("Replay after a restored backup")
 
@@ -30,10 +30,10 @@ class Source(models.TextChoices):
 class Asked(models.TextChoices):
     """Who asked for an erasure, as far as the chained part of a record tells it: a class, nobody by name."""
 
-    STAFF = "staff", _("Member of staff")
+    STAFF = "staff", _("Staff member")
     PROGRAM = "program", _("Program")
     SYSTEM = "system", _("The system")
-    PERSON = "person", _("The person")
+    PERSON = "person", _("The person concerned")
 
 
 ASKED_BY_SOURCE = {
@@ -51,7 +51,7 @@ class Note(models.TextChoices):
     """Kinds of records that erase nobody: what happened to the ledger itself."""
 
     REPLAYED = "replayed", _("Erasures replayed after a restored backup")
-    COPY_BEGUN = "copy_begun", _("Outside copy of the ledger begun")
+    COPY_BEGUN = "copy_begun", _("External copy of the ledger created")
 
 
 class ErasureQuerySet(models.QuerySet["Erasure"]):
@@ -73,13 +73,13 @@ class Erasure(models.Model):
     number = models.PositiveBigIntegerField(_("number"), unique=True)
     version = models.PositiveSmallIntegerField(_("version of the format"), default=VERSION)
     kind = models.CharField(_("kind"), max_length=100)
-    subject = models.CharField(_("digest of the subject"), max_length=64)
+    subject = models.CharField(_("hash of the random identifier"), max_length=64)
     day = models.DateField(_("day"))
     requester = models.CharField(_("requested by a"), max_length=20, choices=Asked)
-    previous = models.CharField(_("hash of the record before"), max_length=64, unique=True)
+    previous = models.CharField(_("hash of the previous record"), max_length=64, unique=True)
     hash = models.CharField(_("hash"), max_length=64, unique=True)
     created_at = models.DateTimeField(_("carried out at"))
-    door = models.CharField(_("door"), max_length=20, choices=Source)
+    door = models.CharField(_("source"), max_length=20, choices=Source)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, verbose_name=_("requested by"), related_name="+"
     )
@@ -92,7 +92,7 @@ class Erasure(models.Model):
         db_index=False,
     )
     counts = models.JSONField(_("counts"), default=dict)
-    shells = models.JSONField(_("emptied rows"), default=dict)
+    shells = models.JSONField(_("anonymized rows"), default=dict)
 
     objects = ErasureQuerySet.as_manager()
 

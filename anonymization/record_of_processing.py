@@ -92,7 +92,10 @@ def _record(policy: Policy) -> Record:
 def treatments_of(policy: Policy) -> list[Treatment]:
     """Return a line for each kind of treatment and reason, in the order of declaration; reasons are translated."""
     if policy.delete:
-        with_file, alone = _("The whole row goes, and its stored file."), _("The whole row goes.")
+        with_file, alone = (
+            _("The whole row is deleted, including its stored file."),
+            _("The whole row is deleted."),
+        )
         reason = with_file if policy.file_fields else alone
         return [Treatment("deleted", list(policy.fields.values()), reason)]
     values = policy.erased_values()
@@ -101,12 +104,12 @@ def treatments_of(policy: Policy) -> list[Treatment]:
     coarsened = [name for name in values if name not in emptied and name not in shared]
     marks = [name for name in (policy.mark, policy.record) if name]
     lines = [
-        ("emptied", emptied, _("Says who the person is, or leads to them.")),
-        ("coarsened", coarsened, _("Rounded or set to a fixed value: too coarse to tell.")),
-        ("shared", shared, _("Stays, rounded, where enough rows are alike in it; else emptied.")),
+        ("emptied", emptied, _("Identifies the person, directly or indirectly.")),
+        ("coarsened", coarsened, _("Rounded or reset: too coarse to identify anyone.")),
+        ("shared", shared, _("Kept, rounded, if enough rows share the value; otherwise cleared.")),
         *_by_reason("kept", policy.keep),
         *_by_reason("impersonal", policy.impersonal),
-        ("kept", marks, _("Says that, when and by which erasure the row was emptied.")),
+        ("kept", marks, _("Records that, when and by which erasure the row was anonymized.")),
     ]
     return [Treatment(kind, _fields(policy, names), reason) for kind, names, reason in lines if names]
 

@@ -5,9 +5,9 @@ from django.utils.translation import gettext_noop as _
 from anonymization import policy
 from api.models import ApiClient, IdempotencyKey, LimitReached
 
-_STAFF = _("Accountability (GDPR Art. 5(2)): the member of staff who did it.")
-_PROGRAM = _("Names a program of the company, not a person.")
-_UNUSED = _("Not used here: programs log in by client credentials only.")
+_STAFF = _("Accountability (GDPR Art. 5(2)): the staff member who did this.")
+_PROGRAM = _("Names a program, not a person.")
+_UNUSED = _("Not used: programs log in with client credentials only.")
 
 policy.register(
     ApiClient,
@@ -38,7 +38,7 @@ policy.register(
     IdempotencyKey,
     impersonal=dict.fromkeys(
         ("id", "client", "digest", "request", "created_at"),
-        _("Keyed digest of what a program chose to tell its requests apart; goes after a day."),
+        _("Keyed hash of the value a program uses to tell its requests apart; deleted after a day."),
     ),
 )
 
@@ -49,7 +49,7 @@ policy.register(
             "id", "user", "source_refresh_token", "token", "token_checksum", "id_token", "application", "expires",
             "scope", "resource", "created", "updated",
         ),
-        _("Digest of a program's token; ends after an hour."),
+        _("Hash of a program's token; expires after an hour."),
     ),
 )  # fmt: skip
 

@@ -15,28 +15,28 @@ class ClientForm(forms.Form):
     """Name and rights; neither can be changed later, so that a record of an erasure keeps its meaning."""
 
     name = forms.CharField(
-        label=_("Name"),
+        label=_("Client name"),
         max_length=100,
-        help_text=_("The program or the partner, for example “CRM nightly sync”. Not a person."),
+        help_text=_("The program or partner, for example “CRM nightly sync”. Don't enter a person's name."),
     )
     rights = forms.MultipleChoiceField(
         label=_("Rights"),
         choices=Right.choices,
         widget=forms.CheckboxSelectMultiple,
-        help_text=_("No more than the program needs. They can't be changed later."),
-        error_messages={"required": _("Choose at least one right.")},
+        help_text=_("Grant only what the program needs. Rights can't be changed later."),
+        error_messages={"required": _("Select at least one right.")},
     )
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if ApiClient.objects.filter(name=name, revoked_at=None).exists():
-            raise ValidationError(_("There is a client with this name already."))
+            raise ValidationError(_("A client with this name already exists."))
         return name
 
     def clean_rights(self) -> list[str]:
         rights: list[str] = self.cleaned_data["rights"]
         if Right.READ_PERSONAL_DATA in rights and Right.READ_SESSIONS not in rights:
-            raise ValidationError(_("Who reads personal data reads sessions: choose that right too."))
+            raise ValidationError(_("“Read personal data” also requires “Read sessions”."))
         return rights
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -79,14 +79,14 @@ class LimitReached(models.Model):
     first_at = models.DateTimeField(_("first at"), default=timezone.now)
     last_at = models.DateTimeField(_("last at"), default=timezone.now)
     refused = models.PositiveIntegerField(_("refused requests"), default=0)
-    seen_at = models.DateTimeField(_("seen at"), null=True, blank=True)
+    seen_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
     seen_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
         null=True,
         blank=True,
         related_name="+",
-        verbose_name=_("seen by"),
+        verbose_name=_("acknowledged by"),
     )
 
     class Meta:
@@ -109,8 +109,8 @@ class IdempotencyKey(models.Model):
     """
 
     client = models.ForeignKey(ApiClient, models.CASCADE, related_name="+", verbose_name=_("API client"))
-    digest = models.CharField(_("digest of the key"), max_length=64)
-    request = models.CharField(_("digest of the request"), max_length=64)
+    digest = models.CharField(_("hash of the key"), max_length=64)
+    request = models.CharField(_("hash of the request"), max_length=64)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
 
     class Meta:

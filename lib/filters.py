@@ -26,7 +26,7 @@ class DayFilter(django_filters.Filter):
     field_class = forms.DateField
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        wrong = _("This is not a day between 2000 and 2199.")
+        wrong = _("Enter a date between 2000 and 2199.")
         kwargs |= {
             "widget": forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
             "input_formats": ["%Y-%m-%d"],
@@ -47,7 +47,7 @@ class FilterForm(forms.Form):
         values = super().clean() or {}
         since, until = values.get("since"), values.get("until")
         if since and until and since > until:
-            raise ValidationError(_("The period ends before it begins."))
+            raise ValidationError(_("The start date is after the end date."))
         return values
 
 

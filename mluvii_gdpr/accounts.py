@@ -62,7 +62,7 @@ class LanguageForm(forms.ModelForm):
         names = [
             (code, get_language_info(code)["name_local"].capitalize()) for code, _name in settings.LANGUAGES
         ]
-        self.fields["language"].choices = [("", _("As the browser asks for")), *names]  # type: ignore[attr-defined]
+        self.fields["language"].choices = [("", _("Browser language")), *names]  # type: ignore[attr-defined]
 
 
 @login_required

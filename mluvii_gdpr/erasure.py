@@ -4,8 +4,8 @@ from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
 
-_STAFF = _("Account of a member of staff; ends with the employment, not with a visitor's request.")
-_RIGHTS = _("Rights of staff; names nobody.")
+_STAFF = _("Staff account; ends with the employment, not at a visitor's request.")
+_RIGHTS = _("Staff permissions; identifies nobody.")
 
 _STAFF_MODELS = {
     "auth.User": (

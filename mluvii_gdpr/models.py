@@ -21,7 +21,7 @@ class Profile(models.Model):
         max_length=5,
         choices=settings.LANGUAGES,
         blank=True,
-        help_text=_("Of the staff pages. Visitors read in a language of their own."),
+        help_text=_("Applies to the staff pages. Visitors have their own setting."),
     )
 
     class Meta:

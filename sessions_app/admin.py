@@ -106,7 +106,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         """Lead to the confirm page; nothing happens before it is confirmed there."""
         chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if request.POST.get("select_across", "0") != "0":
-            messages.error(request, _("“All pages” can't be anonymized at once. Choose the rows one by one."))
+            messages.error(request, _("You can't anonymize all pages at once. Select the rows one by one."))
             return None
         keys = list(queryset.filter(pk__in=chosen).order_by("pk").values_list("pk", flat=True))
         return self.confirm(request, keys)
@@ -155,5 +155,5 @@ class GuestAdmin(ReadOnlyAdmin):
     def confirm(self, request: HttpRequest, keys: list[int]) -> HttpResponse | None:
         if len(keys) == 1:
             return _confirm_page("guest_anonymize", keys[0])
-        messages.error(request, _("Guests are anonymized one by one. Choose one guest."))
+        messages.error(request, _("Guests are anonymized one at a time. Select one guest."))
         return None

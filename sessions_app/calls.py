@@ -113,7 +113,7 @@ def require_call(session: Session, *, operator: User | None = None) -> None:
     if not session.is_open or session.withdrawn_at is not None:
         raise SessionClosed(_("This conversation has ended."))
     if operator is not None and session.operator_id != operator.pk:
-        raise NotTheirs(_("This conversation is not yours."))
+        raise NotTheirs(_("Another operator is handling this conversation."))
 
 
 def old_signals() -> QuerySet[Signal]:

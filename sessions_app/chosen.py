@@ -22,9 +22,9 @@ def chosen_ids(texts: Sequence[str]) -> list[int]:
         ChoiceRefused: there are none, too many, or one is not an id.
     """
     if not texts:
-        raise ChoiceRefused(_("Choose at least one session."))
+        raise ChoiceRefused(_("Select at least one session."))
     if len(texts) > MAX_CHOSEN:
-        raise ChoiceRefused(_("At most %(limit)d can be chosen at once.") % {"limit": MAX_CHOSEN})
+        raise ChoiceRefused(_("You can select at most %(limit)d at once.") % {"limit": MAX_CHOSEN})
     if not all(map(is_id, texts)):
-        raise ChoiceRefused(_("One of the chosen rows does not exist. Nothing was changed."))
+        raise ChoiceRefused(_("One of the selected records does not exist. Nothing was changed."))
     return list(dict.fromkeys(map(int, texts)))

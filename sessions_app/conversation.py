@@ -151,7 +151,7 @@ def release_session(session: Session, *, operator: User) -> Session:
     """
     locked = lock_writable(session)
     if locked.operator_id != operator.pk:
-        raise NotTheirs(_("This conversation is not yours."))
+        raise NotTheirs(_("Another operator is handling this conversation."))
     locked.operator, locked.status = None, Status.WAITING
     locked.accepted_at, locked.waited = None, None
     locked.save(update_fields=["operator", "status", "accepted_at", "waited"])

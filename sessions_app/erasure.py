@@ -22,7 +22,7 @@ from sessions_app.models import (
 from sessions_app.rounding import Band, StartOf
 from sessions_app.sharing import sharing_sessions
 
-_STATISTICS = _("Statistics; names nobody.")
+_STATISTICS = _("Statistics; identifies nobody.")
 
 
 def _of_event(kind: str, name: str) -> Subquery:
@@ -46,7 +46,7 @@ policy.register(
         "created_at": partial(StartOf, "created_at"),
     },
     impersonal={
-        "id": _("The Guest ID: a number, so that a repeated request is answered the same."),
+        "id": _("The Guest ID: a number, so that a repeated request gets the same answer."),
         "uid": _("Random."),
     },
 )
@@ -108,7 +108,7 @@ policy.register(
     impersonal={
         "id": _("The Session ID: a number, so that the record of consent stays traceable."),
         "uid": _("Random."),
-        "entry_key": _("Digest of a random number, so that a used entry form can't be sent again."),
+        "entry_key": _("Hash of a random number, so that a used entry form can't be sent again."),
     },
 )
 
@@ -130,11 +130,11 @@ policy.register(
     evidence=_texts_consented_to,
     keep=dict.fromkeys(
         ("id", "session", "text", "kind", "day", "channel"),
-        _("Evidence of consent (GDPR Art. 7(1)); carries no identity."),
+        _("Evidence of consent (GDPR Art. 7(1)); contains no identity."),
     ),
 )
 
 policy.register(
     RetentionRun,
-    impersonal=dict.fromkeys(("id", "began_at"), _("When retention was last run, to tell a wrong clock by.")),
+    impersonal=dict.fromkeys(("id", "began_at"), _("When retention last ran; used to detect a wrong clock.")),
 )

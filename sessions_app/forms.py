@@ -49,7 +49,7 @@ class AttachmentForm(forms.Form):
         if (upload.size or 0) > settings.ATTACHMENT_MAX_BYTES:
             megabytes = settings.ATTACHMENT_MAX_BYTES / 1024 / 1024
             raise ValidationError(
-                _("The file is too large: at most %(limit)s MB."),
+                _("The file is too large. The limit is %(limit)s MB."),
                 code="too_large",
                 params={"limit": f"{megabytes:g}"},
             )
@@ -58,7 +58,7 @@ class AttachmentForm(forms.Form):
             not in settings.ATTACHMENT_EXTENSIONS
         ):
             raise ValidationError(
-                _("Files of this kind are not accepted. Accepted: %(kinds)s."),
+                _("This file type is not accepted. Accepted types: %(kinds)s."),
                 code="kind",
                 params={"kinds": ", ".join(settings.ATTACHMENT_EXTENSIONS)},
             )

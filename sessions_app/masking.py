@@ -20,7 +20,7 @@ def mask() -> SafeString:
     """Return the mask for a page; it says why it is there."""
     return format_html(
         '<span class="masked position-relative" title="{}">{}<span class="visually-hidden"> {}</span></span>',
-        _("hidden: you may not see personal data"),
+        _("hidden: you don't have permission to see personal data"),
         MASK,
-        _("hidden: you may not see personal data"),
+        _("hidden: you don't have permission to see personal data"),
     )

@@ -163,7 +163,7 @@ class Session(models.Model):
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.WAITING)
     language = models.CharField(_("language"), max_length=5, choices=settings.LANGUAGES)
     created_at = models.DateTimeField(_("started at"), default=timezone.now)
-    accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
+    accepted_at = models.DateTimeField(_("taken at"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     ended_by = models.CharField(_("ended by"), max_length=10, choices=Party, blank=True)
     waited = models.DurationField(_("time waited"), null=True, blank=True)
@@ -193,15 +193,15 @@ class Session(models.Model):
     messages_operator = models.PositiveIntegerField(_("number of messages of the operator"), default=0)
     attachments_count = models.PositiveIntegerField(_("number of files"), default=0)
     #: SHA-256 of the nonce of the entry form's ticket: the same ticket never opens a second session.
-    entry_key = models.CharField(_("digest of the form's ticket"), max_length=64, unique=True, editable=False)
+    entry_key = models.CharField(_("hash of the form's ticket"), max_length=64, unique=True, editable=False)
     #: SHA-256 of the room's secret; NULL when the room is revoked.
     room_key = models.CharField(  # noqa: DJ001  unique
-        _("digest of the room's secret"), max_length=64, unique=True, null=True, editable=False
+        _("hash of the room's secret"), max_length=64, unique=True, null=True, editable=False
     )
     #: SHA-256 of the secret of the person's page "my consent"; NULL when nothing is left to show. Sessions from before
     #: there was that page have none: their room's secret opens it.
     consent_key = models.CharField(  # noqa: DJ001  unique
-        _("digest of the secret of my consent"), max_length=64, unique=True, null=True, editable=False
+        _("hash of the secret of my consent"), max_length=64, unique=True, null=True, editable=False
     )
     #: Exact while the session holds personal data: the answer is due within a month. What stays is the event's day.
     withdrawn_at = models.DateTimeField(_("consent withdrawn at"), null=True, blank=True)

@@ -119,17 +119,20 @@ def test_a_record_of_processing_says_what_happens_to_each_field_and_why() -> Non
         "",
         "| Field | What happens | Reason |",
         "|---|---|---|",
-        "| `name`, `phone` | emptied | Says who the person is, or leads to them. |",
-        "| `created_at` | coarsened | Rounded or set to a fixed value: too coarse to tell. |",
-        "| `email` | kept in company | Stays, rounded, where enough rows are alike in it; else emptied. |",
+        "| `name`, `phone` | emptied | Identifies the person, directly or indirectly. |",
+        "| `created_at` | coarsened | Rounded or reset: too coarse to identify anyone. |",
+        ("| `email` | kept in company | Kept, rounded, if enough rows share the value; otherwise cleared. |"),
         "| `uid` | kept | One\\|two three. |",
         "| `id`, `name_key` | kept | Else. |",
         "| `email_key` | kept, not personal | A number. |",
-        "| `anonymized_at`, `erasure` | kept | Says that, when and by which erasure the row was emptied. |",
+        (
+            "| `anonymized_at`, `erasure` | kept | Records that, when and by which erasure the "
+            "row was anonymized. |"
+        ),
         "",
     ]
-    assert "| deleted | The whole row goes. |" in sections[1]
-    assert "| deleted | The whole row goes, and its stored file. |" in sections[2]
+    assert "| deleted | The whole row is deleted. |" in sections[1]
+    assert "| deleted | The whole row is deleted, including its stored file. |" in sections[2]
 
 
 @pytest.mark.parametrize("document", ["", BEGIN, f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])

@@ -20,7 +20,7 @@ from tests.pages import close_files
 from tests.proxy import Proxy
 from tests.server import Server, ask, served
 
-CLOSED = "The chat is closed for the moment"
+CLOSED = "The chat is temporarily unavailable"
 
 
 def get(server: Server, path: str) -> bytes:

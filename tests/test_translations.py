@@ -67,3 +67,29 @@ def test_the_catalogues_hold_the_words_of_the_sources_and_no_others(tmp_path: Pa
             set(re.findall(r"^msgid (.*(?:\n\".*\")*)", path.read_text(), re.M)) for path in (before, after)
         ]
         assert sorted(names[0] ^ names[1]) == [], language
+
+
+#: Words that readers stumbled over, each with the one that replaced it.
+ABANDONED = {
+    "anew": "again",
+    "digest": "hash",
+    "door": "source",
+    "emptied": "anonymized or cleared",
+    "for good": "permanently",
+    "head": "latest ledger hash",
+    "kept in company": "kept if shared",
+    "log-in": "login",
+    "meanwhile": "in the meantime",
+    "member of staff": "staff member",
+    "of late": "recently",
+    "outside copy": "external copy",
+    "web site": "website",
+    "whoever": "anyone who",
+}
+
+
+def test_abandoned_words_do_not_come_back() -> None:
+    ids = ["".join(re.findall(r'"(.*)"', m["id"])) for m in ENTRY.finditer(catalogue("cs").read_text())]
+    assert len(ids) > 500
+    found = [(word, text) for word in ABANDONED for text in ids if re.search(rf"\b{word}s?\b", text, re.I)]
+    assert found == []

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_noop as _
 from anonymization import policy
 from webchat.models import ConsentText, ConsentVersion, WebChat
 
-_SETTING = _("A setting of the company's chat.")
+_SETTING = _("A chat setting of the company.")
 _EVIDENCE = _("The company's own published text: evidence of what consent was asked for (GDPR Art. 7(1)).")
 
 policy.register(
@@ -39,7 +39,7 @@ policy.register(
     ConsentVersion,
     append_only=True,
     keep={
-        "published_by": _("Accountability (GDPR Art. 5(2)): the member of staff who published the text."),
+        "published_by": _("Accountability (GDPR Art. 5(2)): the staff member who published the text."),
     },
     impersonal=dict.fromkeys(("id", "webchat", "number", "published_at"), _EVIDENCE),
 )

@@ -45,9 +45,9 @@ class LogoField(forms.FileField):
     """A small PNG, JPEG or WebP picture; stored under a random name."""
 
     default_error_messages = {
-        "too_large": _("The file is too large: at most 200 kB."),
+        "too_large": _("The file is too large. The limit is 200 kB."),
         "invalid_image": _("This is not a PNG, JPEG or WebP picture."),
-        "too_wide": _("The picture is too large: at most 4096 pixels a side."),
+        "too_wide": _("The picture is too large. The limit is 4096 pixels per side."),
     }
 
     def to_python(self, data: Any) -> Any:
@@ -79,14 +79,14 @@ class SiteField(forms.CharField):
 
     def __init__(self) -> None:
         super().__init__(
-            label=_("Addresses of the site"),
+            label=_("Allowed sites"),
             max_length=MAX_LENGTH // 2,  # a name outside of ASCII grows in a header
             required=False,
             validators=[validate_origins],
             widget=forms.Textarea({"rows": 3}),
             help_text=_(
-                "Only these may show the WebChat on their pages."
-                " One address a line, such as https://www.example.com."
+                "Only these sites can embed the WebChat. One address per line, for example "
+                "https://www.example.com."
             ),
         )
 
@@ -100,10 +100,12 @@ class RetentionField(forms.IntegerField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
-            label=_("Automatically anonymize sessions older than (days)"),
+            label=_("Anonymize sessions automatically after (days)"),
             min_value=1,
             max_value=MAX_RETENTION_DAYS,
-            help_text=_("Counted from the day on which the conversation ended. Empty: never."),
+            help_text=_(
+                "Counted from the end of the conversation. Leave empty to keep sessions indefinitely."
+            ),
             **kwargs,
         )
 
@@ -127,10 +129,10 @@ class WebChatForm(forms.ModelForm):
         help_text=_("Visitors see the language of their browser when it is among these."),
     )
     phone_region = forms.ChoiceField(
-        label=_("Default region for phones"),
+        label=_("Default country for phone numbers"),
         choices=region_choices,
         initial=WebChat._meta.get_field("phone_region").default,
-        help_text=_("Numbers without a country code are read as numbers of this country."),
+        help_text=_("Numbers without a country code are treated as numbers of this country."),
     )
 
     class Meta:
@@ -180,8 +182,9 @@ class GeneralForm(WebChatForm):
         # A page that was opened before the field was there lacks it; then it stays as it is.
         required=False,
         help_text=_(
-            "The conversation ends in any case, and nothing more is stored. The officer judges whether something must"
-            " be kept for another reason (GDPR Art. 17(3)); at once, everything of the session is gone for good."
+            "The conversation ends in any case, and nothing more is stored. The data protection "
+            "officer decides whether something must be kept for another reason (GDPR Art. 17(3))."
+            " With immediate anonymization, all data in the session is permanently deleted."
         ),
     )
 
@@ -191,7 +194,7 @@ class GeneralForm(WebChatForm):
             "on_withdrawal",
         )  # fmt: skip
         widgets = {"colour": forms.TextInput({"type": "color", "class": "form-control-color"})}
-        help_texts = {"colour": _("The words on it become black or white, whichever is easier to read.")}
+        help_texts = {"colour": _("Text on it is black or white, whichever is easier to read.")}
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -272,7 +275,7 @@ class MenusForm(forms.ModelForm):
     class Meta:
         model = WebChat
         fields = ("entry_form", "showroom_form")
-        labels = {"entry_form": _("Entry form"), "showroom_form": _("Entry form of the showroom")}
+        labels = {"entry_form": _("Entry form"), "showroom_form": _("Showroom entry form")}
 
     def __init__(self, data: Any = None, *, instance: WebChat) -> None:
         # Checking a form writes into its object; the page goes on to show what is stored.
@@ -321,7 +324,7 @@ class ConsentForm(forms.Form):
             self.fields[f"also_{code}"] = forms.BooleanField(
                 label=_("Publish this language too"),
                 required=False,
-                help_text=_("Visitors don't see it before the language is added on the page General."),
+                help_text=_("Visitors won't see it until you add the language on the General page."),
             )
         self.fields[f"label_{code}"] = forms.CharField(
             label=format_lazy(_("Checkbox label ({language})"), language=name),

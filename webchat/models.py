@@ -30,8 +30,8 @@ class OnWithdrawal(models.TextChoices):
 
     #: The default: whether another lawful basis or a duty to keep something remains (GDPR Art. 17(1)(b), 17(3)) is
     #: for a person to judge, and nothing brings back what was erased.
-    REVIEW = "review", _("Put the session before the data protection officer")
-    ANONYMIZE = "anonymize", _("Anonymize the session at once")
+    REVIEW = "review", _("Leave the decision to the data protection officer")
+    ANONYMIZE = "anonymize", _("Anonymize the session immediately")
 
 
 class ButtonPosition(models.TextChoices):
@@ -61,7 +61,7 @@ def validate_origins(text: str) -> None:
     """Refuse a line that is not an origin such as ``https://www.example.com``."""
     for line in text.split():
         if not _origin_of(line):
-            message = _("“%(line)s” is not an address such as https://www.example.com.")
+            message = _("“%(line)s” is not a valid address. Use, for example, https://www.example.com")
             raise ValidationError(message, params={"line": line})
 
 
@@ -104,19 +104,19 @@ class WebChatQuerySet(models.QuerySet["WebChat"]):
 class WebChat(models.Model):
     """One chat on a customer's site: its look, its languages, its entry forms."""
 
-    name = models.CharField(_("name of the WebChat"), max_length=100)
+    name = models.CharField(_("WebChat name"), max_length=100)
     public_id = models.CharField(
         _("public identifier"), max_length=32, unique=True, default=new_public_id, editable=False
     )
     site = models.TextField(
-        _("addresses of the site"),
+        _("allowed sites"),
         blank=True,
         validators=[validate_origins],
-        help_text=_("One address a line, such as https://www.example.com."),
+        help_text=_("One address per line, for example https://www.example.com."),
     )
     entry_form = models.CharField(_("entry form"), max_length=10, choices=EntryForm, default=EntryForm.NONE)
     showroom_form = models.CharField(
-        _("entry form of the showroom"), max_length=10, choices=EntryForm, default=EntryForm.NONE
+        _("showroom entry form"), max_length=10, choices=EntryForm, default=EntryForm.NONE
     )
     languages = models.JSONField(_("languages"), default=default_languages, validators=[validate_languages])
     default_language = models.CharField(
@@ -126,21 +126,21 @@ class WebChat(models.Model):
         _("default region for phones"),
         max_length=2,
         default="CZ",
-        validators=[RegexValidator(r"^[A-Z]{2}$", _("Two capital letters, such as CZ."))],
-        help_text=_("Numbers without a country code are read as numbers of this country."),
+        validators=[RegexValidator(r"^[A-Z]{2}$", _("Two capital letters, for example CZ."))],
+        help_text=_("Numbers without a country code are treated as numbers of this country."),
     )
     colour = models.CharField(
         _("colour"),
         max_length=7,
         default="#1d5fa8",
-        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", _("A colour such as #1d5fa8."))],
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", _("A color, for example #1d5fa8."))],
     )
     logo = models.ImageField(_("logo"), upload_to="logos/", blank=True)
     #: By language; a language that is not in it has the product's own words.
-    chat_button = models.JSONField(_("text of the button"), default=dict, blank=True)
-    showroom_button = models.JSONField(_("text of the button of the showroom"), default=dict, blank=True)
+    chat_button = models.JSONField(_("button text"), default=dict, blank=True)
+    showroom_button = models.JSONField(_("showroom button text"), default=dict, blank=True)
     button_position = models.CharField(
-        _("position of the button"), max_length=5, choices=ButtonPosition, default=ButtonPosition.RIGHT
+        _("button position"), max_length=5, choices=ButtonPosition, default=ButtonPosition.RIGHT
     )
     retention_days = models.PositiveIntegerField(_("retention in days"), null=True, blank=True)
     on_withdrawal = models.CharField(

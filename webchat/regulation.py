@@ -22,14 +22,11 @@ DUTIES = [
     Duty(
         "Art. 6(1), 7(1)",
         _("Lawful basis and proof of consent"),
+        _("You need a legal basis to use somebody's data. If it is consent, you must be able to prove it."),
         _(
-            "You need a reason to use somebody's data. When the reason is consent, you must be able to "
-            "prove it."
-        ),
-        _(
-            "With the GDPR entry form no conversation starts before the visitor ticks the box. Each "
-            "session keeps the version and the language of the text that was shown. Published texts can't "
-            "be changed or deleted."
+            "With the GDPR entry form, no conversation starts until the visitor ticks the box. "
+            "Each session stores the version and language of the text shown. Published texts "
+            "can't be changed or deleted."
         ),
         "webchats",
         _("Consent texts"),
@@ -38,11 +35,12 @@ DUTIES = [
     Duty(
         "Art. 7(3)",
         _("Withdrawal"),
-        _("Withdrawing consent must be as easy as giving it, and people must be told so beforehand."),
+        _("Withdrawing consent must be as easy as giving it, and people must be told so in advance."),
         _(
-            "From the conversation, and by a link to keep, people see what they agreed to and withdraw it with two "
-            "clicks, without a log-in. The conversation ends, and by the WebChat's setting the session is anonymized "
-            "at once or put before your data protection officer. The default consent text says so."
+            "From the conversation or a saved link, people can see what they agreed to and "
+            "withdraw it with two clicks, without logging in. The conversation ends. Depending on"
+            " the WebChat's settings, the session is anonymized immediately or your data "
+            "protection officer decides. The default consent text explains this."
         ),
         "withdrawals",
         _("Withdrawals"),
@@ -52,12 +50,12 @@ DUTIES = [
         "Art. 13",
         _("Transparency"),
         _(
-            "People must learn in plain language who uses their data, what for, how long, and which "
-            "rights they have."
+            "People must be told in plain language who uses their data, why, for how long, and "
+            "what rights they have."
         ),
         _(
-            "A link directly under the label of the checkbox leads to the full text, in the language of "
-            "the visitor. Every version keeps its own address for ever."
+            "A link right below the checkbox label opens the full text in the visitor's language."
+            " Every version has a permanent address."
         ),
         "webchats",
         _("Consent texts"),
@@ -66,20 +64,20 @@ DUTIES = [
     Duty(
         "Art. 15",
         _("Access"),
-        _("Whoever asks gets to know what you hold about them, and a copy of it."),
+        _("People can ask what data you hold about them and get a copy."),
         _(
-            "The page of a guest shows all of their sessions; the page of a session shows the transcript, "
-            "the files, the values entered and the consent."
+            "A guest's page shows all their sessions; a session's page shows the transcript, "
+            "files, entered details and consent."
         ),
     ),
     Duty(
         "Art. 17",
         _("Erasure"),
-        _("When the reason to keep data has gone, you must erase them without undue delay."),
+        _("When you no longer have a reason to keep data, you must erase it without undue delay."),
         _(
-            "Anonymize session and Anonymize guest delete messages and files and empty every field that "
-            "names a person. The database refuses to put identity back. Each erasure is recorded, without "
-            "personal data."
+            "“Anonymize session” and “Anonymize guest” delete messages and files and clear every "
+            "field that identifies a person. The database refuses to restore these values. Each "
+            "erasure is recorded, without personal data."
         ),
         "erasures",
         _("Record of erasures"),
@@ -88,16 +86,19 @@ DUTIES = [
     Duty(
         "Art. 28",
         _("Data processing agreement"),
-        _("Whoever processes data for you, a host or a supplier, needs a contract with you about it."),
-        _("The contact for the agreement, and the agreement that was signed, are named on this page."),
+        _(
+            "Anyone who processes data for you, such as a hosting provider, needs a data "
+            "processing agreement with you."
+        ),
+        _("This page shows the contact for the agreement and the signed agreement."),
     ),
     Duty(
         "Art. 30",
         _("Records of processing"),
-        _("You keep a record of which data you process, what for, and when they are erased."),
+        _("You must keep a record of what data you process, why, and when it is erased."),
         _(
-            "The personal-data map below is printed from the same declarations that the erasure follows, "
-            "so the two can't disagree. A field that nobody declared fails the system check."
+            "The personal-data map below is generated from the same rules that the erasure uses, "
+            "so they can't differ. The system check fails for any field without a rule."
         ),
     ),
     Duty(
@@ -105,8 +106,9 @@ DUTIES = [
         _("Security"),
         _("Data must be protected according to the risk: access, integrity, and a way to check both."),
         _(
-            "Each role sees only what it needs; names, e-mails and phones are masked for everybody else. "
-            "Two-factor log-in, rooms at addresses that nobody can guess, logs without personal data."
+            "Each role sees only what it needs; names, e-mail addresses and phone numbers are "
+            "hidden from everyone else. Two-factor login, conversations at unguessable addresses,"
+            " logs without personal data."
         ),
     ),
 ]

@@ -90,7 +90,7 @@ def prepare_publication(webchat: WebChat, *, texts: Mapping[str, DraftText], bas
     cleaned = clean_texts({code: texts[code] for code, _name in settings.LANGUAGES if code in texts})
     _require_texts(webchat, cleaned)
     if current is not None and texts_of(current) == cleaned:
-        message = _("Nothing was published: the texts equal version %(number)d.")
+        message = _("Nothing was published: the texts are identical to version %(number)d.")
         raise NothingChanged(message % {"number": current.number})
     return Publication(number=current.number + 1 if current else 1, texts=cleaned, current=current)
 

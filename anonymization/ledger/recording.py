@@ -171,12 +171,12 @@ def announce(
     except external_copy.Diverged:
         del announced[-len(entries) :]  # nothing was written
         raise DatabaseBehind(
-            _("The outside copy of the ledger does not end where the database does. Nothing was erased.")
+            _("The external copy of the erasure ledger does not match the database. Nothing was erased.")
         ) from None
     except OSError:
         logger.exception("the outside copy of the ledger can't be written")
         raise LedgerUnavailable(
-            _("The outside copy of the ledger can't be written. Nothing was erased.")
+            _("The external copy of the erasure ledger can't be written. Nothing was erased.")
         ) from None
     # No partial: Django logs a failure by the function's name, which a partial lacks.
     transaction.on_commit(lambda: seal_after_commit(records, files=files), robust=True)

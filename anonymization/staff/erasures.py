@@ -59,7 +59,7 @@ class ConfirmErasureView(StaffPage):
         except recording.ErasureRefused as refusal:
             return self._show(subject, door=door, refusal=str(refusal), status=409)
         messages.success(
-            request, summary(record) if erased else _("This was anonymized before; nothing was changed.")
+            request, summary(record) if erased else _("This was already anonymized. Nothing was changed.")
         )
         return redirect(record)
 

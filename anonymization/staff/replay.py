@@ -39,7 +39,7 @@ class ReplayView(StaffPage):
         except (restoration.NoCopy, BrokenChain, external_copy.Unreadable, OSError):
             return self._show(status=409)
         if done:
-            messages.success(request, _("The database ends where the outside copy does."))
+            messages.success(request, _("The database and the external copy match."))
         return redirect("erasure_replay")
 
     def _show(self, *, refusal: str = "", status: int = 200) -> HttpResponse:

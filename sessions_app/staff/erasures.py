@@ -75,7 +75,7 @@ class ConfirmSessionsErasureView(StaffPage):
             return self._show(sessions)
         expected = engine.preview_several(sessions).each
         if not self._is_as_shown(expected):
-            refusal = _("What would be erased has changed since it was shown to you. Nothing was erased.")
+            refusal = _("The data to be erased has changed since you saw it. Nothing was erased.")
             return self._show(sessions, refusal=refusal, status=409)
         return self._erase(sessions, expected)
 
@@ -83,7 +83,7 @@ class ConfirmSessionsErasureView(StaffPage):
         keys = chosen_ids(self.request.POST.getlist("session"))
         sessions = Session.objects.filter(pk__in=keys).select_related("webchat", "guest").order_by("pk")
         if len(sessions) != len(keys):
-            raise ChoiceRefused(_("One of the chosen rows does not exist. Nothing was changed."))
+            raise ChoiceRefused(_("One of the selected records does not exist. Nothing was changed."))
         return list(sessions)
 
     def _is_as_shown(self, expected: Expected) -> bool:
@@ -108,7 +108,7 @@ class ConfirmSessionsErasureView(StaffPage):
         if records:
             messages.success(self.request, self._told(records))
         else:
-            messages.info(self.request, _("This was anonymized before; nothing was changed."))
+            messages.info(self.request, _("This was already anonymized. Nothing was changed."))
         return redirect(self._back())
 
     def _told(self, records: list[Erasure]) -> str:
@@ -165,13 +165,15 @@ def _stopped(refused: recording.ErasureRefused, records: list[Erasure]) -> str:
     """Return why the erasures stopped, and what was erased until then."""
     if not records:
         return str(refused)
-    stopped = _("One session has changed since it was shown to you; it and those after it were not erased.")
+    stopped = _(
+        "One session has changed since you saw it. That session and the ones after it were not erased."
+    )
     return f"{summary_of(records)} {stopped}"
 
 
 def _failed(records: list[Erasure]) -> str:
     """Return that the database failed, and what was erased until then."""
     if not records:
-        return _("The database could not do it now. Nothing was erased.")
-    failed = _("Then the database failed: one session and those after it were not erased.")
+        return _("A database error occurred. Nothing was erased.")
+    failed = _("Then a database error occurred. One session and the ones after it were not erased.")
     return f"{summary_of(records)} {failed}"

@@ -26,7 +26,7 @@ class ColumnsForm(forms.Form):
     def clean_columns(self) -> list[str]:
         columns: list[str] = self.cleaned_data["columns"]
         if not columns:
-            raise ValidationError(_("Choose at least one column."))
+            raise ValidationError(_("Select at least one column."))
         return columns
 
 
@@ -46,21 +46,21 @@ class FindForm(forms.Form):
         label=_("Name"),
         required=False,
         max_length=200,
-        help_text=_("The whole name; up to four words in any order."),
+        help_text=_("Full name, up to four words in any order."),
     )
     email = forms.CharField(
         label=_("E-mail"),
         required=False,
         max_length=254,
         widget=forms.TextInput({"inputmode": "email"}),
-        help_text=_("The whole address."),
+        help_text=_("Full address."),
     )
     phone = forms.CharField(
         label=_("Phone"),
         required=False,
         max_length=50,
         widget=forms.TextInput({"inputmode": "tel"}),
-        help_text=_("The whole number in any spelling, with or without the country code."),
+        help_text=_("Full number in any format, with or without the country code."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -71,7 +71,7 @@ class FindForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if not self.errors and not any(values.values()):
-            raise ValidationError(_("Enter a name, an e-mail or a phone number."))
+            raise ValidationError(_("Enter a name, an e-mail address or a phone number."))
         return values
 
 

@@ -93,11 +93,11 @@ class FindPerson(SessionsPage, View):
 def _unreadable(part: str, text: str, search: Search) -> Iterator[str]:
     """Yield what is wrong with a part of the search, what to do about it, and that the rest was searched."""
     yield {
-        "name": _("This name has no letters."),
+        "name": _("This name contains no letters."),
         "email": _("This is not an e-mail address."),
         "phone": _("This is not a complete phone number."),
     }[part]
     if part == "phone" and sum(map(str.isdigit, text)) >= _NATIONAL_DIGITS:
         yield _("Add the country code.")
     if search.searched:
-        yield _("It was left out of the search.")
+        yield _("It was not used in the search.")

@@ -59,8 +59,8 @@ class AcceptSession(OperatorAct):
         except (conversation.AlreadyAccepted, lock.SessionClosed) as reason:
             return self.refused(reason, **begun)
         if not begun:
-            return self.back(_("The conversation is yours now."))
-        messages.success(request, _("The conversation is yours now."))
+            return self.back(_("You have taken this conversation."))
+        messages.success(request, _("You have taken this conversation."))
         self.session.refresh_from_db()
         return self.show(**begun)
 
@@ -73,7 +73,7 @@ class ReleaseSession(OperatorAct):
             conversation.release_session(self.session, operator=self.staff)
         except (conversation.NotTheirs, lock.SessionClosed) as reason:
             return self.refused(reason)
-        return self.back(_("The conversation waits for another operator now."))
+        return self.back(_("Returned to the queue."))
 
 
 class AnswerSession(OperatorAct):
@@ -124,7 +124,7 @@ class TakeNote(OperatorAct):
             conversation.set_note(self.session, **form.cleaned_data)
         except lock.SessionClosed as reason:
             return self.refused(reason, note_form=form)
-        return self.back(_("The note was stored."))
+        return self.back(_("Note saved."))
 
 
 class EndSession(OperatorAct):

@@ -54,9 +54,9 @@ class Position:
             packed = base64.b64decode(text.encode("ascii") + b"==", altchars=b"-_", validate=True)
             microseconds, pk = _LAYOUT.unpack(packed)
         except (UnicodeError, binascii.Error, struct.error):
-            raise PositionRefused(_("This link to a page of the table is damaged.")) from None
+            raise PositionRefused(_("The link to this page of the table is invalid.")) from None
         if not (0 <= microseconds <= _LATEST and pk >= 1):
-            raise PositionRefused(_("This link to a page of the table is damaged."))
+            raise PositionRefused(_("The link to this page of the table is invalid."))
         return cls(_EPOCH + microseconds * _MICROSECOND, pk)
 
     def __str__(self) -> str:

@@ -33,7 +33,7 @@ class RetentionView(WebChatPage):
         if retention.preview(self.webchat, days=days).now > form.cleaned_data["shown"]:
             return self._show(form, refused=True, status=409)
         save_settings(self.webchat, changes={"retention_days": days}, previewed=True)
-        messages.success(request, _("Sessions older than %(days)d days will be anonymized.") % {"days": days})
+        messages.success(request, _("Sessions are anonymized %(days)d days after they end.") % {"days": days})
         return redirect("webchat", self.webchat.pk)
 
     def _show(self, form: RetentionForm, *, refused: bool = False, status: int = 200) -> HttpResponse:

@@ -105,19 +105,19 @@ def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
     yield _("Channel"), session.get_channel_display()
     yield _("Language"), session.get_language_display()
     yield _("Started"), session.started
-    yield _("Accepted"), session.accepted_at
+    yield _("Taken"), session.accepted_at
     yield _("Ended"), session.ended
     if session.expires_on:
-        yield _("Due for anonymization"), session.expires_on
+        yield _("Will be anonymized on"), session.expires_on
     if session.withdrawn_at:
         yield _("Consent withdrawn"), session.withdrawn_at
     if session.ended_by:
         yield _("Ended by"), session.get_ended_by_display()
-    yield _("Waited"), readable_duration(session.waited)
+    yield _("Waiting time"), readable_duration(session.waited)
     yield _("Duration"), readable_duration(session.duration)
     yield _("Operator"), session.operator.username if session.operator else ""
-    yield _("Messages of the visitor"), session.messages_visitor
-    yield _("Messages of the operator"), session.messages_operator
+    yield _("Visitor messages"), session.messages_visitor
+    yield _("Operator messages"), session.messages_operator
     yield _("Files"), session.attachments_count
     yield _("Stars"), session.feedback_stars
 

@@ -107,6 +107,6 @@ def set_columns(request: HttpRequest) -> HttpResponse:
     elif form.is_valid():
         choose_columns(request, form.cleaned_data["columns"])
     else:
-        messages.error(request, _("The columns were not changed: choose at least one column."))
+        messages.error(request, _("Select at least one column. The columns were not changed."))
     query = only_filters(request.POST.get("query", ""))
     return HttpResponseRedirect(reverse("sessions") + (f"?{query}" if query else ""))

@@ -115,8 +115,8 @@ def _select_all() -> SafeString:
     return format_html(
         '<input class="form-check-input" type="checkbox" data-check-all="session" autocomplete="off"'
         ' aria-label="{}" hidden><span class="visually-hidden">{}</span>',
-        _("Choose all on this page"),
-        _("Choose"),
+        _("Select all on this page"),
+        _("Select"),
     )
 
 
@@ -127,5 +127,5 @@ def _select_one(session: Session) -> SafeString | str:
         '<input class="form-check-input" type="checkbox" name="session" value="{}" form="bulk"'
         ' autocomplete="off" aria-label="{}">',
         session.pk,
-        _("Choose session %(id)s") % {"id": session.pk},
+        _("Select session %(id)s") % {"id": session.pk},
     )

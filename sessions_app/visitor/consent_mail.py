@@ -40,12 +40,12 @@ def send_link(address: str, *, session: Session, link: str) -> None:
     _count("consent-mails", PER_HOUR, seconds=3600)
     name = " ".join(session.webchat.name.split())  # a header has one line
     try:
-        send_mail(_("Your consent: %(webchat)s") % {"webchat": name}, _body(name, link), None, [address])
+        send_mail(_("Your consent for %(webchat)s") % {"webchat": name}, _body(name, link), None, [address])
     except (OSError, SMTPException) as failure:
         # Not its text: it names the address.
         logger.warning("a link to my consent was not sent: %s", type(failure).__name__)
         raise MailRefused(
-            _("The mail could not be sent now. Please copy the link, or try again later.")
+            _("The e-mail could not be sent. Please copy the link or try again later.")
         ) from None
 
 
@@ -55,16 +55,19 @@ def _count(key: str, limit: int, *, seconds: int) -> None:
     # The times of all mails, not their number: each mail would prolong the life of a number.
     sent = [moment for moment in cache.get(key, ()) if now - moment < seconds]
     if len(sent) >= limit:
-        raise TooManyMails(_("The link was sent too often of late. Please copy it, or try again tomorrow."))
+        raise TooManyMails(_("The link has been sent too often. Please copy it or try again tomorrow."))
     cache.set(key, [*sent, now], seconds)
 
 
 def _body(name: str, link: str) -> str:
     paragraphs = (
-        _("By this link you see what you agreed to in %(webchat)s, and can withdraw it at any time:")
+        _(
+            "Use this link to see what you agreed to in %(webchat)s. You can withdraw your "
+            "consent there at any time:"
+        )
         % {"webchat": name},
         link,
-        _("Whoever has the link can do the same. Keep it to yourself."),
-        _("If you did not ask for this mail, you need not do anything: somebody mistyped their address."),
+        _("Anyone with this link can do the same, so don't share it."),
+        _("If you did not ask for this e-mail, ignore it: somebody mistyped their address."),
     )
     return "\n\n".join(paragraphs) + "\n"

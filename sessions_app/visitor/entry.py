@@ -57,7 +57,9 @@ class EntryView(View):
             shown = ticket.read(request.POST.get("ticket", ""), webchat=self.webchat, channel=self.channel)
         except ticket.TicketRefused:
             return self._show(
-                form, status=403, notice=_("This form has expired. Please check it and send it again.")
+                form,
+                status=403,
+                notice=_("This form has expired. Please check your entries and send it again."),
             )
         if not form.is_valid():
             focus_first_error(form)
@@ -68,12 +70,12 @@ class EntryView(View):
             )
         except gate.ConsentTextChanged as changed:
             notice = _(
-                "The consent text has changed: version %(number)d is now current."
-                " Please read it and tick the box again."
+                "The consent text has changed; version %(number)d now applies. Please read it and "
+                "tick the box again."
             )
             return self._show(form, status=409, notice=notice % {"number": changed.number})
         except (gate.ConsentNotShown, gate.EntryIncomplete):
-            notice = _("The form has changed since it was shown to you. Please read it and send it again.")
+            notice = _("The form has changed since you opened it. Please check it and send it again.")
             return self._show(form, status=409, notice=notice)
         except gate.Unavailable:
             # Archived since the request arrived, or without a text.

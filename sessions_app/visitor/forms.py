@@ -47,9 +47,7 @@ class ConsentField(forms.Field):
     """True for exactly one affirmative value; anything else, also twice the same, is no consent."""
 
     widget = ConsentBox
-    default_error_messages = {
-        "required": _("Please give your consent; without it the conversation can't start.")
-    }
+    default_error_messages = {"required": _("To start, please tick the consent box.")}
 
     def clean(self, value: list[str]) -> bool:
         if value != [CONSENT_GIVEN]:
@@ -87,7 +85,7 @@ class StandardEntryForm(NoEntryForm):
         widget=forms.EmailInput({"autocomplete": "email", "inputmode": "email"}),
         error_messages={
             "required": _("Please enter your e-mail address."),
-            "invalid": _("This is not a complete e-mail address, such as name@example.com."),
+            "invalid": _("Enter a full e-mail address, for example name@example.com."),
         },
     )
     phone = forms.CharField(
@@ -101,14 +99,14 @@ class StandardEntryForm(NoEntryForm):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if name and not any(character.isalpha() for character in name):
-            raise ValidationError(_("Please enter a name with letters."), code="invalid")
+            raise ValidationError(_("Please enter a name that contains letters."), code="invalid")
         return name
 
     def clean_phone(self) -> str:
         phone: str = self.cleaned_data["phone"]
         if phone and parse_phone(phone, self.region) is None:
             raise ValidationError(
-                _("This is not a complete phone number. Write it like %(national)s or %(international)s."),
+                _("Enter a full phone number, for example %(national)s or %(international)s."),
                 code="invalid",
                 params=example_numbers(self.region),
             )
@@ -143,7 +141,7 @@ class MailLinkForm(forms.Form):
         widget=forms.EmailInput({"autocomplete": "email", "inputmode": "email"}),
         error_messages={
             "required": _("Please enter your e-mail address."),
-            "invalid": _("This is not a complete e-mail address, such as name@example.com."),
+            "invalid": _("Enter a full e-mail address, for example name@example.com."),
         },
     )
 
@@ -152,7 +150,7 @@ class FeedbackForm(forms.Form):
     """What the visitor thinks of the conversation, after its end."""
 
     stars = forms.TypedChoiceField(
-        label=_("How was it?"),
+        label=_("How was your conversation?"),
         choices=[
             (1, _("1 star: bad")),
             (2, _("2 stars")),
@@ -162,10 +160,10 @@ class FeedbackForm(forms.Form):
         ],
         coerce=int,
         widget=forms.RadioSelect,
-        error_messages={"required": _("Please choose how many stars.")},
+        error_messages={"required": _("Please choose a rating.")},
     )
     text = forms.CharField(
-        label=_("What was good, what was not?"),
+        label=_("What went well, what didn't?"),
         required=False,
         max_length=2000,
         widget=forms.Textarea({"rows": 3}),

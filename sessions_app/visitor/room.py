@@ -168,7 +168,7 @@ class RoomFileView(RoomView):
         form.errors.pop("file", None)
         megabytes = settings.ATTACHMENT_MAX_BYTES / 1024 / 1024
         form.add_error(
-            "file", _("The file is too large: at most %(limit)s MB.") % {"limit": f"{megabytes:g}"}
+            "file", _("The file is too large. The limit is %(limit)s MB.") % {"limit": f"{megabytes:g}"}
         )
         return self._show(attachment=form, status=413)
 

@@ -33,7 +33,12 @@ const complain = (name) => {
 const show = () => {
   part("join").hidden = isIn;
   panel.querySelectorAll("[data-in]").forEach((element) => { element.hidden = !isIn; });
-  for (const kind of KINDS) part(`off-${kind}`).ariaPressed = String(!isOn[kind]);
+  for (const kind of KINDS) {
+    const button = part(`off-${kind}`);
+    button.dataset.turned = isOn[kind] ? "on" : "off";
+    button.querySelector("[data-turn-off]").hidden = !isOn[kind];
+    button.querySelector("[data-turn-on]").hidden = isOn[kind];
+  }
   part("self").srcObject = isOn.video ? local : null;
   part("self").hidden = !isOn.video;
 };

@@ -249,7 +249,7 @@ def test_a_stolen_token_does_not_empty_the_company(api: Any, log_in: Any, call: 
     administrator = log_in("administrator")
     assert f"/settings/api/{entry.client_id}/" in administrator.get("/").content.decode()
     page = administrator.get(f"/settings/api/{entry.client_id}/").content.decode()
-    assert "Stopped at its limit" in page
+    assert "Limit reached" in page
     administrator.post(f"/settings/api/{entry.client_id}/seen/")
     entry.refresh_from_db()
     assert entry.seen_by is not None

@@ -117,27 +117,27 @@ def test_both_see_each_other_switch_off_and_hang_up(call: Callable[..., tuple[Pa
     start(visitor, operator)
     for page in (visitor, operator):
         is_seen(page)
-        expect(page.get_by_role("button", name="Microphone off")).to_be_focused()
+        expect(page.get_by_role("button", name="Turn microphone off")).to_be_focused()
         page.get_by_text("Choose camera and microphone").click()
         assert violations(page, "call") == []
     are_forgotten(visitor)
 
     at_once("off-video", visitor, operator)
     for page in (visitor, operator):
-        expect(page.get_by_text("The other side's camera is off.")).to_be_visible()
+        expect(page.get_by_text("The other person's camera is off.")).to_be_visible()
         expect(page.locator("[data-self]")).not_to_be_visible()
         assert page.evaluate(TRACKS) == [["audio", False], ["video", True]]
     at_once("off-video", visitor, operator)
     for page in (visitor, operator):
-        expect(page.get_by_text("The other side's camera is off.")).not_to_be_visible()
+        expect(page.get_by_text("The other person's camera is off.")).not_to_be_visible()
         is_seen(page)
-    operator.get_by_role("button", name="Microphone off").click()
-    expect(visitor.get_by_text("The other side's microphone is off.")).to_be_visible()
+    operator.get_by_role("button", name="Turn microphone off").click()
+    expect(visitor.get_by_text("The other person's microphone is off.")).to_be_visible()
     operator.get_by_label("Microphone", exact=True).select_option(index=1)
     operator.locator("[name=note]").fill("Wants a lamp")
     operator.get_by_role("button", name="Save note").click()
-    expect(operator.get_by_text("The note was stored.")).to_be_visible()
-    expect(operator.get_by_role("button", name="Microphone off")).to_have_attribute("aria-pressed", "true")
+    expect(operator.get_by_text("Note saved.")).to_be_visible()
+    expect(operator.get_by_role("button", name="Turn microphone on")).to_be_visible()
     assert Session.objects.get().note == "Wants a lamp"
     is_seen(operator)
     visitor.get_by_label("Camera", exact=True).select_option(index=1)
@@ -170,8 +170,8 @@ def test_what_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> No
     start(visitor)
     expect(visitor.locator("[data-self]")).to_be_visible()
     visitor.evaluate(SLOWLY)
-    visitor.get_by_role("button", name="Camera off").click()
-    visitor.get_by_role("button", name="Camera off").click()
+    visitor.get_by_role("button", name="Turn camera off").click()
+    visitor.get_by_role("button", name="Turn camera on").click()
     hang_up(visitor)
     visitor.evaluate("answer()")
     visitor.wait_for_function("() => got.length && got.every((track) => track.readyState === 'ended')")
@@ -267,8 +267,8 @@ def test_without_devices_one_writes_and_is_told_why(call: Callable[..., tuple[Pa
     expect(visitor.get_by_text("The operator is calling.")).to_be_visible()
     start(visitor)
     expect(visitor.get_by_role("alert").get_by_text("not allowed. Allow them for this page")).to_be_visible()
-    expect(visitor.get_by_text("Without camera and microphone: please write.")).to_be_visible()
-    expect(operator.get_by_text("The visitor can't join the call: please write.")).to_be_visible()
+    expect(visitor.get_by_text("No camera or microphone. Please use the chat.")).to_be_visible()
+    expect(operator.get_by_text("The visitor can't join the call. Please use the chat.")).to_be_visible()
     assert violations(visitor, "no devices") == []
     visitor.get_by_label("Your message").fill("I can only write")
     visitor.get_by_label("Your message").press("Enter")
@@ -276,9 +276,9 @@ def test_without_devices_one_writes_and_is_told_why(call: Callable[..., tuple[Pa
     # A microphone alone: they hear, and do not see.
     visitor.context.grant_permissions(["microphone"])
     start(visitor)
-    expect(visitor.get_by_role("alert").get_by_text("You take part with sound only")).to_be_visible()
-    expect(visitor.get_by_role("button", name="Camera off")).to_have_attribute("aria-pressed", "true")
-    expect(operator.get_by_text("The other side's camera is off.")).to_be_visible()
+    expect(visitor.get_by_role("alert").get_by_text("The other person can only hear you")).to_be_visible()
+    expect(visitor.get_by_role("button", name="Turn camera on")).to_be_visible()
+    expect(operator.get_by_text("The other person's camera is off.")).to_be_visible()
     is_seen(visitor)
     hang_up(visitor, operator)
 

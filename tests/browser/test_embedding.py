@@ -177,7 +177,7 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
     expect(button).to_be_focused()
     button.click()
     expect(frame.get_by_text("Hello from a frame")).to_be_visible()
-    link = frame.get_by_role("link", name="Open the conversation in a window of its own")
+    link = frame.get_by_role("link", name="Open the conversation in its own window")
     assert link.get_attribute("href") in frame.url
     frame.get_by_text("End the conversation").click()
     frame.get_by_role("button", name="End it now").click()

@@ -68,7 +68,7 @@ def test_they_talk_send_a_file_end_and_rate(
     say(visitor, "<b>Good day</b>")
     expect(visitor.get_by_text("Please write a message.")).to_have_count(0)
     say(operator, "How can I help?")
-    expect(operator.locator("dt:has-text('Messages of the visitor') + dd")).to_have_text("1")
+    expect(operator.locator("dt:has-text('Visitor messages') + dd")).to_have_text("1")
     for page in (visitor, operator, other_tab):
         sees(page, "<b>Good day</b>")
         sees(page, "How can I help?")
@@ -92,7 +92,7 @@ def test_they_talk_send_a_file_end_and_rate(
     for page in (visitor, other_tab):
         expect(page.get_by_text("The operator has ended the conversation.")).to_be_visible()
     visitor.get_by_label("4 stars").check()
-    visitor.get_by_label("What was good, what was not?").fill("Quick")
+    visitor.get_by_label("What went well, what didn't?").fill("Quick")
     visitor.get_by_role("button", name="Send the feedback").click()
     expect(visitor.get_by_text("Thank you for your feedback")).to_be_visible()
     session = Session.objects.get()
@@ -107,7 +107,7 @@ def test_a_lost_network_loses_and_doubles_nothing(open_browser: Callable[..., Pa
     sees(visitor, "before")
     mark(visitor)
     visitor.context.set_offline(True)
-    expect(visitor.get_by_text("Connection lost, trying again.")).to_be_visible()
+    expect(visitor.get_by_text("Connection lost. Reconnecting…")).to_be_visible()
     say(visitor, "written offline")
     expect(visitor.get_by_text("This was not sent.")).to_be_visible()
     expect(visitor.get_by_label("Your message")).to_have_value("written offline")
@@ -116,7 +116,7 @@ def test_a_lost_network_loses_and_doubles_nothing(open_browser: Callable[..., Pa
     visitor.context.set_offline(False)
     for text in ("before", "meanwhile one", "meanwhile two"):
         sees(visitor, text)
-    expect(visitor.get_by_text("Connection lost, trying again.")).not_to_be_visible()
+    expect(visitor.get_by_text("Connection lost. Reconnecting…")).not_to_be_visible()
     visitor.get_by_label("Your message").press("Enter")
     sees(visitor, "written offline")
     expect(visitor.get_by_text("This was not sent.")).not_to_be_visible()

@@ -94,7 +94,7 @@ def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[.
     expect(operator.get_by_text("Where is my parcel?")).to_be_visible()
     operator.locator("textarea[name=text]").fill("It arrives today.")
     operator.get_by_role("button", name="Take the conversation").click()
-    expect(operator.get_by_text("The conversation is yours now.")).to_be_visible()
+    expect(operator.get_by_text("You have taken this conversation.")).to_be_visible()
     expect(operator.locator("textarea[name=text]")).to_have_value("It arrives today.")
     operator.get_by_role("button", name="Send", exact=True).click()
     expect(visitor.get_by_text("It arrives today.")).to_be_visible()

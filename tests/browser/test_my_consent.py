@@ -53,6 +53,6 @@ def test_the_link_is_copied(open_browser: Callable[..., Page]) -> None:
     enter(page, WebChatFactory())
     link = page.get_by_role("link", name="My consent").get_attribute("href")
     assert link
-    page.get_by_role("button", name="Copy this link").click()
+    page.get_by_role("button", name="Copy link").click()
     page.get_by_text("Copied").wait_for(state="attached")
     assert page.evaluate("navigator.clipboard.readText()") == link

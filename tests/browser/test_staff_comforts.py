@@ -43,7 +43,7 @@ def test_sessions_that_are_looked_at_leave_the_chosen_ones_open(log_in_browser: 
     session = SessionFactory()
     page = log_in_browser("support")
     page.goto("/sessions/")
-    button = page.get_by_role("button", name="Anonymize chosen sessions")
+    button = page.get_by_role("button", name="Anonymize selected")
     expect(button).to_be_disabled()
     page.get_by_label(f"Choose session {session.pk}").check()
     expect(button).to_be_enabled()
@@ -87,7 +87,7 @@ def test_no_table_is_cut_off_on_a_phone(log_in_browser: Callable[..., Page]) -> 
     assert_nothing_is_cut(page)
     page.goto("/sessions/")
     page.get_by_label(f"Choose session {session.pk}").check()
-    page.get_by_role("button", name="Anonymize chosen sessions").click()
+    page.get_by_role("button", name="Anonymize selected").click()
     page.get_by_role("heading", name="Are these the right sessions?").wait_for()
     assert_nothing_is_cut(page)
 

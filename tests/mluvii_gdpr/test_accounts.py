@@ -91,26 +91,26 @@ def test_a_short_password_is_refused_in_the_language_of_the_page(language: str) 
     [
         ("/accounts/password/change/", "Change password", ["Change password"]),
         ("/accounts/email/", "E-mail addresses", ["E-mail addresses"]),
-        ("/accounts/2fa/", "Two-factor log-in", ["Two-factor log-in"]),
+        ("/accounts/2fa/", "Two-factor login", ["Two-factor login"]),
         (
             "/accounts/2fa/totp/activate/",
             "Activate the authenticator app",
-            ["Two-factor log-in", "Activate the authenticator app"],
+            ["Two-factor login", "Activate the authenticator app"],
         ),
         (
             "/accounts/2fa/recovery-codes/",
             "Recovery codes",
-            ["Two-factor log-in", "Recovery codes"],
+            ["Two-factor login", "Recovery codes"],
         ),
         (
             "/accounts/2fa/recovery-codes/generate/",
-            "Make new recovery codes",
-            ["Two-factor log-in", "Make new recovery codes"],
+            "Create new recovery codes",
+            ["Two-factor login", "Create new recovery codes"],
         ),
         (
             "/accounts/2fa/totp/deactivate/",
             "Deactivate the authenticator app",
-            ["Two-factor log-in", "Deactivate the authenticator app"],
+            ["Two-factor login", "Deactivate the authenticator app"],
         ),
     ],
 )
@@ -141,7 +141,7 @@ def test_messages_stand_below_the_title() -> None:
 
 def test_the_pages_that_ask_again_say_why(log_in: LogIn) -> None:
     html = log_in("support").get("/accounts/reauthenticate/").content.decode()
-    assert "Confirm that it is you" in html
+    assert "Confirm your identity" in html
     assert "placeholder" not in html
 
 
@@ -151,7 +151,7 @@ def test_the_second_factor_logs_in() -> None:
     RecoveryCodes.activate(user)
     code = RecoveryCodes(user.authenticator_set.get(type="recovery_codes")).get_unused_codes()[0]
     asked = client.post("/accounts/login/", {"login": "support", "password": PASSWORD}, follow=True)
-    assert ">Two-factor log-in</h1>" in asked.content.decode()
+    assert ">Two-factor login</h1>" in asked.content.decode()
     assert client.get("/").status_code == 302
     client.post("/accounts/2fa/authenticate/", {"code": code})
     assert client.get("/").status_code == 200

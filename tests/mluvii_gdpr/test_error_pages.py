@@ -22,7 +22,7 @@ def test_a_browser_gets_a_page_where_only_a_form_is_taken(log_in: LogIn, path: s
     response = log_in("superuser").get(path, headers=BROWSER)
     html = response.content.decode()
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
-    assert "This is no page" in html
+    assert "This address can't be opened directly" in html
     assert "Home</a>" in compact(response)
     assert BRAND in html
 
@@ -45,7 +45,7 @@ def test_staff_without_the_right_learn_what_they_lack_and_go_home(log_in: LogIn)
 
 def test_who_is_not_logged_in_is_not_led_home(log_in: LogIn) -> None:
     strangers, staff = (compact(log_in(role).get("/no-such-page/")) for role in ("", "support"))
-    assert "Go to the first page</a>" in strangers
+    assert "Go to the home page</a>" in strangers
     assert "Home</a>" not in strangers
     assert "Home</a>" in staff
 

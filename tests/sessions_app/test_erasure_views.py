@@ -107,7 +107,7 @@ def test_what_stays_are_numbers_and_no_bookkeeping(support: Client) -> None:
     assert "<dt>Goes</dt>" not in html
     assert "Session: 1</h3>" in html
     assert "Files: 0" not in html, "nothing is listed of what there was none"
-    assert "<dt>Digest of the subject's random identifier</dt>" in html
+    assert "<dt>Hash of the record's random identifier</dt>" in html
 
 
 @pytest.mark.parametrize("kind", ["guests", "sessions"])
@@ -237,7 +237,7 @@ def test_several_are_shown_then_erased_each_with_a_record(support: Client) -> No
     }
     assert "IP address" in lines["sessions"]["emptied"]
     assert "number of messages of the visitor" in lines["sessions"]["kept"]
-    assert "What goes and what stays" in html
+    assert "What is deleted and what is kept" in html
     assert 'href="/sessions/?channel=chat&amp;after=x"' in html
     assert not Erasure.objects.exists()
 
@@ -329,7 +329,7 @@ def test_several_say_what_was_erased_when_the_database_fails(
         "1 session was anonymized. Guests anonymized with their last session: 1. Then the database failed"
         in html
         if erased
-        else "The database could not do it now. Nothing was erased." in html
+        else "A database error occurred. Nothing was erased." in html
     )
     assert "kanarvalue" not in html
     assert Session.objects.exclude(anonymized_at=None).count() == Erasure.objects.count() == erased
@@ -425,13 +425,13 @@ def test_list_of_erasures_is_filtered_by_period_and_door(
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("since=x", "This is not a day between 2000 and 2199."),
-        ("since=1999-12-31", "This is not a day between 2000 and 2199."),
-        ("until=2200-01-01", "This is not a day between 2000 and 2199."),
-        ("since=1.3.2026", "This is not a day between 2000 and 2199."),
+        ("since=x", "Enter a date between 2000 and 2199."),
+        ("since=1999-12-31", "Enter a date between 2000 and 2199."),
+        ("until=2200-01-01", "Enter a date between 2000 and 2199."),
+        ("since=1.3.2026", "Enter a date between 2000 and 2199."),
         ("door=x", "Select a valid choice."),
         ("door=%00", "Select a valid choice."),
-        ("since=2026-03-02&until=2026-03-01", "The period ends before it begins."),
+        ("since=2026-03-02&until=2026-03-01", "The start date is after the end date."),
     ],
 )
 def test_wrong_filter_lists_no_erasure_and_says_so(support: Client, query: str, said: str) -> None:
@@ -454,7 +454,7 @@ def test_a_filter_is_kept_in_its_field_and_goes_by_its_chip(support: Client) -> 
     assert [tuple(map(str, chip)) for chip in response.context["chips"]] == [
         ("From", "2000-01-01", "until=2199-12-31&door=command"),
         ("To", "2199-12-31", "since=2000-01-01&door=command"),
-        ("Requested through", "Command", "since=2000-01-01&until=2199-12-31"),
+        ("Source", "Command", "since=2000-01-01&until=2199-12-31"),
     ]
     assert response.context["filters"].query == query
     assert support.get("/erasures/?since=2026-03-01&until=2026-03-01").context["rows"][0][0].number == 1
@@ -508,10 +508,10 @@ def test_list_of_erasures_costs_the_same_however_long(
 @pytest.mark.parametrize(
     ("standing", "said"),
     [
-        (Standing.EVEN, "The database ends where the outside copy of the ledger does."),
-        (Standing.MISSING, "The outside copy of the ledger is not there"),
-        (Standing.BEHIND, "The database is older than the outside copy of the ledger"),
-        (Standing.FOREIGN, "The outside copy is not of this database"),
+        (Standing.EVEN, "The database and the external copy of the ledger match."),
+        (Standing.MISSING, "The external copy of the ledger is missing"),
+        (Standing.BEHIND, "The database is older than the external copy of the ledger"),
+        (Standing.FOREIGN, "The external copy does not belong to this database"),
     ],
 )
 def test_the_page_after_a_restore_says_how_things_stand(
@@ -545,7 +545,7 @@ def test_a_replay_ends_at_its_page_and_a_refusal_is_said_there(
             raise answer
         return bool(answer)
 
-    done = "The database ends where the outside copy does."
+    done = "The database and the external copy match."
     monkeypatch.setattr(restoration, "carry_out", carry_out)
     for is_done in (False, True):
         assert administrator.post(url).headers["Location"] == url

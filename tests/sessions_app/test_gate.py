@@ -189,7 +189,7 @@ def test_archived_or_unknown_webchat_is_not_found(client: Client) -> None:
     ):
         html = response.content.decode()
         assert response.status_code == 404
-        assert "This chat is no longer offered" in html
+        assert "This chat is no longer available" in html
         assert webchat.name in html
         assert 'href="https://www.example.com"' in html
         assert 'href="/"' not in html

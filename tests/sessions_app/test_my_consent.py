@@ -147,7 +147,7 @@ def test_the_receipt_has_the_sections_of_the_standard(client: Client, mine: str,
 def test_withdrawing_is_one_click_and_a_confirmation(client: Client, room: str, mine: str) -> None:
     assert f'href="{mine}withdraw/"' in client.get(mine).content.decode()
     confirm = client.get(f"{mine}withdraw/").content.decode()
-    assert "Your conversation ends now." in confirm
+    assert "Your conversation will end." in confirm
     assert "The data protection officer is told" in confirm
     assert ConsentEvent.objects.count() == 1
     done = client.post(f"{mine}withdraw/")
@@ -195,10 +195,10 @@ def test_at_once_nothing_is_left_and_the_answer_is_that_of_an_unknown_secret(cli
     ):  # fmt: skip
         gone, never = (client.generic(method, f"{url}{path}") for url in (mine, unknown))
         assert gone.status_code == never.status_code == 404
-        assert "Nothing about you is stored here" in gone.content.decode()
+        assert "No data about you is stored here" in gone.content.decode()
         assert _without_nonce(gone) == _without_nonce(never)
     assert client.get("/c/x/").status_code == 404
-    assert "Nothing about you is stored here" in client.get("/c/x/").content.decode()
+    assert "No data about you is stored here" in client.get("/c/x/").content.decode()
 
 
 def _without_nonce(response: Any) -> Any:

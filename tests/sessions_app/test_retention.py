@@ -154,10 +154,10 @@ def test_the_page_of_a_session_says_when(log_in: Any) -> None:
     session = EndedFactory(days_ago=3)
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     due = timezone.localdate() + timedelta(days=28)
-    assert "Due for anonymization" in page
+    assert "Will be anonymized on" in page
     assert f'datetime="{due:%Y-%m-%d}"' in page
     WebChat.objects.update(retention_days=None)
-    assert "Due for anonymization" not in log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+    assert "Will be anonymized on" not in log_in("support").get(f"/sessions/{session.pk}/").content.decode()
 
 
 # The command ------------------------------------------------------------------------------------------------

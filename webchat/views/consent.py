@@ -163,7 +163,7 @@ class PublishView(FormsPage):
         messages.success(self.request, message % {"number": version.number, "count": count})
         if not self.webchat.uses_gdpr:
             advice = _(
-                "No visitor is asked for this consent yet. Choose GDPR under “What is asked before a conversation”."
+                "Visitors are not asked for this consent yet. Choose GDPR under “Before the conversation”."
             )
             messages.warning(self.request, advice)
         return redirect("webchat_forms", self.webchat.pk)

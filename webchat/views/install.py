@@ -64,7 +64,9 @@ class InstallView(FormMixin, WebChatPage, ProcessFormView):
         assert isinstance(form, InstallForm)  # noqa: S101
         if changes := form.changes:
             services.save_settings(self.webchat, changes=changes)
-            messages.success(self.request, _("The settings were saved. Sites have them within five minutes."))
+            messages.success(
+                self.request, _("The settings were saved. Your sites will pick them up within five minutes.")
+            )
         else:
             messages.info(self.request, _("Nothing was changed."))
         return redirect("webchat_install", self.webchat.pk)

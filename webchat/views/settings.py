@@ -45,7 +45,9 @@ class WebChatAddView(FormMixin, SettingsPage, ProcessFormView):
     def form_valid(self, form: BaseForm) -> HttpResponse:
         assert isinstance(form, WebChatForm)  # noqa: S101
         webchat = form.save()
-        message = _("%(name)s was added. Next: read its consent text, publish it, and choose the entry form.")
+        message = _(
+            "%(name)s was added. Next: read and publish its consent text, then choose the entry form."
+        )
         messages.success(self.request, message % {"name": webchat.name})
         return redirect("webchat_forms", webchat.pk)
 

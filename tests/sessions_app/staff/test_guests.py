@@ -142,7 +142,7 @@ def test_a_bad_phone_is_explained_and_the_rest_searched(log_in: LogIn) -> None:
     session = CanaryFactory()
     response = find(log_in("support"), phone="12", email=EMAIL)
     assert found(response) == [(session.guest_id, "e-mail only")]
-    assert "This is not a complete phone number. It was left out of the search." in response.content.decode()
+    assert "This is not a complete phone number. It was not used in the search." in response.content.decode()
     response = find(log_in("support"), phone="603 777 888", email=EMAIL)
     assert "complete phone number" not in response.content.decode()
     response = find(log_in("support"), phone="999 999 999")

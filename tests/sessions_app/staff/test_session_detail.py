@@ -61,7 +61,7 @@ def test_personal_data_is_shown_with_the_right_only(log_in: LogIn) -> None:
     for value in PERSONAL:
         assert value in seen, value
         assert value not in hidden, value
-    assert "Hidden: you may not see personal data." in hidden
+    assert "Hidden: you don't have permission to see personal data." in hidden
 
 
 def test_the_ids_come_first_and_can_be_copied(log_in: LogIn) -> None:
@@ -160,7 +160,7 @@ def test_the_transcript_alone_is_sent_when_it_changed(log_in: LogIn) -> None:
     MessageFactory(session=session, text="hello there")
     fetched = compact(client.get(url, {"seen": seen}))
     assert "hello there" in fetched
-    assert "<dt>Messages of the visitor</dt><dd>1</dd>" in fetched, "the facts come along"
+    assert "<dt>Visitor messages</dt><dd>1</dd>" in fetched, "the facts come along"
     conversation.end_session(session, by=Party.VISITOR)
     over = client.get(url, {"seen": seen}, headers={"HX-Request": "true"})
     assert over.status_code == 286

@@ -207,7 +207,7 @@ def test_a_day_outside_the_calendar_is_refused(log_in: LogIn, day: str) -> None:
 def test_a_period_that_ends_before_it_begins_is_refused(log_in: LogIn) -> None:
     response = log_in("support").get("/sessions/?since=2026-02-02&until=2026-02-01")
     assert response.status_code == 422
-    assert "The period ends before it begins." in response.content.decode()
+    assert "The start date is after the end date." in response.content.decode()
 
 
 @pytest.mark.parametrize("name", ["after", "before"])

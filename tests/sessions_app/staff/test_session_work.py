@@ -56,7 +56,7 @@ def test_taking_a_conversation_keeps_the_answer_that_was_begun(log_in: LogIn) ->
 
     html = response.content.decode()
     assert response.status_code == 200
-    assert "The conversation is yours now." in html
+    assert "You have taken this conversation." in html
     assert ">\nGood day, I</textarea>" in html
     assert "Take the conversation" not in html
     assert not session.messages.exists()

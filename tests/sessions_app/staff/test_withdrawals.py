@@ -52,7 +52,7 @@ def test_the_oldest_stands_first_and_an_anonymized_one_leaves(log_in: LogIn) -> 
 
     ErasureFactory(subject=new)
     page = officer.get("/withdrawals/").content.decode()
-    assert "No withdrawal waits" in page
+    assert "No pending withdrawals" in page
     assert badge(page) == ""
     assert "withdrawn their consent" not in officer.get("/").content.decode()
 
@@ -130,7 +130,7 @@ def test_the_file_says_when_as_exactly_as_it_is_known(log_in: LogIn, settings: A
 def test_the_page_of_the_session_says_so_and_takes_no_note(log_in: LogIn) -> None:
     session = WithdrawnFactory(days_ago=3)
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
-    assert "The person has withdrawn their consent:" in page
+    assert "Consent withdrawn:" in page
     operator = log_in("operator")
     page = operator.get(f"/sessions/{session.pk}/").content.decode()
     assert f'action="/sessions/{session.pk}/note/"' not in page
