@@ -50,7 +50,7 @@ def erase_batch(pks: Sequence[int], *, among: QuerySet, requester: Requester) ->
     Raises:
         NotErasable: the model is no data subject, or rows that are locked one by one hang on its own.
         OutsideSubject: a row outside the batch was touched; nothing changed.
-        LedgerUnavailable: the outside copy of the ledger can't be written; nothing changed.
+        LedgerUnavailable: the external copy of the ledger can't be written; nothing changed.
     """
     policy = registry.get(among.model)
     if [part for _path, part in registry.reaching(policy.model) if part.mark] != [policy]:

@@ -187,7 +187,7 @@ def erase(
     Raises:
         NotErasable: the object is not stored or its model is no data subject.
         SubjectChanged: the rows are not those of ``expected``.
-        LedgerUnavailable: the outside copy can't be written, or is ahead of the database.
+        LedgerUnavailable: the external copy can't be written, or is ahead of the database.
         OutsideSubject: a row outside the subject was touched; nothing changed.
     """
     policy = _require_subject(subject)
@@ -204,7 +204,7 @@ def erase(
 
 
 def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requester) -> Erasure:
-    """Carry out an erasure that the outside copy knows and the database does not, and store its very record.
+    """Carry out an erasure that the external copy knows and the database does not, and store its very record.
 
     ``subject`` is whom the entry names, where the database has them; they may be emptied already. ``sealed`` says that
     the copy knows it as committed: it is not sealed again, or the copy would seem to end with it.

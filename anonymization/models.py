@@ -137,7 +137,7 @@ class Erasure(models.Model):
         )
 
     def take(self, entry: Entry) -> None:
-        """Become the record of an entry that the outside copy holds."""
+        """Become the record of an entry that the external copy holds."""
         self.number, self.version = entry.sequence, entry.version
         self.kind, self.subject, self.requester = entry.kind, entry.subject, entry.requester
         self.day = date.fromisoformat(entry.day)

@@ -78,7 +78,7 @@ def _require_proof() -> None:
     if not problem:
         problem = foreign_marker(ours=StorageMarker.objects.get().name)
     if not problem and standing() is not Standing.EVEN:
-        problem = "The database is not even with the outside copy of the ledger: see docs/ledger.md."
+        problem = "The database is not even with the external copy of the ledger: see docs/ledger.md."
     if problem:
         raise SweepRefused(problem)
 

@@ -1,6 +1,6 @@
 """What PostgreSQL's planner remembers of a column: frequent values and the bounds of ranges, in the clear.
 
-ANALYZE writes it anew, but not of a table that it finds empty: what was remembered then stays for ever, also through a
+ANALYZE writes it again, but not of a table that it finds empty: what was remembered then stays for ever, also through a
 rewrite. So nothing is remembered of the columns of rows that an erasure deletes. Rows that are emptied stay, and
 ANALYZE sees them.
 

@@ -1,6 +1,6 @@
-"""After a restored backup: does the database end where the outside copy of the ledger does, and what it lacks.
+"""After a restored backup: does the database end where the external copy of the ledger does, and what it lacks.
 
-A backup brings erased people back. The outside copy knows whom by the digest of a random identifier, so that they are
+A backup brings erased people back. The external copy knows whom by the digest of a random identifier, so that they are
 found whatever numbers they and the newcomers have, and nobody else is.
 """
 
@@ -26,23 +26,23 @@ from anonymization.policy import registry
 
 
 class NoCopy(Exception):
-    """No outside copy is kept: ERASURE_LEDGER_DIR is empty."""
+    """No external copy is kept: ERASURE_LEDGER_DIR is empty."""
 
 
 class Standing(enum.Enum):
-    """How the database stands to the outside copy of its ledger."""
+    """How the database stands to the external copy of its ledger."""
 
     EVEN = "even"
-    #: The outside copy holds erasures that the database does not: a backup was restored.
+    #: The external copy holds erasures that the database does not: a backup was restored.
     BEHIND = "behind"
-    #: There is no outside copy where one should be: a volume is not mounted, or none was begun.
+    #: There is no external copy where one should be: a volume is not mounted, or none was begun.
     MISSING = "missing"
-    #: The outside copy is damaged, or is another ledger's.
+    #: The external copy is damaged, or is another ledger's.
     FOREIGN = "foreign"
 
 
 def standing() -> Standing:
-    """Compare the database's newest record with the end of the outside copy; without a copy nothing is compared.
+    """Compare the database's newest record with the end of the external copy; without a copy nothing is compared.
 
     Cheap while they are even; else the whole copy is read, with the ledger's head locked: an erasure that is just
     being committed has its intent outside already.
@@ -75,7 +75,7 @@ class Plan:
 
     missing: list[Entry]
     unfinished: list[Entry]
-    #: The sequence up to which the outside copy knows its records as committed.
+    #: The sequence up to which the external copy knows its records as committed.
     sealed: int
     subjects: dict[tuple[str, str], Model] = field(repr=False)
 
@@ -90,17 +90,17 @@ def plan() -> Plan:
     Raises:
         NoCopy: none is kept.
         BrokenChain, outside.Unreadable: the copies are not of one ledger, or one is damaged.
-        OSError: the outside copy can't be read.
+        OSError: the external copy can't be read.
     """
     path = external_copy.file_of()
     if path is None:
-        raise NoCopy("No outside copy of the ledger is kept: ERASURE_LEDGER_DIR is empty.")
+        raise NoCopy("No external copy of the ledger is kept: ERASURE_LEDGER_DIR is empty.")
     here = verification.verify_database()
     contents = external_copy.read(path)
     missing = contents.following(here[-1].head if here else engine.Head())
     for inside, copied in zip(here, contents.sealed, strict=False):
         if inside != copied:
-            raise BrokenChain(inside.sequence, "differs from the outside copy")
+            raise BrokenChain(inside.sequence, "differs from the external copy")
     known = {(entry.kind, entry.subject) for entry in [*here, *missing]}
     unfinished = [e for e in contents.unsealed if (e.kind, e.subject) not in known]
     subjects = _subjects_of([*missing, *unfinished])
@@ -132,7 +132,7 @@ def carry_out(
     are seconds after which no other is begun; returns whether everything is done.
 
     Raises:
-        ErasureRefused: another replay runs, or the outside copy can't be written.
+        ErasureRefused: another replay runs, or the external copy can't be written.
     """
     until = None if within is None else time.monotonic() + within
     by_replay = Requester(Source.REPLAY, requester.user)
@@ -162,7 +162,7 @@ def _note_replay(requester: Requester) -> None:
 
 
 def begin_copy(*, requester: Requester) -> Erasure:
-    """Begin an outside copy with everything that the database holds, and record that it was begun.
+    """Begin an external copy with everything that the database holds, and record that it was begun.
 
     Raises:
         NoCopy: ERASURE_LEDGER_DIR is empty.
@@ -172,9 +172,9 @@ def begin_copy(*, requester: Requester) -> Erasure:
     """
     path = external_copy.file_of()
     if path is None:
-        raise NoCopy("No outside copy of the ledger is kept: ERASURE_LEDGER_DIR is empty.")
+        raise NoCopy("No external copy of the ledger is kept: ERASURE_LEDGER_DIR is empty.")
     if path.exists():
-        raise FileExistsError("There is an outside copy already.")
+        raise FileExistsError("There is an external copy already.")
     with recording.erasing():
         recording.lock_head()
         here = verification.verify_database()

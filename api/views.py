@@ -47,7 +47,7 @@ class ClientsView(ClientsPage):
 
 
 class ClientAddView(FormMixin, ClientsPage, ProcessFormView):
-    """Add a client. The answer to the form shows the secret: it is stored nowhere, not even in the log-in session."""
+    """Add a client. The answer to the form shows the secret: it is stored nowhere, not even in the login session."""
 
     http_method_names = ["get", "head", "post"]
     template_name = "api/client_add.html"

@@ -165,7 +165,7 @@ v: Connected. Thanks!
 v: I need a licence of the drawing program for a new colleague.
 o: Who approves it for your department?
 v: My manager does, the approval is attached.
-o: Assigned. It appears after the next log-in.
+o: Assigned. It appears after the next login.
 = Licence assigned
 
 v: My calendar shows all meetings one hour late.

@@ -16,7 +16,7 @@ STAFF: tuple[tuple[str, str, str, str], ...] = (
 
 
 def make_staff() -> dict[str, User]:
-    """Create the members of staff, one for each role, and a superuser, all with the demo's password."""
+    """Create the staff members, one for each role, and a superuser, all with the demo's password."""
     password = make_password(PASSWORD)
     users: dict[str, User] = {}
     for username, role, first_name, last_name in STAFF:

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods
 from lib.mail import sends_mail
 from mluvii_gdpr.models import Profile
 
-#: Under which name a log-in keeps the language of its user; empty: none was chosen.
+#: Under which name a login keeps the language of its user; empty: none was chosen.
 LANGUAGE = "language"
 
 
@@ -68,7 +68,7 @@ class LanguageForm(forms.ModelForm):
 @login_required
 @require_http_methods(["GET", "POST"])
 def choose_language(request: HttpRequest) -> HttpResponse:
-    """Let a member of staff choose the language of their pages. 302 chosen, 422 no such language."""
+    """Let a staff member choose the language of their pages. 302 chosen, 422 no such language."""
     user = request.user
     assert isinstance(user, User)  # noqa: S101  logged in
     profile = Profile.objects.filter(user=user).first() or Profile(user=user)
@@ -84,7 +84,7 @@ def choose_language(request: HttpRequest) -> HttpResponse:
 
 
 def remember_language(request: HttpRequest | None, user: User, **_signal: object) -> None:
-    """Keep the language of who logs in with the log-in, so that no page has to ask the database for it."""
+    """Keep the language of who logs in with the login, so that no page has to ask the database for it."""
     if request is not None and hasattr(request, "session"):
         chosen = Profile.objects.filter(user=user).values_list("language", flat=True)
         request.session[LANGUAGE] = chosen.first() or ""

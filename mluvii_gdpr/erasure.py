@@ -1,4 +1,4 @@
-"""What the packages we use store: accounts and log-ins of staff. None of it names a visitor."""
+"""What the packages we use store: accounts and logins of staff. None of it names a visitor."""
 
 from django.utils.translation import gettext_noop as _
 

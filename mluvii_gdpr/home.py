@@ -71,7 +71,7 @@ class Figures:
 
 
 def figures_for(user: AbstractBaseUser | AnonymousUser) -> Figures:
-    """Return what the member of staff may see, in at most twelve queries."""
+    """Return what the staff member may see, in at most twelve queries."""
     may = user.has_perm if isinstance(user, PermissionsMixin) else lambda name: False
     settings = may("webchat.manage_settings") or may("webchat.publish_consent")
     return Figures(

@@ -19,7 +19,7 @@ from webchat.models import WebChat
 VISITORS = ("/w/", "/r/", "/c/")
 #: What Django raises while the database is away. Also of a lock that took too long: to be tried again as well.
 AWAY = (OperationalError, InterfaceError)
-#: What answers without the database, also to a browser with the cookie of a log-in.
+#: What answers without the database, also to a browser with the cookie of a login.
 HEALTH = ("/livez", "/readyz")
 #: What a site opens in a frame, by name of the route: there a visitor must see that the chat is closed, too.
 FRAMED = ("entry", "showroom")
@@ -69,9 +69,9 @@ class BodyLimits:
 
 
 class StaffLanguage:
-    """Show the staff pages in the language that their user chose; the log-in keeps it.
+    """Show the staff pages in the language that their user chose; the login keeps it.
 
-    Visitors' pages have a language of their own, and a log-in is not even looked for.
+    Visitors' pages have a language of their own, and a login is not even looked for.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -101,9 +101,9 @@ class DatabaseAway:
 
 
 class RestoredDatabase:
-    """Close the installation while its database is not the one that the outside copy of the ledger knows.
+    """Close the installation while its database is not the one that the external copy of the ledger knows.
 
-    A restored backup holds people who were erased since. Health, log-in and the page that replays the erasures stay
+    A restored backup holds people who were erased since. Health, login and the page that replays the erasures stay
     open; all else is 503, to a program as JSON.
     """
 
@@ -143,7 +143,7 @@ def closed(request: HttpRequest, problems: list[str]) -> HttpResponse:
     """Answer 503 in the look of the side that was asked, to a program as JSON; the problems are ids of ``/readyz``."""
     headers = {"Retry-After": "60", "Cache-Control": "no-store"}
     if request.path_info.startswith(("/api/", "/login/connect/")):
-        detail = "The database is not the one that the outside copy of the ledger of erasures knows."
+        detail = "The database is not the one that the external copy of the ledger of erasures knows."
         if problems == ["database"]:
             detail = "The database does not answer."
         return JsonResponse({"detail": detail}, status=503, headers=headers)

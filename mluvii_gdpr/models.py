@@ -1,4 +1,4 @@
-"""What a member of staff chose for themselves, and which processes of event streams are alive."""
+"""What a staff member chose for themselves, and which processes of event streams are alive."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Profile(models.Model):
-    """The choices of one member of staff; without a row they have made none."""
+    """The choices of one staff member; without a row they have made none."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="profile", verbose_name=_("user")

@@ -74,7 +74,7 @@ def lesser_problems() -> list[str]:
 
 
 def ledger_problems() -> list[str]:
-    """Return how the database stands to the outside copy of the ledger; nothing when they are even, or none is kept.
+    """Return how the database stands to the external copy of the ledger; nothing when they are even, or none is kept.
 
     Raises:
         Error: the database does not answer.
@@ -83,7 +83,7 @@ def ledger_problems() -> list[str]:
 
 
 def report_at_start() -> None:
-    """Say in the log when the database is not the one that the outside copy of the ledger knows; called once."""
+    """Say in the log when the database is not the one that the external copy of the ledger knows; called once."""
     try:
         for problem in ledger_problems():
             logger.error("%s: this installation is closed until it is replayed, see docs/ledger.md", problem)

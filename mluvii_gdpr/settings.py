@@ -163,7 +163,7 @@ else:
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Log-in of staff ----------------------------------------------------------------------------------------
+# Login of staff ----------------------------------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -189,7 +189,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = False
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "mluvii GDPR"
 
-# The throttling of log-ins counts in the cache: one for all processes of this machine.
+# The throttling of logins counts in the cache: one for all processes of this machine.
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     if DEBUG
@@ -264,7 +264,7 @@ if variables.switch("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # How many reverse proxies, each adding one address to X-Forwarded-For, stand before this application.
 TRUSTED_PROXIES = variables.number("TRUSTED_PROXIES", 0, least=0, most=100)
-# The throttling of log-ins counts by the same address.
+# The throttling of logins counts by the same address.
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 
 # Event streams --------------------------------------------------------------------------------------------
@@ -407,7 +407,7 @@ TICKET_MAX_AGE = variables.number("TICKET_MAX_AGE", 12 * 3600)
 ERASURE_TIME_PRECISION = variables.in_keys(
     "ERASURE_TIME_PRECISION", ["day", "week", "month"], default="month"
 )
-# The outside copy of the ledger of erasures, on another volume than the database; empty: none is kept.
+# The external copy of the ledger of erasures, on another volume than the database; empty: none is kept.
 ERASURE_LEDGER_DIR = variables.folder("ERASURE_LEDGER_DIR")
 # Files in a conversation: bytes, and the content types that are accepted by the file's extension.
 ATTACHMENT_MAX_BYTES = variables.number("ATTACHMENT_MAX_BYTES", 10 * 1024 * 1024)

@@ -20,7 +20,7 @@ from mluvii_gdpr.middleware import AWAY, closed
 @require_safe
 @never_cache
 def home(request: HttpRequest) -> HttpResponse:
-    """What matters now, as far as the member of staff may see it."""
+    """What matters now, as far as the staff member may see it."""
     return render(request, "home.html", {"figures": figures_for(request.user)})
 
 

@@ -1,6 +1,6 @@
 """The signals of a call and the servers that help two browsers meet, for either side.
 
-All of it is behind the gate: the visitor's by the room's secret, the operator's by their log-in. Answers are JSON and
+All of it is behind the gate: the visitor's by the room's secret, the operator's by their login. Answers are JSON and
 kept nowhere. 404 when the session is no call or its room was revoked, 409 when it has ended or the operator has not
 taken it, 413 and 422 when a signal is not as ``SignalForm`` wants it.
 """
@@ -29,7 +29,7 @@ class CallAct(View):
 
     @property
     def operator(self) -> User | None:
-        """Return who of the staff asks; None on the visitor's side, where no log-in is even looked for."""
+        """Return who of the staff asks; None on the visitor's side, where no login is even looked for."""
         return None
 
     def answer(self, request: HttpRequest) -> HttpResponse:

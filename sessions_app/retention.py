@@ -109,7 +109,7 @@ def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Ch
 def _anonymize(webchat: WebChat, left: int | None, *, on: date) -> Iterator[Chunk]:
     size, after = FIRST_CHUNK, None
     while left is None or left > 0:
-        # Asked anew for each chunk: an administrator may lengthen the period meanwhile.
+        # Asked again for each chunk: an administrator may lengthen the period meanwhile.
         webchat.refresh_from_db(fields=["retention_days"])
         found = _next(webchat, after, size if left is None else min(size, left), on=on)
         if not found:

@@ -40,7 +40,7 @@ from sessions_app.transcript import Line, line_of
 
 #: What SQLite and a forged id can't exceed.
 _KEY_DIGITS = 18
-#: Who watches by a log-in is asked again for it after so many seconds.
+#: Who watches by a login is asked again for it after so many seconds.
 RECHECK = 5
 #: How many open conversations the Live view knows.
 LIVE_LIMIT = 200

@@ -52,7 +52,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def _quick_flush() -> Iterator[None]:
     """Empty the database after a transactional test in one transaction, with the triggers lifted.
 
-    Django's own flush would be refused by append-only tables, and makes all permissions anew: most of its time.
+    Django's own flush would be refused by append-only tables, and makes all permissions again: most of its time.
     """
     original = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
     TransactionTestCase._fixture_teardown = lambda self: flush()  # type: ignore[attr-defined]

@@ -79,5 +79,5 @@ def flush() -> None:
 
 @cache
 def _triggers() -> list[str]:
-    """Return what makes the triggers anew. Once: to find out takes longer than all the rest of ``flush``."""
+    """Return what makes the triggers again. Once: to find out takes longer than all the rest of ``flush``."""
     return triggers.statements(connection)

@@ -126,7 +126,7 @@ def visitors_answers(client: Client) -> Iterator[Any]:
 
 
 def test_the_visitors_pages_set_and_read_no_cookie(log_in: LogIn) -> None:
-    """Asked by a browser that has cookies, of a member of staff: none makes a difference."""
+    """Asked by a browser that has cookies, of a staff member: none makes a difference."""
     client = log_in("superuser")
     statuses = set()
     for response in visitors_answers(client):

@@ -81,7 +81,7 @@ def test_visitors_are_told(away: Callable[[], Any], client: Client) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/sessions/", "/accounts/password/change/"])
 def test_staff_are_told(away: Callable[[], Any], log_in: Any, path: str) -> None:
-    """Also where the log-in is read before the view."""
+    """Also where the login is read before the view."""
     staff = log_in("support")
     staff.raise_request_exception = False
     with away():

@@ -1,4 +1,4 @@
-"""Who may do what in the pages of packages: the stock admin and the log-in. Each route and model is listed by hand."""
+"""Who may do what in the pages of packages: the stock admin and the login. Each route and model is listed by hand."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ SITE: dict[str, Statuses] = {
     "^(?P<app_label>sessions_app|api|auth|account|mfa)/$": (200, 200),
     "(?P<url>.*)$": (404, 404),
 }
-#: POST without data to the pages of the log-in: what nobody gets, what anybody gets who is logged in.
+#: POST without data to the pages of the login: what nobody gets, what anybody gets who is logged in.
 ACCOUNTS_POST: dict[str, Statuses] = {
     "accounts/login/": (200, 302),
     "accounts/logout/": (302, 302),
@@ -95,7 +95,7 @@ def of_the_admin() -> dict[str, Statuses]:
 
 @pytest.fixture
 def _unthrottled() -> Iterator[None]:
-    """Forget what the throttling of log-ins has counted."""
+    """Forget what the throttling of logins has counted."""
     cache.clear()
     yield
     cache.clear()
@@ -141,7 +141,7 @@ def test_what_a_superuser_gets_in_the_admin(log_in: LogIn, keys: dict[str, int])
     wrong = []
     for route, statuses in of_the_admin().items():
         url = url_of(route, keys)
-        # Each time logged in anew: one of the pages logs out.
+        # Each time logged in again: one of the pages logs out.
         got = (log_in("superuser").get(url).status_code, log_in("superuser").post(url).status_code)
         if got != statuses:
             wrong.append((route, got, "expected", statuses))
@@ -164,7 +164,7 @@ def test_what_is_sent_to_the_log_in(person: str, log_in: LogIn) -> None:
 
 @pytest.mark.usefixtures("_unthrottled")
 def test_no_form_of_staff_is_taken_without_its_token(log_in: LogIn, ids: dict[str, Any]) -> None:  # noqa: F811
-    """Another site can send a form in a member of staff's name, but can't know the token."""
+    """Another site can send a form in a staff member's name, but can't know the token."""
     known = log_in("superuser")
     client = Client(enforce_csrf_checks=True)
     client.cookies = known.cookies

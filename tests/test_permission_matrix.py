@@ -1,6 +1,6 @@
 """Who may do what: every route, method and role has an expected status here; a route that is not listed fails.
 
-``right`` is the permission (all of a tuple) that a route asks for, PUBLIC none, STAFF a log-in, SUPERUSER the stock
+``right`` is the permission (all of a tuple) that a route asks for, PUBLIC none, STAFF a login, SUPERUSER the stock
 admin. ``answers`` gives the status by method for those let in; every other method is 405 for them.
 """
 
@@ -63,7 +63,7 @@ def read(status: int = 200) -> dict[str, int]:
 
 
 TABLE: dict[str, Row] = {
-    # The visitor's side: no log-in; the ticket protects the form, the secret URL the room.
+    # The visitor's side: no login; the ticket protects the form, the secret URL the room.
     "w/<public_id:public_id>/": Row("/w/{public_id}/", PUBLIC, read() | {"POST": 403}),
     "w/<public_id:public_id>/showroom/": Row("/w/{public_id}/showroom/", PUBLIC, read() | {"POST": 403}),
     "w/<public_id:public_id>/theme.css": Row("/w/{public_id}/theme.css", PUBLIC, read()),
@@ -257,7 +257,7 @@ def test_strangers_get_no_hint_whether_a_record_exists(log_in: LogIn) -> None:
     assert stranger.get(f"/erasures/{uuid.uuid4()}/").status_code == 403
 
 
-#: The pages of the log-in package, GET: what nobody gets, what a logged-in stranger gets.
+#: The pages of the login package, GET: what nobody gets, what a logged-in stranger gets.
 ACCOUNTS = {
     "accounts/login/": (200, 302),
     "accounts/logout/": (302, 200),
@@ -303,7 +303,7 @@ def test_pages_of_the_log_in(person: str, log_in: LogIn) -> None:
 
 @pytest.mark.parametrize("person", [person for person in PEOPLE if person != "superuser"])
 def test_admin_site_is_for_superusers(person: str, log_in: LogIn) -> None:
-    """Whatever route there is below /admin/: nobody is sent to the log-in, staff without the right too."""
+    """Whatever route there is below /admin/: nobody is sent to the login, staff without the right too."""
     client = log_in("" if person in ANONYMOUS else person)
     in_admin = [route for route in routes() if route.startswith("admin/")]
     assert len(in_admin) > 40

@@ -310,15 +310,15 @@ def test_a_copy_that_is_not_there_closes_everything_until_one_is_begun(ledger: P
     assert (status(), status("/readyz"), status("/livez")) == (503, 503, 200)
     with pytest.raises(recording.LedgerUnavailable):
         erase(session)
-    with pytest.raises(CommandError, match=r"^The outside copy can't be read: No such file or directory\.$"):
+    with pytest.raises(CommandError, match=r"^The external copy can't be read: No such file or directory\.$"):
         run("replay_erasures")
     said = run("begin_ledger_copy")
-    assert said == f"The outside copy holds 2 records. Head: {recording.head()}\n"
+    assert said == f"The external copy holds 2 records. Head: {recording.head()}\n"
     assert Erasure.objects.get(number=2).kind == Note.COPY_BEGUN, "the override is recorded"
     assert status("/readyz") == 200
     erase(session)
     assert "The ledger holds: 3 records" in run("verify_ledger")
-    with pytest.raises(CommandError, match=r"^There is an outside copy already\.$"):
+    with pytest.raises(CommandError, match=r"^There is an external copy already\.$"):
         run("begin_ledger_copy")
 
 
@@ -334,7 +334,7 @@ def test_a_copy_of_another_ledger_closes_everything(ledger: Path, tmp_path: Path
     assert standing() is Standing.FOREIGN
     assert status() == 503
     before = digest()
-    with pytest.raises(CommandError, match=r"^record 2: differs from the outside copy$"):
+    with pytest.raises(CommandError, match=r"^record 2: differs from the external copy$"):
         run("replay_erasures")
     with pytest.raises(recording.DatabaseBehind):
         erase(session)
@@ -350,7 +350,7 @@ def test_an_intent_of_ours_does_not_make_a_copy_ours(ledger: Path) -> None:
         + external_copy._intents([record.entry])
     )
     ledger.write_text(text)
-    with pytest.raises(BrokenChain, match=r"^record 1: differs from the outside copy$"):
+    with pytest.raises(BrokenChain, match=r"^record 1: differs from the external copy$"):
         restoration.plan()
 
 
@@ -363,7 +363,7 @@ def test_a_damaged_copy_closes_everything(ledger: Path) -> None:
 
 def test_a_copy_that_cannot_be_begun_leaves_no_record(settings: Any, tmp_path: Path) -> None:
     settings.ERASURE_LEDGER_DIR = None
-    said = r"^No outside copy of the ledger is kept: ERASURE_LEDGER_DIR is empty\.$"
+    said = r"^No external copy of the ledger is kept: ERASURE_LEDGER_DIR is empty\.$"
     for command in ("begin_ledger_copy", "replay_erasures"):
         with pytest.raises(CommandError, match=said):
             run(command)
@@ -394,4 +394,4 @@ def test_a_closed_installation_tells_each_side_in_its_words(ledger: Path) -> Non
     assert "X-Frame-Options" not in framed
     for address in (f"/c/{'0' * 64}/", "/w/unknown/"):
         assert Client().get(address).headers["X-Frame-Options"] == "DENY"
-    assert "outside copy" in Client().get("/accounts/password/reset/").content.decode()
+    assert "external copy" in Client().get("/accounts/password/reset/").content.decode()

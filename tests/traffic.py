@@ -1,4 +1,4 @@
-"""Simulated traffic of a small company: uneven WebChats, channels and members of staff, no two days alike."""
+"""Simulated traffic of a small company: uneven WebChats, channels and staff members, no two days alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sessions_app.rounding import start_of
 from tests.factories import StaffFactory, WebChatFactory
 from webchat.models import ConsentText, WebChat
 
-#: How the sessions spread: over WebChats, channels, members of staff, languages.
+#: How the sessions spread: over WebChats, channels, staff members, languages.
 WEBCHATS = (0.55, 0.3, 0.15)
 CHANNELS = {Channel.CHAT: 0.85, Channel.AV: 0.15}
 STAFF = (0.28, 0.24, 0.2, 0.14, 0.09, 0.05)

@@ -44,7 +44,7 @@ def _as_bytes(value: Any) -> bytes:
 
 
 def staff_sessions() -> Iterator[Piece]:
-    """Yield what the log-ins of staff hold, decoded; the table itself is among the rows."""
+    """Yield what the logins of staff hold, decoded; the table itself is among the rows."""
     for session in Session.objects.iterator():
         yield "django_session", "session_data", repr(session.get_decoded()).encode()
 

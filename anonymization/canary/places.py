@@ -1,4 +1,4 @@
-"""Where else a copy may lie: stored files, caches, mails, logs, the ledger's outside copy; and what is out of reach.
+"""Where else a copy may lie: stored files, caches, mails, logs, the ledger's external copy; and what is out of reach.
 
 A file that was last changed before the run began can't hold a value that was made in it, and is not read.
 """

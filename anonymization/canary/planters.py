@@ -19,7 +19,7 @@ def planter_of(model: type[Model]) -> Callable[[Planter], Planter]:
     """Declare the function that lets a person of ``model`` in, by the product's own services.
 
     It fills all that the services take with canaries and returns the stored person. It runs twice in a run and gives
-    the same person again, with more rows; and in production: in one transaction, it must let no member of staff
+    the same person again, with more rows; and in production: in one transaction, it must let no staff member
     meet the person at work.
     """
 

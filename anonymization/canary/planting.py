@@ -169,7 +169,7 @@ def _other_words(policy: Policy, row: Any) -> dict[str, Any]:
 
 
 def _links(policy: Policy, row: Any) -> dict[str, Any]:
-    """Return for each erased link that leads nowhere a row that it could lead to, such as a member of staff."""
+    """Return for each erased link that leads nowhere a row that it could lead to, such as a staff member."""
     empty = [name for name in policy.erase if policy.fields[name].is_relation and not getattr(row, name)]
     targets: dict[str, Any] = {name: policy.fields[name].related_model for name in empty}
     return {name: model._base_manager.first() for name, model in targets.items()}

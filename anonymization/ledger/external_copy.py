@@ -1,4 +1,4 @@
-"""The outside copy of the ledger: JSON lines in a folder of another volume, appended and never changed.
+"""The external copy of the ledger: JSON lines in a folder of another volume, appended and never changed.
 
 An erasure writes its *intent* before the database commits and its *seal* after it; when it knows that the database
 rolled back, it writes *void* instead. A process that dies in between leaves an intent open: whether the database
@@ -36,7 +36,7 @@ _Parsed = tuple[str, dict[str, Any]]
 
 
 class Unreadable(Exception):
-    """A line of the outside copy is none of ours; ``line`` is its number."""
+    """A line of the external copy is none of ours; ``line`` is its number."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line} {reason}")
@@ -44,12 +44,12 @@ class Unreadable(Exception):
 
 
 class Diverged(Exception):
-    """The outside copy does not end where the database does: it is ahead of a restored one, or another's."""
+    """The external copy does not end where the database does: it is ahead of a restored one, or another's."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What an outside copy holds.
+    """What an external copy holds.
 
     ``sealed`` are the entries that the database has committed for sure, in their order: sealed, or followed by a
     sealed one. ``unsealed`` are the other intents, in the order in which they were written, without the void ones.
@@ -70,10 +70,10 @@ class Contents:
         """
         if head.sequence > len(self.sealed):
             if head not in {entry.head for entry in self.unsealed}:
-                raise BrokenChain(head.sequence, "is missing in the outside copy")
+                raise BrokenChain(head.sequence, "is missing in the external copy")
             return self._continuing(head)
         if head.sequence and self.sealed[head.sequence - 1].head != head:
-            raise BrokenChain(head.sequence, "differs from the outside copy")
+            raise BrokenChain(head.sequence, "differs from the external copy")
         return self.sealed[head.sequence :] + self._continuing(self.head)
 
     def _continuing(self, head: Head) -> list[Entry]:
@@ -87,7 +87,7 @@ class Contents:
 
 
 def file_of() -> Path | None:
-    """Return the file of this installation's outside copy; None where none is kept."""
+    """Return the file of this installation's external copy; None where none is kept."""
     folder: Path | None = settings.ERASURE_LEDGER_DIR
     return folder / FILE if folder else None
 
@@ -261,7 +261,7 @@ def ends_with(path: Path, head: Head) -> bool:
 
 
 def read(path: Path) -> Contents:
-    """Read an outside copy and check that its sealed entries form a chain.
+    """Read an external copy and check that its sealed entries form a chain.
 
     Raises:
         Unreadable: a line is damaged.

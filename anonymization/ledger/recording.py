@@ -32,16 +32,16 @@ class ErasureRefused(Exception):
 
 
 class LedgerUnavailable(ErasureRefused):
-    """The outside copy of the ledger can't be written, so that the erasure could not be proven after a restore."""
+    """The external copy of the ledger can't be written, so that the erasure could not be proven after a restore."""
 
 
 class DatabaseBehind(LedgerUnavailable):
-    """The outside copy does not end where the database does: a backup was restored, or the copy is another's."""
+    """The external copy does not end where the database does: a backup was restored, or the copy is another's."""
 
 
 @dataclass(frozen=True)
 class Requester:
-    """Who asks for an erasure and by which door: a member of staff, an API client, or (neither) a command or the
+    """Who asks for an erasure and by which door: a staff member, an API client, or (neither) a command or the
     system itself."""
 
     source: Source
@@ -88,7 +88,7 @@ def _make_void(announced: list[Entry]) -> None:
     try:
         external_copy.write_voids(announced)
     except OSError:
-        logger.exception("intents of a failed erasure stay open in the outside copy")
+        logger.exception("intents of a failed erasure stay open in the external copy")
 
 
 def _make_void_what_is_gone(announced: list[Entry]) -> None:
@@ -159,7 +159,7 @@ def announce(
     """Write the intents outside before the commit; after it come the seal and the deletion of ``files`` there may be.
 
     Raises:
-        LedgerUnavailable: the outside copy can't be written; nothing was changed.
+        LedgerUnavailable: the external copy can't be written; nothing was changed.
     """
     announced = _announced.get()
     if announced is None:
@@ -174,7 +174,7 @@ def announce(
             _("The external copy of the erasure ledger does not match the database. Nothing was erased.")
         ) from None
     except OSError:
-        logger.exception("the outside copy of the ledger can't be written")
+        logger.exception("the external copy of the ledger can't be written")
         raise LedgerUnavailable(
             _("The external copy of the erasure ledger can't be written. Nothing was erased.")
         ) from None
@@ -189,7 +189,7 @@ def seal_after_commit(records: Sequence[Erasure], *, seal: bool = True, files: b
             external_copy.write_seal(records[-1].entry)
     except OSError:
         logger.exception(
-            "erasures %d to %d were not sealed in the outside copy", records[0].number, records[-1].number
+            "erasures %d to %d were not sealed in the external copy", records[0].number, records[-1].number
         )
     if files:
         delete_files_of([record.pk for record in records])

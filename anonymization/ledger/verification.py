@@ -1,4 +1,4 @@
-"""Does the ledger hold? The chain in the database, against its outside copy, and against a head published earlier."""
+"""Does the ledger hold? The chain in the database, against its external copy, and against a head published earlier."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def verify_database(*, published: Head | None = None) -> list[Entry]:
 
 
 def compare(database: list[Entry], outside: Contents) -> None:
-    """Check that the outside copy holds the same records as the database.
+    """Check that the external copy holds the same records as the database.
 
     A record whose seal is missing outside counts as held when its intent is there: the process died in between.
 
@@ -41,12 +41,12 @@ def compare(database: list[Entry], outside: Contents) -> None:
     """
     for inside, copied in zip(database, outside.sealed, strict=False):
         if inside != copied:
-            raise BrokenChain(inside.sequence, "differs from the outside copy")
+            raise BrokenChain(inside.sequence, "differs from the external copy")
     if len(outside.sealed) > len(database):
         raise BrokenChain(len(database) + 1, "is missing in the database")
     for entry in database[len(outside.sealed) :]:
         if entry not in outside.unsealed:
-            raise BrokenChain(entry.sequence, "is missing in the outside copy")
+            raise BrokenChain(entry.sequence, "is missing in the external copy")
 
 
 def publish(head: Head) -> str:

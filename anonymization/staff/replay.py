@@ -19,7 +19,7 @@ WITHIN = 20
 
 
 class ReplayView(StaffPage):
-    """Say how the database stands to the outside copy, and replay on POST.
+    """Say how the database stands to the external copy, and replay on POST.
 
     200 the page, 302 to itself when something was replayed, 409 when nothing could be.
     """

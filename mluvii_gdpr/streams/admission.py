@@ -26,7 +26,7 @@ Scope = MutableMapping[str, Any]
 ROOM = re.compile(r"/events/room/([0-9a-f]{64})/")
 SESSION = re.compile(r"/events/session/([1-9][0-9]{0,17})/")
 LIVE, LIVEZ = "/events/live/", "/events/livez"
-#: Open streams of one room (its tabs) and of one log-in.
+#: Open streams of one room (its tabs) and of one login.
 PER_ROOM, PER_LOG_IN = 8, 30
 
 
@@ -116,7 +116,7 @@ def admit(asked: Asked) -> tuple[Watch | LiveWatch, str, int]:
         raise Refused(403)
     if isinstance(watch, Watch) and not Session.objects.filter(pk=watch.session, anonymized_at=None).exists():
         raise Refused(404)
-    return watch, f"log-in {key}", PER_LOG_IN
+    return watch, f"login {key}", PER_LOG_IN
 
 
 def _room_watch(token: str, asked: Asked) -> Watch:
@@ -129,9 +129,9 @@ def _room_watch(token: str, asked: Asked) -> Watch:
 
 
 def _is_staff(session_key: str, permissions: tuple[str, ...]) -> bool:
-    """Say whether a log-in stands now, of an active user with these permissions and an unchanged password.
+    """Say whether a login stands now, of an active user with these permissions and an unchanged password.
 
-    Changes nothing: Django's own ``get_user`` gives a log-in of before a change of SECRET_KEY another key, of which
+    Changes nothing: Django's own ``get_user`` gives a login of before a change of SECRET_KEY another key, of which
     the browser would not learn here.
     """
     if not session_key:

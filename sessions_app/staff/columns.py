@@ -25,7 +25,7 @@ class Column:
     """One column: what a page shows in its cells and what a file holds.
 
     A ``personal`` column tells who somebody is. Its cells are masked for staff who may not see people.
-    A ``default`` column is shown until a member of staff chooses others.
+    A ``default`` column is shown until a staff member chooses others.
     """
 
     name: str

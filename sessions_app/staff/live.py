@@ -21,7 +21,7 @@ _COLUMNS = ("id", "status", "created_at", "webchat", "channel", "name", "operato
 @staff_page("sessions_app.see_sessions")
 @require_safe
 def live_sessions(request: HttpRequest) -> HttpResponse:
-    """Open conversations, who waits longest first. The page's script fetches the rows anew when its stream says so."""
+    """Open conversations, who waits longest first. The page's script fetches the rows again when its stream says so."""
     # Before the rows: what changes between the two is told again.
     state = live_state()
     sessions = Session.objects.exclude(status=Status.CLOSED).waiting_first()

@@ -35,7 +35,7 @@ def conversation_state(session: Session) -> str:
 
 
 class SessionView(SessionPage, View):
-    """Everything about one session that the member of staff may see."""
+    """Everything about one session that the staff member may see."""
 
     http_method_names = ["get", "head"]
 
@@ -71,7 +71,7 @@ class SessionView(SessionPage, View):
         return page
 
     def _rights(self) -> dict[str, bool]:
-        """Return which acts the page offers: permitted to this member of staff, and possible now."""
+        """Return which acts the page offers: permitted to this staff member, and possible now."""
         session, has_perm = self.session, self.staff.has_perm
         answers = has_perm("sessions_app.answer") and self.sees_people
         anyones = session.operator_id in (None, self.staff.pk)
@@ -135,7 +135,7 @@ def personal_facts(session: Session) -> Iterator[tuple[str | Promise, str | None
 
 
 class SessionTranscript(SessionPage, View):
-    """What changes while people talk, for the page that fetches it anew: 204 while nothing did, 286 once it is over.
+    """What changes while people talk, for the page that fetches it again: 204 while nothing did, 286 once it is over.
 
     The transcript, and beside it the facts, so that after an erasure no name stays on a page with something typed in.
     """

@@ -100,7 +100,7 @@ def page_links(query: str, page: KeyPage) -> dict[str, str]:
 @staff_page("sessions_app.see_sessions")
 @require_POST
 def set_columns(request: HttpRequest) -> HttpResponse:
-    """Keep which columns the table shows, in the log-in session; back to the list with the same filters."""
+    """Keep which columns the table shows, in the login session; back to the list with the same filters."""
     form = ColumnsForm(request.POST)
     if "reset" in request.POST:
         forget_columns(request)

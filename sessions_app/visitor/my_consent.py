@@ -1,4 +1,4 @@
-"""My consent: what a person agreed to, a receipt of it, and the way back (GDPR Art. 7(3), 15), without a log-in.
+"""My consent: what a person agreed to, a receipt of it, and the way back (GDPR Art. 7(3), 15), without a login.
 
 Behind a secret URL that works until the session is anonymized; it is protected by that secret alone, reads and sets
 no cookie, and can't be framed by anybody. What is unknown, and what was erased, is answered the same.

@@ -2,7 +2,7 @@
 // signals by which they find each other; an event says that there are some, and we fetch them.
 //
 // Nothing happens before "Start": no camera is asked for, no address is looked up. Then each side says "ready"; the
-// operator's side answers that of the visitor with an offer. Later either side may offer anew (a camera switched off):
+// operator's side answers that of the visitor with an offer. Later either side may offer again (a camera switched off):
 // of two offers at once the visitor's gives way ("perfect negotiation"). Pages are told apart by random numbers, and so
 // is each attempt, since what was meant for a page that is gone, or for an earlier attempt, must not be taken.
 const panel = document.querySelector("[data-call]");
@@ -56,7 +56,7 @@ const form = (fields) => {
   const token = panel.querySelector("[name=csrfmiddlewaretoken]")?.value;
   return new URLSearchParams(token ? { ...fields, csrfmiddlewaretoken: token } : fields);
 };
-// Over, or not for us any more: a log-in or a right is gone.
+// Over, or not for us any more: a login or a right is gone.
 const isRefusal = ({ status, redirected }) => redirected || [401, 403, 404, 409].includes(status);
 // One after the other: a candidate must not overtake its offer.
 let posting = Promise.resolve();

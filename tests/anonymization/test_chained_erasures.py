@@ -110,10 +110,10 @@ def test_an_outside_copy_that_cannot_be_written_stops_the_erasure(
     settings.ERASURE_LEDGER_DIR = tmp_path / "unmounted"
     session = SessionFactory()
     before = digest()
-    said = r"^The outside copy of the ledger can't be written\. Nothing was erased\.$"
+    said = r"^The external copy of the ledger can't be written\. Nothing was erased\.$"
     with pytest.raises(recording.LedgerUnavailable, match=said):
         erase(session)
-    assert "the outside copy of the ledger can't be written" in caplog.messages
+    assert "the external copy of the ledger can't be written" in caplog.messages
     assert digest() == before
     with pytest.raises(CommandError, match=said):
         call_command("anonymize_session", str(session.pk))
@@ -141,7 +141,7 @@ def test_an_intent_that_cannot_be_made_void_stays_open(copy: Path, monkeypatch: 
     monkeypatch.setattr(external_copy, "write_voids", failing)
     with pytest.raises(ZeroDivisionError):
         erase_and_fail(sessions(1)[0])
-    assert "intents of a failed erasure stay open in the outside copy" in caplog.messages
+    assert "intents of a failed erasure stay open in the external copy" in caplog.messages
     assert len(external_copy.read(copy).unsealed) == 1
 
 
@@ -174,7 +174,7 @@ def test_an_intent_of_a_connection_lost_at_the_commit_stays_open(copy: Path, mon
     gc.collect()  # SQLite's lock ends with the last statement, which the exception's frames refer to
     assert not Erasure.objects.exists()
     assert len(external_copy.read(copy).unsealed) == 1
-    said = r"^The outside copy of the ledger does not end where the database does\. Nothing was erased\.$"
+    said = r"^The external copy of the ledger does not end where the database does\. Nothing was erased\.$"
     with pytest.raises(recording.DatabaseBehind, match=said):
         erase(second)
     erase(first)
@@ -250,7 +250,7 @@ def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: A
     with monkeypatch.context() as patched:
         patched.setattr(external_copy, "write_seal", failing)
         record = erase(first)
-    assert "erasures 1 to 1 were not sealed in the outside copy" in caplog.messages
+    assert "erasures 1 to 1 were not sealed in the external copy" in caplog.messages
     assert Session.objects.get(pk=first.pk).anonymized_at is not None
     assert external_copy.read(copy).unsealed == [record.entry]
     assert "The ledger holds: 1 records" in run("verify_ledger")
@@ -354,7 +354,7 @@ def test_a_recomputed_history_is_found(copy: Path) -> None:
     tamper(
         f"UPDATE anonymization_erasure SET day = '{forged.day}', hash = '{forged.entry.hash}' WHERE number = 2"
     )
-    with pytest.raises(CommandError, match=r"^record 2: differs from the outside copy$"):
+    with pytest.raises(CommandError, match=r"^record 2: differs from the external copy$"):
         run("verify_ledger")
     with pytest.raises(CommandError, match=r"^record 2: is not the one whose head was published$"):
         run("verify_ledger", "--without-outside", "--head", published)
@@ -364,10 +364,10 @@ def test_a_record_that_the_outside_copy_lacks_is_named(copy: Path) -> None:
     for session in sessions(2):
         erase(session)
     copy.write_text("".join(copy.read_text().splitlines(keepends=True)[:2]))
-    with pytest.raises(CommandError, match="record 2: is missing in the outside copy"):
+    with pytest.raises(CommandError, match="record 2: is missing in the external copy"):
         run("verify_ledger")
     copy.unlink()
-    with pytest.raises(CommandError, match=r"^The outside copy can't be read: No such file or directory\.$"):
+    with pytest.raises(CommandError, match=r"^The external copy can't be read: No such file or directory\.$"):
         run("verify_ledger")
 
 

@@ -124,7 +124,7 @@ def test_status_fails_while_the_copy_is_not_even_or_files_are_left(
     settings: Any, tmp_path: Path, capsys: Any
 ) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path
-    said = r"^The outside copy of the ledger is missing: see docs/ledger\.md\.$"
+    said = r"^The external copy of the ledger is missing: see docs/ledger\.md\.$"
     with pytest.raises(CommandError, match=said):
         call_command("erasure_status", "--json")
     assert json.loads(capsys.readouterr().out)["outside_copy"] == "missing"

@@ -1,4 +1,4 @@
-"""The chain of the ledger, its outside copy, and the verifier that needs nothing of this product."""
+"""The chain of the ledger, its external copy, and the verifier that needs nothing of this product."""
 
 from __future__ import annotations
 
@@ -241,10 +241,10 @@ def test_what_follows_a_head_and_what_is_none_of_the_copy(ledger: Path) -> None:
     assert [contents.following(head) for head in (Head(), *(entry.head for entry in entries))] == [
         entries[number:] for number in range(5)
     ]
-    with pytest.raises(BrokenChain, match=r"^record 2: differs from the outside copy$"):
+    with pytest.raises(BrokenChain, match=r"^record 2: differs from the external copy$"):
         contents.following(Head(2, "f" * 64))
     for sequence in (4, 5):
-        with pytest.raises(BrokenChain, match=f"^record {sequence}: is missing in the outside copy$"):
+        with pytest.raises(BrokenChain, match=f"^record {sequence}: is missing in the external copy$"):
             contents.following(Head(sequence, "f" * 64))
 
 

@@ -132,7 +132,7 @@ def test_nothing_goes_while_a_restored_database_is_behind(
     assert (code, path.exists()) == (1, True), "there is no copy"
     assert said == (
         "Files without a row were not looked for. "
-        "The database is not even with the outside copy of the ledger: see docs/ledger.md."
+        "The database is not even with the external copy of the ledger: see docs/ledger.md."
     )
     external_copy.begin(tmp_path / external_copy.FILE, entries=[])
     assert (call("delete_erased_files", capsys)[0], path.exists()) == (0, False)

@@ -125,7 +125,7 @@ def test_what_was_not_planted_fails_the_control(run: Run) -> None:
 def test_a_refused_erasure_takes_everything_away_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **kwargs: Any) -> None:
         assert Guest.objects.count() == 1
-        raise recording.LedgerUnavailable("The outside copy can't be written.")
+        raise recording.LedgerUnavailable("The external copy can't be written.")
 
     before = digest()
     monkeypatch.setattr(engine, "erase", refuse)

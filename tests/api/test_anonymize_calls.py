@@ -255,7 +255,7 @@ def test_a_stolen_token_does_not_empty_the_company(api: Any, log_in: Any, call: 
     assert entry.seen_by is not None
     assert f"/settings/api/{entry.client_id}/" not in administrator.get("/").content.decode()
     caller.post(paths[3])
-    assert LimitReached.objects.filter(seen_at=None).count() == 1, "what happens after that is told anew"
+    assert LimitReached.objects.filter(seen_at=None).count() == 1, "what happens after that is told again"
 
 
 def test_a_guest_counts_whatever_call_took_them(api: Any, settings: Any) -> None:

@@ -179,4 +179,4 @@ def test_publishing_pages(
 def test_log_in(options: dict[str, Any], open_browser: Callable[..., Page]) -> None:
     page = open_browser(**options)
     page.goto("/accounts/login/")
-    assert violations(page, "log-in") == []
+    assert violations(page, "login") == []

@@ -160,7 +160,7 @@ def test_the_second_factor_logs_in() -> None:
 
 
 def test_staff_choose_the_language_of_their_pages(client: Client) -> None:
-    """It holds for this log-in and the next one, whatever the browser asks for, and on no visitor's page."""
+    """It holds for this login and the next one, whatever the browser asks for, and on no visitor's page."""
     user, webchat = StaffFactory(role="support"), WebChatFactory()
     client.force_login(user)
     german = {"headers": {"Accept-Language": "de"}}

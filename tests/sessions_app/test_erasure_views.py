@@ -531,7 +531,7 @@ def test_a_replay_ends_at_its_page_and_a_refusal_is_said_there(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     administrator, url = log_in("administrator"), "/erasures/replay/"
-    assert "No outside copy of the ledger is kept." in administrator.get(url).content.decode()
+    assert "No external copy of the ledger is kept." in administrator.get(url).content.decode()
     assert administrator.post(url).status_code == 409, "no copy is kept"
     monkeypatch.setattr(external_copy, "file_of", lambda: Path("ledger.jsonl"))
     monkeypatch.setattr(restoration, "standing", lambda: Standing.BEHIND)

@@ -114,7 +114,7 @@ def state_of(subject: Model, shown: set[str]) -> str:
 
 
 def chain_problem() -> str:
-    """Return why the ledger does not hold, or its outside copy lacks a record; nothing when both are right."""
+    """Return why the ledger does not hold, or its external copy lacks a record; nothing when both are right."""
     path = external_copy.file_of()
     assert path is not None
     try:
@@ -125,7 +125,7 @@ def chain_problem() -> str:
 
 
 def ledger_problem() -> str:
-    """Return what is wrong with the ledger and its outside copy at the end; nothing when they hold."""
+    """Return what is wrong with the ledger and its external copy at the end; nothing when they hold."""
     if problem := chain_problem():
         return problem
     standing = restoration.standing()

@@ -1,7 +1,7 @@
 """``kill -9`` of a process that erases guests one after another, at random moments.
 
 After each kill every guest is untouched, complete, or committed with files queued, and the chain holds. The next
-process goes on with them; in the end everybody is erased, with one record each, and the outside copy is even.
+process goes on with them; in the end everybody is erased, with one record each, and the external copy is even.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A process that holds one fresh database and tries batches of a run in it, one for each line on standard input.
 
 A line in: ``[run, batch]``. A line out: the trials as ``[kind, failure or nothing]``. There is one on SQLite and one on
-PostgreSQL, each with an outside copy of the ledger.
+PostgreSQL, each with an external copy of the ledger.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Begin an outside copy of the ledger in ERASURE_LEDGER_DIR, with every record that the database holds.
+"""Begin an external copy of the ledger in ERASURE_LEDGER_DIR, with every record that the database holds.
 
-Once, when the copy is set up; and when a copy is lost or is another ledger's: its folder is then set anew, or the file
+Once, when the copy is set up; and when a copy is lost or is another ledger's: its folder is then set again, or the file
 moved away by hand. None is ever overwritten. That it was begun is a record of the ledger itself, so that nobody does
 it in silence: what only a lost copy knew, such as erasures since a restored backup, is not known any more.
 
@@ -20,7 +20,7 @@ from anonymization.models import Source
 
 
 class Command(BaseCommand):
-    help = "Begin an outside copy of the ledger of erasures."
+    help = "Begin an external copy of the ledger of erasures."
     requires_migrations_checks = True
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,4 +28,4 @@ class Command(BaseCommand):
             record = restoration.begin_copy(requester=Requester(Source.COMMAND))
         except (restoration.NoCopy, BrokenChain, FileExistsError, ErasureRefused) as refusal:
             raise CommandError(str(refusal)) from None
-        self.stdout.write(f"The outside copy holds {record.number} records. Head: {record.entry.head}")
+        self.stdout.write(f"The external copy holds {record.number} records. Head: {record.entry.head}")

@@ -1,6 +1,6 @@
 """Count what is anonymized, by model, and which stored files still have to be deleted.
 
-Also says how the database stands to the outside copy of the ledger: even, behind (a backup was restored), missing or
+Also says how the database stands to the external copy of the ledger: even, behind (a backup was restored), missing or
 foreign. Changes nothing. Exit code 0: every erasure is complete. Exit code 1: stored files of an erasure are left, or
 the copy is not even.
 """
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             self._print(status)
         if status["outside_copy"] not in {Standing.EVEN.value, "none is kept"}:
             raise CommandError(
-                f"The outside copy of the ledger is {status['outside_copy']}: see docs/ledger.md."
+                f"The external copy of the ledger is {status['outside_copy']}: see docs/ledger.md."
             )
         if status["pending_files"]:
             raise CommandError(f"{status['pending_files']} files of erasures are not deleted yet.")

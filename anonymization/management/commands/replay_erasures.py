@@ -3,7 +3,7 @@
     manage.py replay_erasures --dry-run     how many records are missing, and how many of their subjects are here
     manage.py replay_erasures
 
-Reads the outside copy of the ledger (ERASURE_LEDGER_DIR). The database's records must be its beginning, or nothing is
+Reads the external copy of the ledger (ERASURE_LEDGER_DIR). The database's records must be its beginning, or nothing is
 done. Subjects are found by the digest of their random identifier, never by a number: who came after the restore is
 untouched. Missing records are imported as they are, and one record says that it was done. A record is a transaction:
 killed, it goes on where it was. Safe to repeat.
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         except (restoration.NoCopy, BrokenChain, external_copy.Unreadable, ErasureRefused) as refusal:
             raise CommandError(str(refusal)) from None
         except OSError as error:
-            raise CommandError(f"The outside copy can't be read: {error.strerror}.") from None
+            raise CommandError(f"The external copy can't be read: {error.strerror}.") from None
         self._print(planned, options)
 
     def _print(self, planned: restoration.Plan, options: dict[str, Any]) -> None:

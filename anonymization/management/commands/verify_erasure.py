@@ -7,8 +7,8 @@
 A guest is let in by the product's own services, everything filled with values that exist nowhere else; then every
 text, JSON, binary and file column that the registry leads from a guest to is planted by SQL. A value that is not
 found before the erasure is a failure, and so is one that is found after it: in the database (all tables, decoded
-log-ins of staff, PostgreSQL's statistics, the bytes of SQLite's files), stored files and their names, this process's
-logs, the mail outbox, caches, temporary uploads, the outside copy of the ledger, and whatever ``--also`` names; in any
+logins of staff, PostgreSQL's statistics, the bytes of SQLite's files), stored files and their names, this process's
+logs, the mail outbox, caches, temporary uploads, the external copy of the ledger, and whatever ``--also`` names; in any
 spelling of ``anonymization/canary/spellings.py``. What is kept may stay in its own column, for the registry's reason.
 Output names places and labels, never a value; it names what was not searched as well.
 

@@ -1,11 +1,11 @@
-"""Verify the ledger of erasures: every record in the database, the outside copy, and a head published earlier.
+"""Verify the ledger of erasures: every record in the database, the external copy, and a head published earlier.
 
-    manage.py verify_ledger                          the outside copy in ERASURE_LEDGER_DIR, where one is kept
+    manage.py verify_ledger                          the external copy in ERASURE_LEDGER_DIR, where one is kept
     manage.py verify_ledger --outside FILE           another copy, such as one from a backup
     manage.py verify_ledger --head 118:9f86…[:…]     what ledger_head printed, and was kept elsewhere
 
 An edited, removed, exchanged or inserted record is found by the chain itself; a tail that was cut off, or a history
-that was computed anew, by the outside copy or by a head. Changes nothing. Exit code 0: it holds. Exit code 1: it does
+that was computed again, by the external copy or by a head. Changes nothing. Exit code 0: it holds. Exit code 1: it does
 not, and the first bad record is named, or something can't be read.
 """
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--outside", metavar="FILE", type=Path, help="this outside copy")
+        parser.add_argument("--outside", metavar="FILE", type=Path, help="this external copy")
         parser.add_argument("--without-outside", action="store_true", help="the database alone")
         parser.add_argument("--head", metavar="HEAD", help="what ledger_head printed earlier")
 
@@ -48,6 +48,6 @@ class Command(BaseCommand):
         try:
             contents = external_copy.read(path)
         except OSError as error:
-            raise CommandError(f"The outside copy can't be read: {error.strerror}.") from None
+            raise CommandError(f"The external copy can't be read: {error.strerror}.") from None
         verification.compare(entries, contents)
         return len(contents.unsealed)

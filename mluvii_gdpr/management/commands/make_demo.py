@@ -2,7 +2,7 @@
 
 Nobody in it exists. Everything is written in one transaction. Refused where WebChats exist (``--if-empty``
 turns that into a success that changes nothing), and refused with DEBUG off unless ``--yes-this-is-a-demo`` is
-given, because the log-ins that it makes have a password that everybody can read here.
+given, because the logins that it makes have a password that everybody can read here.
 
 Exit codes: 0 done, or not empty and ``--if-empty``; 1 refused.
 """
@@ -24,7 +24,7 @@ from webchat.models import WebChat
 
 
 class Command(BaseCommand):
-    help = "Fill an empty installation with demo data and print the log-ins."
+    help = "Fill an empty installation with demo data and print the logins."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--sessions", type=int, default=600, help="how many sessions to make (600)")
@@ -52,7 +52,7 @@ class Command(BaseCommand):
 
     def _build(self, sessions: int) -> None:
         if User.objects.filter(username__in=[name for name, *_ in STAFF]).exists():
-            raise CommandError("There are members of staff with the demo's names already.")
+            raise CommandError("There are staff members with the demo's names already.")
         try:
             # Before the transaction of the demo data, with which the marker's row could be rolled back.
             mark_storage()

@@ -17,7 +17,7 @@ or the clock jumped. Is it right nevertheless, say so once by ``--clock-is-right
 is due or its ``--limit`` is reached. It is noted with the moment at which it began: then the clock was believed, and
 that day is meant by all that it does. A run that is refused, killed or dry notes nothing.
 
-Before the first run ever the clock is compared with what else is known to have happened: log-ins of staff,
+Before the first run ever the clock is compared with what else is known to have happened: logins of staff,
 publications, WebChats added, and sessions and erasures but those of the last 24 hours, which a clock that jumped would
 have dated wrong too.
 
