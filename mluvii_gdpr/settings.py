@@ -330,7 +330,7 @@ CONTENT_SECURITY_POLICY = {
 # Languages and time -------------------------------------------------------------------------------------
 
 LANGUAGES = [("en", _("English")), ("cs", _("Czech")), ("de", _("German")), ("sk", _("Slovak"))]
-LANGUAGE_CODE = variables.in_keys("LANGUAGE_CODE", [code for code, _name in LANGUAGES], default="en")
+LANGUAGE_CODE = variables.one_of("LANGUAGE_CODE", [code for code, _name in LANGUAGES], default="en")
 LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = ["mluvii_gdpr.formats"]
 TIME_ZONE = variables.time_zone("TIME_ZONE", default="Europe/Prague")
@@ -404,7 +404,7 @@ LOGGING = {
 # How long a shown entry form may be sent, in seconds.
 TICKET_MAX_AGE = variables.number("TICKET_MAX_AGE", 12 * 3600)
 # What remains of a session's start and end after anonymization: day, week or month.
-ERASURE_TIME_PRECISION = variables.in_keys(
+ERASURE_TIME_PRECISION = variables.one_of(
     "ERASURE_TIME_PRECISION", ["day", "week", "month"], default="month"
 )
 # The external copy of the ledger of erasures, on another volume than the database; empty: none is kept.
@@ -437,6 +437,6 @@ EVENTS_PORT = variables.number("EVENTS_PORT", 8001, most=65535)
 if EVENTS_PORT == PORT:
     raise WrongEnvironment("EVENTS_PORT must be another port than PORT.")
 EVENTS_WORKERS = variables.number("EVENTS_WORKERS", 1, most=1000)
-WEB_LOG_LEVEL = variables.in_keys(
+WEB_LOG_LEVEL = variables.one_of(
     "WEB_LOG_LEVEL", ["debug", "info", "warning", "error", "critical"], default="warning"
 )

@@ -74,7 +74,7 @@ def number(name: str, default: int, *, least: int = 1, most: int = LARGEST) -> i
     return int(value)
 
 
-def in_keys(name: str, choices: Collection[str], default: str) -> str:
+def one_of(name: str, choices: Collection[str], default: str) -> str:
     """Return one of the choices."""
     value = text(name, default)
     if value not in choices:

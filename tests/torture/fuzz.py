@@ -28,7 +28,7 @@ _TEN_MEGABYTES = 10 * 1024 * 1024
 #: What an answer may be: any refusal, never a fault.
 FAULT = 500
 
-_odd_text = st.in_keys(
+_odd_text = st.one_of(
     st.text(max_size=30),
     st.sampled_from(
         ["", "\0", "a\0b", "\ud800", "‮gnp", "٣", "１２", "null", "true", "1", "0", "-1", "1e9", "1,2", "%", "_",
@@ -37,7 +37,7 @@ _odd_text = st.in_keys(
          "1" * 5000, "3/cs", "CLOSED", "chat", "203.0.113.7", "::1", "x" * 3000]
     ),
 )  # fmt: skip
-_ids = st.in_keys(st.integers(1, SESSIONS * 2).map(str), _odd_text)
+_ids = st.one_of(st.integers(1, SESSIONS * 2).map(str), _odd_text)
 _names = st.sampled_from(
     ["limit", "offset", "Created.Min", "created.MAX", "Created.Null", "Anonymized.Min", "Ended.Max", "Accepted.Null",
      "WaitingTime.Min", "Duration.Max", "SessionId", "ClientId", "DepartmentId", "OperatorUserId", "Status",
@@ -45,8 +45,8 @@ _names = st.sampled_from(
      "GDPRVersion.Null", "LandingPage.Text", "LandingPage.Null", "IPAddress.Text", "IPAddress.Exact",
      "Language.Exact", "dry_run", "access_token", "x"]
 )  # fmt: skip
-_queries = st.lists(st.tuples(st.in_keys(_names, _odd_text), _odd_text), max_size=4)
-_paths = st.in_keys(
+_queries = st.lists(st.tuples(st.one_of(_names, _odd_text), _odd_text), max_size=4)
+_paths = st.one_of(
     st.sampled_from(["Sessions", "sessions/", "Guests/find", "Guests", "", "nothing", "GUESTS/FIND/"]),
     st.tuples(
         st.sampled_from(["Sessions", "sessions", "Guest", "Guests"]),
@@ -55,16 +55,16 @@ _paths = st.in_keys(
     ).map(lambda parts: f"{parts[0]}/{_escaped(parts[1])}{parts[2]}"),
 )
 _json = st.recursive(
-    st.in_keys(st.none(), st.booleans(), st.integers(), st.floats(), _odd_text),
-    lambda inner: st.in_keys(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), _odd_text),
+    lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
-            st.in_keys(st.sampled_from(["name", "email", "phone"]), _odd_text), inner, max_size=3
+            st.one_of(st.sampled_from(["name", "email", "phone"]), _odd_text), inner, max_size=3
         ),
     ),
     max_leaves=8,
 )
-_bodies = st.in_keys(
+_bodies = st.one_of(
     st.just(b""),
     _json.map(lambda value: json.dumps(value).encode()),
     st.binary(max_size=60),
@@ -82,7 +82,7 @@ _headers = st.fixed_dictionaries(
         ),
         "Accept": st.sampled_from(["application/json", "text/html", "nonsense", "*/*;q=0"]),
         "Accept-Language": st.sampled_from(["cs", "de;q=0.1", "x" * 300]),
-        "Idempotency-Key": st.in_keys(st.sampled_from(["one", "two"]), _header_text),
+        "Idempotency-Key": st.one_of(st.sampled_from(["one", "two"]), _header_text),
     },
 )  # fmt: skip
 _methods = st.sampled_from(
@@ -99,10 +99,10 @@ hostile = st.builds(
     _methods, _paths, _queries, _headers, _bodies,
 )  # fmt: skip
 _form = st.dictionaries(
-    st.in_keys(
+    st.one_of(
         st.sampled_from(["grant_type", "client_id", "client_secret", "scope", "response_type"]), _odd_text
     ),
-    st.in_keys(st.sampled_from(["client_credentials", "mluviiPublicApi", "read_sessions"]), _odd_text),
+    st.one_of(st.sampled_from(["client_credentials", "mluviiPublicApi", "read_sessions"]), _odd_text),
     max_size=5,
 )
 tokens = st.builds(
@@ -127,7 +127,7 @@ def described() -> st.SearchStrategy[Request]:
     schema.config.update(base_url="http://testserver")
     operations = [operation.ok() for operation in schema.get_all_operations()]
     modes = list(schemathesis.GenerationMode)
-    return st.in_keys([o.as_strategy(generation_mode=m) for o in operations for m in modes]).map(_as_request)
+    return st.one_of([o.as_strategy(generation_mode=m) for o in operations for m in modes]).map(_as_request)
 
 
 def _as_request(case: Any) -> Request:
