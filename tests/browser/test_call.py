@@ -246,7 +246,7 @@ def test_an_erasure_ends_the_call_on_both_sides(call: Callable[..., tuple[Page, 
     expect(visitor.get_by_text("This conversation was anonymized")).to_be_visible()
     expect(visitor.get_by_text("The call has ended.")).to_be_visible()
     assert visitor.evaluate("used.map((track) => track.readyState)") == ["ended", "ended"]
-    expect(operator.get_by_text("Erased. There were 0 messages")).to_be_visible()
+    expect(operator.get_by_text("Deleted. There were 0 messages")).to_be_visible()
     for page in (visitor, operator):
         expect(page.locator("video")).to_have_count(0)
     late = {"kind": "candidate", "body": "{}"}
@@ -266,7 +266,7 @@ def test_without_devices_one_writes_and_is_told_why(call: Callable[..., tuple[Pa
     start(operator)
     expect(visitor.get_by_text("The operator is calling.")).to_be_visible()
     start(visitor)
-    expect(visitor.get_by_role("alert").get_by_text("not allowed. Allow them for this page")).to_be_visible()
+    expect(visitor.get_by_role("alert").get_by_text("not allowed. Allow them using the icon")).to_be_visible()
     expect(visitor.get_by_text("No camera or microphone. Please use the chat.")).to_be_visible()
     expect(operator.get_by_text("The visitor can't join the call. Please use the chat.")).to_be_visible()
     assert violations(visitor, "no devices") == []

@@ -180,7 +180,7 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
     link = frame.get_by_role("link", name="Open the conversation in its own window")
     assert link.get_attribute("href") in frame.url
     frame.get_by_text("End the conversation").click()
-    frame.get_by_role("button", name="End it now").click()
+    frame.get_by_role("button", name="End conversation").click()
     heard(page, "ready", "open", "started", "close", "open", "ended")
     expect(operator.get_by_role("heading", level=1)).to_contain_text("Closed")
     frame.get_by_label("5 stars").check()

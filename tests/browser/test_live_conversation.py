@@ -48,7 +48,7 @@ def test_they_talk_send_a_file_end_and_rate(
     operator = log_in_browser("operator")
     operator.goto("/sessions/live/")
     expect(operator.get_by_text("Nobody is waiting")).to_be_visible()
-    operator.get_by_role("button", name="Sound").click()
+    operator.get_by_role("button", name="Play a sound for new visitors").click()
     visitor = open_browser(viewport=PHONE)
     enter(visitor)
     expect(operator).to_have_title("(1) Live · mluvii GDPR")
@@ -109,7 +109,7 @@ def test_a_lost_network_loses_and_doubles_nothing(open_browser: Callable[..., Pa
     visitor.context.set_offline(True)
     expect(visitor.get_by_text("Connection lost. Reconnecting…")).to_be_visible()
     say(visitor, "written offline")
-    expect(visitor.get_by_text("This was not sent.")).to_be_visible()
+    expect(visitor.get_by_text("Not sent.")).to_be_visible()
     expect(visitor.get_by_label("Your message")).to_have_value("written offline")
     MessageFactory(session=session, sender=Party.OPERATOR, text="meanwhile one")
     MessageFactory(session=session, sender=Party.OPERATOR, text="meanwhile two")
@@ -119,7 +119,7 @@ def test_a_lost_network_loses_and_doubles_nothing(open_browser: Callable[..., Pa
     expect(visitor.get_by_text("Connection lost. Reconnecting…")).not_to_be_visible()
     visitor.get_by_label("Your message").press("Enter")
     sees(visitor, "written offline")
-    expect(visitor.get_by_text("This was not sent.")).not_to_be_visible()
+    expect(visitor.get_by_text("Not sent.")).not_to_be_visible()
     assert is_same(visitor)
 
 
@@ -166,7 +166,7 @@ def test_an_erasure_closes_both_sides_and_nothing_is_stored_after_it(
         page.get_by_label("Your message").fill("half a sen")
     ErasureFactory(subject=session)
     expect(visitor.get_by_text("This conversation was anonymized")).to_be_visible()
-    expect(operator.get_by_text("Erased. There were 1 messages")).to_be_visible()
+    expect(operator.get_by_text("Deleted. There were 1 messages")).to_be_visible()
     for page in (visitor, operator):
         expect(page.get_by_text("Kassiopeia")).to_have_count(0)
         expect(page.get_by_label("Your message")).to_have_value("half a sen")

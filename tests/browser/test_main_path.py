@@ -140,7 +140,7 @@ def test_the_gate_works_without_javascript(open_browser: Callable[..., Page]) ->
     frame = visitor.frame_locator("iframe")
     expect(frame.get_by_text("Hello without scripts")).to_be_visible()
     visitor.get_by_text("End the conversation").click()
-    visitor.get_by_role("button", name="End it now").click()
+    visitor.get_by_role("button", name="End conversation").click()
     expect(visitor.get_by_text("You have ended the conversation.")).to_be_visible()
     expect(visitor.get_by_text("Hello without scripts")).to_be_visible()
     assert visitor.context.cookies() == []

@@ -32,7 +32,7 @@ def test_withdrawing_needs_no_javascript(open_browser: Callable[..., Page]) -> N
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="My consent").click()
     mine = opened.value
-    expect(mine.get_by_text("Your consent holds.")).to_be_visible()
+    expect(mine.get_by_text("Your consent is active.")).to_be_visible()
     assert overflow(mine) <= 0
     mine.get_by_role("link", name="Withdraw my consent").click()
     assert overflow(mine) <= 0

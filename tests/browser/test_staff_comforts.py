@@ -45,7 +45,7 @@ def test_sessions_that_are_looked_at_leave_the_chosen_ones_open(log_in_browser: 
     page.goto("/sessions/")
     button = page.get_by_role("button", name="Anonymize selected")
     expect(button).to_be_disabled()
-    page.get_by_label(f"Choose session {session.pk}").check()
+    page.get_by_label(f"Select session {session.pk}").check()
     expect(button).to_be_enabled()
     button.click()
     with page.expect_popup() as opened:
@@ -86,7 +86,7 @@ def test_no_table_is_cut_off_on_a_phone(log_in_browser: Callable[..., Page]) -> 
     page.get_by_role("heading", name="1 guest").wait_for()
     assert_nothing_is_cut(page)
     page.goto("/sessions/")
-    page.get_by_label(f"Choose session {session.pk}").check()
+    page.get_by_label(f"Select session {session.pk}").check()
     page.get_by_role("button", name="Anonymize selected").click()
     page.get_by_role("heading", name="Are these the right sessions?").wait_for()
     assert_nothing_is_cut(page)

@@ -110,7 +110,7 @@ def test_they_are_for_everybody(
         look(f"nothing at {address[:4]}")
     archive(webchat)
     page.goto(f"/w/{webchat.public_id}/")
-    look("no longer offered")
+    look("no longer available")
     assert "\n".join(found) == ""
 
 
@@ -149,7 +149,7 @@ def test_a_keyboard_is_enough(open_browser: Callable[..., Page]) -> None:
     page.reload()
     tab_to(page, page.locator(".leave summary"))
     keyboard.press("Enter")
-    tab_to(page, page.get_by_role("button", name="End it now"))
+    tab_to(page, page.get_by_role("button", name="End conversation"))
     keyboard.press("Enter")
     expect(page.get_by_text("You have ended the conversation.")).to_be_visible()
     tab_to(page, page.locator("[name=stars]").first)

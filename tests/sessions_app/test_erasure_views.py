@@ -101,10 +101,10 @@ def test_what_stays_are_numbers_and_no_bookkeeping(support: Client) -> None:
         kept = next(line["kept"] for line in response.context["lines"] if line["title"] == "session")
         assert {"number of messages of the visitor", "number of files", "channel"} <= set(kept)
         assert not {"anonymized at", "erasure"} & set(kept)
-    assert "<dt>Goes</dt>" in before.content.decode()
+    assert "<dt>Will be deleted</dt>" in before.content.decode()
     html = record.content.decode()
-    assert "<dt>Went</dt>" in html
-    assert "<dt>Goes</dt>" not in html
+    assert "<dt>Deleted</dt>" in html
+    assert "<dt>Will be deleted</dt>" not in html
     assert "Session: 1</h3>" in html
     assert "Files: 0" not in html, "nothing is listed of what there was none"
     assert "<dt>Hash of the record's random identifier</dt>" in html
@@ -121,11 +121,11 @@ def test_confirmed_erasure_leads_to_its_record(support: Client, kind: str) -> No
     assert (erasure.door, getattr(erasure.requested_by, "username", "")) == ("page", "support")
     html = response.content.decode()
     assert "Anonymized, record 1: guests: 1, sessions: 1." in html
-    assert "Complete" in html
+    assert "Done: rows and files are deleted" in html
     assert "Jana" not in html
     assert besides(Session).get().anonymized_at is not None
     again = support.post(url, follow=True)
-    assert "nothing was changed" in again.content.decode()
+    assert "Nothing was changed" in again.content.decode()
     assert Erasure.objects.count() == 1
     assert support.get(url).headers["Location"] == f"/erasures/{erasure.pk}/"
 
@@ -157,7 +157,7 @@ def test_guest_who_came_back_since_is_not_erased_and_not_called_erased(support: 
     session = SessionFactory()
     url = f"/sessions/{session.pk}/anonymize/"
     page = support.get(url)
-    assert "so the guest is anonymized with it" in page.content.decode()
+    assert "so the guest is anonymized too" in page.content.decode()
     SessionFactory(webchat=session.webchat)
     assert support.post(url, shown_on(page)).status_code == 409
     assert not Erasure.objects.exists()
@@ -184,7 +184,7 @@ def test_more_than_was_shown_is_refused(support: Client, shown: dict[str, str]) 
     SessionFactory(webchat=session.webchat)
     response = support.post(url, stale)
     assert response.status_code == 409
-    assert "has changed since it was shown" in response.content.decode()
+    assert "has changed since you saw it" in response.content.decode()
     assert not Erasure.objects.exists()
     assert besides(Guest).get().name == "Jana Nováková"
     assert support.post(url, shown_on(response)).status_code == 302
@@ -227,7 +227,7 @@ def test_several_are_shown_then_erased_each_with_a_record(support: Client) -> No
     page = support.post("/sessions/anonymize/", chosen)
     assert page.status_code == 200
     html = compact(page)
-    assert "Anonymize 2 sessions for good" in html
+    assert "Permanently anonymize 2 sessions" in html
     assert re.search(r"<button [^>]*btn-danger[^>]*>.*?Anonymize 2 sessions</button>", html)
     lines = {str(line["title"]): line for line in page.context["lines"]}
     assert {title: line["count"] for title, line in lines.items()} == {
@@ -253,7 +253,7 @@ def test_several_are_shown_then_erased_each_with_a_record(support: Client) -> No
     assert Erasure.objects.count() == 2
     assert besides(Session).get(anonymized_at=None) == sessions[2]
     again = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"}, follow=True)
-    assert "nothing was changed" in again.content.decode()
+    assert "Nothing was changed" in again.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_several_are_refused_whole_when_one_takes_more_than_was_shown(support: C
     refused = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
 
     assert refused.status_code == 409
-    assert "has changed since it was shown" in refused.content.decode()
+    assert "has changed since you saw it" in refused.content.decode()
     assert Erasure.objects.count() == 1
     assert support.post("/sessions/anonymize/", {**chosen, "confirm": "yes"}).status_code == 409, (
         "nothing shown"
@@ -326,7 +326,7 @@ def test_several_say_what_was_erased_when_the_database_fails(
     html = stopped.content.decode()
     assert stopped.status_code == 503
     assert (
-        "1 session was anonymized. Guests anonymized with their last session: 1. Then the database failed"
+        "1 session was anonymized. Guests anonymized with their last session: 1. Then a database error occurred"
         in html
         if erased
         else "A database error occurred. Nothing was erased." in html
@@ -531,7 +531,7 @@ def test_a_replay_ends_at_its_page_and_a_refusal_is_said_there(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     administrator, url = log_in("administrator"), "/erasures/replay/"
-    assert "No external copy of the ledger is kept." in administrator.get(url).content.decode()
+    assert "There is no external copy of the erasure ledger." in administrator.get(url).content.decode()
     assert administrator.post(url).status_code == 409, "no copy is kept"
     monkeypatch.setattr(external_copy, "file_of", lambda: Path("ledger.jsonl"))
     monkeypatch.setattr(restoration, "standing", lambda: Standing.BEHIND)

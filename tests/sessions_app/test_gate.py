@@ -109,7 +109,7 @@ def test_newer_version_shows_the_form_again(client: Client, webchat: WebChat) ->
     assert response.status_code == 409
     assert digest() == before
     html = response.content.decode()
-    assert "version 2 is now current. Please read it and tick the box again." in html
+    assert "version 2 now applies. Please read it and tick the box again." in html
     assert 'role="alert" tabindex="-1" autofocus>' in html
     assert 'value="Jana Nováková"' in html
     assert "checked" not in html
@@ -126,8 +126,8 @@ def test_form_that_became_gdpr_since_it_was_shown_asks_for_consent(client: Clien
     response = client.post(entry_url(webchat), old)
     assert response.status_code == 409
     html = response.content.decode()
-    assert "The form has changed since it was shown to you." in html
-    assert "is now current" not in html
+    assert "The form has changed since you opened it." in html
+    assert "now applies" not in html
     assert not Session.objects.exists()
 
 

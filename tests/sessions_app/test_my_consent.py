@@ -148,7 +148,7 @@ def test_withdrawing_is_one_click_and_a_confirmation(client: Client, room: str, 
     assert f'href="{mine}withdraw/"' in client.get(mine).content.decode()
     confirm = client.get(f"{mine}withdraw/").content.decode()
     assert "Your conversation will end." in confirm
-    assert "The data protection officer is told" in confirm
+    assert "Your withdrawal is listed for our data protection officer" in confirm
     assert ConsentEvent.objects.count() == 1
     done = client.post(f"{mine}withdraw/")
     assert (done.status_code, ConsentEvent.objects.count()) == (200, 2)
@@ -184,9 +184,9 @@ def test_at_once_nothing_is_left_and_the_answer_is_that_of_an_unknown_secret(cli
     webchat = WebChatFactory(on_withdrawal=OnWithdrawal.ANONYMIZE)
     room = submit(client, webchat, name="Kassiopeia").headers["Location"]
     mine = consent_url(room)
-    assert "erased at once" in client.get(f"{mine}withdraw/").content.decode()
+    assert "permanently deleted right away" in client.get(f"{mine}withdraw/").content.decode()
     done = client.post(f"{mine}withdraw/").content.decode()
-    assert f"record {Erasure.objects.get().number} of the ledger" in done
+    assert f"The erasure is recorded as number {Erasure.objects.get().number}." in done
     assert "Kassiopeia" not in dump()
     assert client.get(room).status_code == 404
     unknown = "/c/" + "0" * 64 + "/"
@@ -217,13 +217,13 @@ def test_without_consent_the_page_says_whom_to_ask(client: Client, settings: Any
     webchat = WebChatFactory(entry_form=EntryForm.STANDARD)
     mine = consent_url(submit(client, webchat, consent=None).headers["Location"])
     page = client.get(mine).content.decode()
-    assert "No consent was asked for this conversation" in page
+    assert "This conversation did not require your consent" in page
     assert 'href="mailto:privacy@example.com"' in page
     assert "withdraw/" not in page
     assert client.get(f"{mine}receipt.json").status_code == 404
     for response in (client.get(f"{mine}withdraw/"), client.post(f"{mine}withdraw/")):
         assert response.status_code == 409
-        assert "No consent was asked for this conversation" in response.content.decode()
+        assert "This conversation did not require your consent" in response.content.decode()
     assert Session.objects.get().is_open
 
 
@@ -255,7 +255,7 @@ def test_the_link_goes_to_the_address_and_the_address_nowhere(
     assert response.headers["Location"] == f"{mine}?sent#keep"
     assert "The link was sent." in client.get(f"{mine}?sent").content.decode()
     (mail,) = mailoutbox
-    assert (mail.to, mail.subject) == ([ADDRESS], "Your consent: Shop Prague")
+    assert (mail.to, mail.subject) == ([ADDRESS], "Your consent for Shop Prague")
     assert f"http://testserver{mine}\n" in mail.body
     for value in (COMPLETE["name"], COMPLETE["email"], "603 123", "603123", ADDRESS):
         assert value not in mail.subject + mail.body
@@ -292,7 +292,7 @@ def test_a_mail_server_that_refuses_is_told_and_not_quoted(
     monkeypatch.setattr(consent_mail, "send_mail", refuse)
     response = send(client, mine)
     assert response.status_code == 503
-    assert "could not be sent now" in response.content.decode()
+    assert "The e-mail could not be sent." in response.content.decode()
     assert "SMTPRecipientsRefused" in log.getvalue()
     assert ADDRESS not in log.getvalue()
 

@@ -45,7 +45,7 @@ def test_what_is_not_found_leads_no_visitor_to_staff_pages(client: Client, path:
     response = client.get(path, headers={"Accept-Language": "en"})
     html = response.content.decode()
     assert response.status_code == 404
-    assert "on the website that led you here" in html
+    assert "on the website you came from" in html
     assert "href" not in re.sub(r"<link[^>]+>", "", html)
     assert "site-header" not in html
-    assert "led you here" not in client.get("/no-such-page/").content.decode()
+    assert "website you came from" not in client.get("/no-such-page/").content.decode()

@@ -82,7 +82,7 @@ def test_file_of_another_room_is_not_found(client: Client, room: str) -> None:
 def test_kinds_that_are_not_accepted(client: Client, room: str, name: str) -> None:
     response = send(client, room, name=name)
     assert response.status_code == 422
-    assert "Files of this kind are not accepted" in response.content.decode()
+    assert "This file type is not accepted" in response.content.decode()
     assert (Attachment.objects.count(), media()) == (0, {})
 
 

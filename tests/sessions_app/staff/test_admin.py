@@ -113,16 +113,17 @@ def test_several_sessions_lead_to_a_form_and_several_guests_are_refused(log_in: 
     response = client.post(
         GUESTS, {"action": "anonymize", "_selected_action": [g.pk for g in guests]}, follow=True
     )
-    assert "Guests are anonymized one by one." in response.content.decode()
+    assert "Guests are anonymized one at a time. Select one guest." in response.content.decode()
 
 
 def test_all_pages_and_more_than_a_hundred_are_refused(log_in: LogIn) -> None:
     rows = make_rows(WebChatFactory(), 101)
     client = log_in("superuser")
     data = {"action": "anonymize", "_selected_action": [rows[0].pk], "select_across": "1"}
-    assert "be anonymized at once" in client.post(SESSIONS, data, follow=True).content.decode()
+    page = client.post(SESSIONS, data, follow=True).content.decode()
+    assert "anonymize all pages at once. Select the rows one by one." in page
     data = {"action": "anonymize", "_selected_action": [row.pk for row in rows]}
-    assert "At most 100" in client.post(SESSIONS, data, follow=True).content.decode()
+    assert "You can select at most 100 at once." in client.post(SESSIONS, data, follow=True).content.decode()
     assert not Session.objects.exclude(anonymized_at=None).exists()
 
 

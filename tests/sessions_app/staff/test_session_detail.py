@@ -101,7 +101,10 @@ def card_of(client: Client, session: Session, name: str) -> str:
 
 def test_a_session_without_consent_says_why(log_in: LogIn) -> None:
     session = SessionFactory(webchat__entry_form=EntryForm.STANDARD, webchat__published=[])
-    assert "No consent was asked" in log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+    assert (
+        "This session did not ask for consent"
+        in log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+    )
 
 
 def test_the_transcript_is_in_the_order_of_time(log_in: LogIn) -> None:

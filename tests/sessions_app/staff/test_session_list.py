@@ -215,7 +215,7 @@ def test_a_period_that_ends_before_it_begins_is_refused(log_in: LogIn) -> None:
 def test_a_damaged_position_is_refused(log_in: LogIn, name: str, value: str) -> None:
     response = log_in("support").get("/sessions/", {name: value.encode("utf-8", "surrogatepass")})
     assert response.status_code == 422
-    assert "damaged" in response.content.decode()
+    assert "The link to this page of the table is invalid." in response.content.decode()
 
 
 def test_the_pages_are_linked_with_their_filters(log_in: LogIn) -> None:

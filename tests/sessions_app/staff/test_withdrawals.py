@@ -42,19 +42,19 @@ def test_the_oldest_stands_first_and_an_anonymized_one_leaves(log_in: LogIn) -> 
     assert badge(page) == "2"
     assert f'href="/sessions/{old.pk}/anonymize/"' in page
     assert "weeks ago" in page
-    assert "2 people have withdrawn their consent" in officer.get("/").content.decode()
+    assert "2 withdrawals are awaiting a decision." in officer.get("/").content.decode()
 
     confirm = officer.get(f"/sessions/{old.pk}/anonymize/")
     shown = {f"shown-{label}": value for label, value in confirm.context["shown"]}
     assert officer.post(f"/sessions/{old.pk}/anonymize/", shown).status_code == 302
     assert ids(officer.get("/withdrawals/")) == [new.pk]
-    assert "1 person has withdrawn their consent" in officer.get("/").content.decode()
+    assert "1 withdrawal is awaiting a decision." in officer.get("/").content.decode()
 
     ErasureFactory(subject=new)
     page = officer.get("/withdrawals/").content.decode()
     assert "No pending withdrawals" in page
     assert badge(page) == ""
-    assert "withdrawn their consent" not in officer.get("/").content.decode()
+    assert "awaiting a decision" not in officer.get("/").content.decode()
 
 
 def test_it_names_nobody(log_in: LogIn) -> None:
@@ -71,7 +71,7 @@ def test_who_can_not_anonymize_is_not_asked_to(log_in: LogIn, role: str) -> None
     assert client.get("/withdrawals/").status_code == 403
     page = client.get("/").content.decode()
     assert 'href="/withdrawals/"' not in page
-    assert "withdrawn their consent" not in page
+    assert "awaiting a decision" not in page
 
 
 @pytest.mark.parametrize("count", [1, 30])
@@ -136,6 +136,6 @@ def test_the_page_of_the_session_says_so_and_takes_no_note(log_in: LogIn) -> Non
     assert f'action="/sessions/{session.pk}/note/"' not in page
     refused = operator.post(f"/sessions/{session.pk}/note/", {"note": "Kassiopeia"})
     assert refused.status_code == 409
-    assert "nothing more is stored with this session" in refused.content.decode()
+    assert "nothing more can be stored in this session" in refused.content.decode()
     session.refresh_from_db()
     assert session.note == ""
