@@ -10,7 +10,8 @@ from sessions_app.visitor.room import RoomView
 class RoomCall(RoomView):
     """The visitor's side of a video call."""
 
-    ancestors = []  # a script reads it
+    # Only a script reads these responses, so no site may show them in a frame.
+    ancestors = []
     side = Party.VISITOR
 
 

@@ -42,7 +42,8 @@ def send_link(address: str, *, session: Session, link: str) -> None:
     # after an erasure.
     _count(f"consent-mails-{session.uid}", PER_LINK, seconds=24 * 3600)
     _count("consent-mails", PER_HOUR, seconds=3600)
-    name = " ".join(session.webchat.name.split())  # a header has one line
+    # A header must be on one line.
+    name = " ".join(session.webchat.name.split())
     try:
         send_mail(_("Your consent for %(webchat)s") % {"webchat": name}, _body(name, link), None, [address])
     except (OSError, SMTPException) as failure:

@@ -132,7 +132,8 @@ class WithdrawView(ConsentView):
         except lock.ConsentWithdrawn:
             self.session.refresh_from_db(fields=["withdrawn_at"])
             return self._withdrawn(already=True)
-        except lock.SessionClosed:  # anonymized since it was read
+        except lock.SessionClosed:
+            # The session was anonymized after this request read it.
             return self._nothing_stored()
         self.session.refresh_from_db(fields=["withdrawn_at"])
         return self._withdrawn(record=record)

@@ -35,7 +35,7 @@ _IN_THE_NOTICE = "as stated in the privacy notice"
 
 @dataclass(frozen=True)
 class Controller:
-    """The data controller from the settings. Missing values come from the WebChat and its site."""
+    """The data controller that the settings name, otherwise the WebChat and its site."""
 
     name: str
     address: str

@@ -245,7 +245,8 @@ class RoomTranscriptView(RoomView):
 class RoomDownloadView(RoomView):
     """Download a file of the conversation, also after its end, as long as the room is available."""
 
-    ancestors = []  # it is saved, not shown
+    # The file is saved and not displayed, so no site may show it in a frame.
+    ancestors = []
 
     def get(self, request: HttpRequest, pk: int = 0) -> FileResponse:  # type: ignore[override]
         return file_response(get_object_or_404(self.session.attachments, pk=pk))
