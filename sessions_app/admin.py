@@ -30,7 +30,7 @@ _COUNTED = 2000
 
 
 class BoundedPaginator(Paginator):
-    """Paginate the first rows only, because counting all rows of a large table is slow."""
+    """Paginate the first rows only, because a full count or offset is slow in a large table."""
 
     @cached_property
     def count(self) -> int:

@@ -167,7 +167,7 @@ def start_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Visi
 
 
 def _repeated(session: Session, entry: Entry) -> Session:
-    """Return the open session of a form that was just sent before with the same values.
+    """Return the open session of a form that was submitted just before with the same values.
 
     Raises:
         ConsentNotShown: The values differ, the conversation has ended, or more than

@@ -395,7 +395,7 @@ class Attachment(models.Model):
 
 
 class Signal(models.Model):
-    """A message between the two browsers that connects a call. It is deleted once delivered.
+    """A message between the two browsers that lets a call connect. It is stored only in transit.
 
     A description of the connection (SDP) or a way to reach the sender (an ICE candidate) contains
     IP addresses. A signal is deleted when the other side is connected, and at the end of the

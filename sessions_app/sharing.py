@@ -1,7 +1,7 @@
 """Find the sessions that share their remaining values with enough others (k-anonymity).
 
 k is ``MIN_SHARED``. Many sessions have the same day, WebChat, channel and consent version, or these
-cannot be rounded further. Together with operator and duration, they identify nearly every session
+cannot be rounded further. Together with operator and duration, they single out nearly every session
 of a small company. A session keeps operator and duration only if at least ``MIN_SHARED`` sessions,
 itself included, share them. docs/erasure.md contains the figures.
 

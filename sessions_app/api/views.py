@@ -125,7 +125,7 @@ class FindGuestsView(ApiView):
 
 
 class AnonymizeView(ApiView):
-    """``POST`` or ``PUT /api/v1/…/{id}/anonymous``.
+    """Anonymize a session or guest: ``POST`` or ``PUT /api/v1/…/{id}/anonymous``.
 
     Returns 204 if everything is done, and 202 if files are still being deleted. The body is not
     read, because clients send no body and no Content-Type.

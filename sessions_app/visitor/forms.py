@@ -17,7 +17,7 @@ CONSENT_GIVEN = "on"
 
 
 def focus_first_error(form: forms.Form) -> None:
-    """Move the focus to the first field with an error, so that a screen reader reads it first."""
+    """Focus the first field with an error. A screen reader then reads its label and its error."""
     for bound in form.visible_fields():
         if bound.errors:
             bound.field.widget.attrs["autofocus"] = True
