@@ -1,1 +1,1 @@
-"""Demo data in Czech and English (with some German and Slovak): nobody in it exists."""
+"""Demo data in Czech and English (with some German and Slovak). All persons are fictitious."""

@@ -1,9 +1,9 @@
-"""Writes the demo data: what a company would have after three months of use.
+"""Create the demo data: the data of a company after three months of use.
 
-Rows are written in bulk with the times that lie behind them; each session is consistent as if the product's
-own services had made it (times, counters, one consent to the version that was current on its day). Erasures
-are the engine's own. The same number of sessions gives the same people and words, relative to now; secrets
-(rooms, entry keys, file names) are random each time.
+Rows are written in bulk with times in the past. Each session is as consistent as if the product's
+own services had created it: times, counters, one consent to the version that was current on its
+day. The engine itself performs the erasures. The same number of sessions gives the same persons and
+texts, relative to now. Secrets (rooms, entry keys, file names) are random in each run.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Rows:
 
 
 class Builder:
-    """Makes one installation's demo data. ``now`` is the moment to which all times are relative."""
+    """Create the demo data of one installation. All times are relative to ``now``."""
 
     def __init__(self, *, sessions: int, seed: int = 7) -> None:
         self.count = sessions
@@ -65,7 +65,7 @@ class Builder:
         self.rows = _Rows()
 
     def build(self) -> None:
-        """Write everything or nothing."""
+        """Write all rows, or none if an error occurs."""
         with recording.erasing():
             self._build()
 
@@ -78,7 +78,7 @@ class Builder:
         starts = sorted(self._starts())
         still_open = max(2, self.count // 90)
         for position, start in enumerate(starts):
-            # The newest one waits; the one before it began long enough ago to have been accepted.
+            # The newest session waits. The one before it began long enough ago to have been taken.
             rank = len(starts) - 1 - position
             self._plan_session(start, open_rank=rank if rank < still_open else -1)
         self._write()
@@ -95,7 +95,7 @@ class Builder:
             version = ConsentVersion.objects.create(
                 webchat=webchat,
                 number=number,
-                # Before the day's first session, so that one version is current on each day.
+                # This is before the first session of the day, so each day has one current version.
                 published_at=self._at(days, hour=6, minute=40 + number),
                 published_by=self.staff["administrator"],
             )
@@ -130,7 +130,7 @@ class Builder:
                 yield start
 
     def _plan_session(self, start: datetime, *, open_rank: int) -> None:
-        """Plan one session with all that belongs to it; a rank of 0 and more means that it is open now."""
+        """Plan one session with all related rows. A rank of 0 or more means that it is open now."""
         rng = self.rng
         position = rng.choices(range(len(SHOPS)), weights=[shop.share for shop in SHOPS])[0]
         shop, webchat = SHOPS[position], self.webchats[position]
@@ -163,13 +163,13 @@ class Builder:
             )
 
     def _person(self, webchat: WebChat) -> Person:
-        """Return a visitor; the first ones come back more often, and each WebChat has its own."""
+        """Return a visitor of the WebChat. The first visitors of the list return more often."""
         position = self.webchats.index(webchat)
         mine = self.people[position :: len(self.webchats)]
         return mine[int(len(mine) * self.rng.random() ** 1.6)]
 
     def _entry(self, person: Person, *, complete: bool) -> Entry:
-        """Return what the person typed; the standard form's fields may stay empty."""
+        """Return what the person entered. Fields of the standard form may be empty."""
         rng = self.rng
         phone = people.spelled(person.phone, rng)
         if complete or rng.random() < 0.4:
@@ -179,7 +179,7 @@ class Builder:
         )
 
     def _guest(self, person: Person, entry: Entry, webchat: WebChat, start: datetime) -> Guest | None:
-        """Return the guest as the gate would: the same person, a new one, or none."""
+        """Return the guest as the gate would: an existing one, a new one, or None."""
         if not (entry.name or entry.email or entry.phone):
             return None
         keys = match_keys(name=entry.name, email=entry.email, phone=entry.phone, region=webchat.phone_region)
@@ -220,7 +220,7 @@ class Builder:
     # Conversations ---------------------------------------------------------------------------------------
 
     def _converse(self, session: Session, script: Script, person: Person, open_rank: int) -> None:
-        """Fill in the conversation, its times, its end and its counters."""
+        """Create the conversation with its times, its end and its counters."""
         rng = self.rng
         waits = open_rank >= 0 and open_rank % 2 == 0
         abandoned = open_rank < 0 and rng.random() < 0.06
@@ -299,7 +299,7 @@ class Builder:
         session.duration = at - session.created_at
 
     def _sum_up(self, session: Session, script: Script) -> None:
-        """Add what is noted after a conversation: the operator's result and note, the visitor's feedback."""
+        """Add what is stored after a conversation: the operator's result and note, and feedback."""
         rng = self.rng
         if rng.random() < 0.8:
             session.result = script.result
@@ -318,12 +318,14 @@ class Builder:
             sorted([*rows.guests.values(), *rows.lone_guests], key=lambda guest: guest.created_at)
         )
         for session in rows.sessions:
-            session.guest = session.guest  # takes over the primary key that it has now
+            # This sets session.guest_id to the primary key, which the guest has only now.
+            session.guest = session.guest
         Session.objects.bulk_create(rows.sessions, batch_size=200)
         attachments = [attachment for attachment, _name, _content in rows.attachments]
         belonging: list[ConsentEvent | Message | Attachment] = [*rows.events, *rows.messages, *attachments]
         for row in belonging:
-            row.session = row.session  # takes over the primary key, as above
+            # This sets row.session_id, as above.
+            row.session = row.session
         ConsentEvent.objects.bulk_create(rows.events)
         Message.objects.bulk_create(rows.messages, batch_size=1000)
         mark_storage()
@@ -332,7 +334,10 @@ class Builder:
         Attachment.objects.bulk_create(attachments)
 
     def _erase(self) -> None:
-        """Anonymize a few guests with all their sessions, and single sessions of others, by several doors."""
+        """Anonymize a few guests with all their sessions, and single sessions of others.
+
+        The erasures have different sources.
+        """
         sessions_of: dict[int, list[Session]] = defaultdict(list)
         for session in self.rows.sessions:
             if session.guest_id and session.status == Status.CLOSED:
@@ -345,13 +350,17 @@ class Builder:
         for pk in self.rng.sample(others, min(len(others), max(1, self.count // 24))):
             subjects[pk] = self.rng.choice(sessions_of[pk])
         times = {pk: self._after(sessions_of[pk]) for pk in subjects}
-        for pk in sorted(subjects, key=times.__getitem__):  # the ledger's numbers rise with its times
-            # The engine takes the time from the clock and from nobody else; here it is the clock that is set back.
+        # The erasures are in order of time, so that the ledger's numbers increase with its times.
+        for pk in sorted(subjects, key=times.__getitem__):
+            # The engine always reads the clock. Therefore the clock is set back here.
             with patch.object(timezone, "now", return_value=times[pk]):
                 engine.erase(subjects[pk], requester=self._requester())
 
     def _withdraw(self) -> None:
-        """Let a few people withdraw their consent within the last days; their sessions wait for the officer."""
+        """Let a few persons withdraw their consent within the last 20 days.
+
+        Their sessions wait for the data protection officer.
+        """
         since = self.now - timedelta(days=20)
         ended = Session.objects.filter(anonymized_at=None, status=Status.CLOSED, ended_at__gte=since)
         consented = list(ended.filter(consent_events__isnull=False).order_by("pk"))
@@ -377,7 +386,7 @@ class Builder:
         return recording.Requester(door, self.staff[name] if name else None)
 
     def _at(self, days_ago: int, *, hour: int, minute: int = 0) -> datetime:
-        """Return a local time of the day that many days before today."""
+        """Return a local time on the day that many days before today."""
         day: date = timezone.localdate(self.now) - timedelta(days=days_ago)
         return timezone.make_aware(datetime.combine(day, time(hour, minute)))
 

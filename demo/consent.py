@@ -1,4 +1,4 @@
-"""Three versions of consent texts, each with an edit that a lawyer might have asked for."""
+"""Three versions of consent texts, each with an edit that a lawyer might request."""
 # ruff: noqa: E501  texts of law are long
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ _LABELS = {
 
 
 def versions(*, company: str, officer: str, languages: Sequence[str]) -> list[dict[str, DraftText]]:
-    """Return three versions, each as language → text: the default one; with a period of 12 months and the company
-    named at the box; with 6 months and the address of the data protection officer."""
+    """Return three versions, each as language → text.
+
+    The first is the default text. The second adds a period of 12 months and names the company in
+    the checkbox label. The third has 6 months and adds the address of the data protection officer.
+    """
     return [
         {language: DEFAULT_TEXTS[language] for language in languages},
         {language: _named(language, company, 12) for language in languages},

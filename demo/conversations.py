@@ -1,7 +1,8 @@
-"""What visitors and operators say in the demo, by theme and language.
+"""The conversations of the demo, by theme and language.
 
-A line begins with ``v:`` (visitor) or ``o:`` (operator). ``{order}``, ``{first}``, ``{email}``, ``{phone}``,
-``{day}`` and ``{amount}`` are filled in. The last line, ``=``, is the result that the operator notes.
+A line begins with ``v:`` (visitor) or ``o:`` (operator). ``{order}``, ``{first}``, ``{email}``,
+``{phone}``, ``{day}`` and ``{amount}`` are replaced. The last line, ``=``, is the operator's
+result.
 """
 
 from __future__ import annotations

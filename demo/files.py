@@ -1,4 +1,4 @@
-"""Small real files that visitors and operators attach."""
+"""Create small real files that visitors and operators attach."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make_file(rng: Random, *, language: str, order: str) -> DemoFile:
 
 
 def _png(rng: Random) -> bytes:
-    """Return a picture of coloured boxes."""
+    """Return a picture of colored boxes."""
     picture = Image.new("RGB", (320, 200), (rng.randrange(180, 250),) * 3)
     draw = ImageDraw.Draw(picture)
     for left in range(20, 280, 60):
@@ -53,7 +53,7 @@ def _png(rng: Random) -> bytes:
 
 
 def _pdf(title: str) -> bytes:
-    """Return a page with one line of text."""
+    """Return a PDF page with one line of text."""
     stream = f"BT /F1 24 Tf 72 720 Td ({title}) Tj ET".encode()
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",

@@ -1,7 +1,7 @@
-"""Visitors who do not exist: names, addresses of example domains, phone numbers that reach nobody.
+"""Fictitious visitors: names, addresses of example domains, phone numbers that reach nobody.
 
-The phone numbers are of the ranges that Germany (030 23125 …) and the USA (555-01…) reserve for fiction. Czechia
-reserves none, so Czech and Slovak visitors have numbers of a run of zeros.
+The phone numbers are from the ranges that Germany (030 23125 …) and the USA (555-01…) reserve for
+fiction. Czechia reserves none. Czech and Slovak visitors therefore have numbers with many zeros.
 """
 # ruff: noqa: E501  lists of names
 
@@ -73,10 +73,10 @@ class Person:
 
 
 def make_people(rng: Random, *, count: int) -> list[Person]:
-    """Return people of whom no two share a name, an e-mail or a phone, but for a few on purpose.
+    """Return people who share no name, e-mail or phone, with a few intentional exceptions.
 
-    Every twentieth shares the phone of the one before (one household), every thirtieth the e-mail: so that looking
-    a person up shows people who match in part.
+    Every twentieth person shares the phone of the previous one (one household), and every thirtieth
+    the e-mail. A search for a person therefore also finds partial matches.
     """
     people: list[Person] = []
     for number, (language, name) in enumerate(_distinct_names(rng, count)):
@@ -96,14 +96,15 @@ def spelled(phone: str, rng: Random) -> str:
 
 
 def _distinct_names(rng: Random, count: int) -> list[tuple[str, str]]:
-    """Return (language, name), each name once; all combinations are more than any demo asks for."""
+    """Return (language, name) pairs with distinct names. There are more than any demo needs."""
     names: list[tuple[str, str]] = []
     seen: set[str] = set()
     while len(names) < count:
         language = rng.choices(["cs", "en", "de", "sk"], weights=[50, 30, 12, 8])[0]
         first_names, last_names = rng.choice(_NAMES[language])
         name = f"{rng.choice(first_names)} {rng.choice(last_names)}"
-        if name in seen:  # the pool of a language may be used up: people have second names too
+        if name in seen:
+            # The combinations of a language may be used up, so a second first name is added.
             first, last = name.split()
             name = f"{first} {rng.choice([other for other in first_names if other != first])} {last}"
         if name not in seen:

@@ -1,4 +1,4 @@
-"""The demo's three WebChats, and what their visitors come with."""
+"""The demo's three WebChats, and the browsers, pages and campaigns of their visitors."""
 # ruff: noqa: E501  names of browsers are long
 
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from webchat.models import EntryForm
 
 @dataclass(frozen=True)
 class Shop:
-    """What makes the data of one WebChat: its settings, its share of the sessions, when its texts were published."""
+    """The demo data of one WebChat: its settings, share of sessions and publication days."""
 
     theme: str
     share: int
     channels: dict[str, int]
     settings: dict[str, object]
-    #: Days before today on which version 1, 2, 3 were published.
+    #: The publication days of versions 1, 2 and 3, in days before today.
     published: tuple[int, ...] = ()
     officer: str = ""
 

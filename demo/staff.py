@@ -1,4 +1,4 @@
-"""Members of staff for the demo, one for each role and a superuser."""
+"""Staff members for the demo, one for each role and a superuser."""
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, User

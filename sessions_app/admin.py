@@ -1,7 +1,7 @@
-"""Sessions and guests in the stock admin, for superusers: read-only, without personal data.
+"""Sessions and guests in the standard Django admin: read-only, for superusers, no personal data.
 
-Erasing goes through the same confirm page as everywhere. What is found is counted up to a limit only, and "select
-all" is refused: it would hand an action every row there is.
+Anonymization uses the same confirmation page as everywhere. Search results are counted only up to a
+limit. "Select all" is refused, because it would apply an action to every row of the table.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _COUNTED = 2000
 
 
 class BoundedPaginator(Paginator):
-    """Pages over the first rows only: on a big table neither the count nor an offset may run through all of it."""
+    """Paginate the first rows only, because a full count or offset is slow in a large table."""
 
     @cached_property
     def count(self) -> int:
@@ -38,7 +38,7 @@ class BoundedPaginator(Paginator):
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows to look at: found by id, filtered by what is declared, changed and deleted by nobody."""
+    """A read-only list that can be searched by id and filtered only by declared filters."""
 
     actions: Any = ("anonymize",)
     list_per_page = 50
@@ -67,13 +67,13 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return self.has_view_permission(request)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Allow the declared filters: any other field of a person could be guessed letter by letter."""
+        """Allow only declared filters. With others, values could be guessed letter by letter."""
         return lookup in self.filterable
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
-        """Find by the exact id; text would be looked for in every row."""
+        """Search by the exact id only, because a text search would read every row."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -82,7 +82,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Refuse NUL in a filter of the URL, which PostgreSQL would fail over."""
+        """Refuse NUL in a filter of the URL, because PostgreSQL raises an error for it."""
         if any("\0" in value for _name, values in request.GET.lists() for value in values):
             raise BadRequest
         return super().changelist_view(request, extra_context)
@@ -90,7 +90,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def response_action(
         self, request: HttpRequest, queryset: QuerySet, *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
-        """Refuse choices that no row of the list offers; the admin itself would fail over them."""
+        """Refuse an invalid selection. The admin itself would raise an error for it."""
         try:
             chosen_ids(request.POST.getlist(ACTION_CHECKBOX_NAME))
         except ChoiceRefused as refused:
@@ -103,7 +103,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     @admin.action(description=gettext_lazy("Anonymize selected %(verbose_name_plural)s"))
     def anonymize(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
-        """Lead to the confirm page; nothing happens before it is confirmed there."""
+        """Redirect to the confirmation page. Nothing is changed before the person confirms."""
         chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if request.POST.get("select_across", "0") != "0":
             messages.error(request, _("You can't anonymize all pages at once. Select the rows one by one."))

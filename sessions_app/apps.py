@@ -1,4 +1,4 @@
-"""Guests, sessions and their conversations; the visitor's entry and room; the Sessions table."""
+"""Guests, sessions and their conversations; the entry form and the room; the Sessions table."""
 
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created

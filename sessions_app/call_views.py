@@ -1,8 +1,9 @@
-"""The signals of a call and the servers that help two browsers meet, for either side.
+"""The views for the signals and ICE servers of a call, shared by both sides.
 
-All of it is behind the gate: the visitor's by the room's secret, the operator's by their login. Answers are JSON and
-kept nowhere. 404 when the session is no call or its room was revoked, 409 when it has ended or the operator has not
-taken it, 413 and 422 when a signal is not as ``SignalForm`` wants it.
+The visitor authenticates with the room's secret, the operator with a login. Answers are JSON and
+are not cached. They return 404 if the session is not a call or its room was revoked, 409
+if the conversation has ended or the operator has not taken it, and 413 or 422 if ``SignalForm``
+does not accept a signal.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from sessions_app.models import Party, Session
 
 
 class CallAct(View):
-    """What either side of a call asks; each side says which it is."""
+    """The base class of a call's views. Each side's subclass defines ``side`` and ``session``."""
 
     http_method_names = ["get", "head", "post"]
     session: Session
@@ -29,7 +30,10 @@ class CallAct(View):
 
     @property
     def operator(self) -> User | None:
-        """Return who of the staff asks; None on the visitor's side, where no login is even looked for."""
+        """Return the staff member who sent the request.
+
+        Returns None on the visitor's side, where the login is not read at all.
+        """
         return None
 
     def answer(self, request: HttpRequest) -> HttpResponse:
@@ -48,7 +52,7 @@ class CallAct(View):
 
 
 class Signals(CallAct):
-    """GET ``?after=<id>``: what one's side has not read yet, as JSON. POST: a signal; 204."""
+    """Return unread signals as JSON for GET ``?after=<id>``. Store a signal for POST, with 204."""
 
     max_body = 100_000
 
@@ -71,13 +75,14 @@ class Signals(CallAct):
             calls.post_signal(
                 self.session, sender=self.side, kind=sent["kind"], body=sent["body"], author=self.operator
             )
-            # Of all sessions: where cron was forgotten, none of them gets old while somebody calls.
+            # This covers all sessions. If cron is not set up, no signal becomes old as long as
+            # somebody is in a call.
             calls.delete_old_signals()
         return HttpResponse(status=204)
 
 
 class IceServers(CallAct):
-    """The ``iceServers`` of a connection, with a fresh credential."""
+    """Return the ``iceServers`` of a connection, with a new credential."""
 
     http_method_names = ["get", "head"]
 

@@ -1,4 +1,4 @@
-"""What a call needs besides the conversation: devices, the servers that help two browsers meet, and their signals."""
+"""The parts of a video call that a chat does not have: ICE servers and signals between browsers."""
 
 from __future__ import annotations
 
@@ -25,29 +25,33 @@ from sessions_app.models import (
 
 
 def has_call(session: Session) -> bool:
-    """Say whether the page of a session shows a call."""
+    """Return whether the pages of the session show a video call."""
     return session.channel == Channel.AV and session.is_open
 
 
 def ice_servers(now: float) -> list[dict[str, Any]]:
-    """Return what a browser needs to find its way: servers, and a credential that holds for ``TURN_TTL`` seconds.
+    """Return the ICE servers for a browser, with a TURN credential valid for ``TURN_TTL`` seconds.
 
-    The credential is that of the REST API for TURN services (draft-uberti-behave-turn-rest), as coturn knows it by
-    ``use-auth-secret``. Its user name is the time at which it ends and names nobody.
+    The credential follows the REST API for TURN services (draft-uberti-behave-turn-rest), which
+    coturn implements as ``use-auth-secret``. Its user name is the expiry time and identifies
+    nobody.
     """
     stun = [url for url in settings.ICE_SERVERS if url.startswith("stun")]
     turn = [url for url in settings.ICE_SERVERS if url.startswith("turn")]
     servers: list[dict[str, Any]] = [{"urls": stun}] if stun else []
     if turn:
         username = str(int(now) + settings.TURN_TTL)
-        # SHA-1 is what the protocol asks for; as a MAC it is sound.
+        # The protocol requires SHA-1, which is still secure when used in a MAC.
         digest = hmac.digest(settings.TURN_SECRET.encode(), username.encode(), "sha1")
         servers.append({"urls": turn, "username": username, "credential": base64.b64encode(digest).decode()})
     return servers
 
 
 def newest_signal(session: Session) -> int:
-    """Return the key behind which a page that is shown now begins: a call of before is none of its business."""
+    """Return the key of the newest signal; a page that is rendered now reads only later signals.
+
+    Signals of an earlier call are irrelevant to the new page.
+    """
     newest = (
         session.signals.order_by("-pk").values_list("pk", flat=True).first() if has_call(session) else None
     )
@@ -55,31 +59,37 @@ def newest_signal(session: Session) -> int:
 
 
 def signals_for(session: Session, side: str, *, after: int) -> list[dict[str, Any]]:
-    """Return what the other side has sent, and that one's own side was ready: in another tab, it may be."""
+    """Return the other side's signals after a key, and both sides' READY signals.
+
+    A READY signal of the own side may come from another tab.
+    """
     heard = Q(kind=Signal.Kind.READY) | ~Q(sender=side)
     rows = session.signals.filter(heard, pk__gt=after).order_by("pk")
     return [{"id": row.pk, "sender": row.sender, "kind": row.kind, "body": row.body} for row in rows]
 
 
-#: When a signal of a call is old. It goes with the next one of any call, or by cron, which runs every five minutes.
+#: The age at which a signal is deleted: with the next signal of any call, or by cron, which runs
+#: every five minutes.
 SIGNAL_MAX_AGE = timedelta(minutes=5)
-#: How many signals a session holds; a newer one takes the oldest one's place. A call needs some thirty to connect.
+#: The maximum number of signals per session. When it is reached, a new signal replaces the oldest
+#: one. A call needs about thirty signals to connect.
 MAX_SIGNALS = 100
 
 
 class NoCall(Exception):
-    """The session is no video call."""
+    """The session is not a video call."""
 
 
 @transaction.atomic
 def post_signal(
     session: Session, *, sender: Party, kind: str, body: str, author: User | None = None
 ) -> Signal:
-    """Store what one side's browser tells the other's. What is too much goes with it.
+    """Store a signal for the other browser. If the session is at its limit, delete the oldest ones.
 
     Raises:
-        SessionClosed, NoCall
-        NotTheirs: the operator has not taken the call.
+        SessionClosed: The conversation has ended or the session was anonymized.
+        NoCall: The session is not a video call.
+        NotTheirs: The operator has not taken the call.
     """
     locked = lock_writable(session)
     require_call(locked, operator=author)
@@ -90,12 +100,14 @@ def post_signal(
 
 @transaction.atomic
 def forget_signals(session: Session, *, sender: Party, up_to: int, reader: User | None = None) -> None:
-    """Delete what one side sent up to a key: the other side is connected, and needs it no longer.
+    """Delete the signals that one side sent, up to a key, because the other side is connected.
 
-    Not what came since, such as the offer of somebody who has just switched their camera off.
+    Later signals are kept, for example a new offer because a camera was just switched off.
 
     Raises:
-        SessionClosed, NoCall, NotTheirs
+        SessionClosed: The conversation has ended or the session was anonymized.
+        NoCall: The session is not a video call.
+        NotTheirs: The operator has not taken the call.
     """
     locked = lock_writable(session)
     require_call(locked, operator=reader)
@@ -103,10 +115,12 @@ def forget_signals(session: Session, *, sender: Party, up_to: int, reader: User 
 
 
 def require_call(session: Session, *, operator: User | None = None) -> None:
-    """Refuse what belongs to an open call in another session, and to an operator who has not taken it.
+    """Check that the session is an open call and, if given, that the operator has taken it.
 
     Raises:
-        NoCall, SessionClosed, NotTheirs
+        NoCall: The session is not a video call.
+        SessionClosed: The conversation has ended, or consent was withdrawn.
+        NotTheirs: The operator has not taken the call.
     """
     if session.channel != Channel.AV:
         raise NoCall
@@ -117,15 +131,16 @@ def require_call(session: Session, *, operator: User | None = None) -> None:
 
 
 def old_signals() -> QuerySet[Signal]:
-    """Return the signals that nobody waits for any more, of all sessions."""
+    """Return the signals of all sessions that are too old to be of use."""
     return Signal.objects.filter(at__lt=timezone.now() - SIGNAL_MAX_AGE)
 
 
 def delete_old_signals(*, wait: bool = False) -> int:
-    """Delete the signals that nobody waits for any more, of all sessions, and return how many.
+    """Delete the old signals of all sessions and return their number.
 
-    In a transaction for each session, which it locks as every writer does: an erasure counts what it deletes.
-    Sessions that somebody else holds are passed over; with ``wait`` they are waited for. Not within a transaction.
+    Each session is processed in its own transaction and locked, as every writer does, because an
+    erasure counts the signals that it deletes. Sessions that another transaction has locked are
+    skipped; with ``wait`` the function waits for them. Do not call it within a transaction.
     """
     sessions = old_signals().order_by("session").values_list("session", flat=True).distinct()
     return sum(_delete_old_signals_of(session, wait=wait) for session in list(sessions))

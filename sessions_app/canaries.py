@@ -1,4 +1,4 @@
-"""The door of sessions for the canary verifier: a guest who fills everything that the services take."""
+"""Plant test values for verify_erasure: a guest with a value in every field that can be written."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from sessions_app.models import Channel, Guest, Party, Session, Signal
 from webchat.models import EntryForm, WebChat
 from webchat.services import archive, restore
 
-#: The WebChat of the verifier's guests. Made at the first run, it stays, archived, since emptied sessions name it.
+#: The WebChat of the verifier's guests. It is created in the first run and is kept, archived,
+#: because anonymized sessions refer to it.
 PUBLIC_ID = "verify-erasure"
 
 
 @planter_of(Guest)
 @transaction.atomic
 def let_in(canaries: Canaries) -> Guest:
-    """Let a guest in by the standard form, talk, end; nobody consents, so that no evidence of consent is made up.
+    """Create a guest with the standard form, a conversation and its end, and return the guest.
 
-    One transaction: the WebChat is archived and the conversation has ended when others can see them, so that no
-    visitor enters and no operator is called. Should the process die before the erasure, the retention period
-    of this WebChat is one day.
+    No consent is given, so that no false evidence of consent is stored. Everything is one
+    transaction. When it is committed, the WebChat is archived again and the conversation has ended,
+    so no visitor can enter and no operator is notified. If the process dies before the erasure, the
+    retention period of one day applies.
     """
     webchat, _made = WebChat.objects.get_or_create(
         public_id=PUBLIC_ID,
@@ -80,7 +82,9 @@ def _talk(session: Session, canaries: Canaries) -> None:
 
 
 def _signal(session: Session, canaries: Canaries) -> None:
-    """Store what a browser says for a call. By hand: the service takes it while the call is open, and nobody may see
-    an open one."""
+    """Store a signal of a call directly as a row.
+
+    The service accepts signals only while a call is open, and no open call may be visible to staff.
+    """
     body = f'{{"sdp": "{canaries.text("signal")}"}}'
     Signal.objects.create(session=session, sender=Party.VISITOR, kind=Signal.Kind.OFFER, body=body)

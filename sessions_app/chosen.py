@@ -1,4 +1,4 @@
-"""Which sessions were chosen to be anonymized at once: a few, each by its id; never "all pages"."""
+"""Validate a selection of sessions to anonymize: a few explicit ids, never "all pages"."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ MAX_CHOSEN = 100
 
 
 class ChoiceRefused(ValueError):
-    """What was chosen can't be anonymized at once. The message is fit for the person who chose."""
+    """The selection cannot be anonymized together. The message can be shown to the person."""
 
 
 def chosen_ids(texts: Sequence[str]) -> list[int]:
-    """Return the ids that were sent, each once.
+    """Return the submitted ids without duplicates.
 
     Raises:
-        ChoiceRefused: there are none, too many, or one is not an id.
+        ChoiceRefused: There are no ids, there are too many, or one is not an id.
     """
     if not texts:
         raise ChoiceRefused(_("Select at least one session."))

@@ -1,4 +1,4 @@
-"""The evidence of consent, and its withdrawal (GDPR Art. 7)."""
+"""The evidence of consent and the withdrawal of consent (GDPR Art. 7)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ logger = logging.getLogger(__name__)
 
 
 class NothingToWithdraw(Exception):
-    """No consent was asked in the session."""
+    """The session has no consent that could be withdrawn, because none was required."""
 
 
 def store_evidence(session: Session, text: ConsentText, kind: ConsentEvent.Kind, *, at: datetime) -> None:
-    """Append the event that a text was agreed to, or consent withdrawn; of the time it keeps the period."""
+    """Append a consent event for this text: consent was given or withdrawn.
+
+    Of the time only the day is stored, rounded to ``ERASURE_TIME_PRECISION``.
+    """
     ConsentEvent.objects.create(
         session=session,
         text=text,
@@ -41,13 +44,17 @@ def store_evidence(session: Session, text: ConsentText, kind: ConsentEvent.Kind,
 
 
 def withdraw_consent(session: Session) -> Erasure | None:
-    """Take the person's consent back; where the WebChat says so, anonymize the session at once and return the record.
+    """Withdraw the person's consent and return the erasure record, if the session was anonymized.
 
-    Two transactions, since the withdrawal holds whatever hinders the erasure (GDPR Art. 7(3)): a session that could
-    not be erased waits for the officer as the others do.
+    The session is anonymized immediately if the WebChat is configured to do so. Withdrawal and
+    erasure are separate transactions, because the withdrawal must be effective even if the erasure
+    fails (GDPR Art. 7(3)). A session whose erasure failed waits for the data protection officer,
+    like the withdrawals of other WebChats.
 
     Raises:
-        As ``record_withdrawal`` says; then nothing was changed.
+        ConsentWithdrawn: Consent was withdrawn before. Nothing was changed.
+        NothingToWithdraw: No consent was required in the session. Nothing was changed.
+        SessionClosed: The session was anonymized. Nothing was changed.
     """
     record_withdrawal(session)
     if session.webchat.on_withdrawal != OnWithdrawal.ANONYMIZE:
@@ -64,18 +71,20 @@ def withdraw_consent(session: Session) -> Erasure | None:
 
 @transaction.atomic
 def record_withdrawal(session: Session) -> None:
-    """End the conversation and store the evidence that consent was withdrawn. Nothing is added to the session after.
+    """End the conversation and store the evidence of the withdrawal.
+
+    From then on ``lock_writable`` refuses to add anything to the session.
 
     Raises:
-        ConsentWithdrawn: it was withdrawn before.
-        NothingToWithdraw: no consent was asked.
-        SessionClosed: the session was anonymized.
+        ConsentWithdrawn: Consent was withdrawn before.
+        NothingToWithdraw: No consent was required in the session.
+        SessionClosed: The session was anonymized.
     """
     locked = lock_writable(session, even_ended=True)
     given = locked.consent_given
     if given is None:
         raise NothingToWithdraw
     locked.withdrawn_at = timezone.now()
-    # In one UPDATE: see _count.
+    # One UPDATE for all fields; conversation._count explains why.
     locked.save(update_fields=[*end_locked(locked, by=Party.VISITOR), "withdrawn_at"])
     store_evidence(locked, given.text, ConsentEvent.Kind.WITHDRAWN, at=locked.withdrawn_at)

@@ -1,4 +1,4 @@
-"""Writing to a conversation: messages, files, taking, returning, ending, feedback, notes."""
+"""The writers of a conversation: messages, files, take, return to queue, end, feedback, notes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AlreadyAccepted(Exception):
 
 
 class NotTheirs(Exception):
-    """The conversation is not this operator's."""
+    """The conversation was not taken by this operator."""
 
 
 class StillOpen(Exception):
@@ -39,10 +39,11 @@ class StillOpen(Exception):
 
 @transaction.atomic
 def post_message(session: Session, *, sender: Party, text: str, author: User | None = None) -> Message:
-    """Store what one side said. An operator's first message accepts the conversation.
+    """Store a message of one side. An operator's first message takes the conversation.
 
     Raises:
-        SessionClosed, AlreadyAccepted
+        SessionClosed: The conversation has ended or the session was anonymized.
+        AlreadyAccepted: Another operator has taken the conversation.
     """
     locked = lock_writable(session)
     counter = "messages_operator" if sender == Party.OPERATOR else "messages_visitor"
@@ -60,15 +61,19 @@ def attach_file(
     size: int,
     author: User | None = None,
 ) -> Attachment:
-    """Store a file that one side sent. The stored object is deleted again when its row is refused.
+    """Store a file that one side sent. An operator's file takes a waiting conversation.
+
+    If the database row is refused, the stored file is deleted again.
 
     Raises:
-        SessionClosed, AlreadyAccepted
-        StorageUnavailable: the storage is not the right one or failed; nothing was stored.
+        SessionClosed: The conversation has ended or the session was anonymized.
+        AlreadyAccepted: Another operator has taken the conversation.
+        StorageUnavailable: The file storage is not the expected one or failed. Nothing was stored.
     """
     require_storage()
     storage, name = Attachment.file.field.storage, random_file_name(None, original_name)
-    # Queued for deletion first, and written before the row is locked, so that a slow upload keeps nobody waiting.
+    # The file is first queued for deletion, and written before the row is locked, so that a slow
+    # upload does not make other writers wait.
     queued = _queue_upload(session, name)
     try:
         with storing():
@@ -94,15 +99,19 @@ def attach_file(
 
 @transaction.atomic
 def _queue_upload(session: Session, name: str) -> FileDeletion:
-    """Queue a file of a session under its lock, so that an erasure either sees it or was first and refuses it."""
+    """Queue a file of a session for deletion, under the session lock.
+
+    A later erasure therefore sees the queued file. If the erasure was first, the upload is refused.
+    """
     return queue_upload(name, subject=lock_writable(session).uid)
 
 
 def _count(locked: Session, counter: str, *, accepted_by: User | None) -> None:
-    """Count what was added; an operator who adds it takes the conversation.
+    """Increment a counter and, for an operator, take the conversation, in one UPDATE.
 
-    In one UPDATE: when a transaction changes a row twice, PostgreSQL checks its foreign keys again at the COMMIT, and
-    would wait for an erasure that holds the guest and waits for this row.
+    If a transaction changes a row twice, PostgreSQL checks its foreign keys again at the COMMIT.
+    The transaction would then wait for an erasure that has locked the guest and itself waits for
+    this session row.
     """
     accepted = _acceptance(locked, accepted_by) if accepted_by else {}
     Session.objects.filter(pk=locked.pk).update(**{counter: F(counter) + 1}, **accepted)
@@ -110,10 +119,11 @@ def _count(locked: Session, counter: str, *, accepted_by: User | None) -> None:
 
 @transaction.atomic
 def accept_session(session: Session, *, operator: User) -> Session:
-    """Let an operator take a waiting conversation; taking one's own again changes nothing.
+    """Take a waiting conversation. If the operator has already taken it, change nothing.
 
     Raises:
-        SessionClosed, AlreadyAccepted
+        SessionClosed: The conversation has ended or the session was anonymized.
+        AlreadyAccepted: Another operator has taken the conversation.
     """
     locked = lock_writable(session)
     accepted = _acceptance(locked, operator)
@@ -124,10 +134,12 @@ def accept_session(session: Session, *, operator: User) -> Session:
 
 
 def _acceptance(locked: Session, operator: User) -> dict[str, Any]:
-    """Return what changes when an operator takes the conversation; nothing when it is theirs.
+    """Return the field values to store when the operator takes the conversation.
+
+    The result is empty if the operator has already taken it.
 
     Raises:
-        AlreadyAccepted
+        AlreadyAccepted: Another operator has taken the conversation.
     """
     if locked.operator_id == operator.pk:
         return {}
@@ -144,10 +156,11 @@ def _acceptance(locked: Session, operator: User) -> dict[str, Any]:
 
 @transaction.atomic
 def release_session(session: Session, *, operator: User) -> Session:
-    """Let the operator who took a conversation hand it back: it waits again, for anybody.
+    """Return a conversation to the queue, where any operator can take it.
 
     Raises:
-        SessionClosed, NotTheirs
+        SessionClosed: The conversation has ended or the session was anonymized.
+        NotTheirs: The operator has not taken the conversation.
     """
     locked = lock_writable(session)
     if locked.operator_id != operator.pk:
@@ -161,11 +174,13 @@ def release_session(session: Session, *, operator: User) -> Session:
 
 @transaction.atomic
 def give_feedback(session: Session, *, stars: int, text: str) -> Session:
-    """Store what the visitor thinks of an ended conversation; it can be changed until an anonymization.
+    """Store the visitor's feedback on an ended conversation.
+
+    The visitor can change it until the session is anonymized or consent is withdrawn.
 
     Raises:
-        SessionClosed: the session was anonymized, or the consent withdrawn.
-        StillOpen
+        SessionClosed: The session was anonymized, or consent was withdrawn.
+        StillOpen: The conversation has not ended yet.
     """
     locked = lock_writable(session, even_ended=True)
     if locked.is_open:
@@ -177,10 +192,10 @@ def give_feedback(session: Session, *, stars: int, text: str) -> Session:
 
 @transaction.atomic
 def set_note(session: Session, *, note: str, result: str) -> Session:
-    """Store the operator's note and result, also after the conversation.
+    """Store the operator's note and result. This is also possible after the conversation.
 
     Raises:
-        SessionClosed: the session was anonymized.
+        SessionClosed: The session was anonymized, or consent was withdrawn.
     """
     locked = lock_writable(session, even_ended=True)
     locked.note, locked.result = note, result
@@ -190,7 +205,7 @@ def set_note(session: Session, *, note: str, result: str) -> Session:
 
 @transaction.atomic
 def end_session(session: Session, *, by: Party) -> None:
-    """End the conversation; ending it twice changes nothing, nor does ending what was anonymized."""
+    """End the conversation. Change nothing if it has ended or the session was anonymized."""
     try:
         locked = lock_writable(session)
     except SessionClosed:
@@ -199,7 +214,7 @@ def end_session(session: Session, *, by: Party) -> None:
 
 
 def end_locked(locked: LockedSession, *, by: Party) -> list[str]:
-    """End an open conversation and return the names of the changed fields, which the caller saves.
+    """End an open conversation and return the names of the changed fields, for the caller to save.
 
     The signals of its call are deleted immediately.
     """

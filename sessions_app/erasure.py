@@ -1,4 +1,4 @@
-"""What this app stores about people, and what becomes of it on anonymization."""
+"""Declare the personal data that this app stores, and what anonymization does with each field."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -64,7 +64,7 @@ policy.register(
         "operator": F("operator"),
         "duration": F("duration"),
         "consent_version": _of_event(ConsentEvent.Kind.GIVEN, "text__version"),
-        # Of sessions from before the precision was made coarser it is finer than the start.
+        # After the precision was made coarser, this is finer than the start of older sessions.
         "consented_on": _of_event(ConsentEvent.Kind.GIVEN, "day"),
         "withdrawn": _of_event(ConsentEvent.Kind.WITHDRAWN, "day"),
     },
@@ -114,7 +114,7 @@ policy.register(
 
 policy.register(Message, subject="session__guest", delete=True)
 policy.register(Attachment, subject="session__guest", delete=True)
-# SDP and ICE candidates hold IP addresses.
+# SDP and ICE candidates contain IP addresses.
 policy.register(Signal, subject="session__guest", delete=True)
 
 

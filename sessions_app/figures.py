@@ -13,10 +13,11 @@ from webchat.models import ConsentVersion, WebChat
 
 
 class SessionFigures:
-    """Counts the rows of this app; ``webchat.figures`` says what each method returns."""
+    """Count the rows of this app. ``webchat.figures`` documents what each method returns."""
 
     def holding(self, versions: Collection[ConsentVersion]) -> Mapping[int, int]:
-        # A session has at most one event of each kind, so the number of events given is that of the sessions.
+        # A session has at most one event of each kind, so the number of GIVEN events is the number
+        # of sessions.
         given = ConsentEvent.objects.filter(kind=ConsentEvent.Kind.GIVEN, text__version__in=versions)
         counted = given.order_by().values_list("text__version").annotate(sessions=Count("pk"))
         return dict(counted)

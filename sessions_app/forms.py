@@ -1,4 +1,4 @@
-"""The visitor's forms: the entry form in its three kinds, and what is said and sent in a conversation."""
+"""The forms for messages, files and call signals, which both sides of a conversation use."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_app.models import Signal
 
-#: What a multipart body holds besides a file itself, in bytes.
+#: The maximum size in bytes of a multipart body, not counting the file.
 BODY_OVERHEAD = 64 * 1024
 
 
 class MessageForm(forms.Form):
-    """What one side says."""
+    """A message of one side."""
 
     text = forms.CharField(
         label=_("Your message"),
@@ -32,7 +32,10 @@ class MessageForm(forms.Form):
 
 
 class AttachmentForm(forms.Form):
-    """A file that one side sends: size and kinds by settings; the type is told by the name, never by the browser."""
+    """A file that one side sends. The settings limit its size and types.
+
+    The type is derived from the file name. The type that the browser sends is ignored.
+    """
 
     file = forms.FileField(
         label=_("File"),
@@ -66,14 +69,17 @@ class AttachmentForm(forms.Form):
 
     @staticmethod
     def original_name_of(upload: UploadedFile) -> str:
-        """Return the file's own name without path and control characters, at most 255 characters with its suffix."""
+        """Return the file name without path and control characters, cut to 255 characters.
+
+        The suffix is kept.
+        """
         visible = "".join(c for c in PurePath(upload.name or "").name if unicodedata.category(c)[0] != "C")
         suffix = PurePath(visible).suffix[:20]
         return visible[: 255 - len(suffix)].removesuffix(suffix) + suffix
 
     @property
     def attachment(self) -> dict[str, Any]:
-        """Return the keyword arguments for ``conversation.attach_file`` of a valid form."""
+        """Return the keyword arguments for ``conversation.attach_file`` from a valid form."""
         upload: UploadedFile = self.cleaned_data["file"]
         name = self.original_name_of(upload)
         return {
@@ -85,18 +91,18 @@ class AttachmentForm(forms.Form):
 
     @property
     def status(self) -> int:
-        """Return the HTTP status of an invalid form: 413 when the file is too large, else 422."""
+        """Return the status of an invalid form: 413 if the file is too large, otherwise 422."""
         return 413 if self.has_error("file", "too_large") else 422
 
 
 class SignalForm(forms.Form):
-    """What static/conversation/call.js sends: a signal for the other side, or the last one it has read."""
+    """The data that static/conversation/call.js sends: a signal, or the last id it has read."""
 
-    #: Never stored: what the other side has sent up to ``seen`` is needed no longer.
+    #: This kind is never stored. The other side's signals up to ``seen`` are then deleted.
     CONNECTED = "connected"
 
     kind = forms.ChoiceField(choices=[*Signal.Kind.choices, (CONNECTED, CONNECTED)])
-    #: A description of a connection with many codecs has some 8,000 characters.
+    #: A connection description with many codecs has about 8,000 characters.
     body = forms.CharField(max_length=20_000, required=False, strip=False)
     seen = forms.IntegerField(min_value=0, max_value=10**18 - 1, required=False)
 
@@ -111,7 +117,10 @@ class SignalForm(forms.Form):
 
 
 def _is_json_object(text: str) -> bool:
-    """Say whether the other side's ``JSON.parse`` takes it, and every database: no half of a surrogate pair."""
+    """Return whether the text is a JSON object that JavaScript can parse.
+
+    Lone surrogates are refused, because not every database can store them.
+    """
     try:
         text.encode()
         return isinstance(json.loads(text, parse_constant=_refuse), dict)
@@ -120,5 +129,5 @@ def _is_json_object(text: str) -> bool:
 
 
 def _refuse(constant: str) -> None:
-    """Refuse NaN and Infinity, which Python alone takes for JSON."""
+    """Refuse NaN and Infinity, which Python accepts as JSON but other parsers do not."""
     raise ValueError

@@ -1,4 +1,4 @@
-"""The gate: the only way into a session. No row exists before a valid submit."""
+"""The gate creates every session. No row exists before the visitor submits a valid entry form."""
 
 from __future__ import annotations
 
@@ -23,21 +23,25 @@ from sessions_app.models import (
 from sessions_app.ticket import Ticket, consent_key, consent_token, room_key
 from webchat.models import ConsentText, EntryForm, WebChat
 
-#: How long a used form leads into its conversation again: a double click, a reload. A form without fields holds
-#: nothing by which to tell its sender from the next person at the same device.
+#: For this long after its first submit, the same form leads into the same conversation again.
+#: This covers a double click and a reload. It is short because a form without fields contains
+#: nothing that distinguishes its sender from the next person at the same device.
 REPEATED_WITHIN = timedelta(minutes=2)
 
 
 class EntryRefused(Exception):
-    """No session was made."""
+    """Base class of the reasons why no session was created."""
 
 
 class ConsentNotShown(EntryRefused):
-    """The form that was sent did not show what is asked now: another form, or an older consent text."""
+    """The submitted form showed something other than what is required now.
+
+    It was a different form, showed an older consent text, or was used before.
+    """
 
 
 class ConsentTextChanged(ConsentNotShown):
-    """The form showed a text that is not the current one; ``number`` is the version of that."""
+    """The form showed an outdated consent text. ``number`` is the version that is current."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -45,25 +49,30 @@ class ConsentTextChanged(ConsentNotShown):
 
 
 class EntryIncomplete(EntryRefused):
-    """The GDPR form was sent without name, e-mail, phone or consent."""
+    """The GDPR form was submitted without a name, e-mail, phone or consent."""
 
 
 class Unavailable(EntryRefused):
-    """The GDPR form is chosen but no consent text is published in the language."""
+    """The entry form cannot be offered.
+
+    The GDPR form is chosen but no consent text is published in the language, or the WebChat was
+    archived.
+    """
 
 
 def _typed(label: Any) -> Any:
-    """Return a dataclass field for a value that the visitor types, with its heading for staff."""
+    """Return a dataclass field for a value that the visitor types. ``label`` is its heading."""
     return field(default="", metadata={"label": label})
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the visitor entered, as typed; ``consent`` is the one affirmative act.
+    """The values that the visitor entered, as typed. ``consent`` is the one affirmative act.
 
-    This is the only list of the fields of the entry form. ``Session`` stores each typed value in the
-    column ``entered_<name>``. The rest derives from here: what a complete form has, which values tell
-    a repeated submit from another person's, the personal columns of the Sessions table.
+    This is the only list of the fields of the entry form. ``Session`` stores each typed value in
+    the column ``entered_<name>``. Other code derives from this list: which values a complete form
+    has, which values show that a repeated submit is from the same person, and the personal columns
+    of the Sessions table.
     """
 
     name: str = _typed(_("Name"))
@@ -73,12 +82,12 @@ class Entry:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Entry:
-        """Return the entry with these values, for example those of a valid form. Some may be missing."""
+        """Return the entry with these values, for example of a valid form. Some may be missing."""
         return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
 
     @classmethod
     def of_session(cls, session: Session) -> Entry:
-        """Return what was typed when the session began."""
+        """Return the values that were typed when the session began."""
         return cls(**{name: getattr(session, f"entered_{name}") for name in TYPED})
 
     @property
@@ -91,7 +100,7 @@ class Entry:
 
     @property
     def columns(self) -> dict[str, str]:
-        """Return the typed values by their columns of ``Session``."""
+        """Return the typed values by their column names in ``Session``."""
         return {f"entered_{name}": value for name, value in self.typed.items()}
 
 
@@ -101,7 +110,7 @@ TYPED: dict[str, Any] = {f.name: f.metadata["label"] for f in fields(Entry) if f
 
 @dataclass(frozen=True)
 class Visit:
-    """What came with the submit besides the entry."""
+    """The data about the visit that is submitted in addition to the entry."""
 
     ip_address: str | None = None
     user_agent: str = ""
@@ -111,15 +120,16 @@ class Visit:
 
 
 def chosen_form(webchat: WebChat, channel: str) -> str:
-    """Return which entry form stands before a channel."""
+    """Return the entry form that visitors of this channel must submit."""
     return webchat.showroom_form if channel == Channel.AV else webchat.entry_form
 
 
 def required_text(webchat: WebChat, *, channel: str, language: str) -> ConsentText | None:
-    """Return the text that a visitor must consent to now; None where no consent is asked.
+    """Return the text that a visitor must consent to now, or None if no consent is required.
 
     Raises:
-        Unavailable: consent is asked but there is no text to consent to: the gate fails closed.
+        Unavailable: Consent is required but no text is published in the language. The gate fails
+            closed.
     """
     if chosen_form(webchat, channel) != EntryForm.GDPR:
         return None
@@ -130,18 +140,18 @@ def required_text(webchat: WebChat, *, channel: str, language: str) -> ConsentTe
 
 
 def start_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Visit) -> Session:
-    """Open a session: the gate, and the only way into one.
+    """Create a session from a submitted entry form. This is the only way to create one.
 
-    Creates or finds the guest, creates session and consent event, in one transaction. The same form again, with
-    the same values, returns the same session while it can be a double click or a reload, also when two submits
-    arrive at once.
+    Finds or creates the guest, and creates the session and its consent event, in one transaction.
+    The same form with the same values returns the same session for as long as the submit can be a
+    double click or a reload (``REPEATED_WITHIN``), also when two submits arrive concurrently.
 
     Raises:
-        ConsentTextChanged: the ticket's form showed another text than the current one.
-        ConsentNotShown: what the ticket's form showed is not what is asked now, or the form was used before: the
-            Back button on a shared device leads nobody into another person's conversation.
-        EntryIncomplete: the GDPR form without all four fields.
-        Unavailable: no consent text is published.
+        ConsentTextChanged: The form showed a consent text that is no longer the current one.
+        ConsentNotShown: The form did not show what is required now, or the form was used before.
+            The Back button on a shared device therefore never opens another person's conversation.
+        EntryIncomplete: A value or the consent is missing from the GDPR form.
+        Unavailable: No consent text is published, or the WebChat was archived.
     """
     same_ticket = Session.objects.filter(entry_key=ticket.entry_key)
     if session := same_ticket.first():
@@ -149,14 +159,20 @@ def start_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Visi
     try:
         return _create_session(webchat, ticket=ticket, entry=entry, visit=visit)
     except IntegrityError:
-        # The same ticket arrived twice at once and the other submit made the session; else it is a fault.
+        # Two requests with the same ticket arrived concurrently and the other one created the
+        # session. Otherwise this is a bug.
         if session := same_ticket.first():
             return _repeated(session, entry)
         raise
 
 
 def _repeated(session: Session, entry: Entry) -> Session:
-    """Return the open session of a form that was sent just now with the same values."""
+    """Return the open session of a form that was submitted just before with the same values.
+
+    Raises:
+        ConsentNotShown: The values differ, the conversation has ended, or more than
+            ``REPEATED_WITHIN`` has passed.
+    """
     same = Entry.of_session(session).typed == entry.typed
     if not (same and session.is_open and timezone.now() - session.created_at <= REPEATED_WITHIN):
         raise ConsentNotShown
@@ -168,7 +184,8 @@ def _create_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Vi
     webchat = _open_now(webchat)
     text = required_text(webchat, channel=ticket.channel, language=ticket.language)
     if not ticket.shows(text):
-        # A form without a text was another form, not an older text.
+        # A form that showed no consent text was a different entry form. It is therefore not
+        # reported as an outdated text.
         raise ConsentTextChanged(text.version.number) if text and ticket.text else ConsentNotShown
     if text is not None and not entry.complete:
         raise EntryIncomplete
@@ -195,10 +212,14 @@ def _create_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Vi
 
 
 def _open_now(webchat: WebChat) -> WebChat:
-    """Read the WebChat again and keep its form, its texts and its archive as they are until the commit.
+    """Read the WebChat again and lock its form, texts and archive state until the commit.
 
-    The caller's copy may be older than a change of the entry form. Submits share the lock with each other; saving
-    settings and publishing wait for them and are waited for.
+    The caller's instance may have been read before the entry form was changed. On PostgreSQL
+    submits share the lock with each other. Saving settings and publishing wait for running submits,
+    and submits wait for them.
+
+    Raises:
+        Unavailable: The WebChat was archived.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -210,7 +231,10 @@ def _open_now(webchat: WebChat) -> WebChat:
 
 
 def _guest_for(entry: Entry, *, region: str, now: datetime) -> Guest | None:
-    """Return the guest with the same three match keys, locked, or a new one; None when nothing was entered."""
+    """Return the guest with the same three match keys, locked, or a new guest.
+
+    Returns None if the visitor entered nothing.
+    """
     person = {name: entry.typed[name] for name in MATCHED}
     if not any(person.values()):
         return None
@@ -225,9 +249,10 @@ def _guest_for(entry: Entry, *, region: str, now: datetime) -> Guest | None:
 
 
 def _lock_keys(keys: str) -> None:
-    """Let two first visits of one person wait for each other; no unique constraint may hold the keys.
+    """Serialize concurrent first visits of the same person, so that only one guest is created.
 
-    On SQLite the transaction itself excludes other writers.
+    A unique constraint over the keys is not an option: see ``Guest``. On SQLite the transaction
+    itself excludes other writers.
     """
     if connection.vendor == "postgresql":
         number = int.from_bytes(hashlib.sha256(keys.encode()).digest()[:8], "big", signed=True)

@@ -1,4 +1,4 @@
-"""Parts of requests and responses that the pages of visitors and of staff share."""
+"""Parts of requests and responses that the visitor pages and the staff pages share."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from django.http.response import HttpResponseBase
 
 from sessions_app.models import Attachment
 
-#: A page may ask for camera and microphone, itself alone: within a site's frame, if that lets it too.
+#: A page may ask for camera and microphone, but only for its own origin. In a frame on a site, the
+#: site must allow it too.
 ALLOWED = "camera=(self), display-capture=(), geolocation=(), microphone=(self)"
 
 
 def let_use_devices(response: HttpResponseBase) -> None:
-    """Let a page ask for camera and microphone; no other may, by ``mluvii_gdpr.middleware.Devices``."""
+    """Let a page ask for camera and microphone.
+
+    ``mluvii_gdpr.middleware.Devices`` forbids it for all other pages.
+    """
     response.headers["Permissions-Policy"] = ALLOWED
 
 
 def stream_address(request: HttpRequest, place: str) -> str:
-    """Return the address of a stream such as ``live/``, by the host name that the page was asked by."""
+    """Return the URL of a stream (for example ``live/``) on the host name of the request."""
     host = split_domain_port(request.get_host())[0]
     return settings.EVENTS_URL.replace("{host}", host) + place
 
@@ -29,7 +33,7 @@ def stream_address(request: HttpRequest, place: str) -> str:
 def is_fetched(request: HttpRequest) -> bool:
     """Return whether static/conversation/composer.js sent the form.
 
-    The script reads errors from the page, and gets 204 instead of 302.
+    The script reads errors from the returned page, and receives 204 instead of 302.
     """
     return request.headers.get("X-Fetched") == "1"
 
@@ -38,10 +42,10 @@ logger = logging.getLogger(__name__)
 
 
 def file_response(attachment: Attachment) -> FileResponse:
-    """Return the file as a download that no browser opens as a page of ours.
+    """Return the file as a download that a browser never displays as a page of this origin.
 
     Raises:
-        Http404: the stored object is missing or can't be read.
+        Http404: The stored file is missing or cannot be read.
     """
     try:
         stored = attachment.file.open("rb")

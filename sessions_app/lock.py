@@ -1,4 +1,4 @@
-"""The lock of a session. Every writer of personal data takes it first and reads the state again."""
+"""The lock of a session. Every writer of personal data locks the row and then reads its state."""
 
 from __future__ import annotations
 
@@ -10,27 +10,30 @@ from sessions_app.models import (
     Session,
 )
 
-#: A session whose row this transaction has locked, as it is now. Only ``lock_writable`` returns one.
+#: A freshly read session whose row is locked by the current transaction. Only ``lock_writable``
+#: returns one.
 LockedSession = NewType("LockedSession", Session)
 
 
 class SessionClosed(Exception):
-    """The conversation has ended or was anonymized; nothing was stored."""
+    """The conversation has ended or the session was anonymized. Nothing was stored."""
 
 
 class ConsentWithdrawn(SessionClosed):
-    """The person has withdrawn their consent; nothing is stored with the session any more."""
+    """The person withdrew their consent. Nothing more may be stored in the session."""
 
 
 def lock_writable(session: Session, *, even_ended: bool = False) -> LockedSession:
     """Lock the session row and return the fresh instance.
 
-    Every writer of personal data calls this first, in its own transaction. An erasure then either sees what was
-    written, or it came first and the writer is refused. ``tests/test_writers.py`` finds writers that do not call it.
+    Every writer of personal data must call this first, in its own transaction. A later erasure then
+    sees the new data. If the erasure was first, the writer is refused. ``tests/test_writers.py``
+    finds writers that do not call this function.
 
     Raises:
-        SessionClosed: it was anonymized, or has ended and ``even_ended`` does not allow for that.
-        ConsentWithdrawn: nothing is added any more, whatever ``even_ended`` says.
+        SessionClosed: The session was anonymized, or the conversation has ended and ``even_ended``
+            is false.
+        ConsentWithdrawn: Consent was withdrawn; ``even_ended`` makes no difference.
     """
     locked = Session.objects.select_for_update().get(pk=session.pk)
     if locked.anonymized_at is not None:

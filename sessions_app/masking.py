@@ -1,4 +1,4 @@
-"""Who sees personal data, and what the others see instead."""
+"""The permission to see personal data, and the mask that is shown without it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def may_see_people(user: Any) -> bool:
 
 
 def mask() -> SafeString:
-    """Return the mask for a page; it says why it is there."""
+    """Return the HTML of the mask, with an explanation why the value is hidden."""
     return format_html(
         '<span class="masked position-relative" title="{}">{}<span class="visually-hidden"> {}</span></span>',
         _("hidden: you don't have permission to see personal data"),

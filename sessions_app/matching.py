@@ -1,6 +1,7 @@
-"""Match keys: how the spellings of a person's name, e-mail and phone are made comparable.
+"""Match keys make different spellings of a person's name, e-mail and phone comparable.
 
-Keys serve to *find*; what the visitor typed is stored as typed. An empty key matches nothing.
+Keys serve only to *find* a person. The visitor's entries are stored as typed. An empty key matches
+nothing.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from typing import Any
 import idna
 import phonenumbers
 
-#: What a column holds; folding may make a text many times longer than it was typed.
+#: The length of the key columns. Case folding and normalization can make a text many times longer.
 MAX_KEY = 400
-#: "(0)" where a number begins, or after its country code.
+#: "(0)" at the beginning of a number, or after its country code.
 _BRACKETED_ZERO = re.compile(r"^((?:\+[0-9]{1,3}[\s.-]*)?)\(\s*0\s*\)", re.ASCII)
 
 
 @dataclass(frozen=True)
 class MatchKeys:
-    """The keys of a person, one for each value by which a guest is found again.
+    """The match keys of a person, one for each value by which a guest is found.
 
     ``Guest`` stores each value in the column of its name, and its key in ``<name>_key``.
     """
@@ -37,11 +38,11 @@ class MatchKeys:
 
     @property
     def columns(self) -> dict[str, str]:
-        """Return the keys by their columns of ``Guest``."""
+        """Return the keys by their column names in ``Guest``."""
         return {f"{name}_key": key for name, key in asdict(self).items()}
 
 
-#: The values by which a guest is found again.
+#: The names of the values by which a guest is found.
 MATCHED = tuple(field.name for field in fields(MatchKeys))
 
 
@@ -57,27 +58,28 @@ def name_key(name: str) -> str:
 
 
 def email_key(email: str) -> str:
-    """Return the address in NFC, trimmed, case-folded, its domain in IDNA (RFC 5891)."""
+    """Return the address in NFC, trimmed and case-folded, with its domain in IDNA (RFC 5891)."""
     local, at, domain = unicodedata.normalize("NFC", email).strip().casefold().rpartition("@")
     if not at:
         return ""
-    # What is no name of the DNS (an address literal, say) is compared as it is.
+    # A domain that is not a DNS name (for example an address literal) is compared unchanged.
     with suppress(idna.IDNAError, UnicodeError):
         domain = idna.encode(domain, uts46=True).decode()
     return f"{local}@{domain}"[:MAX_KEY]
 
 
 def phone_key(phone: str, region: str) -> str:
-    """Return the number in E.164, or an empty key when it is no valid number seen from the region."""
+    """Return the number in E.164, or an empty key if it is not valid as dialed in the region."""
     number = parse_phone(phone, region)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if number else ""
 
 
 def parse_phone(phone: str, region: str) -> phonenumbers.PhoneNumber | None:
-    """Read a number in the spellings that people use, or return None.
+    """Parse a phone number in a common spelling. Return None if it is not valid.
 
-    Such as ``00420 …``, full-width digits, and ``(0)``: the prefix within a country, in the manner of
-    ``+44 (0)20 …``. Where it is no part of the number, as in countries that have no such prefix, it is left out.
+    Accepts ``00420 …``, full-width digits, and ``(0)``: the national prefix in a spelling such as
+    ``+44 (0)20 …``. The ``(0)`` is dropped if it is not part of the number, as in countries
+    without such a prefix.
     """
     text = unicodedata.normalize("NFKC", phone).strip()
     if text.startswith("00"):
@@ -94,7 +96,7 @@ def _valid(text: str, region: str) -> phonenumbers.PhoneNumber | None:
 
 
 def example_numbers(region: str) -> dict[str, str]:
-    """Return a number of the region as it is written there (``national``) and from abroad (``international``)."""
+    """Return an example number of the region in ``national`` and in ``international`` format."""
     number: Any = phonenumbers.example_number(region) or phonenumbers.example_number("CZ")
     styles = phonenumbers.PhoneNumberFormat
     return {

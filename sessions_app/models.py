@@ -1,4 +1,4 @@
-"""Guests, their sessions, what was said and sent, and the evidence of consent."""
+"""Guests, their sessions, the messages and files of a conversation, and the evidence of consent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Status(models.TextChoices):
 
 
 class Party(models.TextChoices):
-    """Who did something in a conversation."""
+    """The party that did something in a conversation."""
 
     VISITOR = "visitor", _("Visitor")
     OPERATOR = "operator", _("Operator")
@@ -41,15 +41,20 @@ class Party(models.TextChoices):
 
 
 def as_known(moment: datetime | None, *, anonymized: bool) -> datetime | date | None:
-    """Return a time as exactly as it is known: of an anonymized row the erasure left no more than a rounded day."""
+    """Return a time as precisely as it is known.
+
+    The erasure leaves only a rounded day in an anonymized record.
+    """
     return RoundedDay.of(timezone.localdate(moment)) if moment and anonymized else moment
 
 
 class Guest(models.Model):
-    """A person who was in touch; the primary key is the Guest ID. Emptied, it stays as a tombstone.
+    """A person who was in touch. The primary key is the Guest ID.
 
-    The keys serve to find a person, never to name one: see ``sessions_app/matching.py``. No unique constraint over
-    them, since PostgreSQL prints the keys of a violation into its log.
+    After anonymization the row is kept as an anonymized record.
+
+    The match keys serve to find a person, not to display one: see ``sessions_app/matching.py``.
+    There is no unique constraint over them, because PostgreSQL logs the keys of a violation.
     """
 
     uid = models.UUIDField(_("random identifier"), unique=True, default=uuid.uuid4, editable=False)
@@ -78,7 +83,7 @@ class Guest(models.Model):
         default_permissions = ()
         permissions = (("anonymize_guest", "Can anonymize a guest"),)
         indexes = (
-            # Find a person: one exact step for each key.
+            # Find a person: one index lookup per key.
             models.Index(fields=("email_key",), name="guest_email_key", condition=~Q(email_key="")),
             models.Index(fields=("phone_key",), name="guest_phone_key", condition=~Q(phone_key="")),
             models.Index(fields=("name_key",), name="guest_name_key", condition=~Q(name_key="")),
@@ -96,47 +101,51 @@ class Guest(models.Model):
 
 
 def oldest_kept(days: int, *, on: date) -> datetime:
-    """Return the moment from which on sessions are kept on a day that keeps them for so many days."""
+    """Return the earliest end of a session that is kept on day ``on`` for ``days`` days."""
     return start_of_day(on - timedelta(days=min(days, MAX_RETENTION_DAYS)))
 
 
-#: When a conversation ended; without an end, when it started.
+#: The time at which a conversation ended, or its start if it has no end.
 _END = Coalesce("ended_at", "created_at")
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
     def expired(self, *, days: int, on: date) -> SessionQuerySet:
-        """Return the closed, identified sessions that are older than so many days on a day.
+        """Return the closed, not anonymized sessions older than ``days`` days on day ``on``.
 
-        Counted in local days: what ended (or, without an end, started) on day D expires when day D + ``days`` is over.
+        The age is counted in local days. A session that ended (or, without an end, started) on
+        day D expires when day D + ``days`` is over.
         """
         return self._closed().filter(LessThan(_END, oldest_kept(days, on=on)))
 
     def first_expired(
         self, *, days: int, on: date, after: tuple[datetime, int] | None, limit: int
     ) -> list[tuple[datetime, int]]:
-        """Return end and key of the expired sessions that come first behind an end and key, the earliest end first."""
+        """Return end and key of the first expired sessions after a position, earliest end first."""
         sessions = self._closed()
         if after is not None:
-            # The first condition is implied by the second; the index begins with it.
+            # The second condition implies the first one, which lets the database use the index.
             later = Q(GreaterThan(_END, after[0])) | Q(Exact(_END, after[0]), pk__gt=after[1])
             sessions = sessions.filter(GreaterThanOrEqual(_END, after[0])).filter(later)
-        # Where the period ends is not asked of the database: PostgreSQL takes a range for a few rows, and would read
-        # and sort all of them each time.
+        # The end of the period is not a condition of the query. With such a range PostgreSQL
+        # expects few rows and would read and sort all of them each time.
         before = oldest_kept(days, on=on)
         found = sessions.order_by(_END, "pk").values_list(_END, "pk")[:limit]
         return [(end, pk) for end, pk in found if end < before]
 
     def withdrawn(self) -> SessionQuerySet:
-        """Return the sessions whose consent was withdrawn and that were not anonymized since."""
+        """Return the sessions with withdrawn consent that have not been anonymized since."""
         return self.filter(withdrawn_at__isnull=False)
 
     def count_withdrawn(self) -> int:
-        """Return how many these are, at most 1,000: it stands beside a menu's entry on every page."""
+        """Return the number of pending withdrawals, capped at 1,000.
+
+        Every page shows it in the menu.
+        """
         return self.withdrawn()[:1000].count()
 
     def waiting_first(self) -> SessionQuerySet:
-        """Order by who waits longest, then by who talks longest."""
+        """Order waiting conversations first, then active ones, each by age, the oldest first."""
         return self.order_by(Case(When(status=Status.WAITING, then=0), default=1), "created_at", "pk")
 
     def _closed(self) -> SessionQuerySet:
@@ -144,7 +153,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
 
 class Session(models.Model):
-    """One chat, call or phone call; the primary key is the Session ID."""
+    """One chat, video call or phone call. The primary key is the Session ID."""
 
     uid = models.UUIDField(_("random identifier"), unique=True, default=uuid.uuid4, editable=False)
     webchat = models.ForeignKey(
@@ -192,18 +201,19 @@ class Session(models.Model):
     messages_visitor = models.PositiveIntegerField(_("number of messages of the visitor"), default=0)
     messages_operator = models.PositiveIntegerField(_("number of messages of the operator"), default=0)
     attachments_count = models.PositiveIntegerField(_("number of files"), default=0)
-    #: SHA-256 of the nonce of the entry form's ticket: the same ticket never opens a second session.
+    #: SHA-256 of the nonce of the entry form's ticket. One ticket never creates two sessions.
     entry_key = models.CharField(_("hash of the form's ticket"), max_length=64, unique=True, editable=False)
-    #: SHA-256 of the room's secret; NULL when the room is revoked.
+    #: SHA-256 of the room's secret. NULL if the room link is revoked.
     room_key = models.CharField(  # noqa: DJ001  unique
         _("hash of the room's secret"), max_length=64, unique=True, null=True, editable=False
     )
-    #: SHA-256 of the secret of the person's page "my consent"; NULL when nothing is left to show. Sessions from before
-    #: there was that page have none: their room's secret opens it.
+    #: SHA-256 of the secret of the person's page "My consent". NULL if nothing is left to show.
+    #: Sessions that are older than that page have none; their room's secret opens the page.
     consent_key = models.CharField(  # noqa: DJ001  unique
         _("hash of the secret of my consent"), max_length=64, unique=True, null=True, editable=False
     )
-    #: Exact while the session holds personal data: the answer is due within a month. What stays is the event's day.
+    #: Exact while the session contains personal data, because the answer is due within a month.
+    #: After anonymization only the day of the consent event is kept.
     withdrawn_at = models.DateTimeField(_("consent withdrawn at"), null=True, blank=True)
     anonymized_at = models.DateTimeField(_("anonymized at"), null=True, blank=True)
     erasure = models.ForeignKey(
@@ -235,7 +245,8 @@ class Session(models.Model):
             models.Index(fields=("-created_at", "-id"), name="session_newest"),
             models.Index(fields=("webchat", "-created_at", "-id"), name="session_webchat_newest"),
             models.Index(fields=("operator", "-created_at", "-id"), name="session_operator_newest"),
-            # A rare channel, of all WebChats or of one: newest first would read the whole table for a few rows.
+            # A rare channel, in all WebChats or in one. Without these indexes the database would
+            # read the whole table, newest first, to find a few rows.
             models.Index(fields=("channel", "-created_at", "-id"), name="session_channel_newest"),
             models.Index(fields=("webchat", "channel", "-created_at", "-id"), name="session_webchat_channel"),
             # The sessions of a guest, and the erasure of a guest.
@@ -246,7 +257,7 @@ class Session(models.Model):
                 name="session_anonymized",
                 condition=Q(anonymized_at__isnull=False),
             ),
-            # What the retention period of a WebChat has reached, the earliest end first.
+            # The sessions whose retention period is over, the earliest end first.
             models.Index(
                 "webchat",
                 Coalesce("ended_at", "created_at"),
@@ -254,11 +265,11 @@ class Session(models.Model):
                 name="session_retention",
                 condition=Q(anonymized_at__isnull=True, status="closed"),
             ),
-            # What waits for somebody now; few rows whatever the history.
+            # The open conversations. They are few, however long the history is.
             models.Index(
                 fields=("status", "-created_at", "-id"), name="session_open", condition=~Q(status="closed")
             ),
-            # Withdrawals that wait for somebody: an erasure takes the time away. The oldest first.
+            # Pending withdrawals, the oldest first. An erasure clears withdrawn_at.
             models.Index(
                 fields=("withdrawn_at", "id"),
                 name="session_withdrawn",
@@ -282,7 +293,10 @@ class Session(models.Model):
 
     @property
     def expires_on(self) -> date | None:
-        """Return the day on which the retention period takes it; None while it is open, anonymized or kept for good."""
+        """Return the day on which the retention period anonymizes the session.
+
+        None if the session is open, is already anonymized, or is kept without a time limit.
+        """
         days = self.webchat.retention_days
         if days is None or self.is_open or self.anonymized_at is not None:
             return None
@@ -296,13 +310,13 @@ class Session(models.Model):
 
     @property
     def consented_text(self) -> ConsentText | None:
-        """Return the text that the visitor agreed to, or None where no consent was asked."""
+        """Return the text that the visitor consented to, or None if no consent was required."""
         event = self.consent_given
         return event.text if event else None
 
     @property
     def consent_given(self) -> ConsentEvent | None:
-        """Return the evidence of consent, with its text, or None where no consent was asked."""
+        """Return the consent event with its text, or None if no consent was required."""
         given = self.consent_events.filter(kind=ConsentEvent.Kind.GIVEN)
         return given.select_related("text__version__webchat").first()
 
@@ -312,7 +326,7 @@ class Session(models.Model):
 
 
 class Message(models.Model):
-    """What one side said."""
+    """A message of one side."""
 
     session = models.ForeignKey(Session, models.PROTECT, related_name="messages", verbose_name=_("session"))
     at = models.DateTimeField(_("sent at"), default=timezone.now)
@@ -339,7 +353,7 @@ class Message(models.Model):
 
 
 def random_file_name(attachment: Attachment | None, original_name: str) -> str:
-    """Return a stored name that tells nothing: no name, no extension, no session."""
+    """Return a random stored name, without the original name, extension or session."""
     token = secrets.token_hex(16)
     return f"attachments/{token[:2]}/{token[2:]}"
 
@@ -372,7 +386,7 @@ class Attachment(models.Model):
         ordering = ("at", "pk")
         default_permissions = ()
         indexes = (
-            # Which of 500 stored names have a row: the sweep of files without one.
+            # The sweep of files without a row looks up 500 stored names at a time.
             models.Index(fields=("file",), name="attachment_file"),
         )
 
@@ -381,11 +395,12 @@ class Attachment(models.Model):
 
 
 class Signal(models.Model):
-    """What one side's browser tells the other's, so that a call connects: on its way, not kept.
+    """A message between the two browsers that lets a call connect. It is stored only in transit.
 
-    A description of the connection (SDP) or a way to reach the sender (an ICE candidate) holds IP addresses. It is
-    deleted once the other side is connected, at the end, and else within ten minutes, as long as ``delete_old_signals``
-    is in cron or calls go on: see ``calls.delete_old_signals``.
+    A description of the connection (SDP) or a way to reach the sender (an ICE candidate) contains
+    IP addresses. A signal is deleted when the other side is connected, and at the end of the
+    conversation. Otherwise it is deleted within ten minutes, provided that ``delete_old_signals``
+    runs in cron or that calls take place: see ``calls.delete_old_signals``.
     """
 
     class Kind(models.TextChoices):
@@ -399,7 +414,7 @@ class Signal(models.Model):
     at = models.DateTimeField(_("sent at"), default=timezone.now)
     sender = models.CharField(_("sender"), max_length=10, choices=Party)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
-    #: JSON, as static/conversation/call.js wrote it for itself on the other side.
+    #: JSON that static/conversation/call.js wrote for the same script on the other side.
     body = models.TextField(_("content"))
 
     class Meta:
@@ -408,7 +423,7 @@ class Signal(models.Model):
         ordering = ("pk",)
         default_permissions = ()
         indexes = (
-            # What is too old, of all sessions.
+            # The old signals of all sessions.
             models.Index(fields=("at",), name="signal_at"),
         )
 
@@ -417,10 +432,11 @@ class Signal(models.Model):
 
 
 class ConsentEvent(models.Model):
-    """Consent to exactly one text was given or withdrawn in a session. Append-only, in the database itself.
+    """The event that consent to one text was given or withdrawn in a session.
 
-    Carries the day (cut further by the setting ERASURE_TIME_PRECISION) but no time, and no identity, so that it
-    can stay when the session is anonymized: evidence of consent (GDPR Art. 7(1)) that names nobody.
+    Append-only, which the database enforces. It contains the day (rounded to the setting
+    ERASURE_TIME_PRECISION) but no time and no identity. Therefore it can be kept when the session
+    is anonymized, as evidence of consent (GDPR Art. 7(1)) that identifies nobody.
     """
 
     class Kind(models.TextChoices):
@@ -443,9 +459,10 @@ class ConsentEvent(models.Model):
         ordering = ("pk",)
         default_permissions = ()
         indexes = (
-            # The Sessions table filtered by consent version, and the number of sessions that hold one.
+            # The Sessions table filtered by consent version, and the number of sessions per
+            # version.
             models.Index(fields=("text", "kind", "session"), name="consent_event_text"),
-            # The filter "consent withdrawn": few among all.
+            # The filter "consent withdrawn", which matches few sessions.
             models.Index(fields=("session",), name="consent_event_withdrawn", condition=Q(kind="withdrawn")),
         )
         constraints = (models.UniqueConstraint(fields=("session", "kind"), name="consent_event_once"),)
@@ -459,9 +476,10 @@ class ConsentEvent(models.Model):
 
 
 class RetentionRun(models.Model):
-    """The last run of retention that was completed. There is one row, or none before the first run.
+    """The last completed run of retention: one row, or none before the first run.
 
-    ``began_at`` is what the clock said when that run believed it; see ``retention.clock_problem``.
+    ``began_at`` is the clock time at which that run passed the clock check; see
+    ``retention.clock_problem``.
     """
 
     began_at = models.DateTimeField(_("began at"))

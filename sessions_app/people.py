@@ -1,4 +1,4 @@
-"""Find a person among the guests by name, e-mail and phone: exact steps over match keys, best matches first."""
+"""Find a person among the guests by name, e-mail and phone: index lookups by match keys."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from sessions_app.models import Guest, Session
 from webchat.models import WebChat
 
 LIMIT = 50
-#: Of so many words each order is a key to look for: 24 at most.
+#: Names of up to this many words are looked up in every order, which means at most 24 keys.
 _WORDS_IN_ANY_ORDER = 4
 
-#: What a match rests on, the best first.
+#: The combinations of equal values, the best match first.
 REASONS: dict[tuple[str, ...], str | Promise] = {
     ("name", "email", "phone"): _("name, e-mail and phone"),
     ("email", "phone"): _("e-mail and phone"),
@@ -33,7 +33,7 @@ REASONS: dict[tuple[str, ...], str | Promise] = {
 
 @dataclass(frozen=True)
 class Match:
-    """A guest, and what of the search is the same."""
+    """A guest that was found, and the values in which the guest equals the search."""
 
     guest: Guest
     parts: tuple[str, ...]
@@ -47,7 +47,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Search:
-    """What was found; ``unreadable`` names the parts that could not be read and were left out."""
+    """The result of a search. ``unreadable`` names the values that could not be parsed or used."""
 
     matches: list[Match] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -56,9 +56,10 @@ class Search:
 
 
 def find_people(*, name: str = "", email: str = "", phone: str = "") -> Search:
-    """Return the guests who share at least one of what is given, at most LIMIT. Selects nobody.
+    """Return the guests who share at least one of the given values, at most LIMIT.
 
-    One query for each combination, each an exact step on the index of a key; an OR over them would read the table.
+    The function only lists guests and selects none. It runs one query per combination of values,
+    each an index lookup. An OR of them would read the whole table.
     """
     typed = {"name": name, "email": email, "phone": phone}
     keys = {"name": set(name_keys(name)), "email": {email_key(email)}, "phone": set(phone_keys(phone))}
@@ -74,7 +75,7 @@ def find_people(*, name: str = "", email: str = "", phone: str = "") -> Search:
 
 
 def name_keys(name: str) -> Iterator[str]:
-    """Yield the name with its words in every order, since people give the family name first or last."""
+    """Yield the name with its words in every order, as the family name can be first or last."""
     key = name_key(name)
     words = key.split()
     if len(words) > _WORDS_IN_ANY_ORDER:
@@ -84,7 +85,7 @@ def name_keys(name: str) -> Iterator[str]:
 
 
 def phone_keys(phone: str) -> Iterator[str]:
-    """Yield the number as it is read from the region of each WebChat: it may have been entered in any of them."""
+    """Yield the number as read from the region of each WebChat, where it may have been entered."""
     if phone.strip():
         regions = WebChat.objects.order_by("phone_region").values_list("phone_region", flat=True).distinct()
         for region in ["", *regions]:
@@ -92,7 +93,7 @@ def phone_keys(phone: str) -> Iterator[str]:
 
 
 def _best_first(keys: dict[str, set[str]]) -> Iterator[Match]:
-    """Yield each guest once, with most in common first; a step runs only when the ones before were not enough."""
+    """Yield each guest once, the best match first. Later queries run only if more are needed."""
     seen: list[int] = []
     for parts in REASONS:
         if set(parts) <= keys.keys():
@@ -104,13 +105,13 @@ def _best_first(keys: dict[str, set[str]]) -> Iterator[Match]:
 def _guests(keys: dict[str, set[str]], parts: tuple[str, ...], seen: Iterable[int]) -> QuerySet[Guest]:
     same = Q()
     for part in parts:
-        # The second condition is the one of the partial index.
+        # The second condition is the condition of the partial index, so that the index is used.
         same &= Q(**{f"{part}_key__in": sorted(keys[part])}) & ~Q(**{f"{part}_key": ""})
     return Guest.objects.filter(same, anonymized_at=None).exclude(pk__in=seen).order_by("-pk")[: LIMIT + 1]
 
 
 def _with_sessions(matches: list[Match]) -> list[Match]:
-    """Return the matches with the number of sessions and the last one's start: one query for all of them."""
+    """Add the number of sessions and the start of the last one to the matches, in one query."""
     counted = (
         Session.objects.filter(guest__in=[match.guest.pk for match in matches])
         .order_by()

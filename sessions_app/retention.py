@@ -1,8 +1,8 @@
-"""Anonymization of the sessions that are older than their WebChat keeps them.
+"""Anonymize the sessions whose WebChat's retention period is over.
 
-What expires is decided by local days (``Session.objects.expired``). The work is done in chunks, the oldest sessions
-first, each chunk a transaction of its own, so that nobody waits for long and a run that was killed loses nothing:
-the next one goes on where it stopped.
+Expiry is decided by local days (``Session.objects.expired``). The work is done in chunks, the
+oldest sessions first. Each chunk is a separate transaction, so that no other writer waits for long.
+An interrupted run loses nothing: the next run continues after the last completed chunk.
 """
 
 from __future__ import annotations
@@ -26,23 +26,25 @@ from sessions_app.models import RetentionRun, Session, SessionQuerySet, Status, 
 from webchat.figures import RetentionPreview
 from webchat.models import ConsentVersion, WebChat
 
-#: Sessions in one transaction: to begin with, and at most.
+#: The number of sessions in one transaction: the initial and the maximum number.
 FIRST_CHUNK, LARGEST_CHUNK = 200, 1000
-#: How long a transaction should take; one that takes longer makes the next one smaller. On SQLite every other writer
-#: waits for it.
+#: The target duration of a transaction. After a longer one, the next transaction is smaller. On
+#: SQLite all other writers wait while it runs.
 CHUNK_SECONDS = {"sqlite": 0.1, "postgresql": 0.18}
-#: SQLite has one writer at a time, and who waits looks every 50 ms: so long it is left to others between chunks.
+#: SQLite allows one writer at a time, and a waiting writer retries every 50 ms. The pause between
+#: chunks is longer than that, so that a waiting writer gets its turn.
 PAUSE_ON_SQLITE = 0.06
-#: How long no run may have been completed before a clock that says so is not believed. Cron runs daily: a machine that
-#: was off over a long weekend is forgiven, and a clock that is ahead takes nothing that isn't due within a week.
+#: If the last completed run seems longer ago than this, the clock is assumed to be ahead. Cron runs
+#: daily. A machine may be off over a long weekend. A clock that is ahead by less anonymizes nothing
+#: that would not be due within a week.
 QUIET_FOR = timedelta(days=7)
-#: Clocks of several machines differ a little.
+#: The permitted difference between the clocks of several machines.
 TOLERANCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """What one transaction did in a WebChat: sessions anonymized, and left out because another one held them."""
+    """The result of one transaction: sessions anonymized, and skipped because they were locked."""
 
     webchat: int
     anonymized: int
@@ -50,13 +52,19 @@ class Chunk:
 
 
 def expired(webchat: WebChat, *, days: int | None, on: date) -> SessionQuerySet:
-    """Return the sessions of a WebChat that a period of so many days has reached on a day; without a period none."""
+    """Return the sessions of a WebChat older than ``days`` days on day ``on``.
+
+    Without a retention period (None) the result is empty.
+    """
     sessions = Session.objects.filter(webchat=webchat)
     return sessions.none() if days is None else sessions.expired(days=days, on=on)
 
 
 def preview(webchat: WebChat, *, days: int) -> RetentionPreview:
-    """Count what keeping sessions for so many days would take, of the sessions that exist. Changes nothing."""
+    """Count the existing sessions that a retention period of ``days`` days would anonymize.
+
+    Changes nothing.
+    """
     today = timezone.localdate()
     now = expired(webchat, days=days, on=today).count()
     week = expired(webchat, days=days, on=today + timedelta(days=7)).count()
@@ -64,12 +72,12 @@ def preview(webchat: WebChat, *, days: int) -> RetentionPreview:
 
 
 def webchats_with_retention() -> list[WebChat]:
-    """Return every WebChat that keeps sessions for a limited time, archived ones too."""
+    """Return every WebChat with a retention period, including archived ones."""
     return list(WebChat.objects.exclude(retention_days=None).order_by("pk"))
 
 
 def due(*, on: date) -> dict[int, int]:
-    """Return how many sessions are due on a day, by WebChat, of each that has a period."""
+    """Return the number of sessions due on a day, by WebChat, for every WebChat with a period."""
     return {
         webchat.pk: expired(webchat, days=webchat.retention_days, on=on).count()
         for webchat in webchats_with_retention()
@@ -77,7 +85,7 @@ def due(*, on: date) -> dict[int, int]:
 
 
 def open_and_old(*, on: date) -> int:
-    """Return how many sessions would be due on a day if their conversation had ended."""
+    """Return the number of open sessions that would be due on a day if they had ended."""
     old = Q()
     for webchat in webchats_with_retention():
         old |= Q(webchat=webchat, created_at__lt=oldest_kept(webchat.retention_days or 0, on=on))
@@ -85,16 +93,18 @@ def open_and_old(*, on: date) -> int:
 
 
 def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Chunk]:
-    """Anonymize what is due, at most ``limit`` sessions, and yield after each chunk.
+    """Anonymize the sessions that are due, at most ``limit`` of them. Yield after each chunk.
 
-    ``now`` is what the clock said when it was believed. It decides for the whole run, and is noted for the next ones
-    when this one is completed: by the end of the work or by its limit.
+    ``now`` is the clock time that passed the clock check. It is used for the whole run. It is
+    stored for the next runs when this run is completed: when nothing more is due or the limit is
+    reached.
 
-    Several runs at once share the work: on PostgreSQL each leaves out what another one holds, on SQLite each waits
-    for its turn. No session is anonymized twice.
+    Several runs may overlap. On PostgreSQL each run skips sessions that another run has locked. On
+    SQLite each run waits for the other. No session is anonymized twice.
 
     Raises:
-        ErasureRefused: the ledger can't be written; the chunk was rolled back, those before it stay.
+        ErasureRefused: The ledger cannot be written. The current chunk was rolled back; earlier
+            chunks are committed.
     """
     left = limit
     for webchat in webchats_with_retention():
@@ -102,14 +112,15 @@ def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Ch
             if left is not None:
                 left -= chunk.anonymized
             yield chunk
-    # Also an earlier moment than the one that stands there: a clock that was ahead is put right so.
+    # An earlier time than the stored one is stored too. This corrects the row after a clock that
+    # was ahead was set right.
     RetentionRun.objects.update_or_create(pk=1, defaults={"began_at": now})
 
 
 def _anonymize(webchat: WebChat, left: int | None, *, on: date) -> Iterator[Chunk]:
     size, after = FIRST_CHUNK, None
     while left is None or left > 0:
-        # Asked again for each chunk: an administrator may lengthen the period meanwhile.
+        # The period is read again for each chunk, because an administrator may have extended it.
         webchat.refresh_from_db(fields=["retention_days"])
         found = _next(webchat, after, size if left is None else min(size, left), on=on)
         if not found:
@@ -140,7 +151,7 @@ def _erase(webchat: WebChat, pks: list[int], *, on: date) -> list[Erasure]:
 
 
 def _next_size(size: int, done: int, took: float) -> int:
-    """Return how many sessions the next transaction takes, by how long this one took."""
+    """Return the size of the next transaction, calculated from the duration of this one."""
     if not done:
         return size
     fitting = int(done * CHUNK_SECONDS[connection.vendor] / took)
@@ -148,11 +159,13 @@ def _next_size(size: int, done: int, took: float) -> int:
 
 
 def clock_problem(now: datetime) -> str:
-    """Return why the clock is not believed, since what it makes expire is gone for good; nothing when it is.
+    """Return why the clock seems wrong, or an empty string if it seems right. Change nothing.
 
-    Behind: it stands before the newest record of the ledger or the last completed run. Ahead: that run is longer ago
-    than ``QUIET_FOR``. After the first run nothing else tells: a clock that jumped dates whatever happens after it,
-    but no run. Changes nothing.
+    The check matters because anonymization cannot be undone. The clock is behind if it is earlier
+    than the newest record of the ledger or the last completed run. It is ahead if that run is
+    longer ago than ``QUIET_FOR``. After the first run, only the last run counts for the second
+    check: after a clock jumped, everything is stored with wrong times, except that no run is
+    completed.
     """
     last = _newest(RetentionRun.objects.all(), "began_at")
     known = {
@@ -177,9 +190,10 @@ def _ahead(now: datetime, last: datetime | None) -> str:
 
 
 def _newest_known(*, before: datetime) -> datetime | None:
-    """Return the latest that an installation without a run knows of.
+    """Return the latest time known to an installation in which retention has never run.
 
-    Sessions and erasures only of ``before``, since visitors and programs come at once after a jump as well.
+    Sessions and erasures count only if they are older than ``before``. Visitors and programs may
+    also create some immediately after the clock has jumped.
     """
     known = [
         _newest(Session.objects.filter(created_at__lt=before), "created_at"),

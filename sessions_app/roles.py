@@ -1,4 +1,4 @@
-"""The roles of staff as groups, each with permissions of the product's own."""
+"""The roles of staff as groups, each with permissions of this product."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -33,19 +33,21 @@ ROLES: dict[str, list[str]] = {
 
 
 def create_roles(apps: Any, schema_editor: Any = None) -> None:
-    """Create the groups and give each its permissions; called once, by the first migration that has them.
+    """Create the groups with their permissions. Only the first migration that has them calls this.
 
-    A permission whose model a later migration brings is skipped here. That migration grants it, and nothing else:
-    what a company took from a group stays taken.
+    A permission whose model is added by a later migration is skipped. That migration grants only
+    the new permission, so that permissions that a company has removed from a group are not
+    restored.
     """
     for role, names in ROLES.items():
         grant(apps, role, names)
 
 
 def grant(apps: Any, role: str, names: list[str]) -> None:
-    """Give a role permissions, where their models exist; what a company added to the group stays.
+    """Add permissions to a role, if their models exist. Keep the group's other permissions.
 
-    Called by migrations, where Django has not made the permissions yet (it does so after all migrations).
+    Migrations call this at a time when Django has not created the permissions yet. Django does so
+    after all migrations.
     """
     group, _created = apps.get_model("auth", "Group").objects.get_or_create(name=role)
     group.permissions.add(*[permission for name in names for permission in _permissions(apps, name)])

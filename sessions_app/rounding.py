@@ -1,6 +1,7 @@
-"""What is left of times after anonymization: SQL expressions that cut them, for use in an UPDATE.
+"""Round times for anonymization: SQL expressions for use in an UPDATE.
 
-Django's ``Trunc`` is made for reading: it yields a local time without its zone, which an UPDATE would store as UTC.
+Django's ``Trunc`` is made for reading. It returns a local time without a time zone, which an UPDATE
+would store as UTC.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, Func
 
-#: What remains of a duration, in minutes: a conversation of 7 minutes and one of 14 are then alike.
+#: The values to which a duration is rounded, in minutes. For example, 7 and 14 minutes become 5.
 BANDS = (0, 5, 15, 30, 60)
 
 _SQLITE_FUNCTION = "mluvii_gdpr_start_of"
 
 
 class StartOf(Func):
-    """The moment at which the time's local day, week or month began (setting ERASURE_TIME_PRECISION)."""
+    """The start of the time's local day, week or month (setting ERASURE_TIME_PRECISION)."""
 
     output_field = DateTimeField()
     arity = 1
@@ -31,19 +32,19 @@ class StartOf(Func):
 
 
 class NextStart(StartOf):
-    """The moment at which the next day, week or month begins after the time."""
+    """The start of the day, week or month that follows the time."""
 
     def __init__(self, expression: Any, **extra: Any) -> None:
-        # Lands within the next one, whatever the clocks and the calendar do.
+        # This always falls into the following period, also when clocks change and in short months.
         within = {"day": timedelta(hours=36), "week": timedelta(days=8), "month": timedelta(days=32)}
         start = ExpressionWrapper(StartOf(expression), output_field=DateTimeField())
         super().__init__(start + within[settings.ERASURE_TIME_PRECISION], **extra)
 
 
 class Band(Func):
-    """A duration cut down to the nearest of 0, 5, 15, 30 and 60 minutes.
+    """A duration rounded down to 0, 5, 15, 30 or 60 minutes.
 
-    SQLite keeps a duration as microseconds, PostgreSQL as an interval.
+    SQLite stores a duration as microseconds, PostgreSQL as an interval.
     """
 
     output_field = DurationField()
@@ -61,7 +62,7 @@ def _literal(minutes: int, vendor: str) -> str:
 
 
 def start_of(precision: str, moment: datetime, zone: str) -> datetime:
-    """Return, in UTC, when the day, week or month began in which the moment lies in the zone."""
+    """Return, in UTC, the start of the local day, week or month that contains the moment."""
     local = moment.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     if precision == "week":
         local -= timedelta(days=local.weekday())
@@ -71,7 +72,7 @@ def start_of(precision: str, moment: datetime, zone: str) -> datetime:
 
 
 def register_sqlite_function(connection: Any, **_kwargs: Any) -> None:
-    """Give a new SQLite connection what PostgreSQL's ``date_trunc`` with a time zone does."""
+    """Add a function to a new SQLite connection that works like ``date_trunc`` with a time zone."""
     if connection.vendor == "sqlite":
         connection.connection.create_function(_SQLITE_FUNCTION, 3, _start_of_text, deterministic=True)
 

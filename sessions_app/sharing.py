@@ -1,12 +1,13 @@
-"""Which sessions share their remaining values with enough others (k-anonymity, k = ``MIN_SHARED``).
+"""Find the sessions that share their remaining values with enough others (k-anonymity).
 
-Many sessions share day, WebChat, channel and consent version, or these can't be made coarser. Operator and duration,
-added to them, single out nearly every session of a small firm. A session keeps both only if at least ``MIN_SHARED``
-sessions, this one included, share them. docs/erasure.md shows the figures.
+k is ``MIN_SHARED``. Many sessions have the same day, WebChat, channel and consent version, or these
+cannot be rounded further. Together with operator and duration, they single out nearly every session
+of a small company. A session keeps operator and duration only if at least ``MIN_SHARED`` sessions,
+itself included, share them. docs/erasure.md contains the figures.
 
-Sessions that are not anonymized yet count too, so the order of erasures does not matter: a session shares its values
-with the same others before and after. Together with the rounding in ``sessions_app/erasure.py`` this defines which
-sessions are alike. Change both together.
+Sessions that are not yet anonymized count too. The order of erasures therefore does not matter: a
+session shares its values with the same sessions before and after. This module and the rounding in
+``sessions_app/erasure.py`` together define which sessions are equal. Change both together.
 """
 
 from __future__ import annotations
@@ -25,24 +26,25 @@ from lib.arrays import in_parameter, keys_parameter
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.rounding import Band, NextStart, StartOf
 
-#: How many sessions must share their values, so that each keeps them.
+#: The number of sessions that must share their values for each of them to keep the values.
 MIN_SHARED = 5
 
-#: What sessions are alike in, besides the period. Whose consent was withdrawn can be seen as well: they are alike among
-#: themselves only.
+#: The values, besides the period, in which sessions must be equal. A withdrawal remains visible, so
+#: sessions with withdrawn consent are compared only with each other.
 _ALIKE = ("webchat", "channel", "operator", "band", "text", "consented_on", "withdrawn_on")
 
 
-#: Stands for the keys in a statement until it is carried out.
+#: A placeholder for the keys in a cached statement, replaced when the statement is executed.
 _KEYS = object()
 
 
 def sharing_sessions(keys: Collection[int]) -> list[int]:
-    """Return those of the primary keys of locked sessions that have company.
+    """Return those of the keys whose sessions may keep their values. The sessions must be locked.
 
-    The database looks for others of the period until it has met enough, so that this costs the same however many there
-    are; once for those of the keys that are alike among themselves. A session that nobody answered or that has no
-    duration has no company: there is nothing of it to keep.
+    The database stops searching as soon as it has found enough equal sessions of the period.
+    Therefore the cost does not depend on their number. The search runs once per group of equal
+    sessions among the keys. A session without an operator or a duration is never returned, because
+    it has nothing to keep.
     """
     _take_turns()
     if len(keys) == 1:
@@ -53,7 +55,7 @@ def sharing_sessions(keys: Collection[int]) -> list[int]:
 
 
 def _found(statement: Callable[..., tuple[str, tuple[Any, ...]]], keys: Collection[int]) -> list[Any]:
-    """Return the rows that a statement finds for the keys."""
+    """Execute a statement for the keys and return its rows."""
     sql, params = statement(
         MIN_SHARED, connection.vendor, settings.ERASURE_TIME_PRECISION, settings.TIME_ZONE
     )
@@ -65,9 +67,9 @@ def _found(statement: Callable[..., tuple[str, tuple[Any, ...]]], keys: Collecti
 
 @cache
 def _first_alike(*_depends_on: Any) -> tuple[str, tuple[Any, ...]]:
-    """Return a statement for the first of the sessions that are like each, and its parameters.
+    """Return a statement that yields each session and the first session equal to it.
 
-    Made once: that takes longer than carrying it out.
+    Returns the SQL and its parameters. Cached, because building it takes longer than executing it.
     """
     first = Window(Min("pk"), partition_by=["period", *_ALIKE])
     return _asked().annotate(first=first).values_list("pk", "first").query.sql_with_params()
@@ -75,7 +77,7 @@ def _first_alike(*_depends_on: Any) -> tuple[str, tuple[Any, ...]]:
 
 @cache
 def _sharing_enough(enough: int, *_depends_on: Any) -> tuple[str, tuple[Any, ...]]:
-    """Return a statement for the sessions that have company, and its parameters."""
+    """Return a statement that yields the sessions with enough equal ones, as SQL and parameters."""
     others = _comparable(Session.objects.all()).filter(
         created_at__gte=OuterRef("period"),
         created_at__lt=OuterRef("following"),
@@ -90,10 +92,12 @@ def _asked() -> QuerySet[Session]:
 
 
 def _take_turns() -> None:
-    """Let erasures count one after the other, each until its commit; on SQLite the transaction excludes others.
+    """Serialize the counting of concurrent erasures; each keeps the lock until its commit.
 
-    Else one could count as company what another is about to clear. For the rest of the transaction PostgreSQL is kept
-    from collecting all index entries of a period before it looks at the first five.
+    Otherwise an erasure could count a session whose values another erasure is about to clear. On
+    SQLite the transaction itself excludes other writers. On PostgreSQL this also disables bitmap
+    scans for the rest of the transaction. With them, the database would collect all index entries
+    of a period before it looks at the first five.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -104,7 +108,7 @@ def _take_turns() -> None:
 
 
 def _comparable(sessions: QuerySet[Session]) -> QuerySet[Session]:
-    """Return those sessions that have an operator and a duration, with what will be left of them."""
+    """Return the sessions that have an operator and a duration, with their rounded values."""
     return sessions.filter(operator__isnull=False, duration__isnull=False).annotate(
         period=StartOf(F("created_at")),
         following=NextStart(F("created_at")),

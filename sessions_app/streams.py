@@ -1,26 +1,30 @@
-"""What a stream of events says: of one conversation to either side, and of all open ones to the Live view.
+"""The events of a stream: one conversation for either side, or the Live view for staff.
 
-``read`` turns the watches that were woken into events, in a number of queries that does not grow with them; who waits
-holds no database connection. An event's id is a ``Cursor`` over primary keys: who comes back with it
-(``Last-Event-ID``) gets what came since, nothing lost and nothing twice. Within a session keys count up in the order
-of commits, since every writer locks the session's row first (``lock.lock_writable``).
+``read`` turns the watches that were woken into events. The number of queries does not grow with the
+number of watches, and a waiting watch occupies no database connection. The id of an event is a
+``Cursor`` over primary keys. A browser that reconnects with it (``Last-Event-ID``) receives every
+later event exactly once. Within a session, keys increase in the order of commits, because every
+writer locks the session row first (``lock.lock_writable``).
 
-To the visitor a ``line`` carries the line as the page renders it; to staff it is only a hint, upon which the page
-fetches what its reader may see. ``joined``, ``left`` and ``ended`` tell of the operator and of the end. A conversation
-that was anonymized says ``erased`` and nothing more.
+For the visitor, a ``line`` event contains the line as the page renders it. For staff the event is
+only a hint, and the page then fetches what its reader may see. ``joined``, ``left`` and ``ended``
+report the operator and the end. An anonymized conversation sends only ``erased``.
 
-``signal`` says that the other side's browser has something to tell for a call, to both sides without what it is.
+``signal`` reports, to both sides and without content, that the other side's browser has sent a
+signal for a call.
 
-**Another kind of event** is two things:
+**To add another kind of event**, add two things:
 
-1. a ``Source`` in ``SOURCES``: rows of a model with a foreign key ``session`` and a key that counts up, and ``render``,
-   which returns what one watch is told of a row (never an empty text, which browsers drop), or None if nothing.
-   ``watch.side`` tells the visitor from the operator. At the end of the tuple: ids have one place for each,
-   and so has ``Cursor.of``;
-2. a migration with ``tell_streams("<table>", "session_id")``, so that PostgreSQL wakes the streams at each new row.
-   SQLite needs nothing: there every commit wakes.
+1. a ``Source`` in ``SOURCES``: rows of a model with a foreign key ``session`` and an increasing
+   key, and ``render``, which returns what one watch receives for a row, or None for nothing. The
+   text must not be empty, because browsers drop empty events. ``watch.side`` distinguishes the
+   visitor from the operator. Append the source at the end of the tuple: ids have one position per
+   source, and ``Cursor.of`` needs one too;
+2. a migration with ``tell_streams("<table>", "session_id")``, so that PostgreSQL wakes the streams
+   for each new row. SQLite needs nothing, because every commit wakes the streams there.
 
-Rows are personal data as any other: their writer calls ``lock_writable``, and ``erasure.py`` declares them.
+The rows are personal data. Their writer must call ``lock_writable``, and ``erasure.py`` must
+declare them.
 """
 
 from __future__ import annotations
@@ -38,16 +42,17 @@ from django.utils import translation
 from sessions_app.models import Attachment, Message, Party, Session, Signal, Status
 from sessions_app.transcript import Line, line_of
 
-#: What SQLite and a forged id can't exceed.
+#: The maximum number of digits of a key. SQLite cannot store longer ones, but a forged id may have
+#: them.
 _KEY_DIGITS = 18
-#: Who watches by a login is asked again for it after so many seconds.
+#: The number of seconds after which the right of a watching staff member is checked again.
 RECHECK = 5
-#: How many open conversations the Live view knows.
+#: The maximum number of open conversations in the Live view.
 LIVE_LIMIT = 200
 
 
 class Event(NamedTuple):
-    """One event; after the ``last`` one its stream ends."""
+    """One event of a stream. ``last`` ends the stream."""
 
     name: str
     data: str
@@ -57,7 +62,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Cursor:
-    """How far a stream has come: the newest key of each source that was told, and the status."""
+    """The position of a stream: the newest key sent from each source, and the last status."""
 
     keys: tuple[int, ...]
     status: str
@@ -67,7 +72,7 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
-        """Read an event's id; what is none counts as the beginning."""
+        """Parse the id of an event. An invalid id means: start from the beginning."""
         *numbers, status = text[:200].split("-")
         fit = all(n.isascii() and n.isdecimal() and len(n) <= _KEY_DIGITS for n in numbers)
         if fit and len(numbers) == len(SOURCES) and status in Status:
@@ -76,10 +81,11 @@ class Cursor:
 
     @classmethod
     def of(cls, session: Session, lines: Iterable[Line], signal: int = 0) -> Cursor:
-        """Return where a stream begins behind a page that shows the session with these lines, after this signal.
+        """Return the position after a page that shows these lines of the session and this signal.
 
-        The page reads the session before its lines: what comes between is on the page and told again, and a line
-        that is there already is not put there twice (each has an id).
+        The page reads the session before its lines. A change in between is therefore on the page
+        and is sent again. The page ignores a line that it already shows, because each line has an
+        id.
         """
         shown = list(lines)
         keys = (
@@ -95,22 +101,22 @@ class Cursor:
 
 @dataclass(eq=False)
 class Watch:
-    """Somebody who watches one conversation: the visitor by the room's secret, or staff by ``allowed``."""
+    """A stream of one conversation, for the visitor (room's secret) or for staff (``allowed``)."""
 
     side: Party
     session: int
     cursor: Cursor
-    #: The visitor's room: its secret, for addresses in lines, and what the session stores of it.
+    #: The secret of the visitor's room, for the URLs in lines, and its hash in the session.
     token: str = ""
     room_key: str = ""
-    #: Of staff: whether they may still watch. Asks the database.
+    #: For staff: returns whether they may still watch. It queries the database.
     allowed: Callable[[], bool] | None = None
     asked: float = field(default_factory=time.monotonic)
 
 
 @dataclass(eq=False)
 class LiveWatch:
-    """Somebody in staff who watches which conversations are open; ``seen`` is the ``live_state`` they know."""
+    """A staff member's stream of the Live view. ``seen`` is the ``live_state`` sent last."""
 
     seen: str
     allowed: Callable[[], bool] | None = None
@@ -119,7 +125,7 @@ class LiveWatch:
 
 @dataclass(frozen=True)
 class Source:
-    """Rows of one table that belong to conversations, and what is told of each: see above."""
+    """A table whose rows produce events; see the module docstring."""
 
     event: str
     rows: Callable[[], QuerySet[Any]]
@@ -127,7 +133,7 @@ class Source:
 
 
 def _line(row: Message | Attachment, watch: Watch) -> str:
-    """Return the line as the room shows it; to staff only its key."""
+    """Return the line as the room shows it. For staff, return only its key."""
     if watch.side != Party.VISITOR:
         return str(row.pk)
     context = {"line": line_of(row), "token": watch.token}
@@ -135,7 +141,10 @@ def _line(row: Message | Attachment, watch: Watch) -> str:
 
 
 def _signal(row: Signal, watch: Watch) -> str | None:
-    """Return its key, upon which the other side fetches it: what it holds goes to nobody else who watches."""
+    """Return the key of a signal that concerns this side; its browser then fetches the signal.
+
+    The content is not sent, because other pages may watch the conversation too.
+    """
     concerns = row.sender != watch.side or row.kind == Signal.Kind.READY
     return str(row.pk) if concerns else None
 
@@ -148,7 +157,7 @@ SOURCES = (
 
 
 def read(watches: Iterable[Watch | LiveWatch]) -> list[tuple[Watch | LiveWatch, list[Event]]]:
-    """Return what is new for each watch, and move it on. Watches without news are left out."""
+    """Return the new events of each watch and advance its cursor. Omit watches without events."""
     told: list[tuple[Watch | LiveWatch, list[Event]]] = []
     talks, lives = [], []
     for watch in watches:
@@ -164,7 +173,10 @@ def read(watches: Iterable[Watch | LiveWatch]) -> list[tuple[Watch | LiveWatch, 
 
 
 def _still_allowed(watch: Watch | LiveWatch) -> bool:
-    """Ask again whether staff may watch, but not at every event: to them events are hints without content."""
+    """Return whether staff may still watch, checked at most every ``RECHECK`` seconds.
+
+    Less often than at every event is enough, because events for staff are hints without content.
+    """
     now = time.monotonic()
     if watch.allowed is None or now - watch.asked < RECHECK:
         return True
@@ -175,7 +187,8 @@ def _still_allowed(watch: Watch | LiveWatch) -> bool:
 def _read_talks(watches: Sequence[Watch]) -> list[tuple[Watch | LiveWatch, list[Event]]]:
     fields = ("status", "language", "room_key", "anonymized_at", "ended_by")
     keys = {watch.session for watch in watches}
-    # First the session, then its rows: what was stored before its end is then read with it.
+    # The sessions are read before their rows. Rows that were stored before the end of a session are
+    # then always read together with the end.
     sessions = Session.objects.only(*fields).in_bulk(keys)
     fresh = [_fresh_rows(place, watches) for place in range(len(SOURCES))]
     told: list[tuple[Watch | LiveWatch, list[Event]]] = []
@@ -189,7 +202,7 @@ def _read_talks(watches: Sequence[Watch]) -> list[tuple[Watch | LiveWatch, list[
 
 
 def _fresh_rows(place: int, watches: Sequence[Watch]) -> dict[int, list[Any]]:
-    """Return session → rows of a source that one of its watches was not told of, by one query."""
+    """Return, by session, the rows of a source that some watch has not received, in one query."""
     since = min(watch.cursor.keys[place] for watch in watches)
     rows = SOURCES[place].rows().order_by("pk")
     found: dict[int, list[Any]] = {}
@@ -199,7 +212,7 @@ def _fresh_rows(place: int, watches: Sequence[Watch]) -> dict[int, list[Any]]:
 
 
 def _events(watch: Watch, session: Session | None, rows: list[tuple[int, Any]]) -> Iterator[Event]:
-    """Yield what is new to one watch: its rows in the order of time, then what became of the conversation."""
+    """Yield the new events of one watch: rows in order of time, then the change of status."""
     if session is None or session.anonymized_at or (watch.room_key and session.room_key != watch.room_key):
         yield Event("erased", _notice("erased", watch, session), last=True)
         return
@@ -218,7 +231,7 @@ def _events(watch: Watch, session: Session | None, rows: list[tuple[int, Any]]) 
 
 
 def _notice(state: str, watch: Watch, session: Session | None) -> str:
-    """Return what the room says of it; to staff the bare word."""
+    """Return what the room displays for a change of status. For staff, return only its name."""
     if watch.side != Party.VISITOR:
         return state
     context = {"state": state, "session": session}
@@ -226,7 +239,7 @@ def _notice(state: str, watch: Watch, session: Session | None) -> str:
 
 
 def live_state() -> str:
-    """Return what changes whenever the Live view would look different."""
+    """Return a hash that changes whenever the Live view would look different."""
     open_ones = Session.objects.exclude(status=Status.CLOSED).order_by("-created_at", "-pk")
     shown = ("pk", "status", "operator_id", "messages_visitor", "messages_operator", "attachments_count")
     rows = list(open_ones.values_list(*shown)[:LIVE_LIMIT])

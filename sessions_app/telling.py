@@ -1,9 +1,10 @@
-"""How PostgreSQL tells the processes that serve event streams that a conversation has changed.
+"""Notify the processes that serve event streams of a changed conversation, on PostgreSQL.
 
-By a trigger: whatever changes a session, an erasure and hand-written SQL too, tells it, and nothing can forget to. A
-notification holds the session's primary key and nothing else; it leaves at the commit, and never of what was rolled
-back. Closed sessions are silent, since nobody watches them: bulk work on old ones costs nothing. SQLite has no
-notifications; there the processes look whether the file has changed.
+A trigger sends the notification. It therefore covers every change of a session, including erasures
+and manual SQL, and no code can omit it. A notification contains only the session's primary key. It
+is sent at the commit, and never for a change that was rolled back. Closed sessions send nothing,
+because nobody watches them. Bulk work on old sessions therefore costs nothing. SQLite has no
+notifications; there the processes check whether the file has changed.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ CHANNEL = "mluvii_gdpr_sessions"
 
 
 class tell_streams(migrations.RunPython):  # noqa: N801  reads as a verb in a migration
-    """Let each new row of a table wake the streams of the session that ``column`` names.
+    """Create a trigger so that each new row of a table wakes the streams of its session.
 
-    ``on_update`` also each change of a row for which the condition on OLD holds; ``when`` restricts new rows.
+    ``column`` contains the session's primary key. ``when`` restricts the new rows. With
+    ``on_update``, each update for which this condition (on OLD) is true also wakes the streams.
     """
 
     def __init__(self, table: str, column: str, *, when: str = "", on_update: str = "") -> None:
@@ -36,7 +38,8 @@ class tell_streams(migrations.RunPython):  # noqa: N801  reads as a verb in a mi
         if editor.connection.vendor != "postgresql":
             return
         name = f"tell_{self.table}"
-        # The search path is the owner's, so that no table of a session stands in for ours; pg_notify is built in.
+        # The fixed search path keeps a temporary table of a database session from replacing one
+        # of ours. pg_notify is built in.
         editor.execute(
             f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$"
             f"BEGIN PERFORM pg_notify('{CHANNEL}', NEW.{self.column}::text); RETURN NULL; END $$"

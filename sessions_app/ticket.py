@@ -1,7 +1,8 @@
-"""The signed ticket in every entry form that was shown: what was shown, where, in which language.
+"""The signed ticket in every entry form. It records what was shown, where and in which language.
 
-It names the consent text and its digest, so that the session records the text that was *shown*; its nonce makes a
-repeated submit answer with the same session and yields the room's secret. It holds nothing about the visitor.
+The ticket contains the primary key and the hash of the consent text, so that the session records
+the text that was *shown*. Its nonce has two uses: a repeated submit returns the same session, and
+the room's secret is derived from it. The ticket contains nothing about the visitor.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ _SALT = "sessions_app.ticket"
 
 
 class TicketRefused(Exception):
-    """The ticket is forged, altered, expired, or belongs to another form."""
+    """The ticket is forged, altered or expired, or belongs to another form."""
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """What one shown form stands for. ``text`` and ``sha256`` are empty where no consent was asked."""
+    """The content of a ticket. ``text`` is None and ``sha256`` empty if no consent was required."""
 
     webchat: str
     channel: str
@@ -37,16 +38,20 @@ class Ticket:
 
     @property
     def entry_key(self) -> str:
-        """Return what a session stores of the nonce: its SHA-256."""
+        """Return the SHA-256 of the nonce, which the session stores."""
         return _digest(self.nonce)
 
     @property
     def room_token(self) -> str:
-        """Return the secret of the room's URL: 256 bits that only the server can derive from the nonce."""
+        """Return the secret of the room's URL: 256 bits that only the server can derive."""
         return self._room_token(settings.SECRET_KEY)
 
     def room_token_of(self, key: str | None) -> str:
-        """Return the secret whose digest a session stores: SECRET_KEY may have changed since the form was sent."""
+        """Return the room secret whose hash is ``key``.
+
+        ``SECRET_KEY`` may have changed since the form was submitted. Therefore the function also
+        tries the fallback keys.
+        """
         tokens = map(self._room_token, [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
         return next((token for token in tokens if room_key(token) == key), self.room_token)
 
@@ -54,12 +59,12 @@ class Ticket:
         return salted_hmac("sessions_app.room", self.nonce, secret=secret, algorithm="sha256").hexdigest()
 
     def shows(self, text: ConsentText | None) -> bool:
-        """Say whether the form showed exactly this text."""
+        """Return whether the form showed exactly this text."""
         return (self.text, self.sha256) == ((text.pk, text.sha256) if text else (None, ""))
 
 
 def issue(webchat: WebChat, *, channel: str, language: str, text: ConsentText | None) -> str:
-    """Return a signed ticket for a form about to be shown."""
+    """Return a signed ticket for a form that is about to be shown."""
     ticket = Ticket(
         webchat=webchat.public_id,
         channel=channel,
@@ -72,10 +77,11 @@ def issue(webchat: WebChat, *, channel: str, language: str, text: ConsentText | 
 
 
 def read(signed: str, *, webchat: WebChat, channel: str) -> Ticket:
-    """Return the ticket that a submit brought.
+    """Verify the ticket of a submitted form and return its content.
 
     Raises:
-        TicketRefused: it was not issued here, was altered, is too old, or is of another WebChat or channel.
+        TicketRefused: The ticket was not issued by this server, was altered, has expired, or
+            belongs to another WebChat or channel.
     """
     try:
         ticket = Ticket(**signing.loads(signed, salt=_SALT, max_age=settings.TICKET_MAX_AGE))
@@ -87,20 +93,21 @@ def read(signed: str, *, webchat: WebChat, channel: str) -> Ticket:
 
 
 def room_key(token: str) -> str:
-    """Return what a session stores of its room's secret: the SHA-256."""
+    """Return the SHA-256 of a room's secret, which the session stores."""
     return _digest(token)
 
 
 def consent_token(room_token: str) -> str:
-    """Return the secret of the page "my consent": whoever holds the room's can derive it, and nobody the other way.
+    """Return the secret of the page "My consent", derived from the room's secret.
 
-    No SECRET_KEY is in it: the link works, and the room shows the same one, for years, whatever key signs by then.
+    The room's secret cannot be derived from it. The derivation does not use ``SECRET_KEY``, so the
+    link works for years and the room shows the same link, even after the key was changed.
     """
     return hmac.new(room_token.encode(), b"sessions_app.consent", hashlib.sha256).hexdigest()
 
 
 def consent_key(token: str) -> str:
-    """Return what a session stores of the secret of "my consent": the SHA-256."""
+    """Return the SHA-256 of the secret of "My consent", which the session stores."""
     return _digest(token)
 
 

@@ -1,4 +1,4 @@
-"""A conversation as both sides read it: messages and files in the order of time."""
+"""A conversation as both sides read it: messages and files in order of time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sessions_app.models import Attachment, Message, Session
 
 @dataclass(frozen=True)
 class Line:
-    """One message or one file."""
+    """One message or one file of a transcript."""
 
     at: datetime
     sender: str
@@ -20,7 +20,7 @@ class Line:
 
     @property
     def id(self) -> str:
-        """Return the id of its element on a page, by which a line that is there already is known."""
+        """Return the id of the line's HTML element, by which a page recognizes a line it shows."""
         return (
             f"message-{self.message.pk}"
             if self.message
@@ -29,7 +29,7 @@ class Line:
 
 
 def line_of(row: Message | Attachment) -> Line:
-    """Return the line of a row that was read with its author."""
+    """Return the line of a row. The row's author must have been selected with it."""
     author = row.author.username if row.author else ""
     if isinstance(row, Message):
         return Line(row.at, row.sender, author, message=row)

@@ -1,4 +1,4 @@
-"""WebChats: their entry forms, their consent texts and versions."""
+"""WebChats with their entry forms, consent texts and published versions."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

@@ -1,4 +1,4 @@
-"""How the consent texts of two versions differ, language by language."""
+"""Compare the consent texts of two versions, language by language."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _NOTHING = DraftText("", "")
 
 
 class LanguageDifference(NamedTuple):
-    """One language: ``state`` is same, changed, added, removed, or formatting when no word differs."""
+    """The differences in one language.
+
+    ``state`` is same, changed, added or removed, or formatting if no words differ.
+    """
 
     language: str
     name: str | Promise
@@ -26,7 +29,7 @@ class LanguageDifference(NamedTuple):
 
 
 def differences(before: Mapping[str, DraftText], after: Mapping[str, DraftText]) -> list[LanguageDifference]:
-    """Return the difference in each language that either side has, in the order of the settings."""
+    """Return the differences in each language of either side, in the order of the settings."""
     return [
         _difference(code, name, before.get(code), after.get(code))
         for code, name in settings.LANGUAGES

@@ -1,4 +1,4 @@
-"""Differences of two texts: by lines, and by words inside a changed line, at a bounded cost."""
+"""Compare two texts by lines, and changed lines by words, with bounded cost."""
 
 import re
 from bisect import bisect_left
@@ -10,30 +10,33 @@ from typing import NamedTuple
 
 
 class DiffPart(NamedTuple):
-    """A piece of a line: ``equal``, ``removed`` or ``added``, and its plain text (a template escapes it)."""
+    """A part of a line: ``equal``, ``removed`` or ``added``. A template must escape its text."""
 
     kind: str
     text: str
 
 
 class DiffLine(NamedTuple):
-    """A line: ``equal``, ``removed``, ``added``, or ``changed`` when only some of its parts differ."""
+    """A line: ``equal``, ``removed``, ``added``, or ``changed`` if only some parts differ."""
 
     kind: str
     parts: tuple[DiffPart, ...]
 
 
 class DiffRun(NamedTuple):
-    """Lines that stand together: to be shown, or folded since they neither changed nor stand beside a change."""
+    """Consecutive lines that are either shown or folded.
+
+    Lines are folded if they have not changed and are not next to a changed line.
+    """
 
     is_folded: bool
     lines: list[DiffLine]
 
 
 def runs_of(lines: Sequence[DiffLine]) -> list[DiffRun]:
-    """Return all lines in runs: what changed with an equal line on each side, and the equal ones between.
+    """Return all lines in runs: changes with one equal line on each side, and the lines between.
 
-    A single line between is not folded: its fold would take as much room as the line.
+    A single line between two runs is not folded, because the fold would need as much space.
     """
     changed = [position for position, line in enumerate(lines) if line.kind != "equal"]
     near = {position + step for position in changed for step in (-1, 0, 1)}
@@ -43,7 +46,7 @@ def runs_of(lines: Sequence[DiffLine]) -> list[DiffRun]:
 
 
 def diff_lines(before: Sequence[str], after: Sequence[str]) -> list[DiffLine]:
-    """Return all lines of both texts in reading order, alike ones paired and compared by words."""
+    """Return all lines of both texts in reading order. Similar lines are compared by words."""
     lines: list[DiffLine] = []
     for equal, old_slice, new_slice in _compare(before, after):
         if equal:
@@ -61,7 +64,7 @@ _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 
 
 def _replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[DiffLine]:
-    """Pair the lines that look alike, in order; the rest was removed or added."""
+    """Pair similar lines in order. The other lines are returned as removed or added."""
     words = [Counter(_TOKEN.findall(line)) for line in after]
     start = 0
     for line in before:
@@ -76,7 +79,7 @@ def _replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[DiffLine]
 
 
 def _alike(words: Counter[str], candidates: list[Counter[str]], positions: range) -> int | None:
-    """Return the first position whose line shares at least half of its words."""
+    """Return the first position whose line shares at least half of the words, or None."""
     for position in positions:
         other = candidates[position]
         shared = sum((words & other).values())
@@ -95,7 +98,8 @@ def _changed(before: str, after: str) -> Iterator[DiffPart]:
             yield from _flush(removed, added)
             removed = added = ""
             yield DiffPart("equal", old_text)
-        else:  # a lone space between two changes belongs to them
+        else:
+            # A single space between two changes becomes part of them.
             removed, added = removed + old_text, added + new_text
     yield from _flush(removed, added)
 
@@ -105,15 +109,16 @@ def _flush(removed: str, added: str) -> list[DiffPart]:
 
 
 Piece = tuple[bool, slice, slice]
-# Rests whose lengths multiply to more are not compared element by element.
+# Remainders are compared element by element only if the product of their lengths is not larger.
 _SMALL = 10_000
 
 
 def _compare(old: Sequence[str], new: Sequence[str]) -> Iterator[Piece]:
-    """Yield the pieces of both sequences in order, each equal in both or replaced.
+    """Yield the pieces of both sequences in order, each either equal or replaced.
 
-    Patience diff: elements that occur once on both sides are the anchors; between two anchors a small rest is
-    compared exactly and a large one is taken as replaced, so no input makes it slow.
+    This is a patience diff. Elements that occur once on both sides are anchors. Between two
+    anchors, a small remainder is compared exactly and a large one counts as replaced. Therefore no
+    input makes it slow.
     """
     position_old = position_new = 0
     for start_old, start_new, size in [*_matches(old, new), (len(old), len(new), 0)]:
@@ -125,7 +130,7 @@ def _compare(old: Sequence[str], new: Sequence[str]) -> Iterator[Piece]:
 
 
 def _matches(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int, int]]:
-    """Return (start in old, start in new, length) of what both share, in order and joined."""
+    """Return the common parts as (start in old, start in new, length), in order and merged."""
     pairs: list[tuple[int, int]] = []
     waiting = [(0, len(old), 0, len(new), 0)]
     while waiting:
@@ -148,7 +153,7 @@ def _matches(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int, int
 
 
 def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the longest chain, rising on both sides, of elements that occur exactly once on each side."""
+    """Return the longest chain of elements that are unique and ascending on both sides."""
     once_old, once_new = Counter(old), Counter(new)
     place = {text: position for position, text in enumerate(new) if once_new[text] == 1}
     found = [(i, place[text]) for i, text in enumerate(old) if once_old[text] == 1 and text in place]

@@ -1,7 +1,7 @@
-"""Consent texts as HTML: sanitising, plain lines, differences, and the document that is kept as evidence.
+"""Consent texts as HTML: sanitizing, plain lines, differences, and the document kept as evidence.
 
-Pure functions: no database, no request. What ``sanitise`` returns is one canonical spelling, the one that
-the consent editor itself writes, so that saving a text that nobody changed gives the same bytes.
+These are pure functions without database or request. ``sanitise`` returns one canonical form, the
+same that the consent editor writes. Saving an unchanged text therefore gives the same bytes.
 """
 
 import hashlib
@@ -17,19 +17,22 @@ import nh3
 
 from webchat.consent_diff import DiffLine, diff_lines
 
-#: Characters, for forms and for publication. The functions here accept longer ones.
+#: Maximum lengths in characters for forms and publication. The functions here accept longer texts.
 MAX_LABEL = 300
 MAX_BODY = 100_000
 
-# Lists and quotes nested deeper than this are flattened: nobody could read them, and recursion stays bounded.
+# Lists and quotations nested deeper than this are flattened. They would be unreadable, and the
+# limit bounds the recursion.
 _MAX_LEVEL = 6
 _MAX_OPEN_TAGS = 100
 
 _MARKS = {"a": "a", "b": "strong", "strong": "strong", "em": "em", "i": "em", "u": "u"}
-_MARK_ORDER = ("a", "strong", "em", "u")  # outermost first, as the editor nests them
+# The outermost mark comes first, in the order in which the editor nests them.
+_MARK_ORDER = ("a", "strong", "em", "u")
 _TEXT_BLOCKS = {"p": "p", "h1": "h2", "h2": "h2", "h3": "h3", "h4": "h3", "h5": "h3", "h6": "h3"}
 _CONTAINERS = {"ul", "ol", "li", "blockquote"}
-# Never kept, but their borders separate paragraphs: text pasted from elsewhere stays readable.
+# These elements are never kept, but their boundaries separate paragraphs. Text pasted from other
+# programs therefore stays readable.
 _BOUNDARIES = {
     "address", "article", "aside", "caption", "center", "dd", "details", "dialog", "div", "dl", "dt",
     "fieldset",
@@ -58,7 +61,8 @@ _CLEANER = nh3.Cleaner(
 )
 _SAFE_HREF = re.compile(r"(?:https?://|mailto:|tel:)[^\x00-\x20]+", re.IGNORECASE)
 _LOOKS_LIKE_HTML = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>|<!--", re.IGNORECASE)
-_SPACE = re.compile(r"[ \t\n\r\f]+")  # what HTML collapses; a no-break space is kept
+# HTML collapses these characters. A no-break space is kept.
+_SPACE = re.compile(r"[ \t\n\r\f]+")
 _BLANK_LINE = re.compile(r"\n[ \t\f]*\n\s*")
 _BREAK = "\n"
 
@@ -67,30 +71,32 @@ Marks = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class DraftText:
-    """A consent text in one language: the checkbox's label (plain text) and the body (HTML)."""
+    """A consent text in one language: the checkbox label (plain text) and the body (HTML)."""
 
     label: str
     body: str
 
 
 def sanitise(html: str) -> str:
-    """Return the canonical HTML of a consent text, with nothing in it but what the editor can write.
+    """Return the canonical HTML of a consent text, limited to what the editor can write.
 
-    Kept: ``p h2 h3 strong em u ul ol li br blockquote hr`` and ``a`` with an http(s), mailto or tel ``href``.
-    Text without any tag is taken as typed by hand: a blank line separates paragraphs, a line end stays a line
-    end. Letters are kept as typed (no Unicode normalisation); spaces and line ends between words become one
-    space, and empty paragraphs go. ``sanitise(sanitise(x)) == sanitise(x)``.
+    Kept: ``p h2 h3 strong em u ul ol li br blockquote hr`` and ``a`` with an http(s), mailto or tel
+    ``href``. Text without any tag is treated as plain text: a blank line separates paragraphs, and
+    a line end remains a line end. Letters are kept as typed (no Unicode normalization). Spaces and
+    line ends between words become one space, and empty paragraphs are removed.
+    ``sanitise(sanitise(x)) == sanitise(x)``.
 
     Raises:
-        ValueError: the text holds a NUL or half of a surrogate pair, which databases refuse.
+        ValueError: The text contains a NUL or a lone surrogate, which databases refuse.
     """
     return _write(_blocks_of(html))
 
 
 def to_lines(html: str) -> list[str]:
-    """Return the text as a reader sees it, a block a line; list items start with a bullet or their number.
+    """Return the text as a reader sees it, one block per line.
 
-    A link whose words are not its address is followed by the address in brackets: a changed target shows.
+    List items start with a bullet or their number. If the words of a link are not its URL, the URL
+    follows in parentheses, so that a changed target is visible.
     """
     return list(_lines(_blocks_of(html)))
 
@@ -99,7 +105,7 @@ def to_lines(html: str) -> list[str]:
 
 
 class _Run(NamedTuple):
-    """Text (or one line break) and the marks it stands in."""
+    """Text, or one line break, with the marks that apply to it."""
 
     text: str
     marks: Marks
@@ -107,14 +113,19 @@ class _Run(NamedTuple):
 
 @dataclass
 class _Node:
-    """An element: of the source, with anything inside, or of the canonical tree, with what belongs there."""
+    """An element of the source, with any content, or of the canonical tree, with valid content."""
 
     kind: str
     items: list[Any] = field(default_factory=list)  # of _Node and _Run
 
 
 def refuse_unstorable(text: str) -> str:
-    """Return the text; a NUL or a lone surrogate is a ``ValueError`` that does not repeat the text."""
+    """Return the text unchanged if a database can store it.
+
+    Raises:
+        ValueError: The text contains a NUL or a lone surrogate. The message does not repeat the
+        text.
+    """
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("The text contains a character that cannot be stored.")
     return text
@@ -131,7 +142,7 @@ def _blocks_of(html: str) -> list[_Node]:
 
 
 class _Reader(HTMLParser):
-    """Builds the tree of what nh3 left, which is well-formed: every tag is closed, in order."""
+    """Build the tree from nh3's output, which is well-formed: every tag is closed, in order."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -191,7 +202,7 @@ def _safe_href(href: str | None) -> str:
 
 
 def _blocks(node: _Node, kind: str = "p", level: int = 0) -> Iterator[_Node]:
-    """Yield the canonical blocks inside a node; loose text becomes blocks of the kind given."""
+    """Yield the canonical blocks inside a node. Text outside blocks becomes blocks of ``kind``."""
     for loose, group in groupby(node.items, lambda item: isinstance(item, _Run)):
         if loose:
             if runs := _tidy([item for item in group if isinstance(item, _Run)]):
@@ -213,7 +224,7 @@ def _block(node: _Node, kind: str, level: int) -> Iterator[_Node]:
 
 
 def _list_items(node: _Node, level: int) -> Iterator[_Node]:
-    """Yield list items; what stands between items joins the item before it."""
+    """Yield list items. Content between items is appended to the item before it."""
     items: list[_Node] = []
     for is_item, group in groupby(node.items, lambda item: isinstance(item, _Node) and item.kind == "li"):
         if is_item:
@@ -227,7 +238,7 @@ def _list_items(node: _Node, level: int) -> Iterator[_Node]:
 
 
 def _led_by_paragraph(item: _Node) -> _Node:
-    """Make an item start with a paragraph, as the editor demands."""
+    """Make a list item start with a paragraph, as the editor requires."""
     first = item.items[0]
     if first.kind in {"h2", "h3"}:
         first.kind = "p"
@@ -237,7 +248,7 @@ def _led_by_paragraph(item: _Node) -> _Node:
 
 
 def _tidy(runs: Iterable[_Run]) -> list[_Run]:
-    """Collapse spaces over the borders of marks, trim the ends, join runs of the same marks."""
+    """Collapse spaces across marks, trim the ends, and merge runs with the same marks."""
     kept: list[_Run] = []
     for text, marks in runs:
         before = kept[-1].text[-1] if kept else _BREAK
@@ -303,9 +314,9 @@ def _escape(text: str, *, quote: bool = True) -> str:
 
 
 def readable(html: str) -> str:
-    """Return a canonical body with line ends between its blocks, for people who edit it as plain HTML.
+    """Return a canonical body with line ends between its blocks, for editing as plain HTML.
 
-    Spaces between blocks mean nothing: ``sanitise(readable(body)) == body``.
+    Spaces between blocks have no meaning: ``sanitise(readable(body)) == body``.
     """
     html = re.sub(r"(</(?:p|h2|h3|li|ul|ol|blockquote)>|<hr>|<(?:ul|ol|blockquote)>)", r"\1\n", html)
     html = re.sub(r"<li>(<p>[^\n]*</p>)\n</li>", r"<li>\1</li>", html)
@@ -340,22 +351,23 @@ def _text(block: _Node) -> str:
 
 
 def _spellings(href: str) -> set[str]:
-    """Return what a link may say to be its own address."""
+    """Return the texts that count as the URL of a link itself."""
     return {href, href.partition(":")[2], href.partition("://")[2].rstrip("/")}
 
 
 def diff(old: str, new: str) -> list[DiffLine]:
-    """Return how two consent texts (HTML) differ for a reader: by lines, and by words in a changed line.
+    """Return the differences between two consent texts (HTML), by lines and by words.
 
-    Formatting that plain lines do not show (bold, a heading's rank) makes no difference here; compare the
-    bodies to know whether two texts are the same. The cost is bounded for bodies of ``MAX_BODY``.
+    Formatting that plain lines do not show (bold, a heading's level) makes no difference here. To
+    check whether two texts are equal, compare the bodies. The cost is bounded for bodies of up to
+    ``MAX_BODY``.
     """
     return diff_lines(to_lines(old), to_lines(new))
 
 
 # The document -------------------------------------------------------------------------------------------
 
-# Not gettext: a document's bytes must not depend on a catalogue.
+# These words do not use gettext, because the bytes of a document must not depend on a catalog.
 _WORDS = {
     "en": {"title": "Consent text", "version": "Version", "label": "Text beside the checkbox"},
     "cs": {"title": "Text souhlasu", "version": "Verze", "label": "Text u zaškrtávacího políčka"},
@@ -395,14 +407,14 @@ _DOCUMENT = """\
 def render_document(
     *, webchat_name: str, number: int, language: str, label: str, body: str, stylesheet_url: str
 ) -> str:
-    """Return the complete HTML document of one consent text, to be stored at publication and served as it is.
+    """Return the HTML document of a consent text, to be stored at publication and served unchanged.
 
-    The same arguments give the same bytes for ever; their SHA-256 is the evidence. ``stylesheet_url`` is part
-    of them, so give an address that stays (no content hash in the file name).
+    The same arguments always give the same bytes. Their SHA-256 is the evidence. ``stylesheet_url``
+    is part of the document, so it must be a permanent URL (no content hash in the file name).
 
     Raises:
-        ValueError: the body is not what ``sanitise`` returns, the language is not one of the four, or a text
-            holds a character that cannot be stored.
+        ValueError: The body is not canonical (see ``sanitise``), the language is not one of the
+            four, or a text contains a character that cannot be stored.
     """
     if language not in _WORDS:
         raise ValueError("There is no consent document in this language.")

@@ -1,4 +1,4 @@
-"""What may stand in a public address: anything else is not found, before a database is asked."""
+"""URL converters for public URLs. Other values give 404 without a database query."""
 
 from django.urls import register_converter
 from django.urls.converters import StringConverter

@@ -1,4 +1,4 @@
-"""What this app stores about people: the settings of the company's chats, and who published a text."""
+"""Declare the data of this app: the settings of the company's chats, and who published a text."""
 
 from django.utils.translation import gettext_noop as _
 

@@ -1,6 +1,7 @@
-"""Figures about the sessions of a WebChat, which its settings pages show.
+"""Figures about the sessions of a WebChat, for its settings pages.
 
-Sessions belong to an app above this one. That app registers how they are counted (``sessions_app/apps.py``).
+Sessions belong to an app that depends on this one. That app registers how they are counted
+(``sessions_app/apps.py``).
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ from webchat.models import ConsentVersion, WebChat
 
 @dataclass(frozen=True)
 class RetentionPreview:
-    """How many sessions a retention period takes with the next run, and how many more within seven days after it."""
+    """The number of sessions that a retention period would anonymize.
+
+    ``now`` counts those of the next run, ``week`` those that are added within seven days after it.
+    """
 
     days: int
     now: int
@@ -22,28 +26,31 @@ class RetentionPreview:
 
 
 class Figures(Protocol):
-    """What is counted. Each method asks the database."""
+    """The figures that are counted. Each method queries the database."""
 
     def holding(self, versions: Collection[ConsentVersion]) -> Mapping[int, int]:
-        """Return the number of sessions that hold each version, by its key; versions without any may be missing."""
+        """Return the number of sessions per consent version, by the version's key.
+
+        Versions without sessions may be missing.
+        """
 
     def retention(self, webchat: WebChat, *, days: int) -> RetentionPreview:
-        """Count what keeping sessions for so many days would take."""
+        """Count the sessions that a retention period of ``days`` days would anonymize."""
 
 
 _registered: list[Figures] = []
 
 
 def register(figures: Figures) -> None:
-    """Let ``figures`` count; a later registration replaces an earlier one."""
+    """Register the object that counts. A later registration replaces an earlier one."""
     _registered[:] = [figures]
 
 
 def holding(versions: Collection[ConsentVersion]) -> Mapping[int, int]:
-    """Return the number of sessions that hold each version, by its key; versions without any may be missing."""
+    """Return the number of sessions per consent version, by key. Unused versions may be missing."""
     return _registered[0].holding(versions)
 
 
 def retention(webchat: WebChat, *, days: int) -> RetentionPreview:
-    """Count what keeping sessions for so many days would take."""
+    """Count the sessions that a retention period of ``days`` days would anonymize."""
     return _registered[0].retention(webchat, days=days)

@@ -37,12 +37,12 @@ from webchat.widgets import ConsentBodyField, ConsentEditor
 
 LOGO_MAX_BYTES = 200_000
 LOGO_MAX_SIDE = 4096
-#: Format as Pillow names it → suffix of the stored file, which tells the type it is served with.
+#: Pillow's name of the format → suffix of the stored file, which determines the served type.
 LOGO_FORMATS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 
 
 class LogoField(forms.FileField):
-    """A small PNG, JPEG or WebP picture; stored under a random name."""
+    """A small PNG, JPEG or WebP picture, stored under a random name."""
 
     default_error_messages = {
         "too_large": _("The file is too large. The limit is 200 kB."),
@@ -64,7 +64,8 @@ class LogoField(forms.FileField):
             with Image.open(upload, formats=tuple(LOGO_FORMATS)) as image:
                 picture_format, size = str(image.format), image.size
                 image.verify()
-        except Exception as error:  # Pillow raises whatever a broken file leads to
+        except Exception as error:
+            # Pillow raises many types of exceptions for a broken file.
             raise ValidationError(self.error_messages["invalid_image"], code="invalid_image") from error
         finally:
             if not upload.closed:
@@ -75,12 +76,16 @@ class LogoField(forms.FileField):
 
 
 class SiteField(forms.CharField):
-    """The origins that may embed a WebChat, one a line; as many as fit into a header (see webchat/framing.py)."""
+    """The origins that may embed a WebChat, one per line.
+
+    Their total length must fit into a header (see webchat/framing.py).
+    """
 
     def __init__(self) -> None:
         super().__init__(
             label=_("Allowed sites"),
-            max_length=MAX_LENGTH // 2,  # a name outside of ASCII grows in a header
+            # A name that is not ASCII becomes longer in a header.
+            max_length=MAX_LENGTH // 2,
             required=False,
             validators=[validate_origins],
             widget=forms.Textarea({"rows": 3}),
@@ -91,12 +96,12 @@ class SiteField(forms.CharField):
         )
 
     def to_python(self, value: Any) -> str:
-        # Browsers send lines as mails have them; the same lines are no change.
+        # Browsers send CRLF line ends. Lines that differ only in them are not a change.
         return "\n".join((super().to_python(value) or "").splitlines())
 
 
 class RetentionField(forms.IntegerField):
-    """For how many days sessions are kept."""
+    """The number of days after which sessions are anonymized."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -111,13 +116,13 @@ class RetentionField(forms.IntegerField):
 
 
 def region_choices() -> list[tuple[str, str]]:
-    """Return the regions whose phone numbers are known, by name, with their calling code."""
+    """Return the regions with known phone numbers, by name, with their calling code."""
     named = regions_by_name(get_language() or "en")
     return [(code, f"{name} (+{phonenumbers.country_code_for_region(code)})") for name, code in named]
 
 
 class WebChatForm(forms.ModelForm):
-    """What a new WebChat needs: its name, its site, its languages and the region of its visitors' phones."""
+    """The required settings of a new WebChat: name, site, languages and phone region."""
 
     site = SiteField()
     languages = forms.MultipleChoiceField(
@@ -140,7 +145,7 @@ class WebChatForm(forms.ModelForm):
         fields: tuple[str, ...] = ("name", "site", "languages", "default_language", "phone_region")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # Checking a form writes into its object; the page goes on to show what is stored.
+        # Validation changes the instance, but the page must still show the stored values.
         kwargs["instance"] = copy.copy(kwargs.get("instance"))
         super().__init__(*args, **kwargs)
 
@@ -157,7 +162,10 @@ class WebChatForm(forms.ModelForm):
 
     @property
     def changes(self) -> dict[str, Any]:
-        """Return what a valid form changes. Languages and their default go together: one rule binds them."""
+        """Return the changed values of a valid form.
+
+        Languages and default language are returned together, because one rule applies to both.
+        """
         names = set(self.changed_data)
         if names & {"languages", "default_language"}:
             names |= {"languages", "default_language"}
@@ -165,9 +173,9 @@ class WebChatForm(forms.ModelForm):
 
 
 class GeneralForm(WebChatForm):
-    """The General page: also how the visitor's pages look."""
+    """The General page, with the look of the visitor pages in addition."""
 
-    site = None  # type: ignore[assignment]  # on the page Install
+    site = None  # type: ignore[assignment]  # is on the Install page
     logo = LogoField(
         label=_("Logo"),
         required=False,
@@ -179,7 +187,8 @@ class GeneralForm(WebChatForm):
     on_withdrawal = forms.ChoiceField(
         label=_("When a person withdraws their consent"),
         choices=OnWithdrawal.choices,
-        # A page that was opened before the field was there lacks it; then it stays as it is.
+        # A page that was opened before this field existed does not send it. The stored value is
+        # then kept.
         required=False,
         help_text=_(
             "The conversation ends in any case, and nothing more is stored. The data protection "
@@ -202,7 +211,7 @@ class GeneralForm(WebChatForm):
         if self.cleaned_data["remove_logo"] and "logo" not in changes:
             changes["logo"] = ""
         if "retention_days" not in self.data:
-            # Not emptied: sent by a page that was opened before the field was there.
+            # The field was not cleared. The page was opened before the field existed.
             changes.pop("retention_days", None)
         if not self.cleaned_data["on_withdrawal"]:
             changes.pop("on_withdrawal", None)
@@ -210,7 +219,7 @@ class GeneralForm(WebChatForm):
 
 
 class ButtonTexts(NamedTuple):
-    """The fields of one language: the text of the button before the chat, and before the showroom."""
+    """The fields of one language: the button text for the chat and for the showroom."""
 
     language: str
     name: str | Promise
@@ -219,7 +228,7 @@ class ButtonTexts(NamedTuple):
 
 
 class InstallForm(forms.Form):
-    """The page Install: which sites may embed the WebChat, and the button on them."""
+    """The Install page: the sites that may embed the WebChat, and the button on them."""
 
     site = SiteField()
     button_position = forms.ChoiceField(
@@ -251,7 +260,7 @@ class InstallForm(forms.Form):
 
     @property
     def texts(self) -> list[ButtonTexts]:
-        """Return the fields of the texts, language by language."""
+        """Return the text fields, language by language."""
         return [
             ButtonTexts(code, name, self[f"chat_button_{code}"], self[f"showroom_button_{code}"])
             for code, name in settings.LANGUAGES
@@ -260,7 +269,7 @@ class InstallForm(forms.Form):
 
     @property
     def changes(self) -> dict[str, Any]:
-        """Return what a valid form changes. The texts of a language that is not offered now stay."""
+        """Return the changed values of a valid form. Texts of languages not offered are kept."""
         wished = {name: self.cleaned_data[name] for name in ("site", "button_position")}
         for setting in ("chat_button", "showroom_button"):
             stored = getattr(self.webchat, setting)
@@ -270,7 +279,7 @@ class InstallForm(forms.Form):
 
 
 class MenusForm(forms.ModelForm):
-    """The two menus, saved together: which form is shown before a chat, and before the showroom."""
+    """The two menus, saved together: the entry form of the chat and of the showroom."""
 
     class Meta:
         model = WebChat
@@ -278,25 +287,28 @@ class MenusForm(forms.ModelForm):
         labels = {"entry_form": _("Entry form"), "showroom_form": _("Showroom entry form")}
 
     def __init__(self, data: Any = None, *, instance: WebChat) -> None:
-        # Checking a form writes into its object; the page goes on to show what is stored.
+        # Validation changes the instance, but the page must still show the stored values.
         super().__init__(data, instance=copy.copy(instance))
 
     @property
     def chosen(self) -> list[tuple[str | Promise, str | Promise]]:
-        """Return the label of each menu with that of its choice, of a valid form."""
+        """Return the label of each menu and of the chosen option, for a valid form."""
         return [
             (bound.label, EntryForm(self.cleaned_data[bound.name]).label) for bound in self.visible_fields()
         ]
 
     def refuse_gdpr(self, reason: str) -> None:
-        """Say at each menu that asks for the GDPR form why it can't be had."""
+        """Add the reason to each menu in which the GDPR form was chosen but is not available."""
         for name, choice in list(self.cleaned_data.items()):
             if choice == EntryForm.GDPR:
                 self.add_error(name, reason)
 
 
 class Section(NamedTuple):
-    """The fields of one language in the consent editor; ``also`` for a language that visitors don't see yet."""
+    """The fields of one language in the consent editor.
+
+    ``also`` is the checkbox for publishing a language that is not offered to visitors yet.
+    """
 
     language: str
     name: str | Promise
@@ -307,7 +319,7 @@ class Section(NamedTuple):
 
 
 class ConsentForm(forms.Form):
-    """The consent editor: checkbox label and text in each language, and the version the work began from."""
+    """The consent editor: checkbox label and text per language, and the version it started from."""
 
     based_on = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
 
@@ -359,7 +371,7 @@ class ConsentForm(forms.Form):
         return self.current.number + 1 if self.current else 1
 
     def clean(self) -> dict[str, Any]:
-        """Ask for both parts of a language that is published before it is offered."""
+        """Require label and text for a language that is published before it is offered."""
         for code in self._chosen():
             for part in (f"label_{code}", f"body_{code}"):
                 if not self.cleaned_data.get(part) and part not in self.errors:
@@ -373,18 +385,18 @@ class ConsentForm(forms.Form):
 
     @property
     def texts(self) -> dict[str, DraftText]:
-        """Return what a valid form asks to publish."""
+        """Return the texts that a valid form asks to publish."""
         values = self.cleaned_data
         return {code: DraftText(values[f"label_{code}"], values[f"body_{code}"]) for code in self._chosen()}
 
     @property
     def typed(self) -> dict[str, str]:
-        """Return what was sent, field by field and as it was typed, for a page that hands it on."""
+        """Return the submitted values exactly as typed, for a page that passes them on."""
         return {name: self.data[name] for name in self.fields if name in self.data}
 
     @property
     def sections(self) -> list[Section]:
-        """Return all languages, in the order in which every page shows them; the one met by default is open."""
+        """Return all languages in the order of the settings. The default language is open."""
         first = self.webchat.first_language
         return [self._section(code, name, is_open=code == first) for code, name in settings.LANGUAGES]
 
@@ -395,7 +407,7 @@ class ConsentForm(forms.Form):
 
 
 class PreviewForm(forms.Form):
-    """The fields of the visitor's GDPR form, for the preview: it is never sent."""
+    """The fields of the visitor's GDPR form, for the preview. This form is never submitted."""
 
     name = forms.CharField(label=_("Name"))
     email = forms.EmailField(label=_("E-mail"))

@@ -1,4 +1,4 @@
-"""Which sites may show a page of the visitor's side in a frame. Every other page says DENY, by the settings."""
+"""Set which sites may show a visitor page in a frame. By default, no page may be framed (DENY)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from csp.constants import SELF
 from django.http.response import HttpResponseBase
 
-#: What a header may hold of origins: proxies refuse an answer whose headers are longer than a few thousand bytes.
+#: The maximum length of the origins in a header. Proxies refuse an answer with headers longer than
+#: a few thousand bytes.
 MAX_LENGTH = 3000
 
 
 def let_frame(response: HttpResponseBase, ancestors: Sequence[str]) -> None:
-    """Let a response be shown within pages of these origins alone; with none of them, within no page at all.
+    """Allow pages of these origins to show the response in a frame. Without origins, none may.
 
-    ``X-Frame-Options`` can't name an origin, so that it is left out where ``frame-ancestors`` names some (CSP 3,
-    6.4.2.1: browsers that know the directive ignore the header). More origins than a header may hold are none.
+    ``X-Frame-Options`` cannot name an origin. It is therefore omitted if ``frame-ancestors`` names
+    origins (CSP 3, 6.4.2.1: browsers that support the directive ignore the header). If the origins
+    are too long for a header, no page may show the response.
     """
     if not ancestors or len(" ".join(ancestors)) > MAX_LENGTH:
         return

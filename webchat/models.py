@@ -13,12 +13,12 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-#: A hundred years: longer is never, and dates end somewhere.
+#: A hundred years. A longer period means never, and the calendar has an end.
 MAX_RETENTION_DAYS = 36_500
 
 
 class EntryForm(models.TextChoices):
-    """What is asked of a visitor before a conversation exists."""
+    """The kind of entry form that precedes a conversation."""
 
     NONE = "none", _("None")
     STANDARD = "standard", _("Standard")
@@ -26,23 +26,23 @@ class EntryForm(models.TextChoices):
 
 
 class OnWithdrawal(models.TextChoices):
-    """What becomes of a session when the person withdraws their consent."""
+    """The treatment of a session when the person withdraws their consent."""
 
-    #: The default: whether another lawful basis or a duty to keep something remains (GDPR Art. 17(1)(b), 17(3)) is
-    #: for a person to judge, and nothing brings back what was erased.
+    #: The default. A person must decide whether another lawful basis or a duty to keep something
+    #: remains (GDPR Art. 17(1)(b), 17(3)), and an erasure cannot be undone.
     REVIEW = "review", _("Leave the decision to the data protection officer")
     ANONYMIZE = "anonymize", _("Anonymize the session immediately")
 
 
 class ButtonPosition(models.TextChoices):
-    """Where the button stands on the pages of a site."""
+    """The position of the button on the pages of a site."""
 
     RIGHT = "right", _("Bottom right")
     LEFT = "left", _("Bottom left")
 
 
 def new_public_id() -> str:
-    """Return 96 random bits, safe in a URL."""
+    """Return 96 random bits in URL-safe characters."""
     return secrets.token_urlsafe(12)
 
 
@@ -51,14 +51,22 @@ def default_languages() -> list[str]:
 
 
 def validate_languages(codes: list[str]) -> None:
-    """Refuse anything but a non-empty list of known language codes, each once."""
+    """Refuse anything but a non-empty list of known language codes without duplicates.
+
+    Raises:
+        ValidationError: The list is empty, or a code is unknown or repeated.
+    """
     known = dict(settings.LANGUAGES)
     if not codes or len(set(codes)) != len(codes) or any(code not in known for code in codes):
         raise ValidationError(_("Choose at least one of the offered languages."))
 
 
 def validate_origins(text: str) -> None:
-    """Refuse a line that is not an origin such as ``https://www.example.com``."""
+    """Refuse a line that is not an origin, for example ``https://www.example.com``.
+
+    Raises:
+        ValidationError: A line is not an origin.
+    """
     for line in text.split():
         if not _origin_of(line):
             message = _("“%(line)s” is not a valid address. Use, for example, https://www.example.com")
@@ -72,9 +80,10 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9]
 
 
 def _origin_of(line: str) -> str:
-    """Return the origin that a line names, as headers spell it (RFC 6454, in ASCII); nothing for anything else.
+    """Return the origin in a line, as headers spell it (RFC 6454, in ASCII), or an empty string.
 
-    It stands in headers between semicolons, commas and keywords, so a host is letters, digits, dots and hyphens only.
+    Headers contain the origin between semicolons, commas and keywords. Therefore a host may contain
+    only letters, digits, dots and hyphens.
     """
     match = _ORIGIN.fullmatch(line)
     if match is None or int((match[3] or ":0")[1:]) > 65535:
@@ -84,7 +93,8 @@ def _origin_of(line: str) -> str:
             host = f"[{ipaddress.IPv6Address(match[2][1:-1])}]"
         else:
             host = match[2].encode("idna").decode().lower()
-    except ValueError:  # no address; no name that IDNA can spell
+    except ValueError:
+        # The host is not an IPv6 address, or IDNA cannot encode its name.
         return ""
     if not host.startswith("[") and not _HOST.fullmatch(host):
         return ""
@@ -93,11 +103,11 @@ def _origin_of(line: str) -> str:
 
 class WebChatQuerySet(models.QuerySet["WebChat"]):
     def open(self) -> WebChatQuerySet:
-        """Return the WebChats that visitors can reach."""
+        """Return the WebChats that are not archived, so that visitors can reach them."""
         return self.filter(archived_at=None)
 
     def origins(self) -> list[str]:
-        """Return the origins of all their sites, each once."""
+        """Return the origins of all sites of these WebChats, without duplicates."""
         return sorted({origin for webchat in self.only("site") for origin in webchat.origins})
 
 
@@ -136,7 +146,7 @@ class WebChat(models.Model):
         validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", _("A color, for example #1d5fa8."))],
     )
     logo = models.ImageField(_("logo"), upload_to="logos/", blank=True)
-    #: By language; a language that is not in it has the product's own words.
+    #: Button texts by language. For a missing language the product's own text is used.
     chat_button = models.JSONField(_("button text"), default=dict, blank=True)
     showroom_button = models.JSONField(_("showroom button text"), default=dict, blank=True)
     button_position = models.CharField(
@@ -148,7 +158,7 @@ class WebChat(models.Model):
         max_length=10,
         choices=OnWithdrawal,
         default=OnWithdrawal.REVIEW,
-        # Servers of the release before go on adding WebChats while the database is migrated.
+        # During a migration, servers of the previous release still add WebChats.
         db_default=OnWithdrawal.REVIEW,
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -174,20 +184,23 @@ class WebChat(models.Model):
 
     @property
     def origins(self) -> list[str]:
-        """Return the addresses of the site as headers spell them."""
+        """Return the origins of the allowed sites, as headers spell them."""
         return [origin for line in self.site.split() if (origin := _origin_of(line))]
 
     @property
     def first_language(self) -> str:
-        """Return the language for whoever asks for none that is offered."""
+        """Return the language for visitors who ask for no offered language."""
         return self.default_language if self.default_language in self.languages else self.languages[0]
 
     def current_version(self) -> ConsentVersion | None:
-        """Return the newest published version, or None when nothing was published."""
+        """Return the newest published version, or None if nothing was published."""
         return self.consent_versions.order_by("-number").first()
 
     def current_text(self, language: str) -> ConsentText | None:
-        """Return the newest version's text in a language, or None: then nobody can consent in it."""
+        """Return the newest version's text in a language.
+
+        Without such a text (None), nobody can consent in this language.
+        """
         version = self.current_version()
         return version.texts.filter(language=language).first() if version else None
 
@@ -197,7 +210,7 @@ class WebChat(models.Model):
 
 
 class ConsentVersion(models.Model):
-    """One publication of the consent texts of a WebChat. Append-only, in the database itself."""
+    """One publication of a WebChat's consent texts. Append-only, which the database enforces."""
 
     webchat = models.ForeignKey(
         WebChat, models.PROTECT, related_name="consent_versions", verbose_name="WebChat"
@@ -229,10 +242,10 @@ class ConsentVersion(models.Model):
 
 
 class ConsentText(models.Model):
-    """The text of a version in one language. Append-only, in the database itself.
+    """The text of a version in one language. Append-only, which the database enforces.
 
-    ``document`` is the complete page that is served at the text's permanent address, ``sha256`` the digest of
-    exactly these bytes in UTF-8.
+    ``document`` is the complete page that is served at the text's permanent URL. ``sha256`` is the
+    hash of exactly these bytes in UTF-8.
     """
 
     version = models.ForeignKey(
@@ -255,6 +268,6 @@ class ConsentText(models.Model):
         return f"{self.version} {self.language}"
 
     def get_absolute_url(self) -> str:
-        """Return the permanent public address of exactly this text."""
+        """Return the permanent public URL of exactly this text."""
         version = self.version
         return reverse("consent_document", args=[version.webchat.public_id, version.number, self.language])

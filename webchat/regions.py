@@ -1,8 +1,8 @@
-"""Names of the regions whose phone numbers are known, for the menu of default regions.
+"""Names of the regions with known phone numbers, for the menu of default regions.
 
-``regions.csv`` holds the ISO 3166 code (and AC, TA, XK, as phone numbers use them) and the name in each language.
-The names in Czech, German and Slovak are those of Unicode CLDR (Unicode License v3).
-They are not in the message catalogues, because they are too many for them.
+``regions.csv`` contains the ISO 3166 code (and AC, TA, XK, which phone numbers use) and the name in
+each language. The names in Czech, German and Slovak are from Unicode CLDR (Unicode License v3).
+They are not in the message catalogs, because there are too many of them.
 """
 
 import csv
@@ -21,7 +21,7 @@ def read_regions() -> dict[str, dict[str, str]]:
 
 
 def regions_by_name(language: str) -> list[tuple[str, str]]:
-    """Return (name, code) sorted by name in a language, or in English for a language without names.
+    """Return (name, code) pairs sorted by name. Without names in the language, use English.
 
     A letter with a diacritic follows its base letter: ``Cuba, Česko, Dánsko``.
     """

@@ -1,4 +1,4 @@
-"""What the GDPR asks of the company that runs the chat, and how this product answers; no legal advice."""
+"""The GDPR duties of the company that runs the chat, and the product's answers. No legal advice."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Duty(NamedTuple):
-    """One duty: what an article asks, how the product answers, and the page that shows it (a URL name)."""
+    """One duty: the demand of an article, the product's answer, and the URL name of its page."""
 
     article: str
     title: str | Promise

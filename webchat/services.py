@@ -1,4 +1,4 @@
-"""Publishing consent texts and choosing the entry form."""
+"""Publish consent texts and change the settings of a WebChat."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from webchat.models import ConsentText, ConsentVersion, WebChat
 
 
 class PublicationRefused(Exception):
-    """Nothing was published. The message is fit for the administrator."""
+    """Nothing was published. The message can be shown to the administrator."""
 
 
 class NothingChanged(PublicationRefused):
-    """Every text equals the published one after sanitising."""
+    """After sanitizing, every text equals the published one."""
 
 
 class LanguageMissing(PublicationRefused):
-    """An enabled language has no label or no text."""
+    """A language that is offered or to be published has no label or no text."""
 
 
 class TextTooLong(PublicationRefused):
-    """A label or a body is longer than a consent text may be."""
+    """A label or a body is longer than allowed."""
 
 
 class NewerVersionExists(PublicationRefused):
-    """Somebody published since the administrator began; ``version`` is what stands now."""
+    """A version was published after the administrator started. ``version`` is the current one."""
 
     def __init__(self, version: ConsentVersion) -> None:
         super().__init__(_("Version %(number)d was published in the meantime.") % {"number": version.number})
@@ -42,16 +42,19 @@ class NewerVersionExists(PublicationRefused):
 
 
 class NothingPublished(Exception):
-    """The GDPR form needs a published text in every language of the WebChat; the message says what lacks."""
+    """The GDPR form requires a published text in every language of the WebChat.
+
+    The message says what is missing.
+    """
 
 
 class TakesMore(Exception):
-    """The retention period takes sessions that the one that stands there keeps, and nobody was shown how many."""
+    """The new retention period anonymizes more sessions than the stored one, without a preview."""
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What would be published: the number it would get, the texts as served, the version that stands now."""
+    """A publication that is not stored yet: its number, sanitized texts and the current version."""
 
     number: int
     texts: dict[str, DraftText]
@@ -59,7 +62,7 @@ class Publication:
 
 
 def clean_texts(texts: Mapping[str, DraftText]) -> dict[str, DraftText]:
-    """Return the texts as they would be published: labels on one line, bodies sanitised."""
+    """Return the texts as they would be published: labels on one line, bodies sanitized."""
     return {
         language: DraftText(label=" ".join(text.label.split()), body=sanitise(text.body))
         for language, text in texts.items()
@@ -67,22 +70,22 @@ def clean_texts(texts: Mapping[str, DraftText]) -> dict[str, DraftText]:
 
 
 def texts_of(version: ConsentVersion | None) -> dict[str, DraftText]:
-    """Return the published texts of a version by language; of no version none."""
+    """Return the published texts of a version by language. Without a version, return none."""
     texts = version.texts.all() if version else []
     return {text.language: DraftText(label=text.label, body=text.body) for text in texts}
 
 
 def prepare_publication(webchat: WebChat, *, texts: Mapping[str, DraftText], based_on: int) -> Publication:
-    """Return what would be published now; nothing is stored.
+    """Return what would be published now, without storing anything.
 
-    ``texts`` holds every language of the WebChat; texts in other languages are published too, so that one can
-    be ready before its language is offered.
+    ``texts`` must contain every language of the WebChat. Texts in other languages are published
+    too, so that a text can be ready before its language is offered.
 
     Raises:
-        NewerVersionExists: another version was published since ``based_on``.
-        LanguageMissing: an enabled language has no label or no text.
-        TextTooLong: a label or a body is longer than allowed.
-        NothingChanged: all texts equal the current ones after sanitising.
+        NewerVersionExists: Another version was published since ``based_on``.
+        LanguageMissing: A language has no label or no text.
+        TextTooLong: A label or a body is longer than allowed.
+        NothingChanged: After sanitizing, all texts equal the current ones.
     """
     current = webchat.current_version()
     if current is not None and current.number != based_on:
@@ -103,13 +106,17 @@ def publish_consent(
     based_on: int,
     published_by: User | None,
 ) -> ConsentVersion:
-    """Publish the texts as the next version, each with the document that is served for ever.
+    """Publish the texts as the next version, each with the document that is served permanently.
 
-    ``based_on`` is the number that was current when the administrator began, 0 for none. Locks the WebChat,
-    so that two administrators get one version each or the second is told.
+    ``based_on`` is the version number that was current when the administrator started, or 0. The
+    WebChat row is locked. Of two administrators who publish concurrently, the second one therefore
+    gets the next number or an exception.
 
     Raises:
-        PublicationRefused: as ``prepare_publication`` says.
+        NewerVersionExists: Another version was published since ``based_on``.
+        LanguageMissing: A language has no label or no text.
+        TextTooLong: A label or a body is longer than allowed.
+        NothingChanged: After sanitizing, all texts equal the current ones.
     """
     webchat = WebChat.objects.select_for_update().get(pk=webchat.pk)
     publication = prepare_publication(webchat, texts=texts, based_on=based_on)
@@ -138,7 +145,7 @@ def _require_texts(webchat: WebChat, texts: Mapping[str, DraftText]) -> None:
 
 
 def text_of(version: ConsentVersion, language: str, text: DraftText) -> ConsentText:
-    """Return the text of a version in one language, not stored yet, with its document and digest."""
+    """Return an unsaved text of a version in one language, with its document and hash."""
     document = render_document(
         webchat_name=version.webchat.name,
         number=version.number,
@@ -158,15 +165,17 @@ def text_of(version: ConsentVersion, language: str, text: DraftText) -> ConsentT
 
 
 def save_settings(webchat: WebChat, *, changes: Mapping[str, object], previewed: bool = False) -> set[str]:
-    """Store settings of a WebChat, under its lock, and return the names of those that changed.
+    """Store settings of a WebChat under its lock and return the names of the changed ones.
 
-    A retention period that takes more sessions than the one that stands there is only stored when it was
-    ``previewed``: shown in numbers and confirmed. The file of a replaced logo goes after the commit.
+    A retention period that anonymizes more sessions than the stored one is refused, unless it was
+    ``previewed``: shown with numbers and confirmed. The replaced logo file is deleted after the
+    commit.
 
     Raises:
-        TakesMore: it was not; nothing was stored.
-        NothingPublished: the GDPR form is chosen but a language of the WebChat has no published text.
-        StorageUnavailable: the logo can't be stored now; nothing was stored.
+        TakesMore: The retention period was not previewed. Nothing was stored.
+        NothingPublished: The GDPR form is chosen, but a language of the WebChat has no published
+            text. Nothing was stored.
+        StorageUnavailable: The logo cannot be stored now. Nothing was stored.
     """
     if changes.get("logo"):
         require_storage()
@@ -185,7 +194,8 @@ def _save_settings(webchat: WebChat, *, changes: Mapping[str, object], previewed
     if locked.uses_gdpr:
         _require_published(locked)
     with storing():
-        # Writes a new logo's file now, apart from the statements of the database.
+        # A new logo's file is written here and not by save(), so that storing() covers only the
+        # file storage and not the SQL statements.
         WebChat._meta.get_field("logo").pre_save(locked, add=False)
     locked.save(update_fields=changed)
     if old_logo and old_logo != locked.logo.name:
@@ -194,17 +204,23 @@ def _save_settings(webchat: WebChat, *, changes: Mapping[str, object], previewed
 
 
 def _takes_more(old: int | None, new: int | None) -> bool:
-    """Say whether another retention period takes sessions that this one keeps: it is switched on, or shorter."""
+    """Return whether the new retention period anonymizes sessions that the old one keeps.
+
+    This is so if retention is switched on or the period is shorter.
+    """
     return new is not None and (old is None or new < old)
 
 
 def archive(webchat: WebChat) -> None:
-    """Close a WebChat for visitors. Its sessions and its published consent texts stay. Safe to repeat."""
+    """Archive a WebChat, so that visitors cannot reach it. Safe to repeat.
+
+    Its sessions and published consent texts are kept.
+    """
     WebChat.objects.open().filter(pk=webchat.pk).update(archived_at=timezone.now())
 
 
 def restore(webchat: WebChat) -> None:
-    """Open an archived WebChat for visitors again. Safe to repeat."""
+    """Restore an archived WebChat, so that visitors can reach it again. Safe to repeat."""
     WebChat.objects.filter(pk=webchat.pk).update(archived_at=None)
 
 

@@ -1,11 +1,11 @@
-"""A WebChat's colour as CSS, readable whatever colour was chosen (WCAG 2.2, 1.4.3 and 1.4.11)."""
+"""The CSS of a WebChat's color, readable for every chosen color (WCAG 2.2, 1.4.3 and 1.4.11)."""
 
 from __future__ import annotations
 
 WHITE, BLACK = "#ffffff", "#000000"
 #: The surface of the visitor's dark page, ``--surface`` in static/visitor/visitor.css.
 DARK_SURFACE = "#1d222b"
-#: What WCAG asks of a part of the page that is not text, against what is beside it.
+#: The contrast that WCAG requires between a part of the page that is not text and its surroundings.
 PART_CONTRAST = 3
 
 _CSS = """\
@@ -17,10 +17,10 @@ _CSS = """\
 
 
 def theme_css(colour: str, *, root: str = ":root") -> str:
-    """Return the rules that set the accent and the colour of words on it, for light and dark.
+    """Return the CSS rules for the accent color and the text on it, for light and dark mode.
 
-    Words are black or white, whichever contrasts more: at least 4.58 to 1 on any colour. In the dark the accent
-    is made lighter until it stands out from the page.
+    Text is black or white, whichever has more contrast: at least 4.58 to 1 on any color. In dark
+    mode the accent is made lighter until it has enough contrast to the page.
     """
     dark = stand_out(colour, DARK_SURFACE)
     return _CSS.format(
@@ -29,18 +29,18 @@ def theme_css(colour: str, *, root: str = ":root") -> str:
 
 
 def readable_on(colour: str) -> str:
-    """Return black or white, whichever is easier to read on a colour."""
+    """Return black or white, whichever is easier to read on a color."""
     return max(WHITE, BLACK, key=lambda ink: contrast(ink, colour))
 
 
 def stand_out(colour: str, surface: str) -> str:
-    """Return the colour, mixed with as little white as it needs to stand out from a dark surface."""
+    """Return the color mixed with the least white that gives enough contrast to a dark surface."""
     mixed = (_mix(colour, WHITE, percent) for percent in range(0, 101, 5))
     return next(candidate for candidate in mixed if contrast(candidate, surface) >= PART_CONTRAST)
 
 
 def contrast(one: str, other: str) -> float:
-    """Return the contrast ratio of two colours, from 1 to 21."""
+    """Return the contrast ratio of two colors, from 1 to 21."""
     darker, lighter = sorted((_luminance(one), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 

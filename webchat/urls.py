@@ -1,4 +1,4 @@
-"""Routes of Settings, and of what is public about a WebChat."""
+"""Routes of Settings, and of the public resources of a WebChat."""
 
 from django.urls import path
 

@@ -1,4 +1,7 @@
-"""The script that a customer's site embeds, from static/webchat/widget.js and widget.css and a WebChat's settings."""
+"""The script that a customer's site embeds.
+
+It is built from static/webchat/widget.js, widget.css and the settings of a WebChat.
+"""
 
 from __future__ import annotations
 
@@ -13,30 +16,33 @@ from django.utils.translation import gettext_lazy as _
 from webchat.models import WebChat
 from webchat.theme import theme_css
 
-#: What the script says where the WebChat has no words of its own.
+#: The texts of the script for which the WebChat has no setting.
 _WORDS = {
     "chat": _("Chat with us"),
     "showroom": _("Video call"),
     "close": _("Close"),
 }
-#: Served for an archived WebChat: a site that calls the functions goes on.
+#: The script of an archived WebChat. A site that calls the functions continues to work.
 ARCHIVED = "window.mluviiGdpr=window.mluviiGdpr||{open(){},close(){},on(){}};\n"
 
 
 def default_words(language: str) -> dict[str, str]:
-    """Return the product's own words in a language."""
+    """Return the product's own texts in a language."""
     with translation.override(language):
         return {name: str(text) for name, text in _WORDS.items()}
 
 
 def words_of(webchat: WebChat, language: str) -> dict[str, str]:
-    """Return what the script says in a language: the two buttons' texts, and how to close."""
+    """Return the texts of the script in a language: the two buttons, and how to close."""
     own = {"chat": webchat.chat_button.get(language), "showroom": webchat.showroom_button.get(language)}
     return default_words(language) | {name: text for name, text in own.items() if text}
 
 
 def script_of(webchat: WebChat, *, base: str) -> str:
-    """Return the script of a WebChat; ``base`` is the address of its entry form. Archived: one that shows nothing."""
+    """Return the script of a WebChat. ``base`` is the URL of its entry form.
+
+    The script of an archived WebChat shows nothing.
+    """
     if webchat.archived_at is not None:
         return ARCHIVED
     config = {
@@ -47,7 +53,7 @@ def script_of(webchat: WebChat, *, base: str) -> str:
         "css": _compact_css(theme_css(webchat.colour, root=":host")) + _source_of_styles(),
     }
     literal = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
-    # Line ends to a script, and not to JSON, before ES2019.
+    # Before ES2019 these characters were line ends in JavaScript, but not in JSON.
     literal = literal.replace("\u2028", r"\u2028").replace("\u2029", r"\u2029")
     return f"{_source_of_script()}({literal});\n"
 
@@ -65,7 +71,7 @@ def _source_of_styles() -> str:
 
 
 def _compact_css(css: str) -> str:
-    """Return a stylesheet without comments and without the spaces that say nothing."""
+    """Return a stylesheet without comments and without insignificant spaces."""
     css = " ".join(re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL).split())
     return re.sub(r" ?([{};,]) ?", r"\1", css).replace(": ", ":").replace(";}", "}")
 

@@ -1,12 +1,13 @@
 """The editor of consent texts: a plain textarea without JavaScript, a rich-text editor with it.
 
-In a form, one field a language; the label element (or ``aria-label``, ``aria-labelledby`` in ``attrs``) names
-the editor too, and ``lang`` tells it and the spelling checker the language of the text::
+Use one field per language in a form. The label element (or ``aria-label``, ``aria-labelledby`` in
+``attrs``) names the editor too. ``lang`` tells the editor and the spelling checker the language::
 
     body_cs = ConsentBodyField(label=_("Consent text in Czech"), widget=ConsentEditor(attrs={"lang": "cs"}))
 
-The import map among the media is an inline script, so they need the nonce of the content security policy. The
-view passes them once for all editors of the page, and the template prints them as they are::
+The import map among the media is an inline script. Therefore the media need the nonce of the
+content security policy. The view passes them once for all editors of the page, and the template
+prints them unchanged::
 
     context["editor_media"] = editor_media(nonce=self.request.csp_nonce)
 
@@ -14,7 +15,7 @@ view passes them once for all editors of the page, and the template prints them 
     {{ editor_media.css }}         in the block "head"
     {{ editor_media.js }}          in the block "scripts"
 
-Editors may stand in hidden tabs. No inline style is used.
+Editors may be in hidden tabs. They use no inline style.
 """
 
 import json
@@ -41,7 +42,7 @@ _MEDIA = Media(
     js=[Script("webchat/consent-editor.js", type="module")],
 )
 
-# What the editor's buttons and dialogs are called in its own English.
+# The English words of the editor's buttons and dialogs, with their translations.
 _WORDS: dict[str, str | Promise] = {
     "heading 2": _("Heading"),
     "heading 3": _("Smaller heading"),
@@ -66,12 +67,15 @@ _WORDS: dict[str, str | Promise] = {
 
 
 def editor_media(*, nonce: Any) -> Media:
-    """Return what a page with consent editors loads, every tag with the nonce (django-csp's, or text)."""
+    """Return the media of a page with consent editors; each tag has the nonce.
+
+    The nonce may be that of django-csp or text.
+    """
     return _MEDIA.with_nonce(nonce)
 
 
 class ConsentEditor(forms.Textarea):
-    """A textarea that becomes a rich-text editor. Shows a sanitised body with a line for each block."""
+    """A textarea that becomes a rich-text editor. It shows a sanitized body, one block per line."""
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         super().__init__({"rows": 16, "class": "form-control", **(attrs or {})})
@@ -81,7 +85,7 @@ class ConsentEditor(forms.Textarea):
         return _MEDIA
 
     def format_value(self, value: Any) -> str | None:
-        """Break a stored body into lines; what somebody typed comes back as it was typed."""
+        """Break a stored body into lines. Return other input as it was typed."""
         value = super().format_value(value)
         try:
             return readable(value) if value and sanitise(value) == value else value
@@ -95,12 +99,12 @@ class ConsentEditor(forms.Textarea):
         return context
 
     def use_required_attribute(self, initial: Any) -> bool:
-        """Leave it out: the editor hides the textarea, and a browser cannot point at a hidden field."""
+        """Return False: the editor hides the textarea, and a browser cannot show its hint there."""
         return False
 
 
 class ConsentBodyField(forms.CharField):
-    """The body of a consent text; cleans to canonical HTML, at most ``MAX_BODY`` characters."""
+    """The body of a consent text, cleaned to canonical HTML of at most ``MAX_BODY`` characters."""
 
     widget = ConsentEditor
 
@@ -108,11 +112,13 @@ class ConsentBodyField(forms.CharField):
         super().__init__(**{"max_length": MAX_BODY, "strip": False, **kwargs})
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
-        return {}  # a maxlength would count the line ends that only the textarea has
+        # A maxlength would also count the line ends, which only the textarea contains.
+        return {}
 
     def to_python(self, value: Any) -> str:
         text = super().to_python(value) or ""
-        if len(text) > 2 * MAX_BODY:  # do not parse what cannot become short enough
+        if len(text) > 2 * MAX_BODY:
+            # Such a text cannot become short enough, so it is not parsed.
             return text
         try:
             return sanitise(text)
@@ -120,7 +126,7 @@ class ConsentBodyField(forms.CharField):
             raise ValidationError(_("The text contains a character that cannot be stored.")) from None
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Compare what would be stored: line ends and spellings of the same text are no change."""
+        """Compare canonical forms, so that line ends and equivalent spellings are not a change."""
         try:
             return sanitise(initial or "") != sanitise(data or "")
         except ValueError:

@@ -1,6 +1,7 @@
-"""The parameters of ``GET /api/v1/Sessions`` as conditions on sessions.
+"""Apply the parameters of ``GET /api/v1/Sessions`` as conditions on sessions.
 
-A parameter of mluvii that this product has no data for is accepted and matches as if each session had none.
+mluvii has parameters for which this product stores no data. They are accepted and match as if no
+session had a value.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ SOURCE = {
 }  # fmt: skip
 BROWSER = {word: word for word in ("OTHER", "CHROME", "OPERA", "FF", "SAFARI", "EDGE", "CHROMIUM_EDGE")}
 SYSTEM = {word: word for word in ("OTHER", "WINDOWS", "OSX", "LINUX", "ANDROID", "IOS")}
-#: Parameters that tell something about a person: only for who may read that.
+#: Parameters that reveal something about a person. They need the right to read personal data.
 PERSONAL = (
     "Browser",
     "OS",
@@ -53,7 +54,7 @@ PERSONAL = (
 
 
 def filtered(sessions: QuerySet[Session], given: Parameters) -> QuerySet[Session]:
-    """Return the sessions that every given parameter lets through; what is wrong is noted in ``given``."""
+    """Return the sessions that match every given parameter. Errors are collected in ``given``."""
     for name, field in MOMENTS.items():
         sessions = _in_range(sessions, given, name, field, given.moment)
     for name, field in DURATIONS.items():
@@ -80,10 +81,11 @@ def filtered(sessions: QuerySet[Session], given: Parameters) -> QuerySet[Session
 
 
 def in_order(sessions: QuerySet[Session], given: Parameters) -> QuerySet[Session]:
-    """Return the sessions newest first, by their numbers: an erasure rounds times, and would move what follows.
+    """Return the sessions in descending order of their ids.
 
-    Within a period the order by number is spelled such that PostgreSQL reads the period's index and sorts: it would
-    else walk through all newer sessions first.
+    They are not ordered by time, because an erasure rounds times and would move sessions between
+    pages. With a condition on the start, the ordering is written so that PostgreSQL reads the index
+    of the period and sorts the result. Otherwise it would first read all newer sessions.
     """
     if any(f"{name}.{end}" in given for name in ("Created", "GuestJoined") for end in ("Min", "Max")):
         return sessions.order_by((F("pk") + 0).desc())
@@ -93,7 +95,7 @@ def in_order(sessions: QuerySet[Session], given: Parameters) -> QuerySet[Session
 def _in_range(
     sessions: QuerySet[Session], given: Parameters, name: str, field: str, read: Callable[[str], Any]
 ) -> QuerySet[Session]:
-    """Keep what lies between Min and Max, both included; Null asks for those with or without a value."""
+    """Filter by Min and Max, both inclusive. Null selects sessions without (or with) a value."""
     low, high, empty = read(f"{name}.Min"), read(f"{name}.Max"), given.flag(f"{name}.Null")
     if low is not None and field in registry.get(Session).rounded:
         sessions = sessions.filter(_from(field, low))
@@ -103,11 +105,12 @@ def _in_range(
 
 
 def _from(field: str, low: datetime) -> Q:
-    """Return the condition for times from ``low`` on; one that an erasure rounded may have been as late as its period.
+    """Return the condition for times from ``low`` on.
 
-    So a program that anonymizes a period page by page does not push sessions out of the pages that follow.
+    An anonymized session has a rounded time. It matches if its period reaches ``low``. Therefore a
+    program that anonymizes a period page by page does not remove sessions from later pages.
     """
-    # Calendars end: the first and the last year have no room to round in, and no session either.
+    # The first and the last year of the calendar cannot be rounded. They contain no sessions.
     inside = MINYEAR < low.year < MAXYEAR
     rounded = start_of(settings.ERASURE_TIME_PRECISION, low, settings.TIME_ZONE) if inside else low
     exactly = Q(**{f"{field}__gte": low}) | Q(anonymized_at__isnull=False)
@@ -115,7 +118,11 @@ def _from(field: str, low: datetime) -> Q:
 
 
 def _webchats(names: list[str]) -> list[int]:
-    """Return the WebChats of these names; they are few, so they are compared here, alike on both databases."""
+    """Return the WebChats with these names.
+
+    The names are compared here and not in the database. There are few of them, and this way both
+    databases give the same result.
+    """
     wanted = {name.casefold() for name in names}
     known = WebChat.objects.order_by().values_list("pk", "name")
     return [pk for pk, name in known if name.casefold() in wanted]
@@ -156,7 +163,10 @@ def _by_address(sessions: QuerySet[Session], given: Parameters) -> QuerySet[Sess
 
 
 def _by_version(sessions: QuerySet[Session], given: Parameters) -> QuerySet[Session]:
-    """Keep sessions by what they consented to. The texts are few: they are compared here, the events by index."""
+    """Filter by the consent version of the session.
+
+    The texts are compared here, because there are few. The events are found by index.
+    """
     text, exact = given.text("GDPRVersion.Text"), given.text("GDPRVersion.Exact")
     empty = given.flag("GDPRVersion.Null")
     given_here = ConsentEvent.objects.filter(session=OuterRef("pk"), kind=ConsentEvent.Kind.GIVEN)

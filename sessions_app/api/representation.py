@@ -1,6 +1,6 @@
-"""Sessions and guests as JSON, in the shape of mluvii's public API.
+"""Represent sessions and guests as JSON in the format of mluvii's public API.
 
-Built for lists of a hundred thousand: three queries for each chunk of sessions, whatever it holds.
+Designed for lists of 100,000 sessions: three queries per chunk of sessions, whatever they contain.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STARS_SCALE = 5
 CHANNELS = {Channel.CHAT: "Chat", Channel.AV: "AV", Channel.PHONE: "Phone"}
 STATUSES = {Status.WAITING: "WAITING", Status.ACTIVE: "ACTIVE", Status.CLOSED: "CLOSED"}
 _PARTIES = {Party.VISITOR: "Guest", Party.OPERATOR: "User", Party.SYSTEM: "Chatbot"}
-#: Part of a browser's name for itself, in small letters → our word for it; the first that is found counts.
+#: Lower-case part of the user agent → name in the API. The first match counts.
 BROWSERS = (
     ("edg/", "CHROMIUM_EDGE"),
     ("edga/", "CHROMIUM_EDGE"),
@@ -48,16 +48,17 @@ OTHER = "OTHER"
 
 
 def with_json_data(sessions: QuerySet[Session]) -> QuerySet[Session]:
-    """Return the sessions with what each needs besides its chunk's queries."""
+    """Add the related data that the JSON needs and that the chunk's queries do not read."""
     return sessions.select_related("webchat", "operator").defer(
         "webchat__site", "webchat__logo", "webchat__languages"
     )
 
 
 def sessions_json(sessions: Iterable[Session], *, sees_people: bool) -> list[dict[str, Any]]:
-    """Return a chunk of sessions, their transcripts included; three queries.
+    """Return a chunk of sessions as JSON, including their transcripts, with three queries.
 
-    Without ``sees_people`` names, addresses, texts and parameters are left out, as after an anonymization.
+    Without ``sees_people``, names, addresses, texts and parameters are omitted, as in an anonymized
+    session.
     """
     rows = list(sessions)
     keys = [session.pk for session in rows]
@@ -117,7 +118,7 @@ def _session_json(
 def _guest_of(session: Session, version: str | None, *, sees_people: bool) -> dict[str, Any]:
     user_agent = session.user_agent.lower() if sees_people else ""
     return {
-        # Which guest this is says ``identity``; this number only tells the guests of two sessions apart.
+        # ``identity`` identifies the guest. This number only distinguishes the guests of sessions.
         "tempId": session.pk,
         "ipAddress": session.ip_address if sees_people else None,
         "trackedId": None,
@@ -147,7 +148,7 @@ def _first_found(known: tuple[tuple[str, str], ...], user_agent: str) -> str:
 
 
 def _left(session: Session) -> str:
-    """Return when the guest left: before an operator came, during the conversation, or after its end."""
+    """Return when the guest left: in the queue, during the conversation, or after its end."""
     if session.is_open:
         return "StillConnected"
     if session.operator_id is None:
@@ -165,7 +166,7 @@ def _operators(session: Session, *, sees_people: bool) -> list[dict[str, Any]]:
             "userName": operator.username,
             "firstName": operator.first_name or None,
             "lastName": operator.last_name or None,
-            # After an anonymization the moment is gone; the day stays.
+            # An anonymized session has no accepted_at. Its rounded start is kept.
             "joined": _time(session.accepted_at or session.created_at),
             "left": _time(session.ended_at),
             "concluded": _time(session.ended_at),
@@ -175,9 +176,9 @@ def _operators(session: Session, *, sees_people: bool) -> list[dict[str, Any]]:
 
 
 def _activities(sessions: list[int], *, sees_people: bool) -> dict[int, list[dict[str, Any]]]:
-    """Return the transcripts by session, in the order of time: two queries.
+    """Return the transcripts by session, in order of time, with two queries.
 
-    Messages have even numbers and files odd ones, so that an ``activityId`` is unique and stays.
+    Messages have even numbers and files odd ones. ``activityId`` is therefore unique and stable.
     """
     found: dict[int, list[tuple[datetime, int, dict[str, Any]]]] = defaultdict(list)
     messages = Message.objects.filter(session__in=sessions).order_by()
@@ -223,7 +224,7 @@ def _activity(
 
 
 def _versions(sessions: list[int]) -> dict[int, str]:
-    """Return by session the version and language of the text that was consented to."""
+    """Return the version and language of the consented text, by session."""
     events = ConsentEvent.objects.filter(session__in=sessions, kind=ConsentEvent.Kind.GIVEN).order_by()
     rows = events.values_list("session_id", "text__version__number", "text__language")
     return {session: gdpr_version(number, language) for session, number, language in rows}
@@ -234,7 +235,7 @@ def gdpr_version(number: int, language: str) -> str:
 
 
 def guest_json(guest: Guest, *, sessions: int, sees_people: bool) -> dict[str, Any]:
-    """Return a guest; an anonymized one answers in the same shape."""
+    """Return a guest as JSON. An anonymized guest has the same format."""
     return {
         "id": guest.pk,
         "name": guest.name if sees_people else "",
@@ -247,14 +248,14 @@ def guest_json(guest: Guest, *, sessions: int, sees_people: bool) -> dict[str, A
 
 
 def _time(moment: datetime | None) -> str | None:
-    """Return a time of RFC 3339 in UTC, to the millisecond."""
+    """Format a time as RFC 3339 in UTC, with milliseconds."""
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def _duration(duration: timedelta | None) -> str | None:
-    """Return a duration of ISO 8601 in hours, minutes and whole seconds, such as ``PT4M40S``."""
+    """Format a duration as ISO 8601 in hours, minutes and seconds, for example ``PT4M40S``."""
     if duration is None:
         return None
     minutes, seconds = divmod(max(0, int(duration.total_seconds())), 60)

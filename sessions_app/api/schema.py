@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of the calls about sessions and guests."""
+"""The OpenAPI description of the calls about sessions and guests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from api.schema import refusals
 from sessions_app.api import filters
 from sessions_app.api.representation import CHANNELS, STATUSES
 
-#: Printable ASCII, such as a UUID.
+#: Printable ASCII, for example a UUID.
 IDEMPOTENCY_KEY = "^[!-~]{1,255}$"
 _CHANNELS = list(CHANNELS.values())
 _STATUSES = list(STATUSES.values())

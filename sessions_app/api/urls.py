@@ -1,4 +1,4 @@
-"""Routes of the REST API. The second spelling of a call is left out of its description."""
+"""Routes of the REST API. The alternative spellings of a call are not in the API description."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sessions_app.api import views
 
 
 def _anonymize(first: str, *others: str, view: type[APIView]) -> Iterator[URLPattern]:
-    """Yield the routes by which clients anonymize: the documented one, and those that they call besides."""
+    """Yield the routes that anonymize: the documented one and the alternatives that clients use."""
     yield call(f"api/v1/{first}/<id:pk>/anonymous", view.as_view())
     spellings = [(name, verb) for name in (first, *others) for verb in ("anonymous", "anonymize")]
     for name, verb in spellings[1:]:

@@ -1,4 +1,4 @@
-"""The calls of the REST API about sessions and guests. See docs/api.md."""
+"""The REST API calls for sessions and guests. docs/api.md describes them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sessions_app.api.representation import guest_json, sessions_json, with_json
 from sessions_app.models import Guest, Session
 from sessions_app.people import find_people
 
-#: Sessions for each round of queries: their transcripts are in memory together.
+#: The number of sessions per round of queries. Their transcripts are in memory at the same time.
 _CHUNK = 250
 
 
@@ -36,7 +36,10 @@ def read_parameters(request: Request) -> Parameters:
 
 
 class SessionsView(ApiView):
-    """``GET /api/v1/Sessions``: a bare array, newest first, streamed, so that its length needs no memory."""
+    """``GET /api/v1/Sessions``: a bare JSON array, newest first.
+
+    The response is streamed, so that its length does not determine the memory that is needed.
+    """
 
     right = Right.READ_SESSIONS
 
@@ -49,14 +52,15 @@ class SessionsView(ApiView):
             require(request, Right.READ_PERSONAL_DATA)
         sessions = filtered(Session.objects.all(), given)
         given.finish()
-        # The keys are read at once: what is erased or arrives while the answer is sent changes no page.
+        # All keys are read before the response starts. Sessions that are created or anonymized
+        # while it is sent do not change the page.
         keys = list(in_order(sessions, given).values_list("pk", flat=True)[offset : offset + limit])
         text = _array(keys, sees_people=caller_of(request).sees_people)
         return StreamingHttpResponse(text, content_type="application/json")
 
 
 def _array(keys: list[int], *, sees_people: bool) -> Iterator[str]:
-    """Yield a JSON array, a chunk of sessions at a time."""
+    """Yield a JSON array in chunks of sessions."""
     yield "["
     for start in range(0, len(keys), _CHUNK):
         chunk = with_json_data(Session.objects.filter(pk__in=keys[start : start + _CHUNK])).order_by("-pk")
@@ -94,7 +98,10 @@ class GuestView(ApiView):
 
 
 class FindGuestsView(ApiView):
-    """``POST /api/v1/Guests/find``: by name, e-mail, phone in the body, since a URL stands in logs. Selects nobody."""
+    """``POST /api/v1/Guests/find``: find guests by name, e-mail and phone. Selects none of them.
+
+    The search is in the body, because URLs are written to logs.
+    """
 
     right = Right.READ_PERSONAL_DATA
 
@@ -118,9 +125,10 @@ class FindGuestsView(ApiView):
 
 
 class AnonymizeView(ApiView):
-    """``POST`` or ``PUT /api/v1/…/{id}/anonymous``: 204 done, 202 done with files still being deleted.
+    """Anonymize a session or guest: ``POST`` or ``PUT /api/v1/…/{id}/anonymous``.
 
-    The body is not read: clients send none, and no Content-Type.
+    Returns 204 if everything is done, and 202 if files are still being deleted. The body is not
+    read, because clients send no body and no Content-Type.
     """
 
     model: type[Model]
@@ -164,7 +172,7 @@ class Conflict(exceptions.APIException):
 
 
 def _counts_of(subject: Model) -> dict[str, int]:
-    """Return what an erasure would take, by our words for it; nothing of what was anonymized before."""
+    """Return what an erasure would remove, by type. Empty for a subject already anonymized."""
     if getattr(subject, registry.get(type(subject)).mark) is not None:
         return {}
     return {label.rpartition(".")[2].lower() + "s": n for label, n in engine.preview(subject).counts.items()}

@@ -1,1 +1,1 @@
-"""The wing of staff pages about sessions and guests."""
+"""The staff pages about sessions and guests."""

@@ -1,4 +1,4 @@
-"""The operator's side of a call."""
+"""The operator's side of a video call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sessions_app.staff.pages import SessionPage
 
 
 class OperatorCall(SessionPage):
-    """The operator's side of a call: of the one who has taken it."""
+    """The operator's side of a video call, for the operator who has taken it."""
 
     permission_required = OperatorAct.permission_required
     side = Party.OPERATOR
@@ -22,8 +22,8 @@ class OperatorCall(SessionPage):
 
 
 class SessionSignals(OperatorCall, Signals):
-    """Signals between the operator and the visitor."""
+    """The call's signals between the operator and the visitor."""
 
 
 class SessionIceServers(OperatorCall, IceServers):
-    """The servers, for the operator."""
+    """The ICE servers for the operator."""

@@ -1,4 +1,4 @@
-"""The columns of the Sessions table that a staff member has chosen; kept in their login session."""
+"""Store the chosen columns of the Sessions table in the staff member's login session."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KEY = "sessions_columns"
 
 
 def chosen_columns(request: HttpRequest) -> list[str]:
-    """Return the chosen columns in the table's order, whatever the login session holds."""
+    """Return the chosen columns in the table's order. Ignore invalid data in the login session."""
     stored = request.session.get(_KEY)
     chosen = stored if isinstance(stored, list) else []
     names = [name for name in COLUMNS if name in chosen]

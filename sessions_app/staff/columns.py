@@ -22,10 +22,10 @@ _NOTHING = "–"
 
 @dataclass(frozen=True)
 class Column:
-    """One column: what a page shows in its cells and what a file holds.
+    """One column: the content of its cells on a page and its values in a file.
 
-    A ``personal`` column tells who somebody is. Its cells are masked for staff who may not see people.
-    A ``default`` column is shown until a staff member chooses others.
+    A ``personal`` column identifies a person. Its cells are masked for staff who may not see
+    personal data. A ``default`` column is shown until a staff member chooses other columns.
     """
 
     name: str
@@ -70,7 +70,7 @@ def _iso(value: datetime | date | None) -> str:
 
 
 def _cut(text: str) -> SafeString | str:
-    """Return a text that the page cuts when it is too long, with the whole text on hover."""
+    """Return a text that the page shortens if it is too long, with the full text on hover."""
     if len(text) < 16:
         return text
     return format_html('<span class="cut" title="{}">{}</span>', text, text)
@@ -85,7 +85,7 @@ def _status(session: Session) -> str:
 
 
 def _status_cell(session: Session) -> SafeString:
-    # An anonymized session is closed; that it is anonymized says more.
+    # Anonymized sessions are always closed, so the more specific word is shown.
     if session.anonymized_at is not None:
         return status_badge("anonymized", _("Anonymized"))
     return status_badge(session.status, _status(session))
@@ -116,9 +116,9 @@ def consent_label(event: ConsentEvent) -> str:
 
 
 def _withdrawn(session: Session) -> datetime | date | None:
-    """Return when consent was withdrawn, as exactly as it is known.
+    """Return when consent was withdrawn, as precisely as it is known.
 
-    An anonymized session has lost the time and keeps the rounded day of the consent event.
+    In an anonymized session the time is cleared. The rounded day of the consent event is kept.
     """
     if session.withdrawn_at:
         return session.withdrawn_at
@@ -162,8 +162,8 @@ def _personal(name: str, label: Promise) -> Column:
     return Column(name, label, "text-nowrap" if cut else "", cell, read, personal=True, default=default)
 
 
-#: The columns by name, in the order of the table. Those that are shown by default fit next to each
-#: other on a screen of 1360 pixels.
+#: The columns by name, in the order of the table. The default columns fit next to each other on a
+#: screen of 1360 pixels.
 COLUMNS: dict[str, Column] = {
     column.name: column
     for column in (

@@ -1,4 +1,4 @@
-"""Asking for the erasure of a session, of a guest, and of several sessions from the table."""
+"""Confirm and run the erasure of a session, a guest, or several sessions of the table."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Attachment, Guest, Message, Session
 from sessions_app.staff.session_list import table_address
 
-#: Which rows the erasure of each session would empty, by its key and then by model label.
+#: The rows that the erasure of each session would change, by session key and then by model label.
 Expected = Mapping[int, Mapping[str, str]]
-#: How many sessions of a guest the confirm page names.
+#: The number of a guest's sessions that the confirmation page lists.
 _NAMED = 10
 
 logger = logging.getLogger(__name__)
@@ -57,10 +57,11 @@ class ConfirmGuestErasureView(ConfirmErasureView):
 
 
 class ConfirmSessionsErasureView(StaffPage):
-    """Several sessions at once, each with a record of its own: first the page, then, confirmed, the erasures.
+    """Anonymize several sessions, each with a separate erasure record, after a confirmation page.
 
-    200 the page, 302 back to the table, 409 when something has changed since it was shown: nothing more is erased.
-    422 when the choice itself is wrong, 503 when the database failed: the page says what was erased until then.
+    Returns 200 with the page, or 302 to the table. Returns 409 if the data has changed since the
+    page was shown, and erases nothing more. Returns 422 if the selection is invalid, and 503 if the
+    database failed; the page then says what was erased before.
     """
 
     http_method_names = ["post"]
@@ -87,7 +88,10 @@ class ConfirmSessionsErasureView(StaffPage):
         return list(sessions)
 
     def _is_as_shown(self, expected: Expected) -> bool:
-        """Say whether each session takes with it what was shown; what somebody else erased since takes nothing."""
+        """Return whether the erasure of each session would change exactly what was shown.
+
+        Sessions that have been anonymized since are ignored.
+        """
         shown = shown_in(self.request.POST)
         return all(not takes or shown.get(str(pk)) == _in_one(takes) for pk, takes in expected.items())
 
@@ -112,7 +116,7 @@ class ConfirmSessionsErasureView(StaffPage):
         return redirect(self._back())
 
     def _told(self, records: list[Erasure]) -> str:
-        """Return what was erased, with a link to its records for who may see them."""
+        """Return a summary of the erasures, with a link to their records if permitted."""
         told = summary_of(records)
         if not self.request.user.has_perm("anonymization.see_erasures"):
             return told
@@ -142,7 +146,7 @@ class ConfirmSessionsErasureView(StaffPage):
 
 
 def summary_of(records: list[Erasure]) -> str:
-    """Return in words what the erasures of several sessions took."""
+    """Return a sentence that says what the erasures of several sessions removed."""
     counts: Counter[str] = Counter()
     for record in records:
         counts.update(record.counts)
@@ -157,12 +161,12 @@ def summary_of(records: list[Erasure]) -> str:
 
 
 def _in_one(takes: Mapping[str, str]) -> str:
-    """Return what a session takes with it as one hidden field."""
+    """Return the rows that the erasure of one session changes, as the value of one hidden field."""
     return " ".join(takes.values())
 
 
 def _stopped(refused: recording.ErasureRefused, records: list[Erasure]) -> str:
-    """Return why the erasures stopped, and what was erased until then."""
+    """Return why the erasures stopped, and what was erased before."""
     if not records:
         return str(refused)
     stopped = _(
@@ -172,7 +176,7 @@ def _stopped(refused: recording.ErasureRefused, records: list[Erasure]) -> str:
 
 
 def _failed(records: list[Erasure]) -> str:
-    """Return that the database failed, and what was erased until then."""
+    """Return that the database failed, and what was erased before."""
     if not records:
         return _("A database error occurred. Nothing was erased.")
     failed = _("Then a database error occurred. One session and the ones after it were not erased.")

@@ -1,4 +1,4 @@
-"""The filtered list of sessions as CSV: streamed, masked as the page is, and harmless in a spreadsheet."""
+"""Export the filtered sessions as CSV: streamed, masked like the page, safe in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from sessions_app.staff.table import csv_rows, with_row_data
 logger = logging.getLogger(__name__)
 
 _BYTE_ORDER_MARK = "\ufeff"
-# What makes a spreadsheet read a cell as a formula (OWASP, "CSV injection"), also after invisible characters.
+# The characters that make a spreadsheet read a cell as a formula (OWASP, "CSV injection"), also
+# after invisible characters.
 _FORMULA_STARTS = frozenset("=+-@\u2212")
 _INNER_FORMULA = re.compile(
     r"((?:\S\s*[;,|\t\r\n\u2028\u2029]|^\s*[;,|])\s*)([=+\-@\u2212\uff1d\uff0b\uff0d\uff20])"
@@ -34,27 +35,32 @@ _INNER_FORMULA = re.compile(
 
 
 def harmless(value: Any) -> Any:
-    """Return a cell that no spreadsheet takes for a formula: an apostrophe stands before it.
+    """Return a cell that no spreadsheet interprets as a formula. An apostrophe is added if needed.
 
-    Full-width and small variants count as the character they look like; tab and line breaks in front count too.
+    Full-width and small variants count as the character that they look like. Leading tabs and line
+    breaks are also escaped.
     """
     if not isinstance(value, str):
         return value
-    # Separators of other spreadsheets would begin a cell of their own, with a formula perhaps.
+    # Another spreadsheet could read a separator in the text as the start of a new cell, which may
+    # then begin with a formula.
     safe = _INNER_FORMULA.sub(r"\1'\2", value)
     start = unicodedata.normalize("NFKC", _visible(safe)[:1])[:1]
     return f"'{safe}" if start in _FORMULA_STARTS or value[:1] in {"\t", "\r", "\n"} else safe
 
 
 def _visible(text: str) -> str:
-    """Return the text from its first character that shows: invisible ones and spaces in front are skipped."""
+    """Return the text from its first visible character, without leading spaces."""
     return text.lstrip("".join(c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Zs", "Zl", "Zp"}))
 
 
 def csv_parts(
     sessions: QuerySet[Session], *, columns: list[str], sees_people: bool
 ) -> Iterator[tuple[int, str]]:
-    """Yield the file in parts, each with its number of sessions; a part shows its sessions' state of then."""
+    """Yield the file in parts, each with its number of sessions.
+
+    Each part shows its sessions as they are when that part is read.
+    """
     yield 0, _BYTE_ORDER_MARK + _csv([[str(COLUMNS[name].label) for name in columns]])
     for chunk in chunks_by_key(with_row_data(sessions)):
         rows = csv_rows(chunk, columns=columns, sees_people=sees_people)
@@ -68,7 +74,7 @@ def _csv(rows: Iterable[list[Any]]) -> str:
 
 
 class SessionExport(SessionList):
-    """Download the filtered list with the chosen columns. A wrong filter shows the list's page with what is wrong."""
+    """Download the filtered list with the chosen columns. For a wrong filter, show the page."""
 
     http_method_names = ["get"]
     permission_required = ("sessions_app.see_sessions", "sessions_app.export_sessions")
@@ -86,7 +92,7 @@ class SessionExport(SessionList):
         return response
 
     def _logged(self, parts: Iterable[tuple[int, str]]) -> Iterator[str]:
-        """Log how much was handed out and to whom: numbers, never a value."""
+        """Log the number of exported sessions and the user, but never a value."""
         count = 0
         try:
             for rows, text in parts:
@@ -97,7 +103,7 @@ class SessionExport(SessionList):
 
 
 def _in_language(parts: Iterator[tuple[int, str]], language: str) -> Iterator[tuple[int, str]]:
-    """Make each part in the language of the request, which is over when the file is being sent."""
+    """Render each part in the language of the request, which has ended when the file is sent."""
     while True:
         with override(language):
             part = next(parts, None)

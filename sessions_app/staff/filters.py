@@ -1,4 +1,4 @@
-"""The filters of the Sessions table, none of which takes personal data."""
+"""The filters of the Sessions table. No filter accepts personal data."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from lib.ids import MAX_ID
 from sessions_app.models import Channel, ConsentEvent, Session, Status
 from webchat.models import ConsentText, WebChat
 
-#: The status of all conversations that are not closed.
+#: The filter value for all conversations that are not closed.
 OPEN = "open"
-#: How many sessions may be read and sorted for one page.
+#: The number of sessions that may be read and sorted for one page.
 _FEW = 30_000
 
 
 class NumberInput(forms.NumberInput):
-    """A browser's number field; what is no number stands in the error, not in the field, which can't hold it."""
+    """A browser's number field. It stays empty for an invalid value, which it could not show.
+
+    The error is shown as a message.
+    """
 
     def format_value(self, value: Any) -> str | None:
         text = super().format_value(value)
@@ -32,7 +35,7 @@ class NumberInput(forms.NumberInput):
 
 
 class NumberFilter(django_filters.Filter):
-    """A whole number that the database can hold."""
+    """A whole number within the range of the database's ids."""
 
     field_class = forms.IntegerField
 
@@ -41,7 +44,7 @@ class NumberFilter(django_filters.Filter):
 
 
 class SessionFilters(Filters):
-    """WebChat, channel, status, period, consent version and withdrawal, anonymized or not, operator; an id."""
+    """Filters by WebChat, channel, status, period, consent, anonymization, operator and id."""
 
     webchat = django_filters.ModelChoiceFilter(
         label="WebChat", queryset=WebChat.objects.all(), empty_label=_("All")
@@ -91,10 +94,10 @@ class SessionFilters(Filters):
         return _that_have(events, sessions)
 
     def filter_version(self, sessions: QuerySet[Session], name: str, number: int) -> QuerySet[Session]:
-        """Keep the sessions that consented to this version.
+        """Select the sessions that consented to this version.
 
-        Those of a version that few hold are read from the consent events and sorted, since they may all be old;
-        of a version that many hold a page is soon full, newest first.
+        If few sessions have it, they are read from the consent events and sorted, because all of
+        them may be old. If many have it, reading the sessions newest first fills a page quickly.
         """
         texts = ConsentText.objects.filter(version__number=number)
         if webchat := self.form.cleaned_data.get("webchat"):
@@ -107,11 +110,11 @@ class SessionFilters(Filters):
 
 def _that_have(events: QuerySet[ConsentEvent], sessions: QuerySet[Session]) -> QuerySet[Session]:
     if events[: _FEW + 1].count() <= _FEW:
-        # The limit keeps PostgreSQL from walking all sessions in their order instead.
+        # The LIMIT keeps PostgreSQL from reading all sessions in their order instead.
         return sessions.filter(pk__in=events.values("session")[:_FEW])
     return sessions.filter(Exists(events.filter(session=OuterRef("pk"))))
 
 
 def only_filters(query: str) -> str:
-    """Return of a foreign query string what the Sessions table's filters understand."""
+    """Return the part of an arbitrary query string that the Sessions table's filters accept."""
     return SessionFilters(QueryDict(query), queryset=Session.objects.none()).query

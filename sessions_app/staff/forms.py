@@ -13,9 +13,9 @@ from webchat.forms import RetentionField
 
 
 class ColumnsForm(forms.Form):
-    """Which columns the Sessions table shows."""
+    """The columns that the Sessions table shows."""
 
-    # Not "required", which would be said of each box; one of them is enough.
+    # "required" would be announced for each checkbox, although one is enough.
     columns = forms.MultipleChoiceField(
         label=_("Columns"),
         required=False,
@@ -31,7 +31,7 @@ class ColumnsForm(forms.Form):
 
 
 class NoteForm(forms.Form):
-    """What the operator notes about a conversation."""
+    """The operator's note and result of a conversation."""
 
     note = forms.CharField(
         label=_("Note"), required=False, max_length=10_000, widget=forms.Textarea({"rows": 4}), strip=False
@@ -40,7 +40,10 @@ class NoteForm(forms.Form):
 
 
 class FindForm(forms.Form):
-    """Name, e-mail, phone in any combination. Never sent by GET: personal data belongs into no URL."""
+    """A search by name, e-mail and phone in any combination.
+
+    It is never sent by GET, because a URL must not contain personal data.
+    """
 
     name = forms.CharField(
         label=_("Name"),
@@ -76,7 +79,7 @@ class FindForm(forms.Form):
 
 
 class RetentionForm(forms.Form):
-    """The answer to the preview of a retention period: ``shown`` is how many sessions it said would go at once."""
+    """The confirmation of a retention period. ``shown`` is the number that the preview showed."""
 
     days = RetentionField(widget=forms.HiddenInput)
     shown = forms.IntegerField(min_value=0, max_value=2**63 - 1, widget=forms.HiddenInput)

@@ -1,4 +1,4 @@
-"""A guest with their sessions, and the look-up of a person."""
+"""The page of a guest with their sessions, and the search for a person."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from sessions_app.staff.table import SessionTable, with_row_data
 
 _GUEST_COLUMNS = ("id", "created_at", "webchat", "channel", "status", "consent", "operator", "messages")
 _PAGE_SIZE = 20
-#: Fewer digits are no number of any country: a country code would not help.
+#: No country has numbers with fewer digits. A country code would not make them valid.
 _NATIONAL_DIGITS = 6
 
 
 @staff_page("sessions_app.see_sessions")
 @require_safe
 def guest_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show a guest and their sessions. Of an anonymized guest, show the time of the erasure and its record."""
+    """Show a guest and their sessions. For an anonymized guest, show the erasure and its record."""
     guest = get_object_or_404(Guest.objects.select_related("erasure__requested_by"), pk=pk)
     try:
         page, status = _page_of(guest, request.GET), 200
@@ -61,11 +61,12 @@ def _page_of(guest: Guest, query: QueryDict) -> KeyPage:
 
 
 class FindPerson(SessionsPage, View):
-    """Look a person up by name, e-mail and phone. Only by POST, so that no personal data stands in a URL; selects
-    nobody by itself.
+    """Find a person by name, e-mail and phone, without selecting anybody.
 
-    htmx swaps form and result into the page that was opened by GET, so that a browser can come back to it: the
-    answer to a POST is kept nowhere. It gets 200 also with errors, which it swaps in.
+    Only POST is accepted, so that a URL never contains personal data. htmx swaps the form and the
+    result into the page that was opened by GET. A browser can therefore return to that page, and
+    the answer to the POST is not stored. htmx receives 200 also for errors, because it swaps them
+    in.
     """
 
     http_method_names = ["get", "head", "post"]
@@ -91,7 +92,7 @@ class FindPerson(SessionsPage, View):
 
 
 def _unreadable(part: str, text: str, search: Search) -> Iterator[str]:
-    """Yield what is wrong with a part of the search, what to do about it, and that the rest was searched."""
+    """Yield the error of an unreadable value, advice, and that the other values were searched."""
     yield {
         "name": _("This name contains no letters."),
         "email": _("This is not an e-mail address."),

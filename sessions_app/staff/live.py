@@ -1,4 +1,4 @@
-"""The Live view: which conversations are open now, those that wait first."""
+"""The Live view: the open conversations, waiting ones first."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ _COLUMNS = ("id", "status", "created_at", "webchat", "channel", "name", "operato
 @staff_page("sessions_app.see_sessions")
 @require_safe
 def live_sessions(request: HttpRequest) -> HttpResponse:
-    """Open conversations, who waits longest first. The page's script fetches the rows again when its stream says so."""
-    # Before the rows: what changes between the two is told again.
+    """Show the open conversations, the longest waiting first.
+
+    The page's script fetches the rows again when its stream reports a change.
+    """
+    # The state is read before the rows. A change in between is therefore reported again.
     state = live_state()
     sessions = Session.objects.exclude(status=Status.CLOSED).waiting_first()
     rows = list(with_row_data(sessions)[:LIVE_LIMIT])

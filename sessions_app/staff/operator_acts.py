@@ -1,8 +1,8 @@
-"""What an operator does in a conversation: take it, answer, send a file, take a note, end it.
+"""The operator's actions in a conversation: take, return, answer, send a file, save a note, end.
 
-Each act answers with a redirect back to the session's page; 409 when the conversation has ended, was anonymized or
-was taken by somebody else; 422 when a form is not right; 503 when the storage takes no file. What was typed stays on
-the page.
+Each action redirects to the session's page. It returns 409 if the conversation has ended, was
+anonymized or was taken by another operator, 422 if a form is invalid, and 503 if the file storage
+is unavailable. The text that was typed is kept on the page.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sessions_app.staff.session_detail import SessionView
 
 
 class OperatorAct(SessionView):
-    """One act of an operator, by POST."""
+    """One action of an operator, by POST."""
 
     http_method_names = ["post"]
     permission_required = ("sessions_app.see_sessions", "sessions_app.answer", SEE_PERSONAL_DATA)
@@ -41,14 +41,14 @@ class OperatorAct(SessionView):
         return HttpResponseRedirect(self.session.get_absolute_url() + place)
 
     def refused(self, reason: Exception, **forms: Any) -> HttpResponse:
-        """Answer 409 with the page as it is now; what was typed is still there."""
+        """Return 409 with the current page. The text that was typed is kept."""
         self.session.refresh_from_db()
         messages.error(self.request, str(reason))
         return self.show(status=409, **forms)
 
 
 class AcceptSession(OperatorAct):
-    """Take a waiting conversation. An answer that was begun is not sent: 200 shows the page with it."""
+    """Take a waiting conversation. An answer already typed is not sent; the page (200) keeps it."""
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         begun: dict[str, Any] = {}
@@ -66,7 +66,7 @@ class AcceptSession(OperatorAct):
 
 
 class ReleaseSession(OperatorAct):
-    """Hand one's conversation back: it waits for another operator."""
+    """Return the operator's conversation to the queue, for another operator to take."""
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         try:
@@ -77,7 +77,7 @@ class ReleaseSession(OperatorAct):
 
 
 class AnswerSession(OperatorAct):
-    """Say something to the visitor; the first answer takes the conversation."""
+    """Send a message to the visitor. The first answer takes the conversation."""
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         form = MessageForm(request.POST, auto_id="message_%s")
@@ -114,7 +114,7 @@ class SendFile(OperatorAct):
 
 
 class TakeNote(OperatorAct):
-    """Store note and result, also after the conversation."""
+    """Store the note and the result. This is also possible after the conversation."""
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         form = NoteForm(request.POST, auto_id="note_%s")
@@ -128,7 +128,7 @@ class TakeNote(OperatorAct):
 
 
 class EndSession(OperatorAct):
-    """End the conversation; ending it twice changes nothing."""
+    """End the conversation. Change nothing if it has already ended."""
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         conversation.end_session(self.session, by=Party.OPERATOR)

@@ -1,4 +1,4 @@
-"""What all staff pages about sessions share."""
+"""The base classes of the staff pages about sessions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sessions_app.models import Session
 
 
 class SessionsPage(pages.StaffPage):
-    """A page about sessions, for staff who see them unless it names other permissions."""
+    """A page about sessions. Requires ``see_sessions``, unless it declares other permissions."""
 
     permission_required: str | tuple[str, ...] = "sessions_app.see_sessions"
     request: HttpRequest
@@ -24,7 +24,7 @@ class SessionsPage(pages.StaffPage):
 
 
 class SessionPage(SessionsPage):
-    """A page below ``/sessions/<id>/``; 404 when there is no such session."""
+    """A page below ``/sessions/<id>/``. Returns 404 if the session does not exist."""
 
     session: Session
 

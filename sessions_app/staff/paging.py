@@ -1,8 +1,8 @@
-"""Pages of the Sessions table by key: newest first, from a position on, never by offset and never counted.
+"""Keyset pagination of the Sessions table: newest first, without offsets and without counting.
 
-A position is the start and id of a session, so that a page costs the same at any depth and a session that
-arrives meanwhile moves nothing. Served by the indexes ``session_newest``, ``session_webchat_newest`` and
-``session_operator_newest`` through one row-value comparison.
+A position is the start and id of a session. Therefore a page costs the same at any depth, and a new
+session does not shift the pages. The indexes ``session_newest``, ``session_webchat_newest`` and
+``session_operator_newest`` serve the query through one row-value comparison.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _LAYOUT = struct.Struct(">qq")
 
 
 class PositionRefused(ValueError):
-    """The position in the URL was not made here."""
+    """The position in the URL is not valid."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """The place of one session in the order of the table."""
+    """The position of one session in the order of the table."""
 
     created_at: datetime
     pk: int
@@ -45,10 +45,10 @@ class Position:
 
     @classmethod
     def read(cls, text: str) -> Position:
-        """Read a position from a URL.
+        """Parse a position from a URL.
 
         Raises:
-            PositionRefused: it is damaged or made up.
+            PositionRefused: The text is damaged or forged.
         """
         try:
             packed = base64.b64decode(text.encode("ascii") + b"==", altchars=b"-_", validate=True)
@@ -66,7 +66,10 @@ class Position:
 
 @dataclass(frozen=True)
 class KeyPage:
-    """Some sessions, newest first; ``newer`` and ``older`` are the positions for the pages around, or empty."""
+    """Sessions, newest first. ``newer`` and ``older`` are the positions of the adjacent pages.
+
+    A position is empty if there is no such page.
+    """
 
     rows: list[Session]
     newer: str = ""
@@ -79,7 +82,7 @@ def page_by_key(
     """Return the page that follows the position ``after``, or the one that ends before ``before``.
 
     Raises:
-        PositionRefused
+        PositionRefused: A position in the URL is not valid.
     """
     if before and not after:
         page = _newer_than(sessions, Position.read(before), size)
@@ -94,7 +97,7 @@ def page_by_key(
 
 
 def chunks_by_key(sessions: QuerySet[Session], *, size: int = 500) -> Iterator[list[Session]]:
-    """Yield all sessions in short queries, so that neither memory nor a database cursor is held."""
+    """Yield all sessions in short queries, without occupying much memory or a database cursor."""
     last: Position | None = None
     while rows := list(_older_than(sessions, last)[:size]):
         yield rows
@@ -105,7 +108,8 @@ def _older_than(sessions: QuerySet[Session], position: Position | None) -> Query
     ordered = sessions.order_by("-created_at", "-id")
     if position is None:
         return ordered
-    # The first condition follows from the second; SQLite, where Django spells the tuple out as an OR, needs it.
+    # The first condition implies the second one. SQLite needs the second one, because Django
+    # translates the tuple comparison into an OR there.
     return ordered.filter(
         TupleLessThan(Tuple("created_at", "id"), (position.created_at, position.pk)),
         created_at__lte=position.created_at,
@@ -113,7 +117,10 @@ def _older_than(sessions: QuerySet[Session], position: Position | None) -> Query
 
 
 def _newer_than(sessions: QuerySet[Session], position: Position, size: int) -> KeyPage | None:
-    """Return the page just above a position; None when that would not be a full page: then the first one serves."""
+    """Return the page just before a position, or None if that page would not be full.
+
+    In this case the first page is shown instead.
+    """
     newer = sessions.filter(
         TupleGreaterThan(Tuple("created_at", "id"), (position.created_at, position.pk)),
         created_at__gte=position.created_at,

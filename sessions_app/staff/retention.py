@@ -1,4 +1,4 @@
-"""Settings > WebChat > General > Retention period: what it would take is shown before it is set."""
+"""Settings > WebChat > General > Retention period: preview its effect before it is set."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from webchat.views.base import WebChatPage
 
 
 class RetentionView(WebChatPage):
-    """Show what a retention period would take, and set it on POST.
+    """Show how many sessions a retention period would anonymize, and set it on POST.
 
-    200 the page, 302 set, 409 when by now it would take more than the page showed.
+    Returns 200 with the page, 302 if the period was set, and 409 if it would now anonymize more
+    sessions than the page showed.
     """
 
     template_name = "sessions_app/staff/webchat_retention.html"

@@ -1,4 +1,4 @@
-"""The page of one session, and the conversation in it."""
+"""The page of one session, with its conversation."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from sessions_app.staff.pages import SessionPage
 from sessions_app.streams import Cursor
 from sessions_app.transcript import transcript_of
 
-#: Tells htmx to stop asking.
+#: The HTTP status that tells htmx to stop polling.
 STOP_POLLING = 286
 
 
 def conversation_state(session: Session) -> str:
-    """Return what changes whenever the transcript would look different."""
+    """Return a text that changes whenever the transcript would look different."""
     counts = (session.messages_visitor, session.messages_operator, session.attachments_count)
     return "-".join(map(str, (session.status, *counts, "gone" if session.anonymized_at else "")))
 
 
 class SessionView(SessionPage, View):
-    """Everything about one session that the staff member may see."""
+    """Show everything about one session that the staff member may see."""
 
     http_method_names = ["get", "head"]
 
@@ -43,7 +43,7 @@ class SessionView(SessionPage, View):
         return self.show()
 
     def show(self, *, status: int = 200, **forms: Any) -> HttpResponse:
-        """Render the page; ``forms`` are those that come back with errors or with what was not stored."""
+        """Render the page. ``forms`` replace the empty forms, with errors or unsaved input."""
         session, may = self.session, self._rights()
         lines = transcript_of(session) if self.sees_people and not session.anonymized_at else []
         newest = newest_signal(session)
@@ -71,7 +71,7 @@ class SessionView(SessionPage, View):
         return page
 
     def _rights(self) -> dict[str, bool]:
-        """Return which acts the page offers: permitted to this staff member, and possible now."""
+        """Return which actions are permitted to this staff member and possible now."""
         session, has_perm = self.session, self.staff.has_perm
         answers = has_perm("sessions_app.answer") and self.sees_people
         anyones = session.operator_id in (None, self.staff.pk)
@@ -91,7 +91,7 @@ class SessionView(SessionPage, View):
 
 
 def facts(session: Session, *, sees_people: bool) -> dict[str, Any]:
-    """Return what the page says beside the conversation."""
+    """Return the facts that the page shows next to the conversation."""
     return {
         "general": list(general_facts(session)),
         "personal": [] if session.anonymized_at else list(personal_facts(session)),
@@ -100,7 +100,7 @@ def facts(session: Session, *, sees_people: bool) -> dict[str, Any]:
 
 
 def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
-    """Yield what names nobody, as label and value."""
+    """Yield label and value of each fact that does not identify the person."""
     yield "WebChat", session.webchat.name
     yield _("Channel"), session.get_channel_display()
     yield _("Language"), session.get_language_display()
@@ -123,7 +123,7 @@ def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
 
 
 def personal_facts(session: Session) -> Iterator[tuple[str | Promise, str | None]]:
-    """Yield what names a person or was said by one, as label and value."""
+    """Yield label and value of each fact that identifies a person or was written by one."""
     labels = {field.name: field.verbose_name for field in Session._meta.concrete_fields}
     for column, value in Entry.of_session(session).columns.items():
         yield capfirst(labels[column]), value
@@ -135,9 +135,11 @@ def personal_facts(session: Session) -> Iterator[tuple[str | Promise, str | None
 
 
 class SessionTranscript(SessionPage, View):
-    """What changes while people talk, for the page that fetches it again: 204 while nothing did, 286 once it is over.
+    """Return the parts of the page that change during a conversation.
 
-    The transcript, and beside it the facts, so that after an erasure no name stays on a page with something typed in.
+    Returns 204 if nothing has changed, and 286 if the conversation is over. The facts are included
+    with the transcript. After an erasure, no name therefore remains on a page that is kept open
+    because something was typed.
     """
 
     http_method_names = ["get", "head"]
@@ -161,7 +163,7 @@ class SessionTranscript(SessionPage, View):
 
 
 class SessionFile(SessionPage, View):
-    """A file of the conversation, always as a download."""
+    """Download a file of the conversation. It is never displayed in the browser."""
 
     http_method_names = ["get", "head"]
     permission_required = ("sessions_app.see_sessions", SEE_PERSONAL_DATA)

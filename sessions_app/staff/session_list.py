@@ -1,4 +1,4 @@
-"""The Sessions table: filters, columns, pages by key."""
+"""The Sessions table with its filters, columns and pages."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ def bulk_allowed(request: HttpRequest) -> bool:
 
 
 class SessionList(SessionsPage, View):
-    """Sessions, newest first. A wrong filter lists nothing and says what is wrong (422): who then chooses sessions
-    to anonymize must not meet more than they asked for. htmx gets the list alone, with 200, which it swaps in.
+    """List sessions, newest first.
+
+    A wrong filter lists nothing and shows the error (422). Otherwise a staff member could select
+    and anonymize more sessions than they asked for. htmx receives only the list, with 200, because
+    it swaps errors in too.
     """
 
     http_method_names = ["get", "head"]
@@ -80,7 +83,7 @@ class SessionList(SessionsPage, View):
 
 
 def table_address(query: str) -> str:
-    """Return the table's address with what it understands of a foreign query string: its filters, and the page."""
+    """Return the URL of the table with the valid filters and the page of a query string."""
     sent = QueryDict(query)
     position = {name: sent[name] for name in ("after", "before") if sent.get(name)}
     kept = "&".join(filter(None, (only_filters(query), urlencode(position))))
@@ -88,7 +91,7 @@ def table_address(query: str) -> str:
 
 
 def page_links(query: str, page: KeyPage) -> dict[str, str]:
-    """Return the query strings of the pages around; an empty one means that there is none."""
+    """Return the query strings of the adjacent pages. An empty one means there is no such page."""
 
     def link(name: str, position: str) -> str:
         return "?" + "&".join(filter(None, (query, urlencode({name: position})))) if position else ""
@@ -100,7 +103,7 @@ def page_links(query: str, page: KeyPage) -> dict[str, str]:
 @staff_page("sessions_app.see_sessions")
 @require_POST
 def set_columns(request: HttpRequest) -> HttpResponse:
-    """Keep which columns the table shows, in the login session; back to the list with the same filters."""
+    """Store the chosen columns in the login session. Return to the list with the same filters."""
     form = ColumnsForm(request.POST)
     if "reset" in request.POST:
         forget_columns(request)

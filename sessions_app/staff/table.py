@@ -1,4 +1,4 @@
-"""The Sessions table, on the page and as CSV: rows of cells from the list of columns."""
+"""The rows of the Sessions table, as HTML cells and as CSV values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sessions_app.matching import MATCHED
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.staff.columns import COLUMNS, Column
 
-# No row shows these, and they can hold as much text as a transcript.
+# No row shows these fields, and they can contain as much text as a transcript.
 _UNSEEN = {"params", "user_agent", "landing_page", "referrer", "note", "result", "feedback_text"}
 _OWN = [field.name for field in Session._meta.concrete_fields if field.name not in _UNSEEN]
 _OF_OTHERS = ["webchat__name", "operator__username", *(f"guest__{name}" for name in MATCHED)]
@@ -26,7 +26,7 @@ _OF_EVENTS = [
 
 
 def with_row_data(sessions: QuerySet[Session]) -> QuerySet[Session]:
-    """Return the sessions with everything that a row shows: two queries for any number of rows."""
+    """Add to the sessions everything that a row shows, in two queries for any number of rows."""
     events = ConsentEvent.objects.select_related("text__version__webchat").only(*_OF_EVENTS)
     return (
         sessions.select_related("webchat", "guest", "operator")
@@ -36,10 +36,10 @@ def with_row_data(sessions: QuerySet[Session]) -> QuerySet[Session]:
 
 
 class SessionTable:
-    """Sessions under the named columns. Without ``sees_people`` personal columns are masked.
+    """Sessions under the named columns. Without ``sees_people``, personal columns are masked.
 
-    With ``select`` the table begins with a checkbox for each session that can still be anonymized.
-    The checkboxes belong to the form with the id ``bulk``.
+    With ``select``, the first column contains a checkbox for each session that can still be
+    anonymized. The checkboxes belong to the form with the id ``bulk``.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class SessionTable:
     ) -> None:
         self.columns = _in_order(columns)
         self.select = select
-        #: Each session with the HTML of its cells. A template loop would resolve, localize and escape
-        #: three variables for each of 500 cells. The rows are made here and not while the page is
-        #: rendered, because Python calls functions more slowly at the depth of nested templates.
+        #: Each session with the HTML of its cells. A template loop would resolve, localize and
+        #: escape three variables for each of 500 cells. The rows are built here and not during
+        #: rendering, because Python calls functions more slowly deep inside nested templates.
         self.rows = list(self._rows(sessions, sees_people=sees_people))
 
     def headings(self) -> Iterator[tuple[str, Any]]:
-        """Yield the CSS class and the content of each heading, aligned as the cells below it."""
+        """Yield the CSS class and the content of each heading, aligned with the cells below it."""
         if self.select:
             yield "choose", _select_all()
         for column in self.columns:
@@ -106,7 +106,7 @@ def _value_of(column: Column, *, sees_people: bool) -> Callable[[Session], str |
 
 
 def _opening(css: str, label: Any) -> str:
-    """Return the start tag of a cell. The label stands before the value where a phone shows cards."""
+    """Return the start tag of a cell. On a phone, cards show its label before the value."""
     css_class = format_html(' class="{}"', css) if css else ""
     return format_html('<td role="cell" data-label="{}"{}>', label, css_class)
 

@@ -1,4 +1,4 @@
-"""Withdrawals of consent that wait for the data protection officer."""
+"""The list of withdrawals that wait for the data protection officer."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _SHOWN = 100
 @staff_page("sessions_app.see_sessions", "sessions_app.anonymize_session")
 @require_safe
 def withdrawals(request: HttpRequest) -> HttpResponse:
-    """Sessions whose consent was withdrawn and that still hold personal data, the oldest withdrawal first.
+    """Show the sessions with withdrawn consent that still contain personal data, the oldest first.
 
-    An anonymized session leaves the list by itself. Names nobody.
+    The list identifies nobody. A session is no longer listed once it is anonymized.
     """
     waiting = Session.objects.withdrawn()
     rows = list(with_row_data(waiting).order_by("withdrawn_at", "pk")[:_SHOWN])

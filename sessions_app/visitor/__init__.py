@@ -1,1 +1,1 @@
-"""The visitor's wing: entry form, room and "my consent"."""
+"""The visitor pages: entry form, room and "My consent"."""

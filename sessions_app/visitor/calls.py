@@ -1,4 +1,4 @@
-"""The visitor's side of a call."""
+"""The visitor's side of a video call."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from sessions_app.visitor.room import RoomView
 
 
 class RoomCall(RoomView):
-    """The visitor's side of a call."""
+    """The visitor's side of a video call."""
 
-    ancestors = []  # a script reads it
+    # Only a script reads these responses, so no site may show them in a frame.
+    ancestors = []
     side = Party.VISITOR
 
 
 class RoomSignals(Signals, RoomCall):
-    """Signals between the visitor and the operator."""
+    """The call's signals between the visitor and the operator."""
 
 
 class RoomIceServers(IceServers, RoomCall):
-    """The servers, for the visitor."""
+    """The ICE servers for the visitor."""

@@ -1,4 +1,4 @@
-"""The link to "my consent" by mail: to the address that is entered, which is kept nowhere."""
+"""Send the link to "My consent" by e-mail. The address is not stored."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from django.utils.translation import gettext as _
 
 from sessions_app.models import Session
 
-#: Mails of one link within a day, and of all within an hour: nobody's letter box is filled from here.
+#: The maximum number of e-mails per link and day, and of all e-mails per hour. The limits keep
+#: anybody from flooding a mailbox through this form.
 PER_LINK, PER_HOUR = 3, 200
 
 logger = logging.getLogger(__name__)
 
 
 class MailRefused(Exception):
-    """Nothing was sent. The message is fit for the person who asked."""
+    """No e-mail was sent. The message can be shown to the person."""
 
     status = 503
 
@@ -29,20 +30,24 @@ class TooManyMails(MailRefused):
 
 
 def send_link(address: str, *, session: Session, link: str) -> None:
-    """Send the link and nothing else that tells who somebody is. The address is not stored and not logged.
+    """Send the link, and nothing else that identifies the person.
+
+    The address is neither stored nor logged.
 
     Raises:
-        TooManyMails: this link, or too many altogether, were sent of late.
-        MailRefused: the mail server did not take it.
+        TooManyMails: This link, or too many links altogether, were sent recently.
+        MailRefused: The mail server did not accept the e-mail.
     """
-    # Counted by a random identifier, since a key in the cache outlives an erasure by a day.
+    # The key contains a random identifier, because it stays in the cache for up to a day, even
+    # after an erasure.
     _count(f"consent-mails-{session.uid}", PER_LINK, seconds=24 * 3600)
     _count("consent-mails", PER_HOUR, seconds=3600)
-    name = " ".join(session.webchat.name.split())  # a header has one line
+    # A header must be on one line.
+    name = " ".join(session.webchat.name.split())
     try:
         send_mail(_("Your consent for %(webchat)s") % {"webchat": name}, _body(name, link), None, [address])
     except (OSError, SMTPException) as failure:
-        # Not its text: it names the address.
+        # The text of the exception is not logged, because it contains the address.
         logger.warning("a link to my consent was not sent: %s", type(failure).__name__)
         raise MailRefused(
             _("The e-mail could not be sent. Please copy the link or try again later.")
@@ -50,9 +55,14 @@ def send_link(address: str, *, session: Session, link: str) -> None:
 
 
 def _count(key: str, limit: int, *, seconds: int) -> None:
-    """Count one mail, or refuse it because ``limit`` mails were sent within the last ``seconds``."""
+    """Count one e-mail, or refuse it if ``limit`` e-mails were sent within the last ``seconds``.
+
+    Raises:
+        TooManyMails: The limit is reached.
+    """
     now = time.time()
-    # The times of all mails, not their number: each mail would prolong the life of a number.
+    # The times of all e-mails are stored. A counter would not work, because each e-mail would
+    # extend its expiry.
     sent = [moment for moment in cache.get(key, ()) if now - moment < seconds]
     if len(sent) >= limit:
         raise TooManyMails(_("The link has been sent too often. Please copy it or try again tomorrow."))

@@ -1,7 +1,8 @@
-"""The gate as a page: the entry form before a chat and before the showroom.
+"""The page of the entry form, which visitors submit before a chat and before the showroom.
 
-No cookie is set or read, since the page is also shown in a frame on another site: the signed ticket protects the
-form, and the room's secret URL the conversation. Rendering stores nothing.
+The page sets and reads no cookie, because it is also shown in a frame on another site. The signed
+ticket protects the form, and the room's secret URL protects the conversation. Rendering the page
+stores nothing.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from webchat.models import WebChat
 
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
 class EntryView(View):
-    """Show the entry form and open a session for a good submit.
+    """Show the entry form, and create a session from a valid submit.
 
-    200 the form, 302 to the room, 403 ticket refused, 404 unknown or archived, 409 another text is current or the
-    form was used, 422 incomplete, 503 unavailable.
+    Returns 200 with the form, 302 to the room, 403 if the ticket is refused, 404 if the WebChat is
+    unknown or archived, 409 if another text is current or the form was used, 422 if the entry is
+    incomplete, and 503 if the form is unavailable.
     """
 
     channel: str = Channel.CHAT
@@ -78,7 +80,7 @@ class EntryView(View):
             notice = _("The form has changed since you opened it. Please check it and send it again.")
             return self._show(form, status=409, notice=notice)
         except gate.Unavailable:
-            # Archived since the request arrived, or without a text.
+            # The WebChat was archived after the request arrived, or has no consent text.
             self.webchat = get_object_or_404(WebChat.objects.open(), pk=self.webchat.pk)
             return self._show(form)
         return HttpResponseRedirect(reverse("room", args=[shown.room_token_of(session.room_key)]))
@@ -88,7 +90,7 @@ class EntryView(View):
         return ENTRY_FORMS[gate.chosen_form(self.webchat, self.channel)]
 
     def _show(self, form: NoEntryForm, *, status: int = 200, notice: str = "") -> HttpResponse:
-        """Render the form as it is asked now, with a new ticket; what was typed stays, the box is never ticked."""
+        """Render the current form with a new ticket. Keep typed values, but never the consent."""
         try:
             text = gate.required_text(self.webchat, channel=self.channel, language=self.language)
         except gate.Unavailable:

@@ -1,4 +1,4 @@
-"""The visitor's forms: the entry form in its three kinds, feedback, and the mailed link."""
+"""The visitor's forms: the entry form in its three kinds, feedback, and the e-mailed link."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sessions_app.gate import TYPED, Entry
 from sessions_app.matching import example_numbers, parse_phone
 from webchat.models import EntryForm
 
-#: The one value by which the consent box says yes.
+#: The only value of the consent checkbox that means consent.
 CONSENT_GIVEN = "on"
 
 
 def focus_first_error(form: forms.Form) -> None:
-    """Let the browser go to the first field with an error: a screen reader then reads its label and the error."""
+    """Focus the first field with an error. A screen reader then reads its label and its error."""
     for bound in form.visible_fields():
         if bound.errors:
             bound.field.widget.attrs["autofocus"] = True
@@ -25,10 +25,11 @@ def focus_first_error(form: forms.Form) -> None:
 
 
 class ConsentBox(forms.CheckboxInput):
-    """A checkbox that is never pre-ticked, whatever was sent before (GDPR recital 32)."""
+    """A checkbox that is never ticked in advance, whatever was sent before (GDPR recital 32)."""
 
     def __init__(self) -> None:
-        # Without autocomplete="off" the Back button brings a tick back, under whatever text is shown by then.
+        # Without autocomplete="off" the Back button restores the tick, although the page may now
+        # show another text.
         super().__init__({"autocomplete": "off"}, check_test=lambda value: False)
 
     def value_from_datadict(  # type: ignore[override]  # the field judges all sent values, not a bool
@@ -44,7 +45,7 @@ class ConsentBox(forms.CheckboxInput):
 
 
 class ConsentField(forms.Field):
-    """True for exactly one affirmative value; anything else, also twice the same, is no consent."""
+    """True for exactly one affirmative value. Any other input, also the value twice, is refused."""
 
     widget = ConsentBox
     default_error_messages = {"required": _("To start, please tick the consent box.")}
@@ -56,7 +57,7 @@ class ConsentField(forms.Field):
 
 
 class NoEntryForm(forms.Form):
-    """Nothing is asked."""
+    """The entry form without any fields."""
 
     def __init__(self, *args: Any, region: str = "CZ", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -64,12 +65,12 @@ class NoEntryForm(forms.Form):
 
     @property
     def entry(self) -> Entry:
-        """Return what was entered in a valid form."""
+        """Return the entry of a valid form."""
         return Entry.of(self.cleaned_data)
 
 
 class StandardEntryForm(NoEntryForm):
-    """Name, e-mail and phone, each of them optional."""
+    """Name, e-mail and phone, all of them optional."""
 
     name = forms.CharField(
         label=TYPED["name"],
@@ -133,7 +134,7 @@ ENTRY_FORMS: dict[str, type[NoEntryForm]] = {
 
 
 class MailLinkForm(forms.Form):
-    """Where a link is sent; the address is used for that and kept nowhere."""
+    """The address for an e-mailed link. It is used once and not stored."""
 
     email = forms.EmailField(
         label=_("E-mail"),
@@ -147,7 +148,7 @@ class MailLinkForm(forms.Form):
 
 
 class FeedbackForm(forms.Form):
-    """What the visitor thinks of the conversation, after its end."""
+    """The visitor's feedback after the end of the conversation."""
 
     stars = forms.TypedChoiceField(
         label=_("How was your conversation?"),

@@ -1,7 +1,8 @@
-"""My consent: what a person agreed to, a receipt of it, and the way back (GDPR Art. 7(3), 15), without a login.
+"""My consent: the consent of a person, a receipt and the withdrawal (GDPR Art. 7(3), 15).
 
-Behind a secret URL that works until the session is anonymized; it is protected by that secret alone, reads and sets
-no cookie, and can't be framed by anybody. What is unknown, and what was erased, is answered the same.
+The pages need no login. Their secret URL works until the session is anonymized. The secret is the
+only protection: the pages read and set no cookie, and no site can show them in a frame. The answer
+for an unknown secret is the same as for an anonymized session.
 """
 
 from __future__ import annotations
@@ -30,14 +31,17 @@ from webchat.models import OnWithdrawal
 
 
 def session_behind(token: str) -> Session | None:
-    """Return the session whose secret this is. A room from before there was this page opens it by its own secret."""
+    """Return the session that has this secret, or None.
+
+    Sessions that are older than this page have no secret for it. The room's secret opens it then.
+    """
     behind = Q(consent_key=consent_key(token)) | Q(consent_key=None, room_key=room_key(token))
     return Session.objects.select_related("webchat").filter(behind, anonymized_at=None).first()
 
 
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
 class ConsentView(View):
-    """The page itself. 200, or 404 with "nothing about you is stored here"."""
+    """Show the page, or return 404 with "nothing about you is stored here"."""
 
     http_method_names = ["get", "head"]
     token: str
@@ -89,7 +93,7 @@ class ConsentView(View):
 
 
 class ReceiptView(ConsentView):
-    """The receipt as a JSON file; 404 where no consent was asked."""
+    """Return the receipt as a JSON file, or 404 if no consent was required."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         if self.given is None:
@@ -106,7 +110,10 @@ class ReceiptView(ConsentView):
 
 
 class WithdrawView(ConsentView):
-    """What a withdrawal does, and by POST the withdrawal. 200 also the second time; 409 where no consent was asked."""
+    """Show what a withdrawal does, and withdraw the consent on POST.
+
+    Returns 200 also the second time, and 409 if no consent was required.
+    """
 
     http_method_names = ["get", "head", "post"]
 
@@ -125,7 +132,8 @@ class WithdrawView(ConsentView):
         except lock.ConsentWithdrawn:
             self.session.refresh_from_db(fields=["withdrawn_at"])
             return self._withdrawn(already=True)
-        except lock.SessionClosed:  # anonymized since it was read
+        except lock.SessionClosed:
+            # The session was anonymized after this request read it.
             return self._nothing_stored()
         self.session.refresh_from_db(fields=["withdrawn_at"])
         return self._withdrawn(record=record)
@@ -135,7 +143,11 @@ class WithdrawView(ConsentView):
 
 
 class MailLinkView(ConsentView):
-    """Send the link to an address. 302 sent, 404 no mail is configured, 422 no address, 429 too often, 503 failed."""
+    """Send the link to an e-mail address.
+
+    Returns 302 if it was sent, 404 if no mail server is configured, 422 if the address is invalid,
+    429 if the limit is reached, and 503 if sending failed.
+    """
 
     http_method_names = ["post"]
 
@@ -154,7 +166,7 @@ class MailLinkView(ConsentView):
 
 
 def _secret(response: HttpResponseBase) -> HttpResponseBase:
-    """Let no other site learn the address from a link, and no search engine keep it."""
+    """Keep the URL secret: out of referrers of other sites and out of search engines."""
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Robots-Tag"] = "noindex"
     return response

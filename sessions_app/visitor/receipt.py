@@ -1,8 +1,8 @@
-"""The receipt of a consent for the person who gave it, as JSON.
+"""The receipt of a consent as JSON, for the person who gave it.
 
-Its structure and the names of its fields are those of ISO/IEC TS 27560:2023: record, processing, party and event
-sections. Where the standard leaves the values open they are terms of the W3C Data Privacy Vocabulary. Nothing that
-the person entered is in it, so that it can be shown to others.
+The structure and the field names follow ISO/IEC TS 27560:2023, with its record, processing, party
+and event sections. Where the standard leaves values open, terms of the W3C Data Privacy Vocabulary
+are used. The receipt contains nothing that the person entered, so it can be shown to others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from webchat.models import WebChat
 SCHEMA_VERSION = "ISO/IEC TS 27560:2023; mluvii-gdpr/1"
 _CONTROLLER = "controller"
 _DPV = "https://w3id.org/dpv#"
-#: What a session may hold, and whether a person may leave it out.
+#: The kinds of data that a session may contain, and whether the person may leave them out.
 _PII = {
     "name": False,
     "e-mail address": False,
@@ -29,13 +29,13 @@ _PII = {
     "messages and files of the conversation": True,
     "IP address, browser and page from which the conversation was opened": False,
 }
-#: What the company says nowhere but in the text that was agreed to.
+#: The value of fields that only the consented text defines.
 _IN_THE_NOTICE = "as stated in the privacy notice"
 
 
 @dataclass(frozen=True)
 class Controller:
-    """The company that is responsible, as far as the settings name it; else the WebChat and its site."""
+    """The data controller that the settings name, otherwise the WebChat and its site."""
 
     name: str
     address: str
@@ -53,10 +53,12 @@ class Controller:
 
 
 def receipt_of(session: Session, given: ConsentEvent, *, notice: str, withdrawal: str) -> dict[str, Any]:
-    """Return the receipt; ``notice`` and ``withdrawal`` are the addresses of the exact text and of the way back.
+    """Return the receipt of a consent.
 
-    The person is named by the digest by which the ledger will name the session when it is erased: whoever kept the
-    receipt can have the erasure shown to them, and nobody finds a person by it.
+    ``notice`` is the URL of the exact text, ``withdrawal`` is the URL of the withdrawal. The person
+    is identified by the hash that the erasure ledger will contain when the session is erased. A
+    person who kept the receipt can therefore have the erasure proved, and nobody can find the
+    person by the hash.
     """
     person = subject_of(session.uid)
     return {

@@ -1,4 +1,7 @@
-"""The visitor's room: the conversation behind its secret URL. No cookie; who holds the URL is the visitor."""
+"""The visitor's room: the conversation behind its secret URL.
+
+There is no cookie. Anyone with the URL is treated as the visitor.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,10 @@ from webchat.models import WebChat
 
 @method_decorator([csrf_exempt, never_cache, csp_update({"frame-src": [SELF]})], name="dispatch")
 class RoomView(View):
-    """Show the room; after the end it can still be read. 404 when the secret is unknown or an erasure revoked it."""
+    """Show the room, also after the end of the conversation.
+
+    Returns 404 if the secret is unknown or an erasure has revoked it.
+    """
 
     http_method_names = ["get", "head"]
     token: str
@@ -48,14 +54,14 @@ class RoomView(View):
         with translation.override(session.language):
             response = super().dispatch(request, **kwargs)
         response.headers["Content-Language"] = session.language
-        # The URL is a secret: no other site learns it from a link.
+        # The URL is a secret. Other sites must not learn it from the referrer.
         response.headers["Referrer-Policy"] = "no-referrer"
         let_frame(response, self.ancestors)
         return response
 
     @property
     def ancestors(self) -> list[str]:
-        """Return the origins that may show this address in a frame."""
+        """Return the origins that may show this page in a frame."""
         return self.session.webchat.origins
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -92,7 +98,10 @@ class RoomView(View):
         return response
 
     def _consent_link(self) -> str:
-        """Return the address of "my consent"; a session from before there was that page has no secret of its own."""
+        """Return the URL of "My consent".
+
+        Sessions that are older than that page have no separate secret. Their room's secret is used.
+        """
         token = consent_token(self.token) if self.session.consent_key else self.token
         return self.request.build_absolute_uri(reverse("my_consent", args=[token]))
 
@@ -101,21 +110,22 @@ class RoomView(View):
         return FeedbackForm(data, initial=given, auto_id="feedback_%s")
 
     def _closed(self, **forms: Any) -> HttpResponse:
-        """Answer 409 with the state of now: the other side has ended the conversation, or it was erased."""
+        """Return 409 with the current room. Return 404 if the session was anonymized."""
         self.session = Session.objects.select_related("webchat").get(pk=self.session.pk)
         if self.session.anonymized_at is not None:
             return self._gone(self.request)
         return self._show(status=409, **forms)
 
     def _back(self, *, place: str = "") -> HttpResponse:
-        """Lead back to the room; a script that sent the form learns the rest from its stream."""
+        """Redirect to the room, or return 204 to a script, which reads the stream instead."""
         if is_fetched(self.request):
             return HttpResponse(status=204)
         return HttpResponseRedirect(reverse("room", args=[self.token]) + place)
 
     @staticmethod
     def _gone(request: HttpRequest) -> HttpResponse:
-        # Whose room it was is erased. The page says nothing of anybody, and a frame that showed the room shows it.
+        # After an anonymization, nothing links the URL to a WebChat. The page mentions nobody.
+        # All sites of open WebChats may frame it, so that a frame that showed the room can show it.
         sites = WebChat.objects.open().origins()
         response = render(request, "sessions_app/visitor/gone.html", {"sites": sites}, status=404)
         let_frame(response, sites)
@@ -123,7 +133,11 @@ class RoomView(View):
 
 
 class RoomMessageView(RoomView):
-    """Store a message. 302 back to the room, 409 ended, 422 empty or too long."""
+    """Store a message.
+
+    Returns 302 to the room, 409 if the conversation has ended, and 422 if the text is empty or too
+    long.
+    """
 
     http_method_names = ["post"]
 
@@ -140,10 +154,14 @@ class RoomMessageView(RoomView):
 
 
 class RoomFileView(RoomView):
-    """Store a file. 302 back to the room, 409 ended, 413 too large, 422 not accepted, 503 storage unavailable."""
+    """Store a file.
+
+    Returns 302 to the room, 409 if the conversation has ended, 413 if the file is too large, 422 if
+    it is not accepted, and 503 if the file storage is unavailable.
+    """
 
     http_method_names = ["post"]
-    #: Decided here, with the room around the message.
+    #: The limit is checked in this view, so that the error is shown on the room's page.
     max_body = None
 
     def post(self, request: HttpRequest) -> HttpResponse:
@@ -163,7 +181,7 @@ class RoomFileView(RoomView):
         return self._back()
 
     def _too_large(self) -> HttpResponse:
-        """Refuse by the announced length, before a byte of the body is read."""
+        """Refuse the file by its announced length, before any of the body is read."""
         form = AttachmentForm({}, {}, auto_id="attachment_%s")
         form.errors.pop("file", None)
         megabytes = settings.ATTACHMENT_MAX_BYTES / 1024 / 1024
@@ -184,9 +202,10 @@ class RoomLeaveView(RoomView):
 
 
 class RoomFeedbackView(RoomView):
-    """Store stars and words about an ended conversation.
+    """Store the stars and the text of the feedback on an ended conversation.
 
-    302 back to the room, 409 not ended or consent withdrawn, 422 without stars.
+    Returns 302 to the room, 409 if the conversation has not ended or consent was withdrawn, and 422
+    without stars.
     """
 
     http_method_names = ["post"]
@@ -203,11 +222,14 @@ class RoomFeedbackView(RoomView):
 
 
 class RoomTranscriptView(RoomView):
-    """The transcript alone: a frame that reloads itself without JavaScript, a fragment to fetch with it."""
+    """Return only the transcript.
+
+    Without JavaScript a frame of the room shows it and reloads itself. Scripts fetch it.
+    """
 
     @property
     def ancestors(self) -> list[str]:
-        """Return our own origin too: the room shows the frame."""
+        """Return the site's origins and this origin, because the room shows the frame."""
         return [SELF, *super().ancestors]
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -221,9 +243,10 @@ class RoomTranscriptView(RoomView):
 
 
 class RoomDownloadView(RoomView):
-    """A file of the conversation, also after its end: whoever reads the transcript reads what was sent."""
+    """Download a file of the conversation, also after its end, as long as the room is available."""
 
-    ancestors = []  # it is saved, not shown
+    # The file is saved and not displayed, so no site may show it in a frame.
+    ancestors = []
 
     def get(self, request: HttpRequest, pk: int = 0) -> FileResponse:  # type: ignore[override]
         return file_response(get_object_or_404(self.session.attachments, pk=pk))

@@ -1,4 +1,4 @@
-"""The visitor's side."""
+"""Routes of the visitor pages."""
 
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
@@ -11,7 +11,7 @@ from webchat import converters  # noqa: F401  registers the converter "public_id
 
 
 class SecretConverter(StringConverter):
-    """The secret of a room or of "my consent": 256 bits as hexadecimal digits."""
+    """The secret of a room or of "My consent": 256 bits as hexadecimal digits."""
 
     regex = "[0-9a-f]{64}"
 

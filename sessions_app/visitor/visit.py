@@ -1,4 +1,4 @@
-"""What a visitor's request tells besides the form's fields."""
+"""Read the data of a visitor's request that are not fields of the form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _MAX_PARAMETERS, _MAX_NAME, _MAX_VALUE = 20, 50, 500
 
 
 def visit_of(request: HttpRequest) -> Visit:
-    """Return address, browser, landing page and parameters of a submit, cut to what is stored."""
+    """Return address, browser, landing page, referrer and parameters of a submit.
+
+    Control characters are removed and parameters are limited in number and length.
+    """
     return Visit(
         ip_address=ip_address_of(request),
         user_agent=_printable(request.headers.get("User-Agent", "")),
@@ -29,7 +32,10 @@ def visit_of(request: HttpRequest) -> Visit:
 
 
 def ip_address_of(request: HttpRequest) -> str | None:
-    """Return the visitor's address; X-Forwarded-For counts only as far as our own proxies wrote it."""
+    """Return the visitor's IP address.
+
+    X-Forwarded-For is trusted only for the entries that our own proxies wrote.
+    """
     addresses = [request.META.get("REMOTE_ADDR", "")]
     if settings.TRUSTED_PROXIES:
         forwarded = request.headers.get("X-Forwarded-For", "").split(",")
@@ -41,7 +47,7 @@ def ip_address_of(request: HttpRequest) -> str | None:
 
 
 def parameters_of(data: QueryDict) -> dict[str, str]:
-    """Return the parameters that the embedding page sent along, fields named ``param.<name>``."""
+    """Return the parameters that the embedding page sent, in fields named ``param.<name>``."""
     fields = [field for field in data if field.startswith(_PARAMETER)]
     named = {
         _printable(field.removeprefix(_PARAMETER))[:_MAX_NAME]: _printable(data.get(field) or "")[:_MAX_VALUE]
@@ -51,7 +57,10 @@ def parameters_of(data: QueryDict) -> dict[str, str]:
 
 
 def language_of(request: HttpRequest, webchat: WebChat) -> str:
-    """Return the WebChat's language that the visitor chose, or the one the browser prefers."""
+    """Return the visitor's chosen language, or the browser's preferred one, if it is offered.
+
+    Otherwise return the first language of the WebChat.
+    """
     chosen = [request.POST.get("switch"), request.POST.get("language"), request.GET.get("lang")]
     preferred = [code for code, _q in parse_accept_lang_header(request.headers.get("Accept-Language", ""))]
     for code in [*filter(None, chosen), *preferred, *(code.partition("-")[0] for code in preferred)]:
@@ -61,10 +70,10 @@ def language_of(request: HttpRequest, webchat: WebChat) -> str:
 
 
 def language_choices(webchat: WebChat) -> list[tuple[str, str]]:
-    """Return (code, name in the language itself) of the WebChat's languages."""
+    """Return code and native name of each language of the WebChat."""
     return [(code, get_language_info(code)["name_local"].capitalize()) for code in webchat.languages]
 
 
 def _printable(text: str) -> str:
-    """Drop control characters and lone surrogates, which PostgreSQL refuses and nobody typed."""
+    """Remove control characters and lone surrogates. PostgreSQL refuses them; nobody types them."""
     return "".join(c for c in text if unicodedata.category(c) not in {"Cc", "Cs"})

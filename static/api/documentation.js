@@ -1,4 +1,4 @@
-// Shows the API's description with Swagger UI; a token stays in this page's memory.
+// Shows the API description with Swagger UI. A token is kept only in this page's memory.
 const place = document.getElementById("documentation");
 window.SwaggerUIBundle({
   url: place.dataset.schema,

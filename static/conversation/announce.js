@@ -1,4 +1,4 @@
-// Says a text to a screen reader, without showing it.
+// Announces a text to screen readers without showing it.
 const place = document.createElement("div");
 place.id = "announcement";
 place.className = "visually-hidden";
@@ -6,7 +6,7 @@ place.setAttribute("role", "status");
 document.body.append(place);
 
 export const announce = (text) => {
-  // A text that is the same as the last one is read only if it changes in between.
+  // A screen reader announces the same text again only if the element was empty in between.
   place.textContent = "";
   setTimeout(() => { place.textContent = text; }, 50);
 };

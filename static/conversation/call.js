@@ -1,10 +1,12 @@
-// A call between the visitor's page and the operator's, straight from browser to browser. The server carries the
-// signals by which they find each other; an event says that there are some, and we fetch them.
+// A video call between the visitor's and the operator's page, directly from browser to browser. The
+// server transports the signals by which the browsers find each other. An event says that there are
+// new signals, and this script fetches them.
 //
-// Nothing happens before "Start": no camera is asked for, no address is looked up. Then each side says "ready"; the
-// operator's side answers that of the visitor with an offer. Later either side may offer again (a camera switched off):
-// of two offers at once the visitor's gives way ("perfect negotiation"). Pages are told apart by random numbers, and so
-// is each attempt, since what was meant for a page that is gone, or for an earlier attempt, must not be taken.
+// Nothing happens before "Start": no camera is requested and no address is looked up. Then each
+// side sends "ready", and the operator's side answers the visitor's "ready" with an offer. Later
+// either side may send another offer (for example when a camera is switched off). If two offers
+// cross, the visitor's offer is dropped ("perfect negotiation"). Each page and each attempt has a
+// random number, so that a signal for a closed page or an earlier attempt is ignored.
 const panel = document.querySelector("[data-call]");
 const part = (name) => panel.querySelector(`[data-${name}]`);
 const word = (name) => part("words").content.querySelector(`[data-word="${name}"]`).textContent;
@@ -19,7 +21,8 @@ let connection, peer, attempt, isOffering = false, isIgnoring = false, early = [
 const local = new MediaStream(), remote = new MediaStream();
 const isOn = { audio: false, video: false }, chosen = {};
 
-// What the person sees -----------------------------------------------------------------------------------------
+// Display
+// ------------------------------------------------------------------------------------------
 
 const say = (state) => {
   panel.dataset.state = state;
@@ -42,7 +45,8 @@ const show = () => {
   part("self").srcObject = isOn.video ? local : null;
   part("self").hidden = !isOn.video;
 };
-// What the other side sends, as was agreed on. Its tracks do not tell: where two offers crossed, Chromium leaves one muted.
+// Shows whether the other side sends sound and picture, as negotiated. The tracks themselves are
+// not reliable: where two offers crossed, Chromium leaves one muted.
 const showRemote = () => {
   const isThere = connection?.connectionState === "connected";
   const sends = (kind) => Boolean(line(kind)?.currentDirection?.includes("recv"));
@@ -50,15 +54,16 @@ const showRemote = () => {
   panel.dataset.picture = String(isThere && sends("video"));
 };
 
-// Signals ------------------------------------------------------------------------------------------------------
+// Signals
+// ------------------------------------------------------------------------------------------
 
 const form = (fields) => {
   const token = panel.querySelector("[name=csrfmiddlewaretoken]")?.value;
   return new URLSearchParams(token ? { ...fields, csrfmiddlewaretoken: token } : fields);
 };
-// Over, or not for us any more: a login or a right is gone.
+// The call is over, or this page may no longer use it because a login or a permission ended.
 const isRefusal = ({ status, redirected }) => redirected || [401, 403, 404, 409].includes(status);
-// One after the other: a candidate must not overtake its offer.
+// Signals are sent one after the other, because a candidate must not overtake its offer.
 let posting = Promise.resolve();
 const post = (fields) => {
   posting = posting.then(async () => {
@@ -68,7 +73,7 @@ const post = (fields) => {
         if (isRefusal(response)) over();
         if (response.status < 500) return;
       } catch {
-        // no network: again
+        // There is no network connection. The loop tries again.
       }
       await new Promise((wait) => { setTimeout(wait, RETRY); });
     }
@@ -77,7 +82,7 @@ const post = (fields) => {
 };
 const send = (kind, content = {}) => post({ kind, body: JSON.stringify({ from: me, to: peer, call: attempt, ...content }) });
 
-// Who is connected needs nothing of what came before: let the server forget it.
+// Once connected, this page no longer needs the earlier signals, so the server may delete them.
 let forgotten = 0;
 const forget = () => {
   if (seen === forgotten || connection?.connectionState !== "connected") return;
@@ -98,7 +103,7 @@ const read = async () => {
       if (!response.ok) throw new Error(response.statusText);
       for (const signal of (await response.json()).signals) {
         seen = signal.id;
-        // What waits for a connection that is closed meanwhile may wait for ever.
+        // A step that waits for a connection may never finish if the connection was closed.
         if (!isOver) await Promise.race([take(signal).catch(beginAgain), new Promise((done) => { abandon = done; })]);
       }
       forget();
@@ -112,18 +117,19 @@ const read = async () => {
 const take = async ({ sender, kind, body }) => {
   const content = JSON.parse(body), isMine = content.to === me && content.call === attempt;
   if (sender === side) {
-    // Of several pages on one side the one that joined last goes on. Those of before it are read first, and not heeded.
+    // If one side has several pages, the page that joined last continues. Signals from before it
+    // joined are read first and are ignored.
     if (content.joins && content.from === me) isLast = true;
     else if (content.joins && isIn && isLast) leave("elsewhere");
   } else if (content.to && content.to !== me) {
-    // meant for a page that is gone
+    // The signal is for a page that is closed.
   } else if (kind === "ready") {
     await meet(content.from);
   } else if (kind === "bye") {
     if (!isIn && panel.dataset.state === "calling") say("idle");
     if (isIn && (!peer || content.from === peer)) { close(); say(content.why === "chat" ? "chat" : "left"); }
   } else if (!isIn) {
-    // hung up meanwhile
+    // This page has hung up in the meantime.
   } else if (kind === "offer") {
     if (!isMine) await connect(content.from, content.call);
     await described("offer", content.sdp);
@@ -134,7 +140,7 @@ const take = async ({ sender, kind, body }) => {
   }
 };
 
-// What a browser could not make sense of: let both begin from the start, but not for ever.
+// After a signal that the browser could not process, both sides start again, at most three times.
 let failures = 0;
 const beginAgain = () => {
   if (!isIn) return;
@@ -145,7 +151,8 @@ const beginAgain = () => {
   send("ready");
 };
 
-// The connection -----------------------------------------------------------------------------------------------
+// Connection
+// ---------------------------------------------------------------------------------------
 
 const meet = async (other) => {
   if (isRefused) return send("bye", { to: other, why: "chat" });
@@ -168,7 +175,8 @@ const servers = async () => {
     const response = await fetch(panel.dataset.ice, { cache: "no-store", credentials });
     return (await response.json()).iceServers;
   } catch {
-    return []; // a direct way may lead there
+    // A direct connection may still be possible.
+    return [];
   }
 };
 
@@ -213,7 +221,7 @@ const connect = async (other, call) => {
     if (own.connectionState === "disconnected") say("lost");
     if (own.connectionState === "failed") {
       say("lost");
-      // A credential may have ended meanwhile.
+      // The TURN credential may have expired in the meantime.
       const iceServers = await servers();
       if (own !== connection) return;
       own.setConfiguration({ iceServers });
@@ -239,7 +247,7 @@ const reach = async (candidate) => {
   if (!connection?.remoteDescription) early.push(candidate);
   else await connection.addIceCandidate(candidate).catch((error) => { if (!isIgnoring) throw error; });
 };
-// Lets the connection send what is on, and tell the other side what is off.
+// Makes the connection send the devices that are on, and tells the other side which ones are off.
 const apply = async (kind) => {
   const ours = line(kind);
   if (!ours) return;
@@ -248,7 +256,8 @@ const apply = async (kind) => {
   if (ours.direction !== direction(kind)) ours.direction = direction(kind);
 };
 
-// Camera and microphone ----------------------------------------------------------------------------------------
+// Camera and microphone
+// ----------------------------------------------------------------------------
 
 const release = (kind) => {
   const old = track(kind);
@@ -256,10 +265,10 @@ const release = (kind) => {
   isOn[kind] = false;
 };
 const acquire = async (...kinds) => {
-  // Another one, where the chosen one is gone.
+  // "ideal" allows another device if the chosen one is no longer available.
   const wishes = Object.fromEntries(kinds.map((kind) => [kind, chosen[kind] ? { deviceId: { ideal: chosen[kind] } } : true]));
   const asked = stay, stream = await navigator.mediaDevices.getUserMedia(wishes);
-  // They may have hung up, or been cut off, while the browser asked.
+  // The person may have hung up, or the call may have ended, while the browser asked.
   if (asked !== stay) return stream.getTracks().forEach((one) => one.stop());
   for (const one of stream.getTracks()) {
     release(one.kind);
@@ -271,7 +280,8 @@ const acquire = async (...kinds) => {
 };
 const why = ({ name }) => ({ NotAllowedError: "denied", SecurityError: "denied", NotReadableError: "busy", AbortError: "busy" })[name] ?? "missing";
 
-// A camera that is off is let go of, so that its light goes out; a microphone keeps silent and is back at once.
+// A camera that is off is released, so that its light goes out. A microphone is only muted, so that
+// it is available again immediately.
 const turn = async (kind, on) => {
   complain("");
   try {
@@ -297,7 +307,8 @@ const fill = async () => {
   }
 };
 
-// What the person does -----------------------------------------------------------------------------------------
+// Actions of the person
+// ----------------------------------------------------------------------------
 
 const join = async () => {
   let reason = navigator.mediaDevices && window.RTCPeerConnection ? "" : "insecure";
@@ -376,9 +387,9 @@ addEventListener("pagehide", () => {
 });
 document.addEventListener("call:signal", read);
 document.addEventListener("call:over", over);
-// Another operator will come, with a page of their own.
+// Another operator will take the conversation, on a different page.
 document.addEventListener("call:left", () => { if (isIn) { close(); abandon(); say("waiting"); } });
-// The site's window was closed: nobody is seen and heard without seeing it.
+// The widget's window was closed. Nobody must be seen or heard without noticing it.
 document.addEventListener("call:hidden", () => { if (isIn) hangUp(); else stay += 1; });
 
 panel.hidden = false;

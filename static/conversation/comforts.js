@@ -1,11 +1,11 @@
-// Copies a link and prints the page; both can be done without this script.
+// Copies a link and prints the page. Both are possible without this script.
 import { announce } from "./announce.js";
 
-// Shows the buttons that need this script. A page that swaps a part in calls it for that part.
+// Shows the buttons that need this script. A page that swaps in a part calls it for that part.
 export const showComforts = (root = document) => {
   const show = (selector) => root.querySelectorAll(selector).forEach((button) => { button.hidden = false; });
   show("[data-print]");
-  // Only a page of a secure address may write to the clipboard.
+  // Only a page with a secure origin may write to the clipboard.
   if (navigator.clipboard) show("[data-copy]");
 };
 
@@ -13,7 +13,8 @@ const copy = async (button) => {
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
   } catch {
-    return; // refused in a frame: the text itself is shown next to the button
+    // In a frame, the browser may refuse. The text is also shown next to the button.
+    return;
   }
   button.classList.add("copied");
   announce(button.dataset.copied);

@@ -1,6 +1,8 @@
-// Messages and files are sent without loading the page. Enter sends and Shift + Enter breaks the line. What was typed
-// stays until the server has it; what is wrong is shown at its field, from the page that the server answers with.
-// Enter that ends a word of an input method sends nothing; Safari tells it by the old code alone.
+// Sends messages and files without loading the page. Enter sends, and Shift + Enter breaks the
+// line. What was typed is kept until the server has stored it. Errors are taken from the server's
+// answer and shown at their field.
+
+// Enter that confirms a word of an input method sends nothing. Safari reports it only by key code.
 const isComposing = (event) => event.isComposing || event.keyCode === 229;
 const SAID = { "X-Fetched": "1" };
 
@@ -10,8 +12,9 @@ const problem = (form, text) => {
   place.hidden = !text;
 };
 
-// Shows the server's answer to a form: its fields with their errors; a page that no longer has the form as a page.
-// A server that failed may answer with any page: only its form is shown then, and nothing typed is lost.
+// Shows the server's answer to a form: the form's errors, or the whole page if it no longer
+// contains the form. A server error may return any page. Then only the form's own message is shown,
+// and nothing typed is lost.
 const show = (form, answer, failed) => {
   const page = new DOMParser().parseFromString(answer, "text/html");
   const same = [...page.forms].find((other) => other.action === form.action);
@@ -34,7 +37,7 @@ const clean = (form) => {
   problem(form, "");
 };
 
-// Sends a form without loading the page, and says what became of it.
+// Sends a form without loading the page, and shows the result.
 const send = async (form, taken) => {
   try {
     const response = await fetch(form.action, { method: "POST", body: new FormData(form), headers: SAID });
@@ -62,10 +65,10 @@ for (const form of document.querySelectorAll("form[data-composer]")) {
     if (text.value.trim()) form.requestSubmit();
   });
   form.addEventListener("submit", async (event) => {
-    // A button with an address of its own, such as the one that takes a conversation, leads to a page.
+    // A button with its own URL, for example to take a conversation, loads a page.
     if (event.submitter?.hasAttribute("formaction")) return;
     event.preventDefault();
-    // A second Enter before the answer would say the same twice.
+    // A second Enter before the answer arrives would send the message twice.
     if (text.readOnly) return;
     text.readOnly = true;
     await send(form, () => {
@@ -77,7 +80,7 @@ for (const form of document.querySelectorAll("form[data-composer]")) {
   });
 }
 
-// A page that is loaded again would hang up the call on it.
+// Loading the page again would end the call on it.
 for (const form of document.querySelectorAll("form[data-note]")) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();

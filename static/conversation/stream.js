@@ -1,12 +1,15 @@
-// Follows a stream of events. While it is away, the page looks by itself; nothing depends on the stream.
+// Follows a stream of events. While the stream is unavailable, the page polls instead.
+// No feature depends on the stream.
 //
 //   follow(address, { after, credentials, on: { line(data) {}, … }, look() {}, lost(isLost) {} }) → stop(), stop.isOpen()
 //
-// "after" is the id of what the page shows. The browser comes back by itself where the stream ends; where the server
-// refuses it, we do, more and more seldom. "look" is called every few seconds while there is no stream; when the
-// promise that it returns fails too, the connection is lost.
+// "after" is the id of the page's state. The browser reconnects when the stream ends. If the server
+// refuses the connection, this script retries with increasing pauses. "look" is called every few
+// seconds while there is no stream. If the promise that it returns fails too, the connection is
+// lost.
 
-// A stream ends every few minutes and is back at once: only a longer break is worth a look.
+// A stream ends every few minutes and reconnects immediately. Only a longer interruption needs
+// polling.
 const OFTEN = 3000, SELDOM = 60000;
 
 export const follow = (address, { after = "", credentials = false, on = {}, look, lost }) => {

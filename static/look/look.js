@@ -1,4 +1,4 @@
-// Small comforts; every page works without them.
+// Small conveniences. Every page works without them.
 import { showComforts } from "../conversation/comforts.js";
 
 const all = (selector, root = document) => root.querySelectorAll(selector);
@@ -10,7 +10,8 @@ function prepare(root = document) {
   countChosen();
 }
 
-// Says on a button how many boxes are ticked: <span data-chosen="name of the boxes"></span>. With none it is off.
+// Shows on a button how many boxes are selected, and disables the button if there are none:
+// <span data-chosen="name of the boxes"></span>.
 function countChosen() {
   all("[data-chosen]").forEach((place) => {
     const count = all(`input[type=checkbox][name="${CSS.escape(place.dataset.chosen)}"]:checked`).length;
@@ -46,7 +47,8 @@ document.addEventListener("change", (event) => {
   if (field.type === "checkbox") countChosen();
 });
 
-// A form whose answer can't be swapped in is sent as a page, which says what is wrong.
+// If the answer to a form cannot be swapped in, the form is submitted as a page, which shows the
+// error.
 ["htmx:responseError", "htmx:sendError"].forEach((name) => {
   document.addEventListener(name, (event) => {
     if (event.detail.elt instanceof HTMLFormElement) event.detail.elt.submit();

@@ -1,5 +1,5 @@
-// Loaded early, so that no page flashes in the wrong colours. Without it the device's own choice counts.
-// It is a classic script, because a module runs after the first paint.
+// Loaded early, so that no page first appears in the wrong colors. Without it, the device setting
+// is used. It is a classic script, because a module runs after the first paint.
 (() => {
   const device = matchMedia("(prefers-color-scheme: dark)");
 
@@ -23,7 +23,7 @@
     try {
       localStorage.setItem("theme", name);
     } catch {
-      // Storage is closed: the choice lasts as long as the page.
+      // Storage is not available. The choice is then kept until the page is left.
     }
     apply(name);
   }

@@ -1,5 +1,6 @@
-// Keeps the Live view up to date: events only say that something has changed, htmx fetches the rows. A new visitor shows
-// in the title and, if wanted, sounds; a browser plays a sound only after somebody has pressed something.
+// Keeps the Live view up to date. Events only report a change; htmx fetches the rows. A new visitor
+// is shown in the page title and, if switched on, announced by a sound. A browser plays a sound
+// only after the person has pressed a button.
 import { announce } from "../conversation/announce.js";
 import { follow } from "../conversation/stream.js";
 import { refetching } from "./refetching.js";

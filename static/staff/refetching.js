@@ -1,4 +1,5 @@
-// Returns a function that lets htmx fetch an element again. It returns a promise, which fails when no answer came.
+// Returns a function that lets htmx fetch an element again. Its promise fails if there was no
+// answer.
 export const refetching = (element) => () => new Promise((fetched, failed) => {
   const end = (event) => (event.detail.xhr.status ? fetched() : failed());
   element.addEventListener("htmx:afterRequest", end, { once: true });

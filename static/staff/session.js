@@ -1,4 +1,4 @@
-// Keeps an open conversation up to date on its page: events only say that something has changed, htmx fetches it.
+// Keeps the page of an open conversation up to date. Events only report a change; htmx fetches it.
 import { follow } from "../conversation/stream.js";
 import { refetching } from "./refetching.js";
 
@@ -7,20 +7,21 @@ const lostNotice = document.querySelector("[data-lost]");
 const look = refetching(transcript);
 const refresh = () => { look().catch(() => {}); };
 const fields = () => [...document.querySelectorAll("#content :is(textarea, input:not([type=hidden]))")];
-// What came back in the answer's field is the field's default, and not sent either.
+// Text that the server returned in the answer field is the field's default. It has not been sent.
 const isTyped = () => fields().some((field) => field.value !== field.defaultValue || (field.name === "text" && field.value));
 
-// Buttons and facts have changed: load the page, unless something typed would be lost; then say it in place.
+// Buttons and facts have changed. Load the page, unless typed text would be lost. Then refresh in
+// place.
 const changed = () => {
   if (isTyped()) refresh();
   else location.replace(transcript.dataset.page);
 };
 const tell = (name) => { document.dispatchEvent(new Event(name)); }; // for call.js
 const over = () => { stop(); tell("call:over"); changed(); };
-// Handed back, here or in another window: the call is not ours any more.
+// The conversation was returned to the queue, here or in another window. Its call is over for us.
 const given = () => { tell("call:over"); changed(); };
-// Beside what is being typed nothing stays of an anonymized session: the answer brings the rest, and a stored note that
-// nobody has changed goes here.
+// Next to typed text, nothing of an anonymized session may remain. The answer replaces the other
+// parts, and a stored note that was not changed is cleared here.
 const erased = () => {
   for (const field of fields()) if (field.value === field.defaultValue) field.value = field.defaultValue = "";
   over();
@@ -36,7 +37,8 @@ const stop = follow(transcript.dataset.stream, {
   },
 });
 document.addEventListener("composer:sent", () => { if (!stop.isOpen()) refresh(); });
-// Somebody else took it, or it is over: show the page that said so, with what was not sent.
+// Another operator took the conversation, or it has ended. Show the page that said so, with the
+// text that was not sent.
 document.addEventListener("composer:refused", ({ detail: page }) => {
   stop();
   tell("call:over");

@@ -1,4 +1,4 @@
-// A page that the Back button takes out of the browser's memory shows a form that was used: ask for a new one.
+// A page restored by the Back button shows a form that was already used. Load a new one.
 const form = document.getElementById("entry");
 let sent = false;
 form?.addEventListener("submit", () => { sent = true; });

@@ -1,9 +1,10 @@
-// Within a frame on a site: says to the site's widget whether a conversation goes on, and takes its parameters. Only a
-// site that the WebChat lists is answered, at its exact origin, and told nothing but the name of an event.
+// In a frame on a site: tells the site's widget the state of the conversation, and receives the
+// site's parameters. Only sites that the WebChat lists get an answer, at their exact origin, and it
+// contains only the name of an event.
 const { sites } = document.body.dataset;
 let answer = () => {};
 
-// Sent with the form, not before.
+// The parameters are sent with the form, not earlier.
 const keep = (params) => {
   const form = document.getElementById("entry");
   if (!form) return;
@@ -25,12 +26,12 @@ const hear = ({ data, origin, source }) => {
 
 if (parent !== window) {
   addEventListener("message", hear);
-  // The page may learn of the end without being loaded again.
+  // The page may receive the end of the conversation without being loaded again.
   new MutationObserver(() => answer(document.body.dataset.state)).observe(document.body, { attributeFilter: ["data-state"] });
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !event.defaultPrevented) answer("close");
   });
   document.querySelectorAll("[data-framed]").forEach((element) => { element.hidden = false; });
-  // A browser lets no frame of another site focus a field by the attribute.
+  // Browsers ignore the autofocus attribute in a frame of another site.
   document.querySelector("[autofocus]")?.focus();
 }

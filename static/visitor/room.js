@@ -1,4 +1,5 @@
-// Keeps the conversation up to date without losing what is being typed. Without this script a frame reloads itself.
+// Keeps the conversation up to date without losing typed text. Without this script, a frame reloads
+// itself.
 import { follow } from "../conversation/stream.js";
 
 const box = document.getElementById("conversation");
@@ -9,7 +10,7 @@ const toEnd = () => { box.scrollTop = box.scrollHeight; };
 box.hidden = false;
 toEnd();
 
-// Whoever reads further above is not pulled away; whoever reads the newest line goes on reading it.
+// Scrolls to the new line only if the reader was at the end or wrote the line.
 const add = (html) => {
   const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
   const line = fragment(html).firstElementChild;
@@ -23,7 +24,8 @@ const waits = (isWaiting) => { box.querySelector("[data-waiting]").hidden = !isW
 
 const isTyped = () => [...document.querySelectorAll("#write :is(textarea, input)")].some((field) => field.value.trim());
 
-// It is over: load what the room says now, unless something typed would be lost; then say it in place.
+// The conversation is over. Load the room, unless typed text would be lost. Then show the end in
+// place.
 const end = (...said) => {
   stop();
   tell("call:over");
@@ -33,7 +35,7 @@ const end = (...said) => {
   lines().append(...said);
   return toEnd();
 };
-// Nothing of an anonymized conversation stays on the page, but what its reader was about to say.
+// Removes everything of an anonymized conversation from the page, except the text being typed.
 const erase = (notice) => {
   stop();
   tell("call:over");
@@ -47,7 +49,7 @@ const erase = (notice) => {
   else document.getElementById("write").remove();
 };
 
-// Asks the page, while the stream is away.
+// Fetches the page while the stream is unavailable.
 const look = async () => {
   const response = await fetch(box.dataset.poll, { cache: "no-store", credentials: "omit" });
   if (!response.ok && response.status !== 404) throw new Error(response.statusText);
@@ -77,9 +79,9 @@ const stop = follow(box.dataset.stream, {
   },
 });
 
-// The stream brings what was sent here too; without it nobody wants to wait for the next look.
+// The stream also delivers the visitor's own messages. Without a stream, fetch them immediately.
 document.addEventListener("composer:sent", () => { if (!stop.isOpen()) look().catch(() => {}); });
-// The room no longer takes anything: show the page that said so.
+// The room no longer accepts input. Show the page that said so.
 document.addEventListener("composer:refused", ({ detail: page }) => {
   if (!page.querySelector(".room")) return erase(page.querySelector("h1"));
   stop();

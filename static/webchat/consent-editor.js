@@ -1,5 +1,6 @@
-// Turns every <textarea data-consent-editor> into a rich-text editor. Without this script the textarea stays.
-// What the editor can write is what webchat/consent_html.py keeps: change both together.
+// Turns every <textarea data-consent-editor> into a rich-text editor. Without this script, the
+// textarea remains. The editor can write exactly what webchat/consent_html.py keeps. Change both
+// together.
 
 const textareas = document.querySelectorAll("textarea[data-consent-editor]");
 const words = textareas.length ? JSON.parse(textareas[0].dataset.consentEditor) : {};
@@ -7,7 +8,8 @@ const translate = (text) => words[text] ?? text;
 const SAFE_HREF = /^(https?:\/\/|mailto:|tel:)[^\x00-\x20]+$/i;
 
 if (textareas.length) {
-  window.gettext ??= translate; // the editor's dialogs read it when the module below is loaded
+  // The editor's dialogs call gettext when the module below is loaded.
+  window.gettext ??= translate;
   const editor = await import("django-prose-editor/editor");
   const extensions = makeExtensions(editor);
   for (const textarea of textareas) {
@@ -84,7 +86,7 @@ function makeEditor({ Editor }, extensions, textarea) {
       textarea.dispatchEvent(new Event("input", { bubbles: true }));
     },
   });
-  // A browser that goes back may fill the textarea again after the editor was made.
+  // When a browser goes back, it may fill the textarea again after the editor was created.
   window.addEventListener("pageshow", () => {
     if (textarea.value !== written) {
       written = textarea.value;
@@ -97,8 +99,9 @@ function makeEditor({ Editor }, extensions, textarea) {
   whenCreated(editor, () => finishToolbar(editor, frame, textarea));
 }
 
-// The content security policy refuses styles and handlers of pasted text anyway, with an error for each in the
-// console; what is stored is cleaned on the server. Google Docs wraps all it copies in a <b> that is not bold.
+// The content security policy blocks styles and handlers of pasted text anyway, with a console
+// error for each. The server cleans the stored text. Google Docs wraps everything in a <b> that is
+// not bold.
 function withoutStyles(html) {
   return html
     .replace(/<(style|script)\b[\s\S]*?<\/\1\s*>/gi, "")
@@ -131,7 +134,8 @@ function whenCreated(editor, finish) {
   }
 }
 
-// The toolbar speaks the page's language, tells its states, and is one stop for the Tab key (arrows move inside).
+// Translates the toolbar, exposes the states of its buttons, and makes it one Tab stop (arrow keys
+// move inside).
 function finishToolbar(editor, frame, textarea) {
   const toolbar = frame.querySelector(".prose-menubar");
   const buttons = [...toolbar.querySelectorAll("button")];

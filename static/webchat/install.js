@@ -1,4 +1,5 @@
-// The preview of the button follows what is typed and chosen; without this script it shows what is stored.
+// Updates the preview of the button while typing and choosing. Without this script, it shows the
+// stored button.
 const root = document.getElementById("button-preview").shadowRoot;
 const button = root?.querySelector("button");
 document.addEventListener("input", ({ target }) => {

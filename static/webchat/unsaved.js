@@ -1,4 +1,4 @@
-// Asks before a page is left on which something was typed that no button has sent yet.
+// Asks before a page with unsent input is left.
 for (const form of document.querySelectorAll("form[data-unsaved-guard]")) {
   let isUnsaved = false;
   form.addEventListener("input", () => {

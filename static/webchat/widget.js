@@ -1,10 +1,12 @@
-// The button on a site and, once it is pressed, a frame with the visitor's page. webchat/widget.py serves this file
-// for each WebChat, without comments and spaces, and called with the WebChat's settings. So a comment has its lines to
-// itself, and no string goes over a line's end or has a space beside one of ={}(),:?|&> in it. It is short because each
-// visitor of a site loads it.
+// The button on a site and, after a click, a frame with the visitor's page. webchat/widget.py
+// serves this file for each WebChat, without comments and spaces, and calls it with the WebChat's
+// settings. Therefore a comment must be on lines of its own. A string must not contain a line end
+// or a space next to one of ={}(),:?|&>. The script is short, because every visitor of a site loads
+// it.
 //
-// Nothing is stored, nothing is asked for before the button is pressed, nothing but window.mluviiGdpr is global. The
-// styles are constructed, not written: no policy of the site forbids them, and its own styles end at the shadow.
+// It stores nothing, requests nothing before the button is pressed, and defines no global except
+// window.mluviiGdpr. The styles are constructed and not inline, so that no policy of the site
+// blocks them. The shadow root keeps out the site's own styles.
 ((config) => {
   if (window.mluviiGdpr) return;
   const tag = document.currentScript || document.createElement("script");
@@ -16,7 +18,7 @@
   const listeners = { ready: [], open: [], close: [], started: [], ended: [] };
   let state, frame, shown, before;
 
-  // Each callback by itself: one that fails hinders nobody.
+  // Each callback runs separately, so that an error in one does not affect the others.
   const emit = (event) => listeners[event].forEach((callback) => setTimeout(callback, 0, event));
 
   const make = (name, properties, ...children) => {
@@ -36,7 +38,7 @@
   root.adoptedStyleSheets = [sheet];
   root.append(make("div", { className: config.position, lang: language }, button, panel));
 
-  // What the site wants to be kept with the conversation goes to our page itself, never into an address.
+  // The site's parameters are sent to our page in a message, never in a URL.
   const hello = () => {
     const params = {};
     for (const { name, value } of tag.attributes) {
@@ -76,7 +78,7 @@
     frame.focus();
   };
 
-  // The focus goes back to where it came from, unless the person is elsewhere by now.
+  // The focus returns to where it was before, unless the person has moved it since.
   const close = () => {
     if (panel.hidden) return;
     const isHere = document.activeElement === host;

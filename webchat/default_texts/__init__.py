@@ -1,7 +1,7 @@
-"""The consent texts that a new WebChat starts with, in all four languages.
+"""The consent texts of a new WebChat, in all four languages.
 
-They are drafts: an administrator may replace them before publishing. They name the controller as "the
-operator of this website", because they are shown on that site.
+They are drafts: an administrator may replace them before publishing. They call the data controller
+"the operator of this website", because they are shown on that site.
 """
 
 from pathlib import Path

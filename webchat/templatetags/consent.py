@@ -1,4 +1,4 @@
-"""Printing consent texts."""
+"""Template filters for consent texts."""
 
 from django import template
 from django.utils.safestring import SafeString
@@ -10,5 +10,5 @@ register = template.Library()
 
 @register.filter
 def consent_body(html: str) -> SafeString:
-    """Return the body of a consent text for a page, sanitised once more: nothing else reaches the page."""
+    """Return the body of a consent text for a page. It is sanitized again, so it is always safe."""
     return SafeString(sanitise(html))

@@ -1,1 +1,1 @@
-"""Pages of Settings, and what of a WebChat is public: permanent consent texts, colours, logo."""
+"""The Settings pages, and the public resources of a WebChat: consent texts, colors, logo."""

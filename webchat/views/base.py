@@ -1,4 +1,4 @@
-"""What the pages of Settings share."""
+"""The base classes of the Settings pages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PUBLISH = "webchat.publish_consent"
 
 
 class SettingsPage(StaffPage, TemplateResponseMixin, ContextMixin):
-    """A page of Settings, for whoever manages them unless it names other permissions."""
+    """A Settings page. Requires ``manage_settings``, unless it declares other permissions."""
 
     http_method_names = ["get", "head", "post"]
     any_permission: tuple[str, ...] = (MANAGE,)
 
 
 class WebChatPage(SettingsPage):
-    """A page about one WebChat, archived or not."""
+    """A page about one WebChat, which may be archived."""
 
     tab = ""
 

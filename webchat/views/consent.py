@@ -1,4 +1,4 @@
-"""Settings > WebChat > a WebChat > Forms: the menus, the consent editor, publication, published versions."""
+"""Settings > WebChat > Forms: the menus, the consent editor, publication and published versions."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from webchat.widgets import editor_media
 
 
 class FormsPage(WebChatPage):
-    """The page Forms, which refusals show again with what was typed."""
+    """The Forms page. After a refusal it is shown again with what was typed."""
 
     template_name = "webchat/forms.html"
     any_permission: tuple[str, ...] = (MANAGE, PUBLISH)
     tab = "forms"
 
     def versions(self, **chosen: Any) -> list[ConsentVersion]:
-        """Return the published versions, the newest first, with ``session_count``: how many sessions hold each."""
+        """Return the published versions, the newest first, each with its ``session_count``."""
         published = self.webchat.consent_versions.select_related("published_by").prefetch_related("texts")
         versions = list(published.filter(**chosen).order_by("-number"))
         holding = figures.holding(versions) if versions else {}
@@ -45,7 +45,7 @@ class FormsPage(WebChatPage):
         status: int = 200,
         **context: Any,
     ) -> HttpResponse:
-        """Render the page; menus or an editor given stand in place of fresh ones."""
+        """Render the page. ``menus`` or ``editor`` replace the newly created forms."""
         context = self.get_context_data(
             menus=menus or MenusForm(instance=self.webchat),
             editor=editor or ConsentForm(webchat=self.webchat),
@@ -57,7 +57,7 @@ class FormsPage(WebChatPage):
 
 
 class FormsView(FormsPage):
-    """Show the page, and save the two menus together. Never publishes anything."""
+    """Show the page, and save the two menus together. This view never publishes anything."""
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         return self.show()
@@ -81,7 +81,7 @@ class FormsView(FormsPage):
 
 
 class PreviewText(NamedTuple):
-    """A text that is not published, in the shape in which the visitor's form takes a published one."""
+    """An unpublished text with the same attributes as a published one, for the visitor's form."""
 
     language: str
     label: str
@@ -91,9 +91,10 @@ class PreviewText(NamedTuple):
 
 
 class PublishView(FormsPage):
-    """What the editor's buttons do: ``act`` is preview, review, publish, or edit to go back with what was typed.
+    """Handle the editor's buttons.
 
-    422 refused, 409 somebody else published first; either keeps what was typed.
+    ``act`` is preview, review, publish, or edit, which returns to the editor. Returns 422 if the
+    publication is refused and 409 if a newer version was published. What was typed is always kept.
     """
 
     any_permission = (PUBLISH,)
@@ -119,7 +120,7 @@ class PublishView(FormsPage):
             return self.show(editor=form, status=422)
 
     def _editor_with_typed(self, **changed: Any) -> ConsentForm:
-        """Return the editor with what was sent, unchecked."""
+        """Return the editor with the submitted values, without validation."""
         bound = ConsentForm(self.request.POST, webchat=self.webchat)
         unticked = {name: False for name in bound.fields if name.startswith("also_")}
         return ConsentForm(webchat=self.webchat, initial=unticked | bound.typed | changed)
@@ -169,7 +170,7 @@ class PublishView(FormsPage):
         return redirect("webchat_forms", self.webchat.pk)
 
     def _conflict(self, form: ConsentForm, newer: ConsentVersion) -> HttpResponse:
-        """Show how the typed texts differ from the newer version, and an editor that goes on from there."""
+        """Show the differences from the newer version, and an editor that is based on it."""
         return self.show(
             editor=self._editor_with_typed(based_on=newer.number),
             status=409,
@@ -187,7 +188,7 @@ def _named(texts: dict[str, DraftText]) -> list[tuple[str, Any]]:
 
 
 class VersionView(FormsPage):
-    """One published version: the exact texts, and how they differ from an earlier version."""
+    """Show one published version: its exact texts and the differences from an earlier version."""
 
     template_name = "webchat/consent_version.html"
 
@@ -213,7 +214,11 @@ class VersionView(FormsPage):
         return self.render_to_response(context)
 
     def _chosen(self, earlier: QuerySet[ConsentVersion]) -> ConsentVersion | None:
-        """Return the version asked for in the address, else the one before; None for the first version."""
+        """Return the version in the query string, or the previous one; None for the first version.
+
+        Raises:
+            Http404: The query string names no earlier version.
+        """
         asked = self.request.GET.get("against", "")
         if not asked:
             return earlier.first()

@@ -1,4 +1,4 @@
-"""Settings > GDPR: what the regulation asks, how the product answers, and what is stored about people."""
+"""Settings > GDPR: the duties, how the product fulfills them, and which personal data it stores."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ class GdprView(SettingsPage):
         return self.render_to_response(context)
 
     def _link(self, duty: Duty) -> str:
-        """Return the address of the page that shows the answer, if this person may open it."""
+        """Return the URL of the page that shows the answer, if this staff member may open it."""
         return reverse(duty.url_name) if duty.url_name and self.request.user.has_perm(duty.permission) else ""

@@ -1,4 +1,4 @@
-"""Settings > WebChat > a WebChat > Install: the code for the site, the button, and which sites may embed it."""
+"""Settings > WebChat > Install: the code for the site, the button, and the allowed sites."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from webchat.widget import words_of
 
 
 class Snippet(NamedTuple):
-    """What a site copies into its pages for one channel."""
+    """The code that a site copies into its pages for one channel."""
 
     label: str | Promise
     code: str
 
 
 def snippets_of(request: HttpRequest, webchat: WebChat) -> list[Snippet]:
-    """Return the code for the chat and for the showroom; without JavaScript it is a link."""
+    """Return the code for the chat and for the showroom. Without JavaScript it shows a link."""
     words = words_of(webchat, webchat.first_language)
     script, chat, showroom = (
         request.build_absolute_uri(reverse(name, args=[webchat.public_id]))

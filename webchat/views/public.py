@@ -1,6 +1,7 @@
-"""What of a WebChat is public: permanent consent texts, colours, logo, the script for sites. No cookie is read or set.
+"""The public resources of a WebChat: consent texts, colors, logo, and the script for sites.
 
-An archived WebChat keeps them: the texts are evidence for ever, and a conversation may still be open.
+No cookie is read or set. The resources of an archived WebChat are still served: the texts are
+permanent evidence, and a conversation may still be open.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def consent_document(request: HttpRequest, public_id: str, number: int, lang: st
 
 @require_safe
 def theme_css(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Serve the WebChat's colours, which static/visitor/visitor.css uses."""
+    """Serve the WebChat's colors, which static/visitor/visitor.css uses."""
     webchat = get_object_or_404(WebChat.objects.only("colour"), public_id=public_id)
     css = css_of(webchat.colour)
     response = HttpResponse(css, content_type="text/css; charset=utf-8")
@@ -49,7 +50,10 @@ def theme_css(request: HttpRequest, public_id: str) -> HttpResponse:
 
 @require_safe
 def widget_js(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Serve the script that a site embeds, to any site: who may show the frame is said by the frame's page."""
+    """Serve the script that a site embeds, to any site.
+
+    The page in the frame restricts which sites may show it.
+    """
     webchat = get_object_or_404(WebChat, public_id=public_id)
     script = script_of(webchat, base=request.build_absolute_uri("./"))
     response = HttpResponse(script, content_type="text/javascript; charset=utf-8")
@@ -59,11 +63,12 @@ def widget_js(request: HttpRequest, public_id: str) -> HttpResponse:
 
 @require_safe
 def logo(request: HttpRequest, public_id: str) -> HttpResponse:
-    """Serve the logo as the picture it is, and as nothing else."""
+    """Serve the logo only as a picture, never as another type."""
     webchat = get_object_or_404(WebChat.objects.only("logo").exclude(logo=""), public_id=public_id)
     try:
         with webchat.logo.open("rb") as file:
-            picture = file.read()  # small: see LOGO_MAX_BYTES
+            # The file is small, because LOGO_MAX_BYTES limits it.
+            picture = file.read()
     except FileNotFoundError:
         raise Http404 from None
     except OSError:

@@ -1,4 +1,4 @@
-"""Settings > WebChat: the list, add, General, archive and restore."""
+"""Settings > WebChat: the list, adding, the General page, archiving and restoring."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
 
 
 class WebChatsView(SettingsPage):
-    """All WebChats, the archived ones apart."""
+    """List all WebChats, with the archived ones in a separate list."""
 
     template_name = "webchat/webchats.html"
     any_permission = (MANAGE, PUBLISH)
@@ -37,7 +37,7 @@ class WebChatsView(SettingsPage):
 
 
 class WebChatAddView(FormMixin, SettingsPage, ProcessFormView):
-    """Add a WebChat; its entry forms are None until its consent text is published."""
+    """Add a WebChat. Its entry forms are None until its consent text is published."""
 
     template_name = "webchat/webchat_add.html"
     form_class = WebChatForm
@@ -56,9 +56,10 @@ class WebChatAddView(FormMixin, SettingsPage, ProcessFormView):
 
 
 class GeneralView(FormMixin, WebChatPage, ProcessFormView):
-    """The General page of a WebChat.
+    """Show and save the General page of a WebChat.
 
-    A retention period that takes more is not saved with the rest: the page that shows what it takes follows.
+    A retention period that anonymizes more sessions is not saved with the other settings. The page
+    with the preview is shown next.
     """
 
     template_name = "webchat/webchat.html"
@@ -108,7 +109,7 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
 
 
 class ArchiveView(WebChatPage):
-    """Ask, then close a WebChat for visitors."""
+    """Ask for confirmation, then archive a WebChat, so that visitors cannot reach it."""
 
     template_name = "webchat/webchat_archive.html"
 
@@ -123,7 +124,7 @@ class ArchiveView(WebChatPage):
 
 
 class RestoreView(WebChatPage):
-    """Ask, then open an archived WebChat again."""
+    """Ask for confirmation, then restore an archived WebChat."""
 
     template_name = "webchat/webchat_restore.html"
 

@@ -1,28 +1,33 @@
-"""Anonymize the sessions that are older than their WebChat keeps them (Settings > WebChat > General). For cron.
+"""Anonymize the sessions whose WebChat's retention period (Settings > WebChat > General) is over.
 
-    manage.py anonymize_expired              all that is due today
-    manage.py anonymize_expired --dry-run    says how many, and changes nothing
-    manage.py anonymize_expired --limit 500  no more than so many
+    manage.py anonymize_expired              anonymizes all sessions that are due today
+    manage.py anonymize_expired --dry-run    prints how many are due, and changes nothing
+    manage.py anonymize_expired --limit 500  anonymizes at most this many
 
-Older is meant in days of TIME_ZONE: what ended (or, without an end, started) on day D in a WebChat that keeps sessions
-for N days is due when day D + N is over, at midnight. Open conversations are left alone and counted.
+Run it from cron. Age is counted in days of TIME_ZONE. A session that ended (or, without an end,
+started) on day D in a WebChat with a retention period of N days is due when day D + N is over, at
+midnight. Open conversations are not anonymized, only counted.
 
-Each session is anonymized as by *Anonymize session*, with a record of its own. The oldest go first, in transactions
-of at most 1,000, none of which is meant to last longer than 0.3 seconds. Safe to kill, to repeat and to run twice at
-once: runs share the work on PostgreSQL and take turns on SQLite. What another transaction holds is left to the next.
+Each session is anonymized as by *Anonymize session*, with a separate erasure record. The oldest
+sessions come first, in transactions of at most 1,000 sessions and a target of at most 0.3 seconds.
+The command can be killed, repeated and run concurrently. Concurrent runs share the work on
+PostgreSQL and wait for each other on SQLite. Sessions that another transaction has locked are left
+to the next run.
 
-Since what is erased is gone, nothing is while the clock is not believed: when it stands before the newest record of the
-ledger or before the last completed run, or more than 7 days after that run: cron was off, an older backup was restored,
-or the clock jumped. Is it right nevertheless, say so once by ``--clock-is-right``. A run is completed when nothing else
-is due or its ``--limit`` is reached. It is noted with the moment at which it began: then the clock was believed, and
-that day is meant by all that it does. A run that is refused, killed or dry notes nothing.
+Because an anonymization cannot be undone, the command refuses to run when the clock seems wrong. It
+seems wrong if it is earlier than the newest record of the ledger or the last completed run, or more
+than 7 days after that run. Possible causes: cron was off, an older backup was restored, or the
+clock jumped. If the clock is right nevertheless, run the command once with ``--clock-is-right``. A
+run is completed when nothing more is due or its ``--limit`` is reached. The command then stores the
+time at which the run began. The clock was checked at that time, and its day applies to the whole
+run. A run that is refused, killed or dry stores nothing.
 
-Before the first run ever the clock is compared with what else is known to have happened: logins of staff,
-publications, WebChats added, and sessions and erasures but those of the last 24 hours, which a clock that jumped would
-have dated wrong too.
+Before the first run, the clock is compared with other known events: staff logins, publications,
+added WebChats, sessions and erasures. Sessions and erasures of the last 24 hours do not count,
+because a clock that jumped would have given them wrong times too.
 
-Exit code 0: done; also when nothing was due. Exit code 1: refused, by the clock or the ledger; what was done before
-stays done. Prints numbers and ids of WebChats.
+Exit code 0: done, also if nothing was due. Exit code 1: refused because of the clock or the ledger;
+sessions anonymized before are committed. The command prints only numbers and ids of WebChats.
 """
 
 from __future__ import annotations
@@ -41,10 +46,10 @@ from sessions_app import retention
 
 
 def positive(text: str) -> int:
-    """Return a whole number above nothing.
+    """Parse a whole number greater than zero.
 
     Raises:
-        ValueError
+        ValueError: The text is not a whole number, or the number is less than 1.
     """
     number = int(text)
     if number < 1:
@@ -65,7 +70,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Asked once: what was believed decides for the whole run.
+        # The clock is read once, because the time that passed the check applies to the whole run.
         now = timezone.now()
         problem = "" if options["clock_is_right"] else retention.clock_problem(now)
         if problem:
@@ -85,7 +90,13 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(result) if options["json"] else _sentence(result))
 
     def _anonymize(self, now: datetime, done: dict[int, int], due: int, limit: int | None) -> int:
-        """Do it, count in ``done`` by WebChat, and return how many sessions somebody else held."""
+        """Anonymize the due sessions and return the number of sessions that were locked by others.
+
+        The anonymized sessions are counted by WebChat in ``done``.
+
+        Raises:
+            CommandError: The ledger refused an erasure.
+        """
         held = 0
         total = due if limit is None else min(due, limit)
         with tqdm(total=total, unit=" sessions", disable=None) as bar:

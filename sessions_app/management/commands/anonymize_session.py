@@ -1,6 +1,6 @@
-"""Anonymize one session, given by its id: for good, in one transaction, safe to repeat.
+"""Anonymize one session, given by its id: permanently, in one transaction, safe to repeat.
 
-Guarantees, exit codes and output: see ``anonymization/commands.py``.
+``anonymization/commands.py`` documents the guarantees, exit codes and output.
 """
 
 from anonymization.commands import EraseCommand

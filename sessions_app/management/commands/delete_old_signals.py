@@ -1,11 +1,12 @@
-"""Delete what browsers have told each other for a call, once it is five minutes old. For cron, every five minutes.
+"""Delete the signals of calls that are older than five minutes.
 
-Signals hold IP addresses. As a rule they go when the call is connected or has ended; what is left then, of a browser
-that was closed for instance, goes with the next signal of any call, or here, so that none is older than ten minutes
-also when nobody calls. Prints a number only.
+Run it from cron every five minutes. Signals contain IP addresses. Normally they are deleted when
+the call is connected or has ended. The rest, for example of a browser that was closed, is deleted
+with the next signal of any call, or by this command. So no signal is older than ten minutes, even
+if there are no calls. The command prints only a number.
 
-Safe to repeat, to run twice at once and beside an erasure; it waits for sessions that somebody else holds, after it
-has done the others. Exit code 0.
+It can be repeated, run concurrently, and run during an erasure. It first processes the sessions
+that are not locked and then waits for the locked ones. Exit code 0.
 """
 
 from __future__ import annotations
