@@ -404,9 +404,7 @@ LOGGING = {
 # How long a shown entry form may be sent, in seconds.
 TICKET_MAX_AGE = variables.number("TICKET_MAX_AGE", 12 * 3600)
 # What remains of a session's start and end after anonymization: day, week or month.
-ERASURE_TIME_PRECISION = variables.one_of(
-    "ERASURE_TIME_PRECISION", ["day", "week", "month"], default="month"
-)
+ERASURE_TIME_PRECISION = variables.one_of("ERASURE_TIME_PRECISION", ["day", "week", "month"], default="month")
 # The external copy of the ledger of erasures, on another volume than the database; empty: none is kept.
 ERASURE_LEDGER_DIR = variables.folder("ERASURE_LEDGER_DIR")
 # Files in a conversation: bytes, and the content types that are accepted by the file's extension.

@@ -58,9 +58,7 @@ _json = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), _odd_text),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
-        st.dictionaries(
-            st.one_of(st.sampled_from(["name", "email", "phone"]), _odd_text), inner, max_size=3
-        ),
+        st.dictionaries(st.one_of(st.sampled_from(["name", "email", "phone"]), _odd_text), inner, max_size=3),
     ),
     max_leaves=8,
 )
