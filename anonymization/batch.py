@@ -54,7 +54,7 @@ def erase_batch(pks: Sequence[int], *, among: QuerySet, requester: Requester) ->
     """
     policy = registry.get(among.model)
     if [part for _path, part in registry.reaching(policy.model) if part.mark] != [policy]:
-        raise NotErasable(_("This person is not stored here."))
+        raise NotErasable(_("This guest or session is not stored here."))
     with erasing():
         return _erase_locked(policy, pks, among.filter(**{policy.mark: None}), requester)
 

@@ -116,7 +116,7 @@ def preview_several(subjects: Sequence[Model]) -> Preview:
     if not policies:
         return Preview(counts={}, shown={}, lines=[])
     if len(policies) > 1:
-        raise NotErasable(_("This person is not stored here."))
+        raise NotErasable(_("This guest or session is not stored here."))
     (policy,) = policies.values()
     pks = [subject.pk for subject in subjects]
     left = set(_keys(policy.model._base_manager.filter(pk__in=pks, **{policy.mark: None})))
@@ -270,9 +270,9 @@ def _require_subject(subject: Model) -> Policy:
     """Return the policy of a stored data subject; a null or foreign key never becomes a filter."""
     policy = registry.get(type(subject)) if type(subject) in registry else None
     if policy is None or not policy.mark or subject._state.adding:
-        raise NotErasable(_("This person is not stored here."))
+        raise NotErasable(_("This guest or session is not stored here."))
     if type(subject.pk) is not int or subject.pk < 1:
-        raise NotErasable(_("This person is not stored here."))
+        raise NotErasable(_("This guest or session is not stored here."))
     return policy
 
 

@@ -156,7 +156,7 @@ def _section(record: Record) -> str:
     return "\n".join([f"### {record.name} (`{record.label}`)", "", *notes, *head, *rows, ""])
 
 
-_WORDS = {"impersonal": "kept, not personal", "shared": "kept in company"}
+_WORDS = {"impersonal": "kept, not personal", "shared": "kept if shared"}
 
 
 def _cell(text: str) -> str:

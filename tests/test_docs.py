@@ -121,7 +121,7 @@ def test_a_record_of_processing_says_what_happens_to_each_field_and_why() -> Non
         "|---|---|---|",
         "| `name`, `phone` | emptied | Identifies the person, directly or indirectly. |",
         "| `created_at` | coarsened | Rounded or reset: too coarse to identify anyone. |",
-        ("| `email` | kept in company | Kept, rounded, if enough rows share the value; otherwise cleared. |"),
+        ("| `email` | kept if shared | Kept, rounded, if enough rows share the value; otherwise cleared. |"),
         "| `uid` | kept | One\\|two three. |",
         "| `id`, `name_key` | kept | Else. |",
         "| `email_key` | kept, not personal | A number. |",

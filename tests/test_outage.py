@@ -86,7 +86,7 @@ def test_staff_are_told(away: Callable[[], Any], log_in: Any, path: str) -> None
     staff.raise_request_exception = False
     with away():
         page = staff.get(path)
-    assert (page.status_code, "The database does not answer." in page.content.decode()) == (503, True)
+    assert (page.status_code, "The database is not responding." in page.content.decode()) == (503, True)
     assert page.headers["Cache-Control"] == "no-store"
 
 

@@ -264,7 +264,7 @@ def test_a_replay_that_another_overtook_changes_nothing_twice(ledger: Path, tmp_
     planned = restoration.plan()
     run("replay_erasures")
     before = digest()
-    said = r"^Another process has added to the ledger meanwhile\. Nothing was changed\.$"
+    said = r"^Another process has written to the erasure ledger\. Nothing was changed\.$"
     with pytest.raises(engine.Overtaken, match=said):
         restoration.carry_out(planned, requester=COMMAND)
     assert digest() == before
@@ -277,7 +277,7 @@ def test_an_entry_erases_nobody_but_whom_it_names(ledger: Path, tmp_path: Path, 
         made.restore()
     assert entry.subject == subject_of(anna.uid)
     before = digest()
-    said = r"^This is not whom the record names\. Nothing was erased\.$"
+    said = r"^This record belongs to somebody else\. Nothing was erased\.$"
     with pytest.raises(engine.OutsideSubject, match=said):
         engine.replay(entry, boris, sealed=True, requester=COMMAND)
     assert digest() == before
@@ -388,7 +388,7 @@ def test_a_closed_installation_tells_each_side_in_its_words(ledger: Path) -> Non
     assert (api.status_code, api.headers["Content-Type"]) == (503, "application/json")
     assert api.headers.get("Retry-After") == "60"
     for address in (entry_url(webchat), f"/c/{'0' * 64}/"):
-        assert "Nothing that you entered was stored" in Client().get(address).content.decode()
+        assert "Nothing you entered was stored" in Client().get(address).content.decode()
     framed = Client().get(entry_url(webchat)).headers
     assert "frame-ancestors https://www.example.com" in framed["Content-Security-Policy"]
     assert "X-Frame-Options" not in framed

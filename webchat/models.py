@@ -143,7 +143,7 @@ class WebChat(models.Model):
         _("colour"),
         max_length=7,
         default="#1d5fa8",
-        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", _("A color, for example #1d5fa8."))],
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", _("A colour, for example #1d5fa8."))],
     )
     logo = models.ImageField(_("logo"), upload_to="logos/", blank=True)
     #: Button texts by language. For a missing language the product's own text is used.

@@ -160,7 +160,7 @@ def test_a_row_outside_the_batch_rolls_everything_back(
     monkeypatch.setattr(batch, "_queue_files", lambda part: counted.append(part) or queue(part))
     assert Message.objects.filter(session=stranger).exists()
     before = digest()
-    said = r"^The erasure touched rows outside its subject and was rolled back\.$"
+    said = r"^The erasure would have changed rows that do not belong to this person, so it was rolled back\.$"
     with pytest.raises(engine.OutsideSubject, match=said):
         erase(made)
     assert digest() == before

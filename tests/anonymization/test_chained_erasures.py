@@ -110,7 +110,7 @@ def test_an_outside_copy_that_cannot_be_written_stops_the_erasure(
     settings.ERASURE_LEDGER_DIR = tmp_path / "unmounted"
     session = SessionFactory()
     before = digest()
-    said = r"^The external copy of the ledger can't be written\. Nothing was erased\.$"
+    said = r"^The external copy of the erasure ledger can't be written\. Nothing was erased\.$"
     with pytest.raises(recording.LedgerUnavailable, match=said):
         erase(session)
     assert "the external copy of the ledger can't be written" in caplog.messages
@@ -174,7 +174,7 @@ def test_an_intent_of_a_connection_lost_at_the_commit_stays_open(copy: Path, mon
     gc.collect()  # SQLite's lock ends with the last statement, which the exception's frames refer to
     assert not Erasure.objects.exists()
     assert len(external_copy.read(copy).unsealed) == 1
-    said = r"^The external copy of the ledger does not end where the database does\. Nothing was erased\.$"
+    said = r"^The external copy of the erasure ledger does not match the database\. Nothing was erased\.$"
     with pytest.raises(recording.DatabaseBehind, match=said):
         erase(second)
     erase(first)

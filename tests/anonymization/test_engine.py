@@ -234,7 +234,7 @@ def test_anything_but_what_was_shown_is_refused(conversation: Session) -> None:
     again = SessionFactory(webchat=conversation.webchat)
     wider = engine.preview(guest).shown
     before = digest()
-    said = r"^What would be erased has changed since it was shown to you\. Nothing was erased\.$"
+    said = r"^The data to be erased has changed since you saw it\. Nothing was erased\.$"
     for other in (
         shown,
         {},
@@ -267,7 +267,7 @@ def test_row_outside_the_subject_rolls_everything_back(
 
     monkeypatch.setattr(engine, "_apply", too_much)
     before = digest()
-    said = r"^The erasure touched rows outside its subject and was rolled back\.$"
+    said = r"^The erasure would have changed rows that do not belong to this person, so it was rolled back\.$"
     with pytest.raises(engine.OutsideSubject, match=said):
         engine.erase(conversation, requester=COMMAND)
     assert digest() == before
@@ -279,9 +279,9 @@ def test_nothing_but_a_stored_subject_is_erased(conversation: Session, pk: Any) 
     for fake in (Session(pk=pk), Guest(pk=pk), Message(pk=pk)):
         fake._state.adding = False
         for attempt in (lambda s: engine.erase(s, requester=COMMAND), engine.preview):
-            with pytest.raises(engine.NotErasable, match=r"^This is not a stored data subject\.$"):
+            with pytest.raises(engine.NotErasable, match=r"^This guest or session is not stored here\.$"):
                 attempt(fake)
-    with pytest.raises(engine.NotErasable, match=r"^This is not a stored data subject\.$"):
+    with pytest.raises(engine.NotErasable, match=r"^This guest or session is not stored here\.$"):
         engine.erase(Session(), requester=COMMAND)
     assert digest() == before
 

@@ -78,7 +78,7 @@ def test_a_process_that_sees_another_storage_takes_no_file_for_gone(
     assert call("delete_erased_files", capsys)[0] == 0
     assert (media(), erased.pending_files) == ({}, 0)
     assert call("erasure_status", capsys)[0] == 0
-    assert "Complete" in page.get(erased.get_absolute_url()).content.decode()
+    assert "Done: rows and files are deleted" in page.get(erased.get_absolute_url()).content.decode()
 
 
 def test_a_refused_upload_does_not_make_another_storage_the_right_one(

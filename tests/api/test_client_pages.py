@@ -49,7 +49,7 @@ def test_an_administrator_adds_a_client_and_sees_its_secret_once(log_in: Any) ->
         ({"name": "", "rights": ["read_sessions"]}, "This field is required."),
         ({"name": "x", "rights": []}, "Select at least one right."),
         ({"name": "x", "rights": ["everything"]}, "Select a valid choice."),
-        ({"name": "x", "rights": ["read_personal_data"]}, "choose that right too"),
+        ({"name": "x", "rights": ["read_personal_data"]}, "also requires “Read sessions”."),
         ({"name": "Known", "rights": ["read_sessions"]}, "A client with this name already exists."),
         ({"name": "a\0b", "rights": ["read_sessions"]}, "Null characters are not allowed."),
         ({"name": "x" * 101, "rights": ["read_sessions"]}, "at most 100 characters"),

@@ -63,7 +63,7 @@ def test_without_mail_no_address_can_be_managed(log_in: LogIn) -> None:
     sent = {"email": "support@example.com", "action_send": ""}
     for response in (support.get("/accounts/email/"), support.post("/accounts/email/", sent)):
         assert response.status_code == 404
-        assert "This installation sends no mail" in response.content.decode()
+        assert "This installation does not send e-mail" in response.content.decode()
     assert log_in("").get("/accounts/email/").headers["Location"].startswith("/accounts/login/")
 
 

@@ -37,7 +37,7 @@ def test_staff_without_the_right_learn_what_they_lack_and_go_home(log_in: LogIn)
     response = log_in("stranger").get("/sessions/")
     html = response.content.decode()
     assert response.status_code == 403
-    assert "Your account lacks the permission for this." in html
+    assert "Your account does not have permission for this." in html
     assert "expired" not in html
     assert "Home</a>" in compact(response)
     assert BRAND in html

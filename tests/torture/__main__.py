@@ -26,7 +26,7 @@ def main() -> int:
         "names", nargs="*", metavar="NAME", help=f"which runs: {', '.join(RUNS)}; all of them"
     )
     parser.add_argument("--trials", type=int, help="how many trials of each run, instead of its own number")
-    parser.add_argument("--again", action="store_true", help="begin again instead of going on")
+    parser.add_argument("--again", action="store_true", help="start over instead of going on")
     options = parser.parse_args()
     if unknown := set(options.names) - set(RUNS):
         parser.error(f"Unknown: {', '.join(sorted(unknown))}.")

@@ -20,7 +20,7 @@ def test_it_shows_the_difference_and_keeps_everything_typed(log_in, act):
     page = response.content.decode()
     assert response.status_code == 409
     assert webchat.consent_versions.count() == 2
-    assert "Version 2 was published in the meantime" in page
+    assert "Version 2 has been published in the meantime" in page
     assert "<del>" in page
     assert "I agree with the new text (en)" in page
     assert "Ja genau" in page

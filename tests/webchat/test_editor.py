@@ -109,8 +109,8 @@ def test_back_to_editing_keeps_what_was_typed(administrator, webchat):
 def test_review_says_the_number_and_shows_the_difference(administrator, webchat):
     page = administrator.post(url(webchat), sent("review", based_on=1)).content.decode()
 
-    assert "This will become version 2" in page
-    assert "From version 1 to version 2" in page
+    assert "This will be version 2" in page
+    assert "Changes from version 1 to version 2" in page
     assert "<del>" in page
     assert "<ins>" in page
     assert webchat.consent_versions.count() == 1
@@ -123,10 +123,10 @@ def test_it_says_when_a_publication_has_no_effect_yet(administrator, showroom, s
     review = administrator.post(url(webchat), sent("review", based_on=1)).content.decode()
     page = administrator.post(url(webchat), sent("publish", based_on=1), follow=True).content.decode()
 
-    assert ("Visitors see it once GDPR is chosen" in review) == says
-    assert ("No visitor is asked for this consent yet. Choose GDPR" in page) == says
-    assert ("neither of the entry forms is GDPR" in page) == says
-    assert ("Visitors keep seeing the published version" in page) != says
+    assert ("Visitors won't see it until you choose GDPR" in review) == says
+    assert ("Visitors are not asked for this consent yet. Choose GDPR" in page) == says
+    assert ("neither entry form is set to GDPR" in page) == says
+    assert ("Visitors see the published version until" in page) != says
 
 
 def test_review_folds_what_did_not_change(administrator):
@@ -154,7 +154,7 @@ def test_publish_publishes_what_was_reviewed(administrator, webchat):
     response = administrator.post(url(webchat), hidden_fields(review) | {"act": "publish"}, follow=True)
 
     version = webchat.current_version()
-    assert "No visitor is asked" not in response.content.decode()
+    assert "Visitors are not asked" not in response.content.decode()
     assert "Version 2 was published in 2 languages." in response.content.decode()
     assert (version.number, version.published_by.username) == (2, "administrator")
     assert version.texts.get(language="cs").body == "<p>We process your data otherwise now (cs).</p>"

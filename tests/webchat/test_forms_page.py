@@ -30,7 +30,7 @@ def test_both_menus_are_saved_together(log_in, entry, showroom):
     assert {"entry_form": webchat.entry_form, "showroom_form": webchat.showroom_form} == chosen
     assert "alert-success" in page
     names = {"none": "None", "standard": "Standard", "gdpr": "GDPR"}
-    assert f"Entry form: {names[entry]}. Entry form of the showroom: {names[showroom]}." in page
+    assert f"Entry form: {names[entry]}. Showroom entry form: {names[showroom]}." in page
 
 
 def test_the_menus_have_one_button(log_in):

@@ -100,10 +100,10 @@ def test_a_wrong_value_is_shown_at_its_field_and_nothing_is_saved(administrator,
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({}, "no site can show this WebChat"),
+        ({}, "the WebChat can't be embedded anywhere"),
         (
             {"archived_at": "2026-01-01T00:00Z", "site": SITES},
-            "This WebChat is archived: on your site its code",
+            "This WebChat is archived, so its code shows nothing on your site.",
         ),
     ],
 )

@@ -50,7 +50,7 @@ def test_switching_it_on_shows_first_what_it_takes(administrator: Client, webcha
     assert (answer.status_code, answer["Location"]) == (302, f"/settings/webchat/{webchat.pk}/")
     assert stored(webchat) == 30
     general = administrator.get(f"/settings/webchat/{webchat.pk}/")
-    assert "Sessions older than 30 days are anonymized." in general.content.decode()
+    assert "Sessions are anonymized 30 days after they end." in general.content.decode()
     assert general.context["preview"].now == 3
 
 

@@ -49,21 +49,21 @@ def test_languages_stand_in_one_order_everywhere(log_in):
 def test_it_shows_the_difference_to_the_version_before(version_page):
     page = version_page(3).content.decode()
 
-    assert "From version 2 to version 3" in page
+    assert "Changes from version 2 to version 3" in page
     assert "<del>name</del><ins>address</ins>" in page
 
 
 def test_it_compares_with_an_earlier_version_that_was_chosen(version_page):
     page = version_page(3, "?against=1").content.decode()
 
-    assert "From version 1 to version 3" in page
+    assert "Changes from version 1 to version 3" in page
     assert "<del>data</del><ins>address</ins>" in page
 
 
 def test_the_first_version_has_nothing_before_it(version_page):
     page = version_page(1).content.decode()
 
-    assert "From version" not in page
+    assert "Changes from version" not in page
     assert 'rel="next"' in page
     assert 'rel="prev"' not in page
 
