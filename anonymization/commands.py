@@ -1,7 +1,11 @@
-"""What the commands that erase one subject have in common.
+"""The common base of the commands that erase one subject.
 
-Exit code 0: erased now, or erased before. Exit code 1: refused or unknown; nothing was changed.
-Output carries ids and counts, never a person.
+The output contains ids and counts, never personal data.
+
+Exit codes:
+
+- 0: erased now or before
+- 1: refused or unknown; nothing was changed
 """
 
 from __future__ import annotations

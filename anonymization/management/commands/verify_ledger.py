@@ -1,12 +1,17 @@
-"""Verify the ledger of erasures: every record in the database, the external copy, and a head published earlier.
+"""Verify the erasure ledger: the database, its external copy, and a saved latest ledger hash.
 
-    manage.py verify_ledger                          the external copy in ERASURE_LEDGER_DIR, where one is kept
-    manage.py verify_ledger --outside FILE           another copy, such as one from a backup
-    manage.py verify_ledger --head 118:9f86…[:…]     what ledger_head printed, and was kept elsewhere
+    manage.py verify_ledger                          the copy in ERASURE_LEDGER_DIR, if configured
+    manage.py verify_ledger --outside FILE           another copy, for example from a backup
+    manage.py verify_ledger --head 118:9f86…[:…]     the output of ledger_head, saved earlier
 
-An edited, removed, exchanged or inserted record is found by the chain itself; a tail that was cut off, or a history
-that was computed again, by the external copy or by a head. Changes nothing. Exit code 0: it holds. Exit code 1: it does
-not, and the first bad record is named, or something can't be read.
+The chain itself reveals a changed, removed, replaced or inserted record. Only the external copy or
+a saved latest ledger hash reveals that the newest records were removed, or that all hashes were
+computed again. Changes nothing.
+
+Exit codes:
+
+- 0: valid
+- 1: invalid (prints the first invalid record), or something cannot be read
 """
 
 from __future__ import annotations
