@@ -1,11 +1,11 @@
 """Erase many subjects together, for retention periods.
 
-The result for each subject is the same as that of ``engine.erase``, but the statements are those of
-one erasure.
+The result for each subject is the same as that of ``engine.erase``. All subjects share the
+statements that one erasure needs.
 
 The whole set is one transaction. It locks in the same order as the engine: the persons, then the
-rows, then the latest ledger hash. Rows that another transaction has locked are skipped, so that
-several runs share the work. Each subject has a separate record in the ledger, with its own counts.
+rows, then the ledger. Rows that another transaction has locked are skipped, so that several runs
+share the work. Each subject has a separate record in the ledger, with its own counts.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _erase_locked(policy: Policy, pks: Sequence[int], among: QuerySet, requester
     counted = [(part, _count(part)) for part in _parts(policy, taken, parents)]
     if connection.vendor == "sqlite":
         # Store the records first on SQLite. Otherwise it scans whole tables for rows that reference
-        # a missing record, once per record. No process waits for the latest ledger hash: the
+        # a missing record, once per record. No process waits for the lock of the ledger: the
         # transaction excludes other writers anyway.
         _store(records)
     _adopt_uploads({uids[pk]: record for pk, record in taken.items()})

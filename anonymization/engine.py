@@ -4,9 +4,9 @@ The engine does not depend on the chat apps. The registry defines which rows bel
 subject.
 
 An erasure is one transaction. It locks the person first, then the rows that have a mark, in the
-order of their primary keys. It locks the latest ledger hash last and only briefly. All statements
-are set-based: their number does not depend on the amount of data. The mark and the data are changed
-in the same transaction. Stored files are queued in that transaction and deleted after its commit.
+order of their primary keys. It locks the ledger last and only briefly. All statements are
+set-based: their number does not depend on the amount of data. The mark and the data are changed in
+the same transaction. Stored files are queued in that transaction and deleted after its commit.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class NotErasable(ErasureRefused):
 
 
 class SubjectChanged(ErasureRefused):
-    """The rows to be erased differ from the rows that the requester saw in the preview."""
+    """The rows to be erased differ from those that the requester saw; nothing was erased."""
 
 
 class Overtaken(ErasureRefused):
@@ -167,9 +167,7 @@ def _parent_policy(policy: Policy) -> Policy | None:
 
 
 def _parents_taken(policy: Policy, parent_policy: Policy, keys: Sequence[int]) -> dict[int, int]:
-    """Return the persons whose last rows are erased in this order, by the key of that last row.
-    Return a text of at most 50 characters that identifies the set of keys: its size and a hash.
-    """
+    """Return the persons whose last rows are erased in this order, by the key of that last row."""
     rows, step = policy.model._base_manager.order_by(), policy.subject or ""
     parent_of = dict(rows.filter(pk__in=keys).values_list("pk", step))
     parents = parent_policy.model._base_manager.filter(
@@ -350,7 +348,7 @@ def _lock_all(policy: Policy, path: str, root: Model) -> list[int]:
 
 
 def _count(scope: _Scope, shells: Mapping[str, list[int]]) -> tuple[dict[str, int], bool]:
-    """Count the rows of each policy, and say whether any upload has begun but not ended.
+    """Count the rows of each policy, and return whether any upload has begun but not ended.
 
     A single statement reads both.
     """

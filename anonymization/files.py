@@ -1,8 +1,8 @@
 """Delete stored files after the commit of an erasure, and retry until they are deleted.
 
 Deleting a missing file raises no error. A process with a wrong storage (a wrong MEDIA_ROOT, a share
-that is not mounted) would therefore treat every file as deleted. A file counts as deleted in two
-cases only: it existed before the deletion, or it is missing and the storage has the marker that
+that is not mounted) would therefore treat every file as deleted. A missing file counts as deleted
+in two cases only: it existed before this process deleted it, or the storage has the marker that
 proves it to be the right one.
 """
 

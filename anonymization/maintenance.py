@@ -239,7 +239,7 @@ def logically_complete_at(erasure: Erasure) -> datetime | None:
 def physically_complete_at(erasure: Erasure) -> datetime | None:
     """Return when the erasure was physically complete, or None if it is not.
 
-    That is the end of the first run that began after the erasure was logically complete.
+    That is the earliest end of a run that began after the erasure was logically complete.
     """
     complete = logically_complete_at(erasure)
     if complete is None:

@@ -51,7 +51,7 @@ ASKED_BY_SOURCE = {
 
 
 class Note(models.TextChoices):
-    """Kinds of records about the ledger itself, which anonymize nobody."""
+    """Kinds of records about the ledger itself. They are not erasures."""
 
     REPLAYED = "replayed", _("Erasures replayed after a restored backup")
     COPY_BEGUN = "copy_begun", _("External copy of the ledger created")

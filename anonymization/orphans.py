@@ -9,7 +9,7 @@ all of these are true:
 - it is not in the queue of file deletions
 - the marker proves that the storage is the right one, and that it belongs to this installation only
 
-Names are read in batches, so that the memory does not depend on the number of files.
+Names are processed in batches, regardless of the number of files in the storage.
 """
 
 from __future__ import annotations

@@ -46,8 +46,8 @@ def standing() -> Standing:
     """Compare the newest record of the database with the end of the external copy.
 
     Returns ``EVEN`` if no external copy is configured. While both are even, the cost does not
-    depend on the size of the file. Otherwise the whole file is read while the latest ledger hash is
-    locked: an erasure that is just being committed already has its intent in the external copy.
+    depend on the size of the file. Otherwise the whole file is read while the ledger is locked: an
+    erasure that is just being committed already has its intent in the external copy.
     """
     path = external_copy.file_of()
     if path is None:

@@ -201,7 +201,7 @@ class End:
 def _end_of(descriptor: int) -> End:
     """Read the end of the file, back to the intent of the newest seal.
 
-    Intents that are open after this one were written later, so that nothing before it has to be
+    Newer intents that are still open were written after it, so that nothing before it has to be
     read.
     """
     size = _TAIL
@@ -237,9 +237,9 @@ def _head_of(fields: dict[str, Any]) -> Head:
 def _require_end(end: End, entries: Sequence[Entry]) -> None:
     """Check that the external copy ends with the entry before the first one.
 
-    The writer has locked the latest ledger hash, so that no other process is about to commit. An
-    open intent therefore counts as an erasure that this database may lack. Only the same entries
-    may be written again.
+    The writer has locked the ledger, so that no other process is about to commit. An open intent
+    therefore counts as an erasure that this database may lack. Only the same entries may be written
+    again.
 
     Raises:
         Diverged: the external copy ends with another entry.

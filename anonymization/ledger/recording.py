@@ -1,7 +1,7 @@
 """Append records to the erasure ledger and announce them in its external copy.
 
-The latest ledger hash is locked last and briefly: from ``chain`` to the commit. An intent is
-written to the external copy before the commit, and its seal after the commit.
+The ledger is locked last and briefly: from ``chain`` to the commit. An intent is written to the
+external copy before the commit, and its seal after the commit.
 """
 
 from __future__ import annotations
@@ -89,8 +89,7 @@ def erasing() -> Iterator[None]:
             try:
                 yield
             except BaseException:
-                # The latest ledger hash is still locked here. The next erasure finds no open
-                # intent.
+                # The ledger is still locked here. The next erasure finds no open intent.
                 _make_void(announced)
                 announced.clear()
                 raise
@@ -128,7 +127,7 @@ def _make_void_what_is_gone(announced: list[Entry]) -> None:
 
 
 def note(kind: Note, subject: str, *, requester: Requester) -> Erasure:
-    """Append a record about the ledger itself, which anonymizes nobody.
+    """Append a record about the ledger itself. It is not an erasure.
 
     Raises:
         LedgerUnavailable: the external copy cannot be written; nothing was changed.
@@ -169,7 +168,7 @@ def new_records(kind: str, subjects: Iterable[str], requester: Requester) -> lis
 def chain(records: Sequence[Erasure]) -> None:
     """Append the records to the hash chain in their order.
 
-    The latest ledger hash is locked from this call until the commit.
+    The ledger is locked from this call until the commit.
     """
     lock_head()
     last = head()
