@@ -24,7 +24,7 @@ from anonymization.models import Source
 
 
 class Command(BaseCommand):
-    help = "Begin an external copy of the ledger of erasures."
+    help = "Create an external copy of the erasure ledger."
     requires_migrations_checks = True
 
     def handle(self, *args: Any, **options: Any) -> None:

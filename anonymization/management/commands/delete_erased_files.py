@@ -35,7 +35,7 @@ from anonymization.storage import storage_problem
 
 
 class Command(BaseCommand):
-    help = "Delete stored files that are left over from erasures, and those that no row names."
+    help = "Delete stored files of erasures, and stored files that no row references."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--queued-only", action="store_true", help="Do not look for files without a row.")

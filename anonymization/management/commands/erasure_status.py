@@ -26,7 +26,7 @@ from anonymization.storage import storage_problem
 
 
 class Command(BaseCommand):
-    help = "Count what is anonymized and which stored files still have to be deleted."
+    help = "Count the anonymized records and the stored files to be deleted."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")

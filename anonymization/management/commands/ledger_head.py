@@ -20,7 +20,7 @@ from anonymization.ledger.verification import publish
 
 
 class Command(BaseCommand):
-    help = "Print the head of the ledger: SEQUENCE:HASH:SIGNATURE."
+    help = "Print the latest ledger hash: SEQUENCE:HASH:SIGNATURE."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -36,7 +36,7 @@ from anonymization.maintenance import (
 
 
 class Command(BaseCommand):
-    help = "Give back the bytes of what was erased."
+    help = "Remove erased data from the database files."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             type=float,
             default=WAIT.total_seconds(),
             metavar="SECONDS",
-            help="for locks and readers",
+            help="the maximum time to wait for locks and readers",
         )
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 

@@ -21,7 +21,7 @@ from anonymization.record_of_processing import MarkersMissing, as_markdown, put_
 
 
 class Command(BaseCommand):
-    help = "Print what is stored about people, what is erased, what stays and why, as Markdown."
+    help = "Print what is stored about people, what is erased, what is kept and why."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--into", type=Path, metavar="FILE", help="Write it between the markers of FILE.")

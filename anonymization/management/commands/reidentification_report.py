@@ -31,10 +31,10 @@ from anonymization.reidentification import FEW, Likeness, likenesses
 
 
 class Command(BaseCommand):
-    help = "Say how many anonymized rows are like no other in what remains of them."
+    help = "Count the anonymized records that are unique in their remaining values."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--from", dest="since", metavar="DATE", help="first day, such as 2026-01-31")
+        parser.add_argument("--from", dest="since", metavar="DATE", help="first day, for example 2026-01-31")
         parser.add_argument("--to", dest="until", metavar="DATE", help="last day")
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 

@@ -32,11 +32,11 @@ from anonymization.models import Source
 
 
 class Command(BaseCommand):
-    help = "Erase again whom a restored backup brought back."
+    help = "Replay erasures after a restored backup."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Say what is missing; change nothing.")
+        parser.add_argument("--dry-run", action="store_true", help="Count what is missing; change nothing.")
         parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -62,10 +62,10 @@ class Command(BaseCommand):
         parser.add_argument("--production", action="store_true", help="on an installation in use")
         parser.add_argument(
             "--also", metavar="PATH", type=Path, action="append", default=[],
-            help="a further file or folder to search, such as a log; may be repeated",
+            help="a further file or folder to search, for example a log; may be repeated",
         )  # fmt: skip
         parser.add_argument(
-            "--dry-run", action="store_true", help="Say what would be planted; change nothing."
+            "--dry-run", action="store_true", help="Print what would be planted; change nothing."
         )
         parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
 

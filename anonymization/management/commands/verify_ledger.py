@@ -26,13 +26,13 @@ from anonymization.ledger.chain import BrokenChain, Head
 
 
 class Command(BaseCommand):
-    help = "Verify the ledger of erasures and name the first record that is wrong."
+    help = "Verify the erasure ledger and print the first invalid record."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--outside", metavar="FILE", type=Path, help="this external copy")
-        parser.add_argument("--without-outside", action="store_true", help="the database alone")
-        parser.add_argument("--head", metavar="HEAD", help="what ledger_head printed earlier")
+        parser.add_argument("--outside", metavar="FILE", type=Path, help="compare this external copy")
+        parser.add_argument("--without-outside", action="store_true", help="verify the database only")
+        parser.add_argument("--head", metavar="HEAD", help="a latest ledger hash from ledger_head")
 
     def handle(self, *args: Any, **options: Any) -> None:
         path = None if options["without_outside"] else options["outside"] or external_copy.file_of()

@@ -23,11 +23,11 @@ from api.models import Right
 
 
 class Command(BaseCommand):
-    help = "Make an API client and print its id and secret, once."
+    help = "Create an API client and print its client ID and client secret."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="The program or the partner; not a person.")
+        parser.add_argument("name", help="The name of the program or partner, not of a person.")
         parser.add_argument(
             "--right",
             action="append",
