@@ -32,7 +32,9 @@ class EraseCommand(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("id", nargs="*", help="The id of exactly one record.")
         parser.add_argument(
-            "--dry-run", action="store_true", help="Count the rows that would be changed; change nothing."
+            "--dry-run",
+            action="store_true",
+            help="Count the rows that would be changed; change nothing.",
         )
         parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
 

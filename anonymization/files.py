@@ -2,8 +2,10 @@
 
 Deleting a missing file raises no error. A process with a wrong storage (a wrong MEDIA_ROOT, a share
 that is not mounted) would therefore treat every file as deleted. A missing file counts as deleted
-in two cases only: it existed before this process deleted it, or the storage has the marker that
-proves it to be the right one.
+in two cases only:
+
+- it existed before this process deleted it
+- the storage has the marker that proves it to be the right one
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Measure whether the remaining values of anonymized records can single out a person.
 
-A row that shares its remaining values with k - 1 other rows cannot be told from them (k-anonymity).
-The registry defines which models have anonymized records, which values remain, and which of these
-another person may know (``Policy.guessable``).
+A row that shares its remaining values with k - 1 other rows cannot be distinguished from them
+(k-anonymity). The registry defines which models have anonymized records, which values remain, and
+which of these another person may know (``Policy.guessable``).
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class StaffAccountAdapter(DefaultAccountAdapter):
 class PasswordReset(PasswordResetView):
     """Ask for the e-mail address for a password reset.
 
-    If mail is not configured, the status is 404 and the page tells whom to ask instead.
+    If mail is not configured, the status is 404 and the page refers to the system administrator.
     """
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -48,7 +48,7 @@ class PasswordReset(PasswordResetView):
 class EmailAddresses(EmailView):
     """Show the user's own e-mail addresses, each verified by a mail.
 
-    If mail is not configured, the status is 404 and the page tells whom to ask instead.
+    If mail is not configured, the status is 404 and the page refers to the system administrator.
     """
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:

@@ -22,8 +22,8 @@ VISITORS = ("/w/", "/r/", "/c/")
 AWAY = (OperationalError, InterfaceError)
 #: These paths are answered without the database, even if the browser sends a login cookie.
 HEALTH = ("/livez", "/readyz")
-#: The names of the routes that a website opens in a frame. The page that says that the chat is
-#: closed must be visible there too.
+#: The names of the routes that a website opens in a frame. The error page for a closed chat must be
+#: visible there too.
 FRAMED = ("entry", "showroom")
 
 
@@ -56,8 +56,8 @@ class BodyLimits:
     """Read forms as UTF-8, and reject a body that is announced as too large.
 
     The declared charset is ignored. Our pages are UTF-8, so their forms are too (HTML, 4.10.21.8);
-    a declared codec such as ``rot13`` breaks the parser. A view class that accepts files sets its
-    limit in bytes as ``max_body``. None means that the view itself checks the size.
+    a declared codec, for example ``rot13``, breaks the parser. A view class that accepts files sets
+    its limit in bytes as ``max_body``. None means that the view itself checks the size.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

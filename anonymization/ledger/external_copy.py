@@ -1,10 +1,10 @@
 """The external copy of the ledger: an append-only file of JSON lines on another volume.
 
 An erasure writes its *intent* before the database commits and its *seal* after the commit. If the
-erasure knows that the database rolled back, it writes *void* instead of the seal. A process that
-dies in between leaves an open intent. Only the database can then tell whether it committed. After a
-restore such an intent counts as an erasure. All intents of a transaction are one line, so that a
-full disk loses all of them or none. A seal also covers all entries before it.
+database certainly rolled back, it writes *void* instead of the seal. A process that dies in between
+leaves an open intent. Only the database can then tell whether it committed. After a restore such an
+intent counts as an erasure. All intents of a transaction are one line, so that a full disk loses
+all of them or none. A seal also covers all entries before it.
 
 Only ``begin_ledger_copy`` creates the file. An erasure never creates it, because a volume that is
 not mounted looks like an empty folder.

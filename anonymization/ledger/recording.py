@@ -72,7 +72,7 @@ def erasing() -> Iterator[None]:
     """Open the transaction for one or more erasures.
 
     To commit other changes together with an erasure, open this block first and make the changes in
-    it. It must not be inside another transaction: on a rollback it voids the intents in the
+    it. It must not be inside another transaction. On a rollback it voids the intents in the
     external copy, and it would not notice a later rollback of an outer transaction. Blocks may be
     nested.
 

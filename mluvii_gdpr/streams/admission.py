@@ -142,9 +142,9 @@ def _room_watch(token: str, asked: Asked) -> Watch:
 def _is_staff(session_key: str, permissions: tuple[str, ...]) -> bool:
     """Return whether the login session belongs to a staff member with these permissions.
 
-    The user must be active and the password unchanged. The login session is not changed: Django's
-    own ``get_user`` rotates the key of a login that is older than a change of SECRET_KEY, and the
-    browser would not receive the new key here.
+    The user must be active and the password unchanged. The login session is not changed. Django's
+    own ``get_user`` would rotate the key of a login that is older than a change of SECRET_KEY, and
+    the browser would not receive the new key here.
     """
     if not session_key:
         return False

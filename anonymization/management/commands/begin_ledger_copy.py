@@ -2,7 +2,8 @@
 
 Run it once to set up the external copy. Run it again if the copy is lost or belongs to another
 ledger, after you set another folder or moved the file away. An existing copy is never overwritten.
-The command appends a record to the ledger, so that nobody can create a copy unnoticed: erasures
+
+The command appends a record to the ledger, so that nobody can create a copy unnoticed. Erasures
 that only the lost copy had, for example those since a restored backup, are no longer known.
 
 Exit codes:

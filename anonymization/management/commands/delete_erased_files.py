@@ -14,8 +14,9 @@ runs may overlap.
 Exit codes:
 
 - 0: no file is left
-- 1: some files are left, or the storage is not proved to be the right one and files without a row
-  were not looked for; run the command again
+- 1: some files are left, or the storage is not proved to be the right one
+
+In the second case of exit code 1, files without a row were not looked for. Run the command again.
 """
 
 from __future__ import annotations

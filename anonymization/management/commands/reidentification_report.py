@@ -4,11 +4,12 @@
     manage.py reidentification_report --from 2026-01-01 --to 2026-03-31
                                                     a period, both days included
 
-For each model the report counts unique rows (k = 1) and rare rows (k < 5), first by the columns
-that another person may know, then by all remaining values. A person whose row is unique in the
-first count could be recognized by somebody who knows these things about a visit. Only anonymized
-records are counted. Some of them are therefore unique until other records of their time are
-anonymized at the end of the retention period.
+For each model the report counts unique rows (k = 1) and rare rows (k < 5). The first line is about
+the columns that another person may know, the second about all remaining values. A person whose row
+is unique in the first line could be recognized by somebody who knows these things about a visit.
+
+Only anonymized records are counted. Some of them are therefore unique until other records of their
+time are anonymized at the end of the retention period.
 
 Changes nothing. Prints numbers and column names, no values. One query for each line.
 
@@ -34,7 +35,12 @@ class Command(BaseCommand):
     help = "Count the anonymized records that are unique in their remaining values."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--from", dest="since", metavar="DATE", help="first day, for example 2026-01-31")
+        parser.add_argument(
+            "--from",
+            dest="since",
+            metavar="DATE",
+            help="first day, for example 2026-01-31",
+        )
         parser.add_argument("--to", dest="until", metavar="DATE", help="last day")
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 

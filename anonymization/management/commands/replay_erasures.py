@@ -36,7 +36,11 @@ class Command(BaseCommand):
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Count what is missing; change nothing.")
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="Count what is missing; change nothing.",
+        )
         parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -30,8 +30,17 @@ class Command(BaseCommand):
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--outside", metavar="FILE", type=Path, help="compare this external copy")
-        parser.add_argument("--without-outside", action="store_true", help="verify the database only")
+        parser.add_argument(
+            "--outside",
+            metavar="FILE",
+            type=Path,
+            help="compare this external copy",
+        )
+        parser.add_argument(
+            "--without-outside",
+            action="store_true",
+            help="verify the database only",
+        )
         parser.add_argument("--head", metavar="HEAD", help="a latest ledger hash from ledger_head")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -33,15 +33,24 @@ class Command(BaseCommand):
     help = "Fill an empty installation with demo data and print the logins."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--sessions", type=int, default=600, help="how many sessions to create (600)")
         parser.add_argument(
-            "--if-empty", action="store_true", help="if there are WebChats, change nothing and succeed"
+            "--sessions",
+            type=int,
+            default=600,
+            help="how many sessions to create (600)",
+        )
+        parser.add_argument(
+            "--if-empty",
+            action="store_true",
+            help="if there are WebChats, change nothing and succeed",
         )
         parser.add_argument(
             "--yes-this-is-a-demo", action="store_true", help="allow known passwords although DEBUG is off"
         )
         parser.add_argument(
-            "--address", default="http://127.0.0.1:8000", help="the URL of the demo, for the printed links"
+            "--address",
+            default="http://127.0.0.1:8000",
+            help="the URL of the demo, for the printed links",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
