@@ -1,4 +1,7 @@
-"""gunicorn: threads under WSGI. The same form took half as many submits a second under an ASGI server."""
+"""gunicorn with threads under WSGI.
+
+With an ASGI server, the same form handled half as many submits per second.
+"""
 
 import os
 import sys
@@ -8,7 +11,8 @@ from runpy import run_path
 from mluvii_gdpr.environment import WrongEnvironment
 
 try:
-    # Not as a module: workers that begin after a reload (SIGHUP) would inherit it instead of reading it again.
+    # Do not import the settings as a module: workers that start after a reload (SIGHUP) would
+    # inherit the module instead of reading the settings again.
     our = run_path(str(Path(__file__).with_name("mluvii_gdpr") / "settings.py"))
 except WrongEnvironment as wrong:
     sys.exit(f"gunicorn does not start: {wrong}")
@@ -19,18 +23,21 @@ worker_class = "gthread"
 workers = our["WEB_WORKERS"]
 threads = our["WEB_THREADS"]
 timeout = 60
-# Requests in flight when the server stops, such as an upload, may end.
+# When the server stops, running requests, for example an upload, may finish.
 graceful_timeout = 20
-# While the database is away, a request that waits for it holds a thread. So the servers wait for a second only, and for
-# the answer to a statement not much longer than any takes. Commands wait for longer.
+# While the database is unavailable, a waiting request occupies a thread. The servers therefore wait
+# only one second for a connection, and for a statement not much longer than the slowest one takes.
+# Commands wait longer.
 os.environ.setdefault("DATABASE_TIMEOUT", "1")
 os.environ.setdefault("DATABASE_ANSWER_WITHIN", "15")
-# No access log: its lines would hold addresses of visitors and the secret URLs of their rooms.
+# There is no access log, because it would contain IP addresses of visitors and the secret URLs of
+# their rooms.
 accesslog = None
 loglevel = our["WEB_LOG_LEVEL"]
-# What it says of a request that it could not read quotes none of it; an exception is its type and its frames.
+# A message about an unreadable request does not contain any part of it. An exception is logged as
+# its type and its frames.
 logconfig_dict = {
-    # These handlers replace gunicorn's own, so its root logger must name one of them.
+    # These handlers replace those of gunicorn, so the root logger must use one of them.
     "root": {"level": loglevel.upper(), "handlers": ["impersonal"]},
     "filters": {
         "impersonal": {"()": "mluvii_gdpr.logs.WithoutRequest"},
@@ -53,7 +60,7 @@ logconfig_dict = {
         "gunicorn.error": {"level": loglevel.upper(), "handlers": ["impersonal"], "propagate": False}
     },
 }
-# No control socket in the home folder: whoever runs the server stops it by a signal.
+# There is no control socket in the home folder: the server is stopped with a signal.
 control_socket_disable = True
-# Workers beat on a file; a memory file system never makes them wait for a disk.
+# Workers update a heartbeat file. In a memory file system they never wait for a disk.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108

@@ -1,4 +1,7 @@
-"""gunicorn for the event streams: one process whose event loop holds thousands of them. As gunicorn.conf.py else."""
+"""gunicorn for the event streams: one process whose event loop serves thousands of them.
+
+All other settings are those of gunicorn.conf.py.
+"""
 
 import os
 import resource
@@ -14,11 +17,12 @@ worker_class = "asgi"
 workers = our["EVENTS_WORKERS"]
 threads = 1
 asgi_lifespan = "on"
-# One thread asks the database for all streams; pages may need more.
+# One thread reads the database for all streams, so that the pool needs fewer connections than that
+# of the pages.
 os.environ["DATABASE_POOL"] = "2"
-# Streams never end by themselves; a browser that loses one comes back to the next process.
+# Streams do not end on their own. A browser that loses its stream reconnects to the next process.
 graceful_timeout = 1
 
-# Each stream is an open file; a shell allows for 1024.
+# Each stream is an open file, and the usual limit is 1,024.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, min(_hard, 65536)) if _hard > 0 else _soft, _hard))

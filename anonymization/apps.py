@@ -1,4 +1,4 @@
-"""Policy registry, erasure engine, ledger of erasures."""
+"""Policy registry, erasure engine and erasure ledger."""
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate, pre_migrate

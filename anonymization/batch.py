@@ -1,8 +1,11 @@
-"""Erasure of many subjects at once, for retention: what ``engine.erase`` does for each, by the statements of one.
+"""Erase many subjects together, for retention periods.
 
-One transaction for the whole set, in the engine's order of locks: the persons, then the rows, then the ledger's head.
-What another transaction holds is left out instead of waited for, so that several runs share the work. Each subject
-has a record of its own in the ledger, with its own counts.
+The result for each subject is the same as that of ``engine.erase``. All subjects share the
+statements that one erasure needs.
+
+The whole set is one transaction. It locks in the same order as the engine: the persons, then the
+rows, then the ledger. Rows that another transaction has locked are skipped, so that several runs
+share the work. Each subject has a separate record in the ledger, with its own counts.
 """
 
 from __future__ import annotations
@@ -25,13 +28,13 @@ from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import Policy, registry
 from lib.arrays import as_rows, in_keys
 
-#: Primary key → the record to be of the subject that the row goes with.
+#: Primary key of a row → the new erasure record of the subject that the row is erased with.
 _Owners = Mapping[int, Erasure]
 
 
 @dataclass(frozen=True)
 class _Part:
-    """The rows of one policy; ``path`` leads from them to their owners."""
+    """The rows of one policy; ``path`` is the lookup path from the rows to their owners."""
 
     policy: Policy
     path: str
@@ -42,15 +45,17 @@ class _Part:
 
 
 def erase_batch(pks: Sequence[int], *, among: QuerySet, requester: Requester) -> list[Erasure]:
-    """Erase those rows of ``among`` that have one of the primary keys; return their records, in the order of keys.
+    """Erase the rows of ``among`` with these keys; return their records in the order of keys.
 
-    ``among`` is asked again under the lock: what has left it meanwhile is left alone, and so is what another
-    transaction holds. A person whose last rows are in the batch goes with the last one of them.
+    ``among`` is evaluated again under the lock. Rows that no longer match it are skipped, and so
+    are rows that another transaction has locked. If the last rows of a person are in the batch, the
+    person is erased together with the last of these rows.
 
     Raises:
-        NotErasable: the model is no data subject, or rows that are locked one by one hang on its own.
-        OutsideSubject: a row outside the batch was touched; nothing changed.
-        LedgerUnavailable: the external copy of the ledger can't be written; nothing changed.
+        NotErasable: the model is not a data subject, or other models with a mark depend on its
+            rows.
+        OutsideSubject: a row outside the batch was changed; the transaction was rolled back.
+        LedgerUnavailable: the external copy of the ledger cannot be written; nothing was changed.
     """
     policy = registry.get(among.model)
     if [part for _path, part in registry.reaching(policy.model) if part.mark] != [policy]:
@@ -66,8 +71,9 @@ def _erase_locked(policy: Policy, pks: Sequence[int], among: QuerySet, requester
         return []
     counted = [(part, _count(part)) for part in _parts(policy, taken, parents)]
     if connection.vendor == "sqlite":
-        # Else it looks for rows that wait for a record through whole tables, once for each record. Nobody waits for
-        # the ledger's head: the transaction excludes others anyway.
+        # Store the records first on SQLite. Otherwise it scans whole tables for rows that reference
+        # a missing record, once per record. No process waits for the lock of the ledger: the
+        # transaction excludes other writers anyway.
         _store(records)
     _adopt_uploads({uids[pk]: record for pk, record in taken.items()})
     for part, expected in counted:
@@ -89,7 +95,8 @@ def _lock(
 ) -> tuple[dict[int, uuid.UUID], dict[int, Erasure], dict[int, Erasure]]:
     """Lock the persons, then the subjects, each in the order of keys.
 
-    Returns the random identifiers of the subjects, their records, and the records with which persons go.
+    Returns the random identifiers of the subjects, the records of the subjects, and the records
+    that the persons are erased with.
     """
     step = policy.subject or "pk"
     rows = among.filter(pk__in=in_keys(pks))
@@ -116,14 +123,14 @@ def _person(policy: Policy) -> Any:
 
 
 def _unlocked(rows: QuerySet) -> QuerySet:
-    """Lock the rows in the order of keys, but for those that another transaction holds."""
+    """Lock the rows in the order of keys, except those that another transaction has locked."""
     return rows.select_for_update(skip_locked=True).order_by("pk")
 
 
 def _without_others(
     policy: Policy, step: str, last: dict[int, Erasure], taken: _Owners
 ) -> dict[int, Erasure]:
-    """Return the persons whom no row outside the batch names."""
+    """Return the persons that no row outside the batch references."""
     if not last:
         return {}
     others = policy.model._base_manager.filter(**{step: OuterRef("pk")}).exclude(pk__in=in_keys(taken))
@@ -132,7 +139,10 @@ def _without_others(
 
 
 def _parts(policy: Policy, taken: _Owners, parents: _Owners) -> Iterator[_Part]:
-    """Yield what goes, the farthest first: the rows of the subjects, then those that only hang on the persons."""
+    """Yield the rows to be erased, those with the longest path first.
+
+    First the rows of the subjects, then the rows that only belong to the persons.
+    """
     for path, part in registry.reaching(policy.model):
         if part.delete or part.erase:
             yield _Part(part, path, taken)
@@ -143,7 +153,10 @@ def _parts(policy: Policy, taken: _Owners, parents: _Owners) -> Iterator[_Part]:
 
 
 def _count(part: _Part) -> int:
-    """Count the rows for each subject and note the keys of those that will be emptied; return how many there are."""
+    """Count the rows of each subject, and return the total.
+
+    Stores the counts and the keys of the anonymized records in the erasure records.
+    """
     label, path = part.policy.label, part.path or "pk"
     if part.policy.mark:
         for pk, owner in _with_owner(part, "pk"):
@@ -165,7 +178,10 @@ def _with_owner(part: _Part, name: str) -> list[tuple[Any, int]]:
 
 
 def _erase(part: _Part) -> int:
-    """Queue the stored files of the rows, delete or empty these in one statement and return how many it touched."""
+    """Delete the rows or clear their fields, in one statement; return the number of changed rows.
+
+    Queues the stored files of the rows first.
+    """
     _queue_files(part)
     policy = part.policy
     if policy.delete:
@@ -187,7 +203,10 @@ def _queue_files(part: _Part) -> None:
 
 
 def _empty(policy: Policy, records: Mapping[int, Erasure]) -> int:
-    """Empty and mark the rows, each with its own record, by one UPDATE … FROM, which Django has no words for."""
+    """Clear the fields of the rows and mark each row with its own record.
+
+    This is one UPDATE … FROM, which Django's ORM cannot express.
+    """
     query: Any = policy.model._base_manager.all().query.chain(sql.UpdateQuery)
     own = {
         policy.mark: next(iter(records.values())).created_at,
@@ -205,7 +224,7 @@ def _empty(policy: Policy, records: Mapping[int, Erasure]) -> int:
 
 
 def _adopt_uploads(records: Mapping[uuid.UUID, Erasure]) -> None:
-    """Take over the uploads that have begun and not ended, as the engine does for one subject."""
+    """Assign unfinished uploads of these subjects to their records."""
     uploads: list[Any] = list(FileDeletion.objects.filter(erasure=None, subject__in=in_keys(records, "uuid")))
     for upload in uploads:
         upload.erasure_id = records[upload.subject].pk
@@ -217,7 +236,7 @@ def _store(records: list[Erasure]) -> None:
     _insert(records)
 
 
-#: What differs between the records of a batch, with its type on PostgreSQL.
+#: The columns that differ between the records of a batch, with their types on PostgreSQL.
 _OWN = {
     "id": "uuid",
     "number": "bigint",
@@ -230,7 +249,10 @@ _OWN = {
 
 
 def _insert(erasures: list[Erasure]) -> None:
-    """Store the records. Django's ``bulk_create`` takes longer over it than all that is erased."""
+    """Store the records.
+
+    Django's ``bulk_create`` would take longer than the rest of the erasure.
+    """
     fields: dict[str, Any] = {f.attname: f for f in Erasure._meta.concrete_fields if f.attname not in _OWN}
     shared = [f.get_db_prep_save(getattr(erasures[0], name), connection) for name, f in fields.items()]
     source, rows = as_rows("batch", map(attrgetter(*_OWN), erasures), columns=_OWN)

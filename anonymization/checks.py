@@ -1,18 +1,18 @@
-"""System checks over the registry (E001–E008, E012) and the live database (E009–E011, E013).
+"""Check the registry (E001–E008, E012) and the live database (E009–E011, E013).
 
-E001  model without policy
+E001  model without a policy
 E002  field neither erased nor kept nor impersonal
 E003  field declared more than once
 E004  declared field does not exist
 E005  reason missing
-E006  path to the subject does not lead to a model with a mark
-E007  rows with a mark lack ``uid``, the mark's field or the record's foreign key
+E006  path to the subject does not end at a model with a mark
+E007  model with a mark lacks ``uid``, the field of the mark or the foreign key to the record
 E008  fields erased or rows deleted without a path to a subject
-E009  table in the live database that no model declares, in whatever schema, also as a materialized view
-E010  trigger missing, switched off or altered
+E009  table in the live database without a model, in any schema, including materialized views
+E010  trigger missing, disabled or altered
 E011  SQLite connection without secure_delete, recursive_triggers or WAL
-E012  file of a deleted row in another storage than the one that the engine deletes from
-E013  PostgreSQL's planner remembers values of rows that an erasure deletes
+E012  file field of deleted rows uses another storage than the one that the engine deletes from
+E013  PostgreSQL keeps planner statistics of rows that an erasure deletes
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ from django.db.models import Model
 from anonymization import planner, triggers
 from anonymization.policy import Policy, Registry, registry
 
-# Tables without a model: Django's own record of applied migrations holds names of migrations and times.
+# Tables without a model. Django's table of applied migrations contains names of migrations and
+# times only.
 UNDECLARED_TABLES = {"django_migrations"}
 
 
 def check_registry(declared: Registry, models: list[type[Model]]) -> Iterator[CheckMessage]:
-    """Yield an error for each gap between the models and what is declared."""
+    """Yield an error for each difference between the models and their declarations."""
     for model in models:
         if model not in declared:
             yield _error(model, "E001", f"{model._meta.label} is not declared in any erasure.py.")
@@ -107,7 +108,10 @@ def check_policies(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_database(app_configs: Any, *, databases: Any = None, **_kwargs: Any) -> list[CheckMessage]:
-    """Check the live database; runs with ``check --database default``, in ``migrate`` and in ``/readyz``."""
+    """Check the live database.
+
+    Runs in ``check --database default``, in ``migrate`` and in ``/readyz``.
+    """
     return [
         message
         for alias in databases or []
@@ -127,7 +131,10 @@ def _check_tables(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
 
 
 def tables(connection: BaseDatabaseWrapper) -> set[str]:
-    """Return whatever holds rows: on PostgreSQL in every schema, also partitions and materialized views."""
+    """Return the names of all relations that store rows.
+
+    On PostgreSQL this includes every schema, partitions and materialized views.
+    """
     if connection.vendor != "postgresql":
         return set(connection.introspection.table_names())
     with connection.cursor() as cursor:
@@ -163,7 +170,7 @@ def _check_sqlite(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
     accepted: dict[str, Callable[[Any], bool]] = {
         "secure_delete": lambda value: value == 1,
         "recursive_triggers": lambda value: value == 1,
-        # A database in memory, as in tests, has no write-ahead log.
+        # An in-memory database, which the tests use, has no write-ahead log.
         "journal_mode": lambda value: value in {"wal", "memory"},
     }
     with connection.cursor() as cursor:

@@ -1,7 +1,11 @@
-"""What the commands that erase one subject have in common.
+"""The common base of the commands that erase one subject.
 
-Exit code 0: erased now, or erased before. Exit code 1: refused or unknown; nothing was changed.
-Output carries ids and counts, never a person.
+The output contains ids and counts, never personal data.
+
+Exit codes:
+
+- 0: erased now or before
+- 1: refused or unknown; nothing was changed
 """
 
 from __future__ import annotations
@@ -26,9 +30,11 @@ class EraseCommand(BaseCommand):
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("id", nargs="*", help="The number of exactly one record.")
+        parser.add_argument("id", nargs="*", help="The id of exactly one record.")
         parser.add_argument(
-            "--dry-run", action="store_true", help="Say in counts what would go; change nothing."
+            "--dry-run",
+            action="store_true",
+            help="Count the rows that would be changed; change nothing.",
         )
         parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
 

@@ -1,8 +1,12 @@
-"""The erasure engine. It knows no chat: the registry tells it which rows belong to a subject.
+"""Erase one data subject: delete rows, clear fields and append the erasure record.
 
-One transaction; the person is locked first, then the rows that carry a mark by primary key, then, last and
-briefly, the ledger's head. Set-based statements, whose number does not grow with the subject. The mark and the
-data change together. Stored files are queued in the same transaction and deleted after its commit.
+The engine does not depend on the chat apps. The registry defines which rows belong to a data
+subject.
+
+An erasure is one transaction. It locks the person first, then the rows that have a mark, in the
+order of their primary keys. It locks the ledger last and only briefly. All statements are
+set-based: their number does not depend on the amount of data. The mark and the data are changed in
+the same transaction. Stored files are queued in that transaction and deleted after its commit.
 """
 
 from __future__ import annotations
@@ -39,28 +43,32 @@ from lib.arrays import in_parameter, keys_parameter
 
 
 class NotErasable(ErasureRefused):
-    """The given object is not a stored data subject."""
+    """The given object is not saved, or its model is not a data subject."""
 
 
 class SubjectChanged(ErasureRefused):
-    """There is something else to erase than the person who asked was shown."""
+    """The rows to be erased differ from those that the requester saw; nothing was erased."""
 
 
 class Overtaken(ErasureRefused):
-    """Another process has appended to the ledger meanwhile."""
+    """Another process has appended to the ledger in the meantime."""
 
 
 class OutsideSubject(ErasureRefused):
-    """A statement touched another number of rows than belong to the subject; everything was rolled back."""
+    """A statement changed a different number of rows than belong to the subject.
+
+    The transaction was rolled back.
+    """
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What an erasure would take: rows by policy, and the fields it would clear.
+    """The result of a dry run: the number of rows that an erasure would change, by policy.
 
-    ``shown`` goes back to ``erase`` as ``expected``: which rows with a mark it is about, by model label.
-    ``each`` holds, for several subjects and by their keys, the ``shown`` of each one. It is empty for a
-    subject that was erased before.
+    ``lines`` has the same counts with the policies, which name the fields that would be cleared.
+    ``shown`` identifies the rows that have a mark, by model label. Pass it to ``erase`` as
+    ``expected``. ``each`` is set for several subjects only: it maps the key of each subject to its
+    own ``shown``. The ``shown`` of a subject that is already anonymized is empty.
     """
 
     counts: Mapping[str, int]
@@ -71,9 +79,10 @@ class Preview:
 
 @dataclass(frozen=True)
 class _Scope:
-    """The rows of one erasure: its root, and each policy with the path from its rows to the root.
+    """The rows of one erasure: the root, and each policy with the path from its rows to the root.
 
-    ``locked`` are, by label, the keys of rows that are locked already and alone of their model.
+    ``locked`` has, by model label, the keys of rows that are already locked and are the only rows
+    of their model.
     """
 
     root: Model
@@ -82,7 +91,7 @@ class _Scope:
 
     @classmethod
     def rooted_at(cls, root: Model, subject: Model) -> _Scope:
-        """Return the scope of the erasure whose root is ``root``; ``subject`` is the row that was asked for."""
+        """Return the scope of an erasure with this root; ``subject`` is the requested row."""
         parts = [(path, p) for path, p in registry.reaching(type(root)) if p.delete or p.erase]
         return cls(root, parts, {registry.get(type(row)).label: [row.pk] for row in (root, subject)})
 
@@ -91,7 +100,13 @@ class _Scope:
 
 
 def preview(subject: Model) -> Preview:
-    """Count what an erasure of the subject would take now. Changes nothing, locks nothing."""
+    """Count the rows that an erasure of the subject would change now.
+
+    Changes nothing and locks nothing.
+
+    Raises:
+        NotErasable: the object is not saved, or its model is not a data subject.
+    """
     _require_subject(subject)
     scope = _Scope.rooted_at(_with_parent(subject, lock=False), subject)
     keys = {p.label: _keys(rows) for p, rows in scope.rows() if p.mark}
@@ -104,13 +119,14 @@ def preview(subject: Model) -> Preview:
 
 
 def preview_several(subjects: Sequence[Model]) -> Preview:
-    """Count what erasing these subjects of one model, in their order, would take now.
+    """Count the rows that an erasure of these subjects of one model would change now.
 
-    Changes nothing and locks nothing. The number of queries does not grow with the subjects.
-    A person whose last rows are among the subjects is counted, and belongs to the last of them.
+    Changes nothing and locks nothing. The number of queries does not depend on the number of
+    subjects. The subjects are erased in the given order. If all remaining rows of a person are
+    among the subjects, the person is counted too, together with the last of these rows.
 
     Raises:
-        NotErasable: an object is not stored, or the objects are not data subjects of one model.
+        NotErasable: an object is not saved, or the objects are not data subjects of one model.
     """
     policies = {policy.label: policy for policy in map(_require_subject, subjects)}
     if not policies:
@@ -151,7 +167,7 @@ def _parent_policy(policy: Policy) -> Policy | None:
 
 
 def _parents_taken(policy: Policy, parent_policy: Policy, keys: Sequence[int]) -> dict[int, int]:
-    """Return, by the row that takes them along, the persons whose last rows are erased in this order."""
+    """Return the persons whose last rows are erased in this order, by the key of that last row."""
     rows, step = policy.model._base_manager.order_by(), policy.subject or ""
     parent_of = dict(rows.filter(pk__in=keys).values_list("pk", step))
     parents = parent_policy.model._base_manager.filter(
@@ -170,7 +186,10 @@ def _parents_taken(policy: Policy, parent_policy: Policy, keys: Sequence[int]) -
 
 
 def fingerprint(keys: Iterable[int]) -> str:
-    """Return how many rows, and which, in one word of at most 50 characters."""
+    """Return a text of at most 50 characters that identifies a set of keys.
+
+    It consists of the number of keys and a hash of them.
+    """
     ordered = sorted(keys)
     return f"{len(ordered)}-{hashlib.sha256(repr(ordered).encode()).hexdigest()[:32]}"
 
@@ -178,17 +197,17 @@ def fingerprint(keys: Iterable[int]) -> str:
 def erase(
     subject: Model, *, requester: Requester, expected: Mapping[str, str] | None = None
 ) -> tuple[Erasure, bool]:
-    """Erase a data subject and record that it was done; return the record and whether this call did it.
+    """Erase a data subject, and return the erasure record and whether this call created it.
 
-    Takes a loaded object, never a filter value. Safe to repeat and to call twice at once: the second call returns
-    the first one's record. ``expected`` is the ``shown`` of the preview that the requester saw: exactly these rows
-    are emptied, or nothing is.
+    Takes a loaded object, never a filter value. It can be repeated and called concurrently: the
+    second call returns the record of the first one. ``expected`` is the ``shown`` of the preview
+    that the requester saw. Either exactly these rows are anonymized, or nothing is changed.
 
     Raises:
-        NotErasable: the object is not stored or its model is no data subject.
-        SubjectChanged: the rows are not those of ``expected``.
-        LedgerUnavailable: the external copy can't be written, or is ahead of the database.
-        OutsideSubject: a row outside the subject was touched; nothing changed.
+        NotErasable: the object is not saved, or its model is not a data subject.
+        SubjectChanged: the rows differ from ``expected``.
+        LedgerUnavailable: the external copy cannot be written, or is ahead of the database.
+        OutsideSubject: a row outside the subject was changed; the transaction was rolled back.
     """
     policy = _require_subject(subject)
     with erasing():
@@ -204,12 +223,16 @@ def erase(
 
 
 def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requester) -> Erasure:
-    """Carry out an erasure that the external copy knows and the database does not, and store its very record.
+    """Repeat an erasure from the external copy that the database lacks, and store the same record.
 
-    ``subject`` is whom the entry names, where the database has them; they may be emptied already. ``sealed`` says that
-    the copy knows it as committed: it is not sealed again, or the copy would seem to end with it.
+    ``subject`` is the row that the entry names, or None if the database does not have it. It may
+    already be anonymized. ``sealed`` is true if the external copy has a seal for the entry or for a
+    later one. The entry is then not sealed again: otherwise the external copy would seem to end
+    with it.
 
     Raises:
+        NotErasable: the subject is not saved, or its model is not a data subject.
+        OutsideSubject: the entry names another subject; nothing was changed.
         Overtaken: the entry does not follow the newest record of the database; nothing was changed.
     """
     with erasing():
@@ -231,15 +254,20 @@ def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requ
 
 
 def _lock_subject(policy: Policy, subject: Model) -> tuple[Model, Any]:
-    """Lock the person, then the subject; return the root of the erasure and the subject as it is now."""
+    """Lock the person, then the subject; return the root of the erasure and the fresh subject."""
     root = _with_parent(subject, lock=True)
     return root, _lock(policy.model._base_manager.filter(pk=subject.pk)).get()
 
 
 def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None = None) -> bool:
-    """Delete and empty the rows, write down on the record which and how many, and say whether files may be queued.
+    """Delete the rows and clear the fields; return whether files may have been queued.
 
-    What there is none of costs no statement: under the locks nothing can come into being.
+    The record receives the number of rows of each policy and the keys of the anonymized records.
+    A policy without rows costs no statement: no row can be added while the locks are held.
+
+    Raises:
+        SubjectChanged: the rows differ from ``expected``.
+        OutsideSubject: a statement changed another number of rows than were counted.
     """
     shells = {
         p.label: scope.locked.get(p.label) or _lock_all(p, path, scope.root)
@@ -267,7 +295,13 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
 
 
 def _require_subject(subject: Model) -> Policy:
-    """Return the policy of a stored data subject; a null or foreign key never becomes a filter."""
+    """Return the policy of a saved data subject.
+
+    This check keeps a null key or the key of another model from becoming a filter.
+
+    Raises:
+        NotErasable: the object is not saved, or its model is not a data subject.
+    """
     policy = registry.get(type(subject)) if type(subject) in registry else None
     if policy is None or not policy.mark or subject._state.adding:
         raise NotErasable(_("This guest or session is not stored here."))
@@ -277,21 +311,23 @@ def _require_subject(subject: Model) -> Policy:
 
 
 def _with_parent(subject: Model, *, lock: bool) -> Model:
-    """Return the root of the erasure: the subject, or its person when this is the last row that names them.
+    """Return the root of the erasure: the subject, or its person if this is the person's last row.
 
-    Locks the person before the subject, in the order that every writer keeps.
+    With ``lock`` the person is locked before the subject. All writers lock in this order.
     """
     policy = registry.get(type(subject))
     parent_policy = _parent_policy(policy)
     if parent_policy is None:
         return subject
     step = policy.subject or ""
-    # Asked of the database: the loaded object may be older than another erasure.
+    # Read the foreign key from the database: another erasure may have run since the object was
+    # loaded.
     rows = policy.model._base_manager
     parents = parent_policy.model._base_manager.filter(pk__in=rows.filter(pk=subject.pk).values(step))
     parent = next(iter(_lock(parents) if lock else parents), None)
     if parent is None or getattr(parent, parent_policy.mark) is not None:
-        return subject  # nobody, or hung past the triggers on a person who was erased before
+        # There is no person, or the triggers were bypassed to attach the row to an anonymized one.
+        return subject
     naming = rows.filter(**{step: parent.pk}).order_by().values_list("pk", flat=True)
     return parent if list(naming[:2]) == [subject.pk] else subject
 
@@ -301,7 +337,7 @@ def _lock(rows: QuerySet) -> QuerySet:
 
 
 def _lock_all(policy: Policy, path: str, root: Model) -> list[int]:
-    """Lock the rows in the order of their keys, which are returned."""
+    """Lock the rows in the order of their keys and return the keys."""
     table, pk = policy.model._meta.db_table, policy.model._meta.pk.column
     locking = f" {connection.ops.for_update_sql()}" if connection.features.has_select_for_update else ""
     with connection.cursor() as cursor:
@@ -312,7 +348,10 @@ def _lock_all(policy: Policy, path: str, root: Model) -> list[int]:
 
 
 def _count(scope: _Scope, shells: Mapping[str, list[int]]) -> tuple[dict[str, int], bool]:
-    """Count the rows of each policy, and say whether anybody's upload has begun and not ended: in one statement."""
+    """Count the rows of each policy, and return whether any upload has begun but not ended.
+
+    A single statement reads both.
+    """
     counts = {p.label: len(shells.get(p.label, ())) for _path, p in scope.parts}
     counted = [(path, p) for path, p in scope.parts if not p.mark]
     columns = [
@@ -331,7 +370,7 @@ def _keys(rows: QuerySet) -> list[int]:
 
 
 def _queue_files(policy: Policy, path: str, root: Model, erasure_id: uuid.UUID) -> None:
-    """Queue the stored files of the rows by one INSERT … SELECT for each file field."""
+    """Queue the stored files of the rows, with one INSERT … SELECT for each file field."""
     for name in policy.file_fields:
         rows = policy.rows_of(root, path).exclude(**{name: ""})
         selected = rows.values_list(Cast(Value(erasure_id), UUIDField()), F(name), Value(0))
@@ -343,7 +382,10 @@ def _queue_files(policy: Policy, path: str, root: Model, erasure_id: uuid.UUID) 
 
 
 def _adopt_uploads(scope: _Scope, erasure_id: uuid.UUID) -> None:
-    """Take over the uploads that have begun and not ended: the erasure is complete when their files are gone too."""
+    """Assign unfinished uploads of these rows to the erasure.
+
+    The erasure is not complete until the files of these uploads are deleted too.
+    """
     of_shells = Q()
     for policy, rows in scope.rows():
         if policy.mark:
@@ -352,8 +394,12 @@ def _adopt_uploads(scope: _Scope, erasure_id: uuid.UUID) -> None:
 
 
 def _apply(policy: Policy, path: str, root: Model, record: Erasure, keys: Sequence[int]) -> int:
-    """Delete or empty the rows, which have these keys, in one statement and return how many it touched."""
-    # What else may hang on a deleted row refers to it in the database, which then refuses the commit.
+    """Delete the rows or clear their fields, in one statement; return the number of changed rows.
+
+    ``keys`` are the keys of the rows; they are used for ``Policy.sharing`` only.
+    """
+    # No cascade in Python: if another row still refers to a deleted one, the database refuses the
+    # commit.
     deletion: tuple[str, list[Any]] = f'DELETE FROM "{policy.model._meta.db_table}"', []
     statement, params = deletion if policy.delete else _emptying(policy, record, keys)
     with connection.cursor() as cursor:
@@ -361,14 +407,15 @@ def _apply(policy: Policy, path: str, root: Model, record: Erasure, keys: Sequen
         return int(cursor.rowcount)
 
 
-#: Stand for parameters of a compiled statement.
+#: Placeholders for the parameters of a compiled statement.
 _NOW, _RECORD, _SHARING = object(), object(), object()
 
 
 def _emptying(policy: Policy, record: Erasure, keys: Sequence[int]) -> tuple[str, list[Any]]:
     """Return ``UPDATE … SET …`` without its condition, and its parameters.
 
-    Compiled once for the settings that expressions over a row depend on: that would take longer than to carry it out.
+    Compiling takes longer than the statement itself. The result is therefore cached for each
+    combination of the settings that the expressions depend on.
     """
     depends_on = (connection.vendor, settings.ERASURE_TIME_PRECISION, settings.TIME_ZONE)
     if depends_on not in policy.compiled:

@@ -1,4 +1,4 @@
-"""What this app stores about people: nothing that names a data subject."""
+"""Declare the models of this app. None of them is about a data subject."""
 
 from django.utils.translation import gettext_noop as _
 

@@ -1,8 +1,11 @@
-"""Deletion of stored files after an erasure's commit, retried until the storage says that the file is gone.
+"""Delete stored files after the commit of an erasure, and retry until they are deleted.
 
-Deleting what is not there is silent, so a process that sees another storage (a wrong MEDIA_ROOT, a share that is not
-mounted) would take every file for gone. Hence a file counts as gone when it was seen before, or when it is missing in
-a storage that proves, by its marker, to be the one that the files were written to.
+Deleting a missing file raises no error. A process with a wrong storage (a wrong MEDIA_ROOT, a share
+that is not mounted) would therefore treat every file as deleted. A missing file counts as deleted
+in two cases only:
+
+- it existed before this process deleted it
+- the storage has the marker that proves it to be the right one
 """
 
 from __future__ import annotations
@@ -27,61 +30,74 @@ from lib.arrays import in_keys
 
 UPLOAD_MAY_TAKE = timedelta(hours=1)
 TEMPORARY_FOR = timedelta(days=1)
-#: Files after whose deletion the database is told.
+#: The number of files that are deleted before the database is updated.
 BATCH = 500
 
 logger = logging.getLogger(__name__)
 
 
 def delete_files_of(erasures: Collection[uuid.UUID]) -> int:
-    """Delete the files that erasures queued; return how many are left."""
+    """Delete the files that these erasures queued; return the number of files that are left."""
     return _delete(FileDeletion.objects.filter(erasure__in=in_keys(erasures, "uuid")))
 
 
 def delete_pending_files() -> int:
-    """Try every queued file again; return how many are left, with the uploads in erased sessions that may still end."""
+    """Try again to delete every queued file; return the number of files that are left.
+
+    The number includes uploads to erased sessions that may still finish.
+    """
     left = _delete(FileDeletion.objects.all())
     return left + FileDeletion.objects.filter(_may_finish()).exclude(erasure=None).count()
 
 
 def unfinished_uploads() -> int:
-    """Return how many uploads have begun and not ended; what a process that died left is deleted after an hour."""
+    """Return the number of uploads that have begun but not ended.
+
+    The files of a process that died are deleted after an hour.
+    """
     return FileDeletion.objects.filter(erasure=None).count()
 
 
 def queue_upload(name: str, *, subject: uuid.UUID) -> FileDeletion:
-    """Queue a file that is about to be written; whoever stores its row takes the queued one back with it.
+    """Queue the deletion of a file that is about to be written.
 
-    ``subject`` is the ``uid`` of the row that the file belongs to: the erasure of that row takes the upload over.
+    The transaction that stores the row of the file must delete the queued row. ``subject`` is the
+    ``uid`` of the row that the file belongs to. The erasure of that row takes over the queued row.
     Call ``storage.require_storage`` first.
     """
     return FileDeletion.objects.create(name=name, subject=subject)
 
 
 def withdraw_upload(name: str) -> None:
-    """Delete the file of an upload that failed, also when an erasure has taken its deletion over.
+    """Delete the file of a failed upload, even if an erasure has taken over its deletion.
 
-    If the storage fails, the file stays queued.
+    If the storage fails, the file remains in the queue.
     """
     if delete_file(name):
         settle(FileDeletion.objects.filter(name=name))
 
 
 def delete_file(name: str) -> bool:
-    """Delete a stored file and say whether it is gone for sure. Never raises: a failing storage is logged."""
+    """Delete a stored file and return whether it is certainly deleted.
+
+    Never raises: an error of the storage is logged.
+    """
     try:
         return _delete_stored(name)
-    except Exception:  # a storage fails in its own ways
+    except Exception:  # Each storage backend has its own exceptions.
         logger.exception("the stored file %s could not be deleted", name)
         return False
 
 
 def delete_stale_uploads() -> int:
-    """Delete what uploads of processes that died left in FILE_UPLOAD_TEMP_DIR; return how many files that were."""
+    """Delete old temporary files in FILE_UPLOAD_TEMP_DIR; return the number of deleted files.
+
+    Processes that died during an upload left them there.
+    """
     deleted, before = 0, time.time() - TEMPORARY_FOR.total_seconds()
-    # The names are those of django.core.files.uploadedfile.TemporaryUploadedFile.
+    # django.core.files.uploadedfile.TemporaryUploadedFile uses these names.
     for path in Path(settings.FILE_UPLOAD_TEMP_DIR).glob("tmp*.upload*"):
-        with suppress(OSError):  # gone meanwhile, or somebody else's
+        with suppress(OSError):  # The file was deleted in the meantime or has another owner.
             if path.stat().st_mtime < before:
                 path.unlink()
                 deleted += 1
@@ -90,9 +106,13 @@ def delete_stale_uploads() -> int:
 
 @transaction.atomic
 def settle(queued: QuerySet[FileDeletion]) -> None:
-    """Forget queued files that are gone, and note when the last one of an erasure was."""
-    # Locked: an erasure may be about to take an upload over, and whoever settles another file of the same erasure has
-    # to see this one gone.
+    """Remove deleted files from the queue.
+
+    Records the time at which the last file of an erasure was deleted.
+    """
+    # Lock the rows, because an erasure may be about to take over an upload. Lock the erasures,
+    # because a concurrent call for another file of the same erasure must see that this row is
+    # deleted.
     rows = queued.select_for_update().order_by("pk").values_list("erasure_id", flat=True)
     erasures = {erasure for erasure in rows if erasure}
     list(Erasure.objects.select_for_update().filter(pk__in=erasures).order_by("pk").values_list("pk"))
@@ -103,15 +123,18 @@ def settle(queued: QuerySet[FileDeletion]) -> None:
 
 
 def _may_finish() -> Q:
-    """Return the condition for uploads that may still finish. They delete their own file when they are refused."""
+    """Return the condition for uploads that may still finish.
+
+    An upload that is refused deletes its own file.
+    """
     return Q(queued_at__gt=timezone.now() - UPLOAD_MAY_TAKE) & (Q(erasure=None) | Q(subject__isnull=False))
 
 
 def _delete(queued: QuerySet[FileDeletion]) -> int:
-    """Try the files in the order of the queue and return how many are left.
+    """Try to delete the files in the order of the queue; return the number of files that are left.
 
-    The number of statements grows by batches only. Who dies within one leaves files in the queue that are gone, which
-    the next one finds out.
+    The number of statements depends on the number of batches only. A process that dies within a
+    batch leaves deleted files in the queue; the next run removes them.
     """
     left = last = 0
     pending = queued.exclude(_may_finish()).order_by("pk")
@@ -126,7 +149,7 @@ def _delete(queued: QuerySet[FileDeletion]) -> int:
 
 
 def _delete_stored(name: str) -> bool:
-    """Delete a stored file and say whether it is gone for sure."""
+    """Delete a stored file and return whether it is certainly deleted."""
     if not default_storage.exists(name):
         return not storage_problem()
     default_storage.delete(name)

@@ -1,11 +1,13 @@
-"""The bytes of what was erased: giving them back, and knowing whether that was done.
+"""Remove erased data from the database files, and record whether this was done.
 
-A database keeps the bytes of deleted and changed rows until it uses their place again. SQLite overwrites them
-(``secure_delete``) but for rare copies in index pages and what stands in the write-ahead log; PostgreSQL's plain
-``VACUUM`` leaves them readable in the files. So an erasure is *logically* complete when nobody can read the data
-through the product or by SQL and the stored files are gone, and *physically* complete when the tables were rewritten
-afterwards. Write-ahead logs that were archived, replicas, backups, freed blocks of file systems and disks are beyond
-this: see docs/erasure.md.
+A database does not overwrite deleted or changed rows until it reuses their space. SQLite overwrites
+them (``secure_delete``), except for rare copies in index pages and data in the write-ahead log.
+PostgreSQL's plain ``VACUUM`` leaves them readable in the files.
+
+An erasure is *logically* complete when nobody can read the data with the product or with SQL, and
+the stored files are deleted. It is *physically* complete when the tables were rewritten afterwards.
+This does not cover archived write-ahead logs, replicas, backups, and freed blocks of file systems
+and disks: see docs/erasure.md.
 """
 
 from __future__ import annotations
@@ -25,19 +27,19 @@ from django.utils import timezone
 from anonymization.models import Erasure, Maintenance
 from anonymization.policy import registry
 
-#: How long a run waits for transactions that began before it.
+#: The time that a run waits for transactions that began before it.
 WAIT = timedelta(seconds=5)
 
 
 class Unfinished(Exception):
-    """The run could not do all of it; the message says why, for an administrator."""
+    """The run could not be completed; the message is the reason, for an administrator."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run that did all that its database role may do, and the tables that the role may not maintain.
+    """The result of a run: the run itself and the tables that the database role may not maintain.
 
-    While tables are skipped, the run has no end and completes no erasure.
+    If tables were skipped, the run has no end and completes no erasure.
     """
 
     run: Maintenance
@@ -45,14 +47,16 @@ class Outcome:
 
 
 def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Outcome:
-    """Give back the bytes of what was erased; on PostgreSQL only with ``rewrite``, which locks each table in turn.
+    """Remove erased data from the database files.
 
-    Without ``rewrite`` PostgreSQL only renews its statistics, in which frequent values stand in the clear: those of
-    emptied rows, since of deleted ones there are none (``planner``). Nobody waits for the run longer than ``wait``, and
-    it waits no longer for anybody. Must not run within a transaction.
+    PostgreSQL does this only with ``rewrite``, which locks one table after the other. Without
+    ``rewrite`` PostgreSQL only renews its statistics, which contain frequent values as plain text.
+    That is enough for values of anonymized records; there are no statistics of deleted rows (see
+    ``planner``). The run waits at most ``wait`` for a lock, so that other transactions wait at most
+    that long before the run begins. It must not be called inside a transaction.
 
     Raises:
-        Unfinished: something is left that another run may do; the run is recorded without an end.
+        Unfinished: another run may complete the work; this run is stored without an end.
     """
     sqlite = connection.vendor == "sqlite"
     run = Maintenance.objects.create(started_at=timezone.now(), rewritten=rewrite or sqlite)
@@ -67,14 +71,14 @@ def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Outcome:
 
 
 def statement_for_a_superuser() -> str:
-    """Return the SQL statement after which this PostgreSQL role may maintain every table of its database."""
+    """Return the SQL statement that allows this PostgreSQL role to maintain all tables."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT format('ALTER DATABASE %I OWNER TO %I;', current_database(), current_user)")
         return str(cursor.fetchone()[0])
 
 
 def tables() -> list[str]:
-    """Return the tables that an erasure changes."""
+    """Return the names of the tables that an erasure changes."""
     return sorted(p.model._meta.db_table for p in registry if p.erase or p.delete or p.mark)
 
 
@@ -85,11 +89,10 @@ def _execute(*statements: str) -> None:
 
 
 def _rewrite_sqlite(wait: timedelta) -> list[str]:
-    """Rewrite the file when something was erased since the last time, and empty the write-ahead log.
+    """Rewrite the file if data was erased since the last run, and truncate the write-ahead log.
 
-    Returns the skipped tables: none, since SQLite has no roles.
-
-    A reader lets a checkpoint end without an error; only its row says so.
+    Returns the skipped tables: always none, because SQLite has no roles. A concurrent reader
+    prevents a complete checkpoint. SQLite then raises no error; only the returned row tells.
     """
     usual = connection.settings_dict["OPTIONS"]["timeout"]
     _execute(f"PRAGMA busy_timeout = {_milliseconds(wait)}")
@@ -107,16 +110,17 @@ def _rewrite_sqlite(wait: timedelta) -> list[str]:
 
 
 def _milliseconds(wait: timedelta) -> int:
-    # Nought would mean for ever to PostgreSQL.
+    # PostgreSQL interprets 0 as no timeout.
     return max(1, int(wait.total_seconds() * 1000))
 
 
 def _maintain_postgresql(wait: timedelta, *, rewrite: bool) -> list[str]:
-    """Analyze the tables, and with ``rewrite`` rewrite them; return those that the role may not maintain.
+    """Analyze the tables, or rewrite them with ``rewrite``; return the tables that were skipped.
 
-    ``pg_statistic`` is rewritten too: it keeps the old versions of rows that hold frequent values. It comes last, after
-    every ANALYZE. The owner of a database may rewrite all tables in it, the catalog's included. No CHECKPOINT is
-    needed, which only a superuser may run: a rewrite cuts the old files to nothing when it commits.
+    A table is skipped if the role may not maintain it. ``pg_statistic`` is rewritten too, because
+    it keeps old versions of rows with frequent values. It is last, after every ANALYZE. The owner
+    of a database may rewrite all its tables, including the catalog. A CHECKPOINT, which only a
+    superuser may run, is not necessary: a rewrite truncates the old files when it commits.
     """
     command, relations = "ANALYZE", tables()
     if rewrite:
@@ -130,9 +134,9 @@ def _maintain_postgresql(wait: timedelta, *, rewrite: bool) -> list[str]:
 
 
 def _is_maintained(command: str, relation: str) -> bool:
-    """Run VACUUM or ANALYZE on a table and say whether PostgreSQL did it.
+    """Run VACUUM or ANALYZE on a table and return whether PostgreSQL executed it.
 
-    Without the right to maintain the table, PostgreSQL skips it with a warning and no error.
+    If the role may not maintain the table, PostgreSQL skips it with a warning and no error.
     """
     with _warnings() as warned:
         _execute(f"{command} {connection.ops.quote_name(relation)}")
@@ -141,7 +145,7 @@ def _is_maintained(command: str, relation: str) -> bool:
 
 @contextmanager
 def _warnings() -> Iterator[list[str]]:
-    """Yield a list that receives PostgreSQL's warnings on this connection."""
+    """Yield a list to which PostgreSQL's warnings on this connection are appended."""
     warned: list[str] = []
 
     def receive(diagnostic: Any) -> None:
@@ -158,14 +162,19 @@ def _warnings() -> Iterator[list[str]]:
 
 
 def _wait_for_older_transactions(wait: timedelta) -> None:
-    """Wait for whatever makes VACUUM keep erased rows, which it does without a word.
+    """Wait for all transactions that make VACUUM silently keep erased rows.
 
-    That is each snapshot of this database, autovacuum's too, whose ANALYZE may also write down what it read before;
-    each transaction of *any* database of the server, since a new snapshot reaches back to it; and what is kept for
-    standbys, replication slots and prepared transactions. Only numbers of transactions count, no clock.
+    These are:
+
+    - each snapshot of this database, including those of autovacuum, whose ANALYZE may also store
+      values that it read earlier
+    - each transaction of *any* database of the server, because a new snapshot reaches back to it
+    - transactions that are held for standbys, replication slots and prepared transactions
+
+    Only transaction numbers are compared, not times.
 
     Raises:
-        Unfinished: one is still there.
+        Unfinished: such a transaction is still open.
     """
     mark = _own_transaction()
     deadline = time.monotonic() + wait.total_seconds()
@@ -176,7 +185,7 @@ def _wait_for_older_transactions(wait: timedelta) -> None:
 
 
 def _own_transaction() -> int:
-    """Return the number of a transaction of our own, newer than all that has erased anything."""
+    """Return the number of a new transaction, which is later than all erasures so far."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_xact_id()")
         return int(cursor.fetchone()[0])
@@ -199,12 +208,15 @@ def _holds_back(mark: int) -> bool:
 
 
 def finished_runs() -> QuerySet[Maintenance]:
-    """Return the runs after which no byte of what was erased before them is left."""
+    """Return the runs that removed all data erased before them from the database files."""
     return Maintenance.objects.exclude(finished_at=None).filter(rewritten=True)
 
 
 def erased_since_last_run() -> QuerySet[Erasure]:
-    """Return the erasures whose bytes may still be readable: all that were not complete when the last run began."""
+    """Return the erasures whose data may still be readable in the database files.
+
+    These are the erasures that were not logically complete when the last finished run began.
+    """
     last = finished_runs().order_by("-started_at").first()
     erasures = Erasure.objects.of_people()
     if last is None:
@@ -214,7 +226,10 @@ def erased_since_last_run() -> QuerySet[Erasure]:
 
 
 def logically_complete_at(erasure: Erasure) -> datetime | None:
-    """Return when the rows were emptied and the last stored file was gone; None while files are pending."""
+    """Return when the erasure was logically complete, or None while files are pending.
+
+    That is the time of the erasure, or of the deletion of its last stored file.
+    """
     if erasure.pending_files:
         return None
     deleted = getattr(erasure, "files_deleted", None)
@@ -222,7 +237,10 @@ def logically_complete_at(erasure: Erasure) -> datetime | None:
 
 
 def physically_complete_at(erasure: Erasure) -> datetime | None:
-    """Return when the first run ended that began after the erasure was logically complete; None while there is none."""
+    """Return when the erasure was physically complete, or None if it is not.
+
+    That is the earliest end of a run that began after the erasure was logically complete.
+    """
     complete = logically_complete_at(erasure)
     if complete is None:
         return None

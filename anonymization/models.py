@@ -1,4 +1,4 @@
-"""The ledger of erasures, and the queue of stored files that still have to go. Neither holds personal data."""
+"""The erasure ledger, and the queue of stored files to be deleted. Neither has personal data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from anonymization.ledger.chain import VERSION, Entry
 
 
 class Source(models.TextChoices):
-    """By which way the erasure was asked for."""
+    """The source of an erasure: how it was requested."""
 
     PAGE = "page", _("Staff app")
     ADMIN = "admin", _("Django admin")
@@ -28,7 +28,10 @@ class Source(models.TextChoices):
 
 
 class Asked(models.TextChoices):
-    """Who asked for an erasure, as far as the chained part of a record tells it: a class, nobody by name."""
+    """The category of the requester, as it is stored in the chained part of a record.
+
+    It is a category only and names nobody.
+    """
 
     STAFF = "staff", _("Staff member")
     PROGRAM = "program", _("Program")
@@ -48,7 +51,7 @@ ASKED_BY_SOURCE = {
 
 
 class Note(models.TextChoices):
-    """Kinds of records that erase nobody: what happened to the ledger itself."""
+    """Kinds of records about the ledger itself. They are not erasures."""
 
     REPLAYED = "replayed", _("Erasures replayed after a restored backup")
     COPY_BEGUN = "copy_begun", _("External copy of the ledger created")
@@ -56,17 +59,18 @@ class Note(models.TextChoices):
 
 class ErasureQuerySet(models.QuerySet["Erasure"]):
     def of_people(self) -> Self:
-        """Return the records that erased somebody, without the notes about the ledger itself."""
+        """Return the records of erasures, without the records about the ledger itself."""
         return self.exclude(kind__in=Note.values)
 
 
 class Erasure(models.Model):
-    """One erasure that was carried out: what kind, when, who asked, by which door, how much went.
+    """One erasure that was carried out: its kind, time, requester, source and extent.
 
-    Append-only, in the database itself, and chained: ``number`` to ``hash`` are the fields of a ``ledger.Entry``, in
-    which ``subject`` is a digest of the random ``uid`` of the erased guest or session, never of a key or of anything
-    that names a person. The rest is not chained. ``counts`` maps a model's label to the number of rows that went or
-    were emptied; ``shells`` lists the primary keys of the emptied rows by model label.
+    Records are append-only, which the database itself enforces, and chained: ``number`` to ``hash``
+    are the fields of a ``ledger.Entry``. ``subject`` is a hash of the random ``uid`` of the guest
+    or session, never of a primary key or of personal data. The other fields are not chained.
+    ``counts`` maps a model label to the number of rows that were deleted or anonymized. ``shells``
+    maps a model label to the primary keys of the anonymized records.
     """
 
     id = models.UUIDField(_("random identifier"), primary_key=True, default=uuid.uuid4, editable=False)
@@ -106,9 +110,9 @@ class Erasure(models.Model):
             ("replay_erasures", "Can replay erasures after a restored backup"),
         )
         indexes = (
-            # Erasures of this month, on the home page.
+            # For the erasures of this month on the home page.
             models.Index(fields=("created_at",), name="erasure_created"),
-            # What an API client erased within the last hour.
+            # For the erasures of an API client within the last hour.
             models.Index(
                 fields=("client", "-created_at"),
                 name="erasure_client",
@@ -125,7 +129,7 @@ class Erasure(models.Model):
 
     @property
     def entry(self) -> Entry:
-        """What of the record is chained, as it stands in the database now."""
+        """Return the chained fields of the record, with their current values."""
         return Entry(
             sequence=self.number,
             kind=self.kind,
@@ -137,7 +141,7 @@ class Erasure(models.Model):
         )
 
     def take(self, entry: Entry) -> None:
-        """Become the record of an entry that the external copy holds."""
+        """Set all chained fields to the values of an entry of the external copy."""
         self.number, self.version = entry.sequence, entry.version
         self.kind, self.subject, self.requester = entry.kind, entry.subject, entry.requester
         self.day = date.fromisoformat(entry.day)
@@ -145,16 +149,20 @@ class Erasure(models.Model):
 
     @property
     def pending_files(self) -> int:
-        """How many stored files still have to be deleted; the erasure is complete when there are none."""
+        """Return the number of stored files that are not deleted yet.
+
+        The erasure is complete when there are none.
+        """
         return self.file_deletions.count()
 
 
 class FileDeletion(models.Model):
-    """A stored file to delete after the erasure's commit; the row goes when the file is gone.
+    """A stored file to delete after the commit of an erasure. The row is deleted with the file.
 
-    Without an erasure it stands for an upload: queued before the file is written, taken back in the transaction
-    that stores the file's own row. What a process that died left behind is so found and deleted too. ``subject`` is
-    then the random ``uid`` of the row that the file belongs to, by which an erasure takes the upload over.
+    A row without an erasure is an upload: it is queued before the file is written, and deleted in
+    the transaction that stores the row of the file. The files of a process that died are therefore
+    found and deleted too. ``subject`` is then the random ``uid`` of the row that the file belongs
+    to. An erasure uses it to take over the upload.
     """
 
     erasure = models.ForeignKey(
@@ -175,7 +183,10 @@ class FileDeletion(models.Model):
 
 
 class StorageMarker(models.Model):
-    """The one storage that files were written to: it holds an object of this random name. There is one row."""
+    """The marker of the storage that files are written to. There is one row.
+
+    The storage has an object with this random name.
+    """
 
     uid = models.UUIDField(_("random identifier"), default=uuid.uuid4, editable=False)
 
@@ -193,7 +204,10 @@ class StorageMarker(models.Model):
 
 
 class FilesDeleted(models.Model):
-    """When the last stored file of an erasure was gone; there is none where the erasure took no file."""
+    """The time at which the last stored file of an erasure was deleted.
+
+    An erasure without stored files has no such row.
+    """
 
     erasure = models.OneToOneField(
         Erasure, models.PROTECT, primary_key=True, related_name="files_deleted", verbose_name=_("erasure")
@@ -210,14 +224,15 @@ class FilesDeleted(models.Model):
 
 
 class Maintenance(models.Model):
-    """One run that overwrote or gave back the bytes of what was erased before it began; see ``maintenance``.
+    """One run that removed data erased before its start from the database files.
 
-    A run that could not do all of it has no ``finished_at``.
+    A run that was not completed has no ``finished_at``. See ``maintenance``.
     """
 
     started_at = models.DateTimeField(_("started at"))
     finished_at = models.DateTimeField(_("finished at"), null=True)
-    #: PostgreSQL: tables were rewritten, and not analyzed only. SQLite always rewrites.
+    #: False if a run on PostgreSQL analyzed the tables without rewriting them. SQLite always
+    #: rewrites.
     rewritten = models.BooleanField(_("rewritten"))
 
     class Meta:

@@ -1,8 +1,15 @@
-"""Stored files that no row names: a process that died left them, a row was deleted by hand, a picture was replaced.
+"""Delete stored files that no database row references.
 
-Looked for in the folders that the file fields of all models write to, whichever models there are. A file goes only
-when it was written more than a day ago, no row names it, none waits in the queue of deletions, and the storage proves
-by its marker to be the right one, and this installation's alone. Batches of names, whatever the storage holds.
+Such a file is left when a process died, a row was deleted by hand, or a picture was replaced. The
+sweep looks in the folders that the file fields of all models write to. A file is deleted only if
+all of these are true:
+
+- it was written more than a day ago
+- no row references it
+- it is not in the queue of file deletions
+- the marker proves that the storage is the right one, and that it belongs to this installation only
+
+Names are processed in batches, regardless of the number of files in the storage.
 """
 
 from __future__ import annotations
@@ -22,7 +29,7 @@ from anonymization.policy import registry
 from anonymization.restoration import Standing, standing
 from anonymization.storage import foreign_marker, storage_problem
 
-#: Far longer than an upload may take: what is being stored now is never judged.
+#: Much longer than an upload may take, so that a file that is being stored is never deleted.
 YOUNG_FOR = timedelta(days=1)
 BATCH = 500
 
@@ -30,12 +37,15 @@ logger = logging.getLogger(__name__)
 
 
 class SweepRefused(Exception):
-    """Nobody can tell whether the files that no row names are left over. The message is for an administrator."""
+    """It cannot be proved that files without a row are unused.
+
+    The message is for an administrator.
+    """
 
 
 @dataclass(frozen=True)
 class Swept:
-    """How many files were looked at, deleted, and could not be deleted."""
+    """The number of files that were checked, deleted, and could not be deleted."""
 
     seen: int
     deleted: int
@@ -43,13 +53,15 @@ class Swept:
 
 
 def sweep() -> Iterator[Swept]:
-    """Delete the stored files that no row names, batch by batch. Safe to repeat and to run twice at once.
+    """Delete the stored files that no row references, batch by batch.
 
-    Nothing is looked at before the first upload, which marks the storage.
+    It can be repeated, and two sweeps may overlap. Nothing is checked before the first upload,
+    which marks the storage.
 
     Raises:
-        SweepRefused: the storage does not prove to be the right one, or the database is not the newest; also in the
-            middle, when a share is unmounted.
+        SweepRefused: the storage is not proved to be the right one, or the database is not even
+            with the external copy. This may also happen between two batches, for example when a
+            share is unmounted.
     """
     if not StorageMarker.objects.exists():
         return
@@ -58,18 +70,22 @@ def sweep() -> Iterator[Swept]:
     while batch := list(islice(names, BATCH)):
         left_over = [name for name in _without_row(batch) if _is_old(name)]
         if left_over:
-            # Just before: the storage may have changed since the sweep began.
+            # Check again immediately before deleting: the storage may have changed since the sweep
+            # began.
             _require_proof()
         yield Swept(len(batch), *_delete(left_over))
 
 
 def file_fields() -> list[tuple[type[Model], FileField]]:
-    """Return the file fields of all models; every installed model is declared."""
+    """Return the file fields of all models. The registry has every installed model."""
     return [(p.model, p.fields[name]) for p in registry for name in p.file_fields]  # type: ignore[misc]
 
 
 def folders() -> set[str]:
-    """Return the folders at the top of the storage that file fields write to; nothing else is ours to judge."""
+    """Return the top-level folders of the storage that file fields write to.
+
+    Files in other folders do not belong to this product.
+    """
     return {field.generate_filename(model(), "name").partition("/")[0] for model, field in file_fields()}
 
 
@@ -84,24 +100,27 @@ def _require_proof() -> None:
 
 
 def _stored_in(folder: str) -> Iterator[str]:
-    """Yield the names of all files under a folder; at most one folder's names are held at a time."""
+    """Yield the names of all files in a folder and its subfolders.
+
+    At most the names of one folder are in memory.
+    """
     waiting = [folder]
     while waiting:
         folder = waiting.pop()
         try:
             inner, files = default_storage.listdir(folder)
-        except FileNotFoundError:  # nothing was stored there yet
+        except FileNotFoundError:  # No file has been stored there yet.
             continue
         waiting += [f"{folder}/{name}" for name in inner]
-        # No database takes a name that is no text; none of ours is such.
+        # A database does not accept a name that is not text. This product creates no such names.
         yield from (f"{folder}/{name}" for name in files if name.isprintable())
 
 
 def _without_row(names: list[str]) -> set[str]:
-    """Return which of the names no row has.
+    """Return the names that no row references.
 
-    The queue is asked first: an upload's row leaves it in the transaction that stores the file's own row, so that an
-    upload which ends in between is found in the one or in the other.
+    The queue is read first. An upload removes its row from the queue in the transaction that stores
+    the row of the file. An upload that ends in between is therefore found in one of the two.
     """
     left = set(names)
     named: list[tuple[type[Model], str]] = [(FileDeletion, "name")]
@@ -115,17 +134,21 @@ def _without_row(names: list[str]) -> set[str]:
 def _is_old(name: str) -> bool:
     try:
         return default_storage.get_modified_time(name) < timezone.now() - YOUNG_FOR
-    except FileNotFoundError:  # gone meanwhile
+    except FileNotFoundError:  # The file was deleted in the meantime.
         return False
 
 
 def _delete(names: list[str]) -> tuple[int, int]:
-    """Delete stored files; return how many are gone and how many are not. Names are not told: they may be anything."""
+    """Delete stored files; return the numbers of deleted and of remaining files.
+
+    Names are not logged, because they may contain anything.
+    """
     deleted = 0
     for name in names:
         try:
             default_storage.delete(name)
             deleted += not default_storage.exists(name)
-        except Exception as failure:  # a storage fails in its own ways; the next sweep tries again
+        # Each storage backend has its own exceptions. The next sweep tries again.
+        except Exception as failure:
             logger.error("a stored file without a row could not be deleted: %s", type(failure).__name__)
     return deleted, len(names) - deleted

@@ -1,11 +1,12 @@
-"""What PostgreSQL's planner remembers of a column: frequent values and the bounds of ranges, in the clear.
+"""Keep personal data out of the planner statistics of PostgreSQL.
 
-ANALYZE writes it again, but not of a table that it finds empty: what was remembered then stays for ever, also through a
-rewrite. So nothing is remembered of the columns of rows that an erasure deletes. Rows that are emptied stay, and
-ANALYZE sees them.
+ANALYZE stores frequent values and the bounds of ranges of each column, as plain text. It replaces
+them in the next run, but not if the table is then empty: the old values remain forever, even after
+a rewrite. Statistics are therefore disabled for the columns of rows that an erasure deletes.
+Anonymized records remain in their table, so that ANALYZE replaces their old values.
 
-Keys, numbers and times may be remembered, and the random names of stored files: unless it knows how many different
-ones there are, the planner reads the whole table for a few of them.
+Statistics of keys, numbers, times and the random names of stored files are allowed. Without the
+number of distinct values, the planner reads the whole table to find a few of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from anonymization.policy import registry
 
-#: Whatever else a column holds may be words of a person. Times are a kind of date, and keys are numbers.
+#: Columns of any other type may contain text of a person. DateTimeField is a subclass of DateField,
+#: and primary keys are integers.
 _HARMLESS = (
     models.BooleanField,
     models.DateField,
@@ -31,7 +33,7 @@ _HARMLESS = (
 
 
 def columns() -> list[tuple[str, str]]:
-    """Return table and column of what must not be remembered."""
+    """Return the table and column of the values that must not be in the statistics."""
     return [
         (policy.model._meta.db_table, field.column)
         for policy in registry
@@ -42,11 +44,14 @@ def columns() -> list[tuple[str, str]]:
 
 
 def remembered(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str]]:
-    """Return table, column and type of what ANALYZE looks at and must not; nothing on SQLite, which keeps no values."""
+    """Return the table, column and type of columns that still have statistics but must not.
+
+    The list is empty on SQLite, which stores no values.
+    """
     if connection.vendor != "postgresql":
         return []
     with connection.cursor() as cursor:
-        # Up to PostgreSQL 16 the usual target is -1, later NULL.
+        # The default target is -1 up to PostgreSQL 16, and NULL in later versions.
         cursor.execute(
             "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a "
             "JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -58,9 +63,10 @@ def remembered(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str]]:
 
 
 def after_migrate(using: str, **_kwargs: Any) -> None:
-    """Forget what must not be remembered, and have it never looked at again.
+    """Delete the statistics of these columns and disable them for the future.
 
-    A change to the type that a column has drops what is remembered, and rewrites neither the table nor an index.
+    Changing a column to the type that it already has deletes its statistics. It rewrites neither
+    the table nor an index.
     """
     connection = connections[using]
     quote = connection.ops.quote_name

@@ -1,8 +1,9 @@
-"""The registry of what is personal and how it is erased: the record of processing (GDPR Art. 30) as code.
+"""Define which data is personal and how it is erased.
 
-Each app declares its models in ``<app>/erasure.py``, as it declares admin pages in ``admin.py``. Every concrete
-field of every installed model is named exactly once: erased, kept (with a reason) or impersonal (with a reason).
-``manage.py check`` fails on the first gap (see ``anonymization/checks.py``).
+This is the record of processing (GDPR Art. 30) as code. Each app declares its models in
+``<app>/erasure.py``, as it declares admin pages in ``admin.py``. Every concrete field of every
+installed model is declared exactly once: erased, kept (with a reason) or impersonal (with a
+reason). ``manage.py check`` fails if a field is missing (see ``anonymization/checks.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from lib.arrays import in_keys
 
 
 class AlreadyRegistered(Exception):
-    """The model has a policy; its place is named."""
+    """The model already has a policy; the message names the module that declares it."""
 
 
 class NotRegistered(LookupError):
@@ -29,9 +30,9 @@ class NotRegistered(LookupError):
 
 @dataclass(frozen=True)
 class KeptIfShared:
-    """What a field keeps in rows that share their values (``Policy.sharing``); in the others it becomes NULL.
+    """A value that is kept only if enough rows share it (``Policy.sharing``).
 
-    ``value`` is an expression over the row.
+    In the other rows the field becomes NULL. ``value`` is an expression over the row.
     """
 
     value: Any
@@ -41,10 +42,14 @@ class KeptIfShared:
 class Policy:
     """What happens to the rows of one model when a data subject is erased.
 
-    ``subject`` is the path of lookups from a row to the person: ``""`` is the person itself, ``"session__guest"``
-    leads there, ``None`` says that the rows name nobody. ``erase`` maps a field to the value it takes, to a callable
-    that returns it (``dict``; always the same one), to an expression over the row (a rounded time), or to
-    ``KeptIfShared`` of one.
+    ``subject`` is the lookup path from a row to the data subject. ``""`` means that the row is the
+    data subject, and ``"session__guest"`` is the path through two foreign keys. ``None`` means that
+    the rows are about no data subject. ``erase`` maps each field to its new value. This is one of:
+
+    - a constant
+    - a callable that returns it, for example ``dict``; it must always return the same value
+    - an expression over the row, for example a rounded time
+    - ``KeptIfShared`` of such an expression
     """
 
     label: str
@@ -54,19 +59,22 @@ class Policy:
     erase: Mapping[str, Any] = field(default_factory=dict)
     keep: Mapping[str, str] = field(default_factory=dict)
     impersonal: Mapping[str, str] = field(default_factory=dict)
-    #: The DateTimeField that says "this row is anonymized"; the database then refuses to put identity back.
+    #: The DateTimeField that is set when the row is anonymized. The database then refuses personal
+    #: data in the row.
     mark: str = ""
-    #: The foreign key to the record of the erasure.
+    #: The foreign key to the erasure record.
     record: str = ""
-    #: A model (label) whose last row of this subject takes the subject with it.
+    #: The label of a model. The subject is erased together with its last row of this model.
     erased_with_last: str = ""
-    #: What of an emptied row may be known from elsewhere, by name and as an expression; ``day`` is when it was.
+    #: Values of an anonymized record that another person may know: name → expression. ``day`` is
+    #: the time by which the rows of a period are selected.
     guessable: Mapping[str, Any] = field(default_factory=dict)
-    #: Returns those of the primary keys whose rows enough others are like, so that they may keep more.
+    #: Returns the primary keys whose rows share their values with enough other rows (see
+    #: ``KeptIfShared``).
     sharing: Callable[[Collection[int]], Collection[int]] | None = None
-    #: Rows are never changed or deleted, not even by SQL.
+    #: Rows are never changed or deleted, not even with SQL.
     append_only: bool = False
-    #: Says in words what rows that stay prove, for the record of an erasure.
+    #: Returns sentences for the page of an erasure record: what the remaining rows prove.
     evidence: Callable[[QuerySet], Iterable[str]] | None = None
 
     @cached_property
@@ -82,26 +90,27 @@ class Policy:
         return [name for name, f in self.fields.items() if isinstance(f, FileField)]
 
     def erased_values(self, sharing: Any = None) -> dict[str, Any]:
-        """Return field → value or expression, fresh for each use.
+        """Return field → value or expression, created again for each call.
 
-        ``sharing`` are the keys of the rows that share their values, as an ``__in`` lookup takes them; None has none.
+        ``sharing`` are the keys of the rows that share their values, in a form for an ``__in``
+        lookup. None means that no row shares its values.
         """
         return {name: _erased_value(value, sharing) for name, value in self.erase.items()}
 
     @cached_property
     def compiled(self) -> dict[Any, Any]:
-        """What the engine has compiled of this policy."""
+        """The engine's cache of compiled statements for this policy."""
         return {}
 
     @property
     def remaining(self) -> list[str]:
-        """Return the fields that an emptied row still tells something by."""
+        """Return the names of the fields that still have information in an anonymized record."""
         values = self.erased_values()
         return [*(name for name, value in values.items() if isinstance(value, Expression)), *self.keep]
 
     @cached_property
     def rounded(self) -> frozenset[str]:
-        """Return the times that an erasure makes coarser and does not clear."""
+        """Return the names of the time fields that an erasure rounds and does not clear."""
         values = self.erased_values()
         return frozenset(
             name
@@ -110,10 +119,11 @@ class Policy:
         )
 
     def path_to(self, root: type[Model]) -> str | None:
-        """Return the path from a row to ``root``, as far as the declared path to the person passes it.
+        """Return the lookup path from a row to ``root``, or None.
 
-        A message's path ``session__guest`` gives ``session`` for a session and ``session__guest`` for a guest;
-        a guest's own path gives None for a session.
+        ``root`` must be a model on the declared path to the subject. For example, the path
+        ``session__guest`` of a message gives ``session`` for a session and ``session__guest`` for a
+        guest. The path of a guest gives None for a session.
         """
         if self.subject is None:
             return None
@@ -129,20 +139,25 @@ class Policy:
         return None
 
     def rows_of(self, subject: Model, path: str) -> QuerySet:
-        """Return the rows that ``path`` joins to a loaded subject, as nested subqueries.
+        """Return the rows that ``path`` connects to a loaded subject, as nested subqueries.
 
-        A subquery over the first foreign key costs what hand-written SQL costs; a join in an UPDATE 1.4 times that.
+        A subquery over the first foreign key costs as much as hand-written SQL. A join in an UPDATE
+        costs 1.4 times as much.
         """
         return self.rows_of_all([subject.pk], path)
 
     def rows_of_all(self, subjects: Any, path: str) -> QuerySet:
-        """Return the rows that ``path`` joins to any of the subjects, given by key as an ``__in`` lookup takes them."""
+        """Return the rows that ``path`` connects to any of the subjects.
+
+        ``subjects`` are keys in a form for an ``__in`` lookup.
+        """
         return self.model._base_manager.filter(**_condition(self.model, path, subjects))
 
     def where(self, path: str) -> str:
-        """Return the condition of ``rows_of`` as SQL, with a placeholder for the key of the subject.
+        """Return the condition of ``rows_of`` as SQL, with a placeholder for the subject's key.
 
-        It is made at once, while making and compiling a QuerySet may take longer than the statement does.
+        Building and compiling a QuerySet may take longer than the statement itself. This text is
+        built immediately.
         """
         return _sql_condition(self.model, path)
 
@@ -179,10 +194,13 @@ class Registry:
         self._policies: dict[str, Policy] = {}
 
     def register(self, model: type[Model] | str, **declaration: Any) -> Policy:
-        """Declare a model, given as class or as label for a model of another package.
+        """Declare the policy of a model.
+
+        A model of another package is given as a label, otherwise as a class.
 
         Raises:
-            AlreadyRegistered: with the module that registered it first.
+            AlreadyRegistered: the model has a policy; the message names the module that declares
+                it.
         """
         label = model if isinstance(model, str) else model._meta.label
         key = label.lower()
@@ -196,7 +214,7 @@ class Registry:
         """Return the policy of a model.
 
         Raises:
-            NotRegistered: nobody declared it.
+            NotRegistered: the model has no policy.
         """
         try:
             return self._policies[model._meta.label_lower]
@@ -210,7 +228,10 @@ class Registry:
         return model._meta.label_lower in self._policies
 
     def reaching(self, root: type[Model]) -> list[tuple[str, Policy]]:
-        """Return (path, policy) of every model with rows of such a subject, the farthest first, the root last."""
+        """Return (path, policy) of every model with rows of such a subject.
+
+        The model with the longest path is first, the root is last.
+        """
         found = [(policy.path_to(root), policy) for policy in self]
         return sorted(
             ((path, policy) for path, policy in found if path is not None),

@@ -1,6 +1,7 @@
-"""The record of processing (GDPR Art. 30), read from the registry: what is stored, what is erased, what stays, why.
+"""Render the record of processing (GDPR Art. 30) from the registry.
 
-Settings > GDPR shows it; ``docs/erasure.md`` holds it as Markdown between two markers, and a test fails when that
+It lists what is stored, what is erased, what is kept, and why. The page Settings > GDPR shows it.
+``docs/erasure.md`` contains it as Markdown between two markers. A test fails if the document
 differs from the registry.
 """
 
@@ -26,13 +27,14 @@ END = "<!-- end -->"
 
 
 class MarkersMissing(ValueError):
-    """The document does not hold each marker once, in order."""
+    """The document does not contain each marker exactly once, in the right order."""
 
 
 class Treatment(NamedTuple):
-    """What happens to some fields, and why: ``kind`` is deleted, emptied, coarsened, shared, kept or impersonal.
+    """What happens to some fields, and why.
 
-    Shared: kept where enough other rows are like this one, else emptied.
+    ``kind`` is deleted, emptied (cleared), coarsened (rounded), shared, kept or impersonal. Shared
+    means: kept if enough other rows share the value, otherwise cleared.
     """
 
     kind: str
@@ -41,7 +43,7 @@ class Treatment(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One kind of record."""
+    """One model with its fields."""
 
     name: str
     label: str
@@ -51,7 +53,10 @@ class Record(NamedTuple):
 
 
 class Chapter(NamedTuple):
-    """The records of one app; those about visitors come first. ``is_technical``: of a package, about no visitor."""
+    """The records of one app; those with data of visitors are first.
+
+    ``is_technical`` is true for an app of another package without data of visitors.
+    """
 
     name: str | Promise
     records: list[Record]
@@ -59,7 +64,10 @@ class Chapter(NamedTuple):
 
 
 def chapters_of(registry: Registry) -> list[Chapter]:
-    """Return every policy by app; apps with records about data subjects first, then ours, then packages."""
+    """Return every policy by app.
+
+    Apps with records about data subjects are first, then other apps of this product, then packages.
+    """
     policies = sorted(registry, key=lambda policy: policy.model._meta.app_label)
     chapters = [
         _chapter(apps.get_app_config(label), [_record(policy) for policy in group])
@@ -90,7 +98,10 @@ def _record(policy: Policy) -> Record:
 
 
 def treatments_of(policy: Policy) -> list[Treatment]:
-    """Return a line for each kind of treatment and reason, in the order of declaration; reasons are translated."""
+    """Return one line for each kind of treatment and reason, in the order of declaration.
+
+    Reasons are translated.
+    """
     if policy.delete:
         with_file, alone = (
             _("The whole row is deleted, including its stored file."),
@@ -127,7 +138,11 @@ def _fields(policy: Policy, names: Iterable[str]) -> list[Field]:
 
 
 def as_markdown(registry: Registry) -> str:
-    """Return a section for each model: those that hold data of visitors first, then ours, then other packages'."""
+    """Return a section for each model.
+
+    Models with data of visitors are first, then other models of this product, then those of
+    packages.
+    """
     with override("en"):
         records = [record for chapter in chapters_of(registry) for record in chapter.records]
         return "\n".join(_section(record) for record in records)
@@ -137,7 +152,7 @@ def put_into(document: str, generated: str) -> str:
     """Return the document with the generated part between its markers replaced.
 
     Raises:
-        MarkersMissing
+        MarkersMissing: the document does not contain each marker exactly once, in the right order.
     """
     before, begin, rest = document.partition(BEGIN)
     _old, end, after = rest.partition(END)

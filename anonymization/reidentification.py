@@ -1,7 +1,8 @@
-"""Whether what remains of erased rows singles somebody out: how many of them are like no other.
+"""Measure whether the remaining values of anonymized records can single out a person.
 
-A row that shares its remaining values with k - 1 others hides among k (k-anonymity). The registry says which models
-leave emptied rows, what remains of them, and what of it may be known from elsewhere (``Policy.known``).
+A row that shares its remaining values with k - 1 other rows cannot be distinguished from them
+(k-anonymity). The registry defines which models have anonymized records, which values remain, and
+which of these another person may know (``Policy.guessable``).
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from django.db.models import Count, F, Min, Q, QuerySet, Sum
 from anonymization.policy import Policy, registry
 from lib.days import start_of_day
 
-#: Fewer alike than these are few.
+#: A group of equal rows that is smaller than this counts as few.
 FEW = 5
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """How alike the emptied rows of a model are in some columns; ``smallest`` is the least k, None without rows."""
+    """How many anonymized records of a model share their values in some columns.
+
+    ``alone`` are the rows with k = 1, ``few`` those with k < 5. ``smallest`` is the smallest k, or
+    None without rows.
+    """
 
     model: str
     columns: list[str]
@@ -35,9 +40,10 @@ class Likeness:
 
 
 def likenesses(*, since: date | None = None, until: date | None = None) -> list[Likeness]:
-    """Return, for each model that leaves emptied rows, what may be known from elsewhere and then all that remains.
+    """Return the likeness of the anonymized records of a period, for each model.
 
-    Of the rows of a period, both days included. One query for each.
+    Each model is measured first by the values that another person may know, then by all remaining
+    values. Both days are included. One query for each measurement.
     """
     found = []
     for policy in registry:

@@ -1,7 +1,8 @@
-"""After a restored backup: does the database end where the external copy of the ledger does, and what it lacks.
+"""Compare the database with the external copy after a restore, and replay missing erasures.
 
-A backup brings erased people back. The external copy knows whom by the digest of a random identifier, so that they are
-found whatever numbers they and the newcomers have, and nobody else is.
+Restoring a backup brings back data that was erased after the backup was made. The external copy
+identifies a subject by the hash of its random identifier. The right rows are therefore found even
+if primary keys were assigned again after the restore.
 """
 
 from __future__ import annotations
@@ -26,26 +27,27 @@ from anonymization.policy import registry
 
 
 class NoCopy(Exception):
-    """No external copy is kept: ERASURE_LEDGER_DIR is empty."""
+    """There is no external copy: the setting ERASURE_LEDGER_DIR is empty."""
 
 
 class Standing(enum.Enum):
-    """How the database stands to the external copy of its ledger."""
+    """The state of the database compared with the external copy of its ledger."""
 
     EVEN = "even"
-    #: The external copy holds erasures that the database does not: a backup was restored.
+    #: The external copy has erasures that the database lacks, because a backup was restored.
     BEHIND = "behind"
-    #: There is no external copy where one should be: a volume is not mounted, or none was begun.
+    #: The external copy is configured but missing: a volume is not mounted, or it was not created.
     MISSING = "missing"
-    #: The external copy is damaged, or is another ledger's.
+    #: The external copy is damaged or belongs to another ledger.
     FOREIGN = "foreign"
 
 
 def standing() -> Standing:
-    """Compare the database's newest record with the end of the external copy; without a copy nothing is compared.
+    """Compare the newest record of the database with the end of the external copy.
 
-    Cheap while they are even; else the whole copy is read, with the ledger's head locked: an erasure that is just
-    being committed has its intent outside already.
+    Returns ``EVEN`` if no external copy is configured. While both are even, the cost does not
+    depend on the size of the file. Otherwise the whole file is read while the ledger is locked: an
+    erasure that is just being committed already has its intent in the external copy.
     """
     path = external_copy.file_of()
     if path is None:
@@ -68,14 +70,15 @@ def _compare(path: Path) -> Standing:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a replay would do: records to import in their order, and erasures that were begun and never committed.
+    """The work of a replay: records to import in their order, and erasures that were begun only.
 
-    ``subjects`` are the people and sessions among them that are here and not erased, by kind and digest.
+    ``unfinished`` are erasures that were begun but never committed. ``subjects`` are the guests and
+    sessions of both lists that are in the database and not anonymized, by kind and hash.
     """
 
     missing: list[Entry]
     unfinished: list[Entry]
-    #: The sequence up to which the external copy knows its records as committed.
+    #: The sequence of the newest record that is sealed in the external copy.
     sealed: int
     subjects: dict[tuple[str, str], Model] = field(repr=False)
 
@@ -85,12 +88,15 @@ class Plan:
 
 
 def plan() -> Plan:
-    """Verify both copies and find out what the database lacks. Changes nothing; reads all of both.
+    """Verify the database and the external copy, and return what the database lacks.
+
+    Changes nothing. Reads both completely.
 
     Raises:
-        NoCopy: none is kept.
-        BrokenChain, outside.Unreadable: the copies are not of one ledger, or one is damaged.
-        OSError: the external copy can't be read.
+        NoCopy: no external copy is configured.
+        BrokenChain: the database and the external copy are different ledgers, or one is damaged.
+        external_copy.Unreadable: a line of the external copy is damaged.
+        OSError: the external copy cannot be read.
     """
     path = external_copy.file_of()
     if path is None:
@@ -109,7 +115,10 @@ def plan() -> Plan:
 
 
 def _subjects_of(entries: Iterable[Entry]) -> dict[tuple[str, str], Model]:
-    """Return who of the entries is in the database and not erased: the digest of each row's identifier is compared."""
+    """Return the subjects of the entries that are in the database and not anonymized.
+
+    Compares the hash of the identifier of each row.
+    """
     wanted = {(entry.kind, entry.subject) for entry in entries}
     found: dict[tuple[str, str], Model] = {}
     for policy in registry:
@@ -126,13 +135,14 @@ def _subjects_of(entries: Iterable[Entry]) -> dict[tuple[str, str], Model]:
 def carry_out(
     planned: Plan, *, requester: Requester, within: float | None = None, done: Callable[[], object] = bool
 ) -> bool:
-    """Erase whom the database lacks to have erased, import the records as they are, and note that it was done.
+    """Replay the erasures that are missing from the database; return whether everything is done.
 
-    A transaction a record, in their order: killed, it goes on where it was. ``done`` is called after each. ``within``
-    are seconds after which no other is begun; returns whether everything is done.
+    Imports each record in its own transaction, in ledger order, and then records the replay. An
+    interrupted run can be restarted and continues after the last imported record. ``done`` is
+    called after each record. No record is started later than ``within`` seconds after the call.
 
     Raises:
-        ErasureRefused: another replay runs, or the external copy can't be written.
+        ErasureRefused: another replay is running, or the external copy cannot be written.
     """
     until = None if within is None else time.monotonic() + within
     by_replay = Requester(Source.REPLAY, requester.user)
@@ -151,7 +161,10 @@ def carry_out(
 
 
 def _note_replay(requester: Requester) -> None:
-    """Append one record for what was replayed since the last such record, also by a run that was killed."""
+    """Append one record about the erasures that were replayed since the last such record.
+
+    This includes erasures of a replay that was interrupted.
+    """
     with recording.erasing():
         recording.lock_head()
         newest = Erasure.objects.order_by("-number")
@@ -162,13 +175,13 @@ def _note_replay(requester: Requester) -> None:
 
 
 def begin_copy(*, requester: Requester) -> Erasure:
-    """Begin an external copy with everything that the database holds, and record that it was begun.
+    """Create an external copy with all records of the database, and record that it was created.
 
     Raises:
         NoCopy: ERASURE_LEDGER_DIR is empty.
-        FileExistsError: there is one; it is never overwritten.
-        BrokenChain: the ledger in the database does not hold.
-        ErasureRefused: the folder can't be written.
+        FileExistsError: an external copy exists; it is never overwritten.
+        BrokenChain: the ledger in the database is invalid.
+        ErasureRefused: the folder cannot be written.
     """
     path = external_copy.file_of()
     if path is None:
@@ -188,5 +201,5 @@ def begin_copy(*, requester: Requester) -> Erasure:
 
 
 def _digest(text: str) -> str:
-    """Return what stands for the subject in a record that erases nobody."""
+    """Return the subject of a record about the ledger itself."""
     return hashlib.sha256(b"mluvii-gdpr/ledger-note/1\0" + text.encode("ascii")).hexdigest()

@@ -1,8 +1,9 @@
-"""The storage of files: whether it is the right one, and whether it takes files.
+"""Check that the file storage is the right one and accepts files.
 
-The first stored file of an installation writes a marker, an object with a random name, and the database keeps that
-name. A folder without the marker is another one: ``MEDIA_ROOT`` is wrong or its volume is not mounted. Files are never
-written there, because an erasure would look for them in the right storage and not find them.
+The first upload of an installation writes a marker: an object with a random name, which the
+database keeps. A folder without the marker is the wrong one, because ``MEDIA_ROOT`` is wrong or its
+volume is not mounted. Files are never written to a wrong folder: an erasure would look for them in
+the right storage and not find them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 class StorageUnavailable(Exception):
-    """The storage takes no file now. The message is fit for visitors; the reason is in the log."""
+    """The storage accepts no files now.
+
+    The message can be shown to visitors. The log has the reason.
+    """
 
     def __init__(self) -> None:
         super().__init__(
@@ -36,7 +40,7 @@ class StorageUnavailable(Exception):
 
 @contextmanager
 def storing() -> Iterator[None]:
-    """Turn each failure of the storage into ``StorageUnavailable``. Do nothing else in the block.
+    """Turn every failure of the storage into ``StorageUnavailable``. Do nothing else in the block.
 
     Raises:
         StorageUnavailable: the storage failed.
@@ -45,19 +49,19 @@ def storing() -> Iterator[None]:
         yield
     except StorageUnavailable:
         raise
-    except Exception as failure:  # a storage fails in its own ways
+    except Exception as failure:  # Each storage backend has its own exceptions.
         logger.exception("a file could not be stored")
         raise StorageUnavailable from failure
 
 
 def require_storage() -> None:
-    """Refuse to store files unless the storage proves to be the right one. The first file marks it.
+    """Check that the storage is the right one. The first upload marks it.
 
-    Costs one query and one look for one name. Call it outside of a transaction: a marker must not outlive the row
-    that a rollback takes away.
+    This costs one query and one lookup in the storage. Call it outside a transaction: a rollback
+    would delete the database row but not the marker.
 
     Raises:
-        StorageUnavailable: nothing may be stored.
+        StorageUnavailable: no file may be stored.
     """
     marker = StorageMarker.objects.first() or mark_storage()
     if problem := _problem_of(marker):
@@ -66,17 +70,19 @@ def require_storage() -> None:
 
 
 def mark_storage() -> StorageMarker:
-    """Return the marker, after writing it if the database has none yet.
+    """Return the marker; write it first if the database has none.
 
-    A storage that has taken the right one's place is never marked: it would pass for the right one.
+    A marker is written only once, and never next to the marker of another installation. Otherwise a
+    wrong storage would be treated as the right one.
 
     Raises:
-        StorageUnavailable: the storage fails, or it holds the marker of another installation.
+        StorageUnavailable: the storage fails, or it has the marker of another installation.
     """
     name = ""
     try:
         with transaction.atomic():
-            # The second of two concurrent first uploads waits here until the first one's marker is written.
+            # If two first uploads are concurrent, the second one waits here until the marker is
+            # written.
             marker, is_first = StorageMarker.objects.get_or_create(pk=1)
             if is_first:
                 name = marker.name
@@ -98,17 +104,20 @@ def _write_marker(name: str) -> None:
 
 
 def foreign_marker(*, ours: str = "") -> str:
-    """Return a sentence that names the marker of another installation in the storage, or nothing."""
+    """Return a sentence that names the marker of another installation, or an empty text."""
     try:
         names = default_storage.listdir("")[1]
-    except FileNotFoundError:  # nothing was stored yet
+    except FileNotFoundError:  # No file has been stored yet.
         return ""
     others = sorted(name for name in names if name.startswith(PREFIX) and name != ours)
     return f"The storage holds {others[0]}, the marker of another installation." if others else ""
 
 
 def storage_problem() -> str:
-    """Return, for an administrator, why the storage does not prove to be the right one; nothing when it does."""
+    """Return why the storage cannot be proved to be the right one, or an empty text.
+
+    The text is for administrators.
+    """
     marker = StorageMarker.objects.first()
     if marker is None:
         return "No storage is marked yet: the first upload will do it."
@@ -118,7 +127,7 @@ def storage_problem() -> str:
 def _problem_of(marker: StorageMarker) -> str:
     try:
         found = default_storage.exists(marker.name)
-    except Exception:  # a storage fails in its own ways
+    except Exception:  # Each storage backend has its own exceptions.
         logger.exception("the storage did not answer")
         return "The storage does not answer."
     return "" if found else f"The storage lacks {marker.name}: is MEDIA_ROOT right, is the share mounted?"

@@ -1,12 +1,14 @@
-"""Triggers by which the database itself keeps two promises, whoever writes to it.
+"""Create the database triggers that enforce two rules for every writer.
 
-*Append-only* tables refuse UPDATE, DELETE, TRUNCATE and a replacing INSERT. *Sealed* rows, those that carry the
-mark of an anonymization, refuse identity: they are marked only when every erased field is empty and the record is
-named, from then on no field changes and no row takes their place, and no row with personal data can be attached.
+- *Append-only* tables refuse UPDATE, DELETE, TRUNCATE and a replacing INSERT.
+- *Sealed* rows, which have the mark of an anonymization, refuse personal data. A row can be marked
+  only if every erased field is cleared and the record is set. Afterwards no field can be changed,
+  no other row can replace it, and no row with personal data can reference it.
 
-They are made from the registry after every ``migrate``, since SQLite drops a table's triggers when a migration
-rebuilds it, and dropped before one, since SQLite can't rename a table that another table's trigger reads.
-A refused statement raises ``IntegrityError`` on both databases (SQLSTATE 23514 on PostgreSQL).
+The triggers are created from the registry after every ``migrate``, because SQLite drops the
+triggers of a table that a migration rebuilds. They are dropped before ``migrate``, because SQLite
+cannot rename a table that another table's trigger reads. A refused statement raises
+``IntegrityError`` on both databases (SQLSTATE 23514 on PostgreSQL).
 """
 
 from __future__ import annotations
@@ -23,17 +25,20 @@ from django.db.models import Expression, Field, Model, UniqueConstraint
 from anonymization.policy import Policy, registry
 
 PREFIX = "mluvii_gdpr_"
-#: ``pg_trigger.tgtype`` of a BEFORE trigger by event: 2 is BEFORE, 1 (added) FOR EACH ROW.
+#: ``pg_trigger.tgtype`` of a BEFORE trigger by event. Bit 2 is BEFORE; bit 1, FOR EACH ROW, is
+#: added later.
 _TGTYPE = {"INSERT": 2 | 4, "DELETE": 2 | 8, "UPDATE": 2 | 16, "TRUNCATE": 2 | 32}
-#: Of our functions on PostgreSQL: a session's temporary table must not stand in for the one that a trigger reads.
+#: The search path of our functions on PostgreSQL. A temporary table must not hide the table that a
+#: trigger reads.
 _SEARCH_PATH = "quote_ident(current_schema()) || ', pg_temp'"
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """One refusal: ``when`` is the SQL condition under which ``event`` on ``table`` is refused.
+    """One rule: ``event`` on ``table`` is refused if the SQL condition ``when`` is true.
 
-    ``first`` is asked before it: PostgreSQL starts a query for a condition that reads a table, needed or not.
+    ``first`` is evaluated before ``when``. PostgreSQL starts a query for a condition that reads a
+    table, even if the result is not needed.
     """
 
     table: str
@@ -45,7 +50,7 @@ class Trigger:
     for_each: str = "ROW"
 
     def create(self, vendor: str, search_path: str) -> list[str]:
-        """Return the statements that make it."""
+        """Return the SQL statements that create the trigger."""
         if vendor == "sqlite":
             return [self.definition(vendor)]
         name = f'"{self.name}"'
@@ -57,7 +62,10 @@ class Trigger:
         ]
 
     def definition(self, vendor: str) -> str:
-        """Return the text that the database keeps: the whole statement on SQLite, the function's body else."""
+        """Return the text that the database stores.
+
+        That is the whole statement on SQLite, and the body of the function on PostgreSQL.
+        """
         if vendor == "sqlite":
             conditions = " AND ".join(f"({part})" for part in (self.first, self.when) if part)
             when = f" WHEN {conditions}" if conditions else ""
@@ -72,7 +80,7 @@ class Trigger:
         return f"BEGIN {body} RETURN {result}; END"
 
     def as_kept(self, vendor: str) -> str:
-        """Return what ``_standing`` reads of it when it is in force and unaltered."""
+        """Return what ``_standing`` reads for this trigger if it is enabled and unaltered."""
         if vendor == "sqlite":
             return self.definition(vendor)
         return f"{_TGTYPE[self.event] | (self.for_each == 'ROW')} {self.table} {self.definition(vendor)}"
@@ -84,7 +92,10 @@ class Trigger:
 
 
 def expected(connection: BaseDatabaseWrapper) -> list[Trigger]:
-    """Return the triggers that the registry asks for, on the tables that exist with all their columns."""
+    """Return the triggers that the registry requires.
+
+    A table is skipped while it or one of its columns does not exist.
+    """
     with connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor))
         return [
@@ -96,13 +107,13 @@ def expected(connection: BaseDatabaseWrapper) -> list[Trigger]:
 
 
 def missing(connection: BaseDatabaseWrapper) -> list[str]:
-    """Return the names of triggers that are absent, switched off, or not what the registry asks for."""
+    """Return the names of triggers that are absent, disabled, or not what the registry requires."""
     standing = _standing(connection)
     return [t.name for t in expected(connection) if standing.get(t.name) != t.as_kept(connection.vendor)]
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
-    """Drop what stands and make what the registry asks for."""
+    """Drop all existing triggers and create those that the registry requires."""
     drop(connection)
     with connection.cursor() as cursor:
         for statement in statements(connection):
@@ -110,7 +121,7 @@ def install(connection: BaseDatabaseWrapper) -> None:
 
 
 def statements(connection: BaseDatabaseWrapper) -> list[str]:
-    """Return what makes the triggers that the registry asks for."""
+    """Return the SQL statements that create the triggers that the registry requires."""
     search_path = ""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -121,31 +132,34 @@ def statements(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 def drop(connection: BaseDatabaseWrapper) -> None:
-    """Drop every trigger of ours. The tables are unguarded until ``install``."""
+    """Drop all triggers of this product. The tables are not protected until ``install``."""
     with connection.cursor() as cursor:
         for name in _standing(connection):
             cursor.execute(Trigger("", name, "", "").drop(connection.vendor))
 
 
 def before_migrate(using: str, plan: list | None = None, **_kwargs: Any) -> None:
-    """Drop the triggers on SQLite when a migration will run."""
+    """Drop the triggers on SQLite if a migration will run."""
     if plan and connections[using].vendor == "sqlite":
         drop(connections[using])
 
 
 def after_migrate(using: str, **_kwargs: Any) -> None:
-    """Make the triggers unless they stand as they should."""
+    """Create the triggers unless all of them exist and are unaltered."""
     if missing(connections[using]):
         install(connections[using])
 
 
 def _standing(connection: BaseDatabaseWrapper) -> dict[str, str]:
-    """Return name → definition of our triggers that are in force."""
+    """Return name → definition of the existing triggers of this product.
+
+    The definition of a disabled trigger is empty on PostgreSQL.
+    """
     if connection.vendor == "sqlite":
         sql = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, %s) = %s"
     else:
-        # Event, time and table of the trigger, and the function's body; nothing of one that is switched off or
-        # that looks for its tables elsewhere.
+        # Event, time and table of the trigger, and the body of the function. The text is empty if
+        # the trigger is disabled or its function has another search path.
         sql = (
             "SELECT t.tgname, CASE WHEN t.tgenabled IN ('O', 'A') AND t.tgqual IS NULL "
             f"AND p.proconfig = ARRAY['search_path=' || {_SEARCH_PATH}] "
@@ -160,7 +174,7 @@ def _standing(connection: BaseDatabaseWrapper) -> dict[str, str]:
 
 
 def _columns_stand(connection: BaseDatabaseWrapper, cursor: Any, policy: Policy) -> bool:
-    """Say whether the table has all columns; in the middle of the history of migrations it may not."""
+    """Return whether the table has all columns. Between two migrations it may not."""
     table = policy.model._meta.db_table
     columns = {c.name for c in connection.introspection.get_table_description(cursor, table)}
     return {f.column for f in policy.fields.values()} <= columns
@@ -183,7 +197,8 @@ def _append_only(policy: Policy, vendor: str) -> Iterator[Trigger]:
     if vendor == "postgresql":
         yield Trigger(table, f"{PREFIX}{table}_truncate", "TRUNCATE", message, for_each="STATEMENT")
     else:
-        # INSERT OR REPLACE deletes without firing DELETE triggers, unless a pragma of the connection says so.
+        # INSERT OR REPLACE does not fire DELETE triggers, unless the connection has the pragma
+        # recursive_triggers.
         yield Trigger(table, f"{PREFIX}{table}_replace", "INSERT", message, when=_same_key(policy.model))
 
 
@@ -199,7 +214,10 @@ def _unique_keys(model: type[Model]) -> list[list[str]]:
 
 
 def _same_key(model: type[Model], also: str = "") -> str:
-    """Return the condition that a row with the new row's primary key or other unique key exists, and ``also`` holds."""
+    """Return the SQL condition that a row with a unique key of the new row exists.
+
+    ``also`` is a further condition for the existing row.
+    """
     keys = _unique_keys(model)
     rows = " OR ".join("(" + " AND ".join(f'"{c}" = NEW."{c}"' for c in key) + ")" for key in keys)
     return f'EXISTS (SELECT 1 FROM "{model._meta.db_table}" WHERE ({rows}){also})'
@@ -226,7 +244,8 @@ def _sealed(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Trigger
     )
     yield Trigger(table, f"{PREFIX}{table}_seal_delete", "DELETE", message, sealed_before)
     if connection.vendor == "sqlite":
-        # REPLACE, as above: it would take the place of the sealed row without a word.
+        # REPLACE does not fire DELETE triggers, see above. It would silently replace the sealed
+        # row.
         taken = _same_key(policy.model, also=f" AND {mark} IS NOT NULL")
         columns = {column for key in _unique_keys(policy.model) for column in key}
         moved = " OR ".join(f'NEW."{column}" {differs} OLD."{column}"' for column in sorted(columns))
@@ -239,7 +258,10 @@ def _differs(vendor: str) -> str:
 
 
 def _emptied_columns(policy: Policy, connection: BaseDatabaseWrapper) -> dict[str, str]:
-    """Return column → SQL literal of the fields erased to a constant; an expression leaves a value that may stay."""
+    """Return column → SQL literal of the fields that are erased to a constant.
+
+    Fields that are erased to an expression are left out, because they keep a value.
+    """
     fields: dict[str, Any] = policy.fields
     return {
         fields[name].column: _literal(fields[name], value, connection)
@@ -259,10 +281,11 @@ def _literal(model_field: Field, value: Any, connection: BaseDatabaseWrapper) ->
 
 
 def _no_row_at_sealed(policy: Policy, vendor: str) -> Iterator[Trigger]:
-    """Refuse rows that would hang personal data on a sealed row, for each foreign key to a model with a mark.
+    """Yield triggers that refuse rows with personal data that reference a sealed row.
 
-    Rows that are emptied leave their parent before it is sealed, and are changed often before: only a change of the
-    foreign key looks for the parent.
+    There is a pair for each foreign key to a model with a mark. Rows that have a mark themselves
+    leave their parent before it is sealed, and are often changed before. For these rows, only a
+    change of the foreign key looks up the parent.
     """
     table = policy.model._meta.db_table
     for model_field in policy.fields.values():

@@ -1,4 +1,7 @@
-"""API clients in the stock admin, to look at: they are made and revoked under Settings > API clients."""
+"""API clients in the Django admin, read-only.
+
+They are created and revoked under Settings > API clients.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from oauth2_provider import models as oauth
 
 from api.models import ApiClient
 
-# The package's pages would make clients with grants that we refuse, and list what no human needs.
+# The pages of the package could create clients with grants that this product refuses. Its other
+# lists are of no use to staff members.
 for model in (
     ApiClient,
     oauth.AccessToken,

@@ -1,4 +1,4 @@
-"""What this app and its OAuth package store: programs, their credentials and tokens. None of it names a visitor."""
+"""Declare the models of this app and of its OAuth package. None of them is about a visitor."""
 
 from django.utils.translation import gettext_noop as _
 

@@ -12,7 +12,10 @@ from api.models import ApiClient, Right
 
 
 class ClientForm(forms.Form):
-    """Name and rights; neither can be changed later, so that a record of an erasure keeps its meaning."""
+    """Name and rights of a new client.
+
+    Neither can be changed later, so that an erasure record keeps its meaning.
+    """
 
     name = forms.CharField(
         label=_("Client name"),

@@ -1,13 +1,13 @@
-"""How secrets of API clients are stored."""
+"""Hash the secrets of API clients."""
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 
 class SecretHasher(PBKDF2PasswordHasher):
-    """PBKDF2 in a few rounds, for secrets of 64 random characters.
+    """PBKDF2 with few iterations, for secrets of 64 random characters.
 
-    Many rounds protect what people choose. Here they would protect nothing, and let anybody keep the server busy for
-    a quarter of a second with each wrong secret.
+    Many iterations protect passwords that people choose. For random secrets they are useless, and
+    every wrong secret would occupy the server for a quarter of a second.
     """
 
     algorithm = "pbkdf2_sha256_secret"

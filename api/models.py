@@ -1,4 +1,4 @@
-"""The programs that call the REST API, what they may do, and what they did too often."""
+"""API clients with their rights, their reached limits and their idempotency keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oauth2_provider.models import AbstractApplication
 
 
 class Right(models.TextChoices):
-    """What a client may do; the name of each is also its OAuth 2.0 scope."""
+    """A right of a client; the name of each right is also its OAuth 2.0 scope."""
 
     READ_SESSIONS = "read_sessions", _("Read sessions")
     READ_PERSONAL_DATA = "read_personal_data", _("Read personal data")
@@ -21,10 +21,10 @@ class Right(models.TextChoices):
 
 
 class ApiClient(AbstractApplication):
-    """A program with an id and a secret (OAuth 2.0 client credentials, RFC 6749 section 4.4).
+    """A program with a client ID and a client secret.
 
-    The secret is stored hashed and shown once. A client is never deleted, since records of erasures name it; it is
-    revoked.
+    It uses OAuth 2.0 client credentials (RFC 6749 section 4.4). The secret is stored as a hash and
+    shown once. A client is revoked but never deleted, because erasure records reference it.
     """
 
     id = models.BigAutoField(_("number"), primary_key=True)
@@ -63,14 +63,15 @@ class ApiClient(AbstractApplication):
 
     @property
     def right_labels(self) -> list[str]:
-        """The rights in words, in the order in which they are declared."""
+        """Return the labels of the rights, in the order of their declaration."""
         return [str(right.label) for right in Right if right in self.rights]
 
 
 class LimitReached(models.Model):
-    """A client wanted to erase more within an hour than it may: a mistake in it, or a stolen secret.
+    """A client tried to erase more within an hour than it may.
 
-    One row until an administrator has seen it, however often the client tries.
+    Either the client has a bug or its secret was stolen. There is one row until an administrator
+    has seen it, regardless of the number of requests.
     """
 
     client = models.ForeignKey(
@@ -103,9 +104,9 @@ class LimitReached(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """The key that a client gave a request, as keyed digests: neither the key nor a body is stored.
+    """The idempotency key of a request, as keyed hashes: neither the key nor a body is stored.
 
-    A day later the key may be used again.
+    A key may be used again after a day.
     """
 
     client = models.ForeignKey(ApiClient, models.CASCADE, related_name="+", verbose_name=_("API client"))

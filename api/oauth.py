@@ -1,6 +1,7 @@
-"""The token endpoint: client credentials and nothing else (RFC 6749 section 4.4, hardened by RFC 9700).
+"""The token endpoint, for client credentials only (RFC 6749 section 4.4, RFC 9700).
 
-A token carries what was asked for and is granted; without a scope that is every right of the client, never more.
+A token has the requested scopes that are granted. Without a requested scope, it has all rights of
+the client. It never has more than these.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from oauth2_provider.views import TokenView
 from api import services
 from api.models import Right
 
-#: The scope by which programs written for mluvii mean "what I may do".
+#: Programs written for mluvii request this scope to receive all their rights.
 EVERYTHING = "mluviiPublicApi"
 
 
 class Scopes(BaseScopes):
-    """Scopes are the rights of the client that asks."""
+    """The scopes are the rights of the requesting client."""
 
     def get_all_scopes(self) -> dict[str, str]:
         return {right.value: str(right.label) for right in Right}
@@ -44,7 +45,7 @@ class Scopes(BaseScopes):
 
 
 class Validator(OAuth2Validator):
-    """The package's validator, for clients that are not revoked."""
+    """Extend the validator of the package: reject revoked clients."""
 
     def _load_application(self, client_id: str, request: Any) -> Any:
         if not client_id or "\0" in client_id:
@@ -59,14 +60,14 @@ class Validator(OAuth2Validator):
         self, client_id: str, scopes: list[str], client: Any, request: Any, *args: Any, **kwargs: Any
     ) -> bool:
         named = [scope for scope in scopes if scope]
-        # A parameter without a value counts as left out (RFC 6749 section 3.2).
+        # A parameter without a value is treated as omitted (RFC 6749 section 3.2).
         if not named or EVERYTHING in named:
             named = list(dict.fromkeys([*(scope for scope in named if scope != EVERYTHING), *client.rights]))
         request.scopes = scopes = named
         return super().validate_scopes(client_id, scopes, client, request, *args, **kwargs)
 
     def save_bearer_token(self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any) -> None:
-        """Store the token's digest, and forget the client's tokens that have ended."""
+        """Store the hash of the token, and delete expired tokens of the client."""
         tokens = get_access_token_model().objects
         tokens.filter(application=request.client, expires__lt=timezone.now()).delete()
         super().save_bearer_token(token, request, *args, **kwargs)
@@ -76,7 +77,13 @@ class Validator(OAuth2Validator):
 
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
 class ClientTokenView(TokenView):
-    """``POST /login/connect/token``. 200 with a token; 400 or 401 with an ``error`` of RFC 6749 section 5.2."""
+    """``POST /login/connect/token``: issue a token.
+
+    Status codes:
+
+    - 200: a token
+    - 400 or 401: an ``error`` of RFC 6749 section 5.2
+    """
 
     http_method_names = ["post"]
 
@@ -90,7 +97,10 @@ class ClientTokenView(TokenView):
 
 
 def _is_plain(request: HttpRequest) -> bool:
-    """Say whether a token request is a readable form, each parameter once (RFC 6749 section 3.2), none in the URL."""
+    """Return whether a token request is a readable form.
+
+    Each parameter must be present only once (RFC 6749 section 3.2), and none may be in the URL.
+    """
     try:
         form = request.POST
     except (SuspiciousOperation, MultiPartParserError):

@@ -1,4 +1,7 @@
-"""The parameters of a query string: names without regard to case, and every mistake named in one answer."""
+"""Read the parameters of a query string.
+
+Names are case-insensitive, and one answer lists all errors.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,16 @@ from lib.ids import is_id
 T = TypeVar("T")
 _MAX_DURATION = timedelta(days=36_500)
 _MAX_NUMBER = 2**63 - 1
-#: An offset whose plus sign a client did not escape arrives as a space.
+#: If a client does not escape the plus sign of an offset, it is decoded as a space.
 _SPACE_BEFORE_OFFSET = re.compile(r" (\d\d:?\d\d)$")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Parameters:
-    """Reads typed values out of a query string and collects what is wrong.
+    """Read typed values from a query string and collect the errors.
 
-    Each reader returns None (or the default) for a parameter that is absent or wrong; ``finish`` then raises once
-    for all that was wrong or that nobody asked for.
+    Each reader returns None (or the default) for a parameter that is absent or invalid. ``finish``
+    then raises one exception for all invalid and unknown parameters.
     """
 
     def __init__(self, query: QueryDict) -> None:
@@ -43,10 +46,10 @@ class Parameters:
         return name.lower() in self._values
 
     def finish(self) -> None:
-        """Refuse what was wrong, and names that nobody read.
+        """Reject the request if a parameter is invalid or was not read.
 
         Raises:
-            ValidationError: name as it was sent → message.
+            ValidationError: maps each parameter name, as it was sent, to a message.
         """
         for name in sorted(self._unread):
             self.errors[self._names[name]] = "This parameter is unknown."
@@ -57,7 +60,7 @@ class Parameters:
         self.errors[self._names.get(name.lower(), name)] = message
 
     def many(self, name: str) -> list[str]:
-        """Return every value of a parameter that may be repeated."""
+        """Return all values of a parameter that may be repeated."""
         self._unread.discard(name.lower())
         return self._values.get(name.lower(), [])
 
@@ -87,7 +90,7 @@ class Parameters:
         return None if text is None else _TRUTH.get(text.lower())
 
     def moment(self, name: str) -> datetime | None:
-        """Read a date or a time of ISO 8601; one without an offset is UTC."""
+        """Return a date or a time in ISO 8601 form; without an offset it is UTC."""
         text = self.text(name)
         if text is None:
             return None
@@ -99,7 +102,7 @@ class Parameters:
             return None
 
     def duration(self, name: str) -> timedelta | None:
-        """Read a duration of ISO 8601 (``PT4M40S``), ``hh:mm:ss`` or seconds."""
+        """Return a duration in ISO 8601 form (``PT4M40S``), as ``hh:mm:ss`` or in seconds."""
         text = self.text(name)
         if text is None:
             return None
@@ -120,7 +123,11 @@ class Parameters:
         return []
 
     def choices(self, name: str, known: Mapping[str, T]) -> list[T]:
-        """Return what the values stand for; ``known`` maps their official spelling, read without regard to case."""
+        """Return the meanings of the values.
+
+        ``known`` maps the official spelling of each value to its meaning. Values are
+        case-insensitive.
+        """
         by_lower = {spelling.lower(): meaning for spelling, meaning in known.items()}
         values = self.many(name)
         if all(value.lower() in by_lower for value in values):

@@ -1,6 +1,7 @@
-"""What every call of the REST API shares: who asks, what they may do, and how a refusal looks.
+"""The common base of all REST API calls: authentication, rights and error responses.
 
-Every answer is JSON in English. A refusal is an object of strings: a parameter's name, or ``detail``, and a message.
+Every response is JSON in English. An error is an object of strings: the name of a parameter, or
+``detail``, and a message.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ from api.models import ApiClient, Right
 
 @dataclass(frozen=True)
 class Caller:
-    """The program that asks, with the rights of its token; what it lost since the token was made it has no more."""
+    """The program that sent the request, with the rights of its token.
+
+    Rights that the client lost after the token was issued are excluded.
+    """
 
     client: ApiClient
     rights: frozenset[str]
@@ -46,14 +50,17 @@ class Caller:
 
 
 def caller_of(request: Request) -> Caller:
-    """Return who asks; only known after the permissions were checked."""
+    """Return the caller. Call it only after the permissions were checked."""
     caller: Any = request.user
     assert isinstance(caller, Caller)  # noqa: S101  for the type checker
     return caller
 
 
 class ClientAuthentication(BaseAuthentication):
-    """A bearer token in the ``Authorization`` header and nowhere else (RFC 6750 section 2.1; RFC 9700, 4.3.2)."""
+    """Authenticate with a bearer token in the ``Authorization`` header.
+
+    Tokens in other places are not accepted (RFC 6750 section 2.1; RFC 9700, 4.3.2).
+    """
 
     def authenticate(self, request: Request) -> tuple[Caller, Any] | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -73,7 +80,10 @@ class ClientAuthentication(BaseAuthentication):
 
 
 class HasRight(BasePermission):
-    """The caller has the right that the view names; a view that names none opens for any valid token."""
+    """Require the right that the view declares.
+
+    A view without a right can be used with any valid token.
+    """
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not isinstance(request.user, Caller):
@@ -84,17 +94,17 @@ class HasRight(BasePermission):
 
 
 def require(request: Request, right: Right) -> None:
-    """Refuse a caller without the right.
+    """Reject a caller without the right.
 
     Raises:
-        PermissionDenied
+        PermissionDenied: the token does not have the right.
     """
     if right not in caller_of(request).rights:
         raise exceptions.PermissionDenied(f"This client lacks the right {right.value}.")
 
 
 class AlwaysJson(BaseContentNegotiation):
-    """JSON whatever the client says that it accepts."""
+    """Use JSON, regardless of the formats that the client accepts."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return next(
@@ -107,7 +117,7 @@ class AlwaysJson(BaseContentNegotiation):
 
 
 class BoundedJsonParser(JSONParser):
-    """JSON that no nesting can break."""
+    """Parse JSON, and reject JSON that is nested too deeply."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         try:
@@ -124,7 +134,10 @@ class TooLarge(exceptions.APIException):
 
 @method_decorator(never_cache, name="dispatch")
 class ApiView(APIView):
-    """A call of the API. Refuses in this order: method, token, right, size of the body, parameters."""
+    """A call of the REST API.
+
+    A request is checked in this order: method, token, right, size of the body, parameters.
+    """
 
     authentication_classes = (ClientAuthentication,)
     permission_classes = (HasRight,)
@@ -133,7 +146,7 @@ class ApiView(APIView):
     content_negotiation_class = AlwaysJson
     http_method_names = ["get", "head", "post", "put"]
     right: Right | None = None
-    #: Decided here, with an answer in JSON.
+    #: The size of the body is checked in ``initial``, which answers in JSON.
     max_body = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -150,12 +163,15 @@ class ApiView(APIView):
 
     @property
     def allowed_methods(self) -> list[str]:
-        """The methods that a view answers; HEAD wherever GET is."""
+        """Return the methods of the view. HEAD is allowed if GET is."""
         return [m.upper() for m in self.http_method_names if hasattr(self, "get" if m == "head" else m)]
 
 
 class NoSuchCall(ApiView):
-    """What is no call: the same answer as for an unknown id. The resolver comes here when no route matches."""
+    """Answer an unknown path like an unknown id.
+
+    The resolver uses this view if no route matches.
+    """
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete", "options"]
 
@@ -166,9 +182,9 @@ class NoSuchCall(ApiView):
 
 
 def refuse(exc: Exception, context: Mapping[str, Any]) -> Response | None:
-    """Return the answer to a refusal, an object of strings; None for a fault of ours.
+    """Return the response to an expected error, an object of strings, or None for a bug.
 
-    Set as the framework's EXCEPTION_HANDLER.
+    This is the framework's EXCEPTION_HANDLER.
     """
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()

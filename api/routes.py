@@ -1,4 +1,4 @@
-"""Routes that clients may write in any case, with or without a slash at the end: nothing is redirected."""
+"""Case-insensitive routes with an optional trailing slash, without redirects."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from django.urls import URLPattern
 from django.urls.resolvers import RoutePattern
 
-#: Only the letters of ASCII: another alphabet's letter may have one of them as its small form.
+#: ASCII letters only: the lower case form of a letter of another alphabet may be an ASCII letter.
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class AnyCaseRoute(RoutePattern):
-    """A route that reads as it was declared and matches in any case; for values that are digits."""
+    """A route that is displayed as declared and matches in any case; for values that are digits."""
 
     def __init__(self, route: str, name: str | None) -> None:
         super().__init__(route, name=name, is_endpoint=True)

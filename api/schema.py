@@ -1,4 +1,4 @@
-"""The OpenAPI description: what all calls share."""
+"""The common part of the OpenAPI description of all calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-#: What a refusal means, by status.
+#: The meaning of an error response, by status.
 REFUSALS = {
     400: "A parameter or field is wrong or unknown; it is named.",
     401: "No valid token.",
@@ -25,17 +25,17 @@ REFUSALS = {
 }
 
 
-#: An object of strings: a parameter's or field's name, or ``detail``, and a message.
+#: An object of strings: the name of a parameter or field, or ``detail``, and a message.
 _REFUSAL = {"type": "object", "additionalProperties": {"type": "string"}}
 
 
 def refusals(*statuses: int) -> dict[int, OpenApiResponse]:
-    """Return the responses of these statuses, for the description of a call."""
+    """Return the error responses with these statuses, for the description of a call."""
     return {status: OpenApiResponse(_REFUSAL, REFUSALS[status]) for status in statuses}
 
 
 class ClientCredentials(OpenApiAuthenticationExtension):
-    """Describes how a program gets its token."""
+    """Describe how a program receives a token."""
 
     target_class = "api.rest.ClientAuthentication"
     name = "clientCredentials"
@@ -54,7 +54,10 @@ class ClientCredentials(OpenApiAuthenticationExtension):
 
 
 class SchemaView(SpectacularAPIView):
-    """``GET /api/schema``: the OpenAPI description as YAML, or as JSON for who accepts that. Public."""
+    """``GET /api/schema``: the OpenAPI description as YAML, or as JSON if the client accepts JSON.
+
+    It is public.
+    """
 
     http_method_names = ["get", "head"]
 
@@ -64,12 +67,12 @@ class SchemaView(SpectacularAPIView):
 
 @cache
 def _description() -> dict[str, Any]:
-    """Return the description; it is the same for everybody as long as the process runs."""
+    """Return the description, which is the same for all clients while the process runs."""
     with translation.override("en"):
         description: dict[str, Any] = SpectacularAPIView.generator_class().get_schema(public=True)
     return description
 
 
 def only_the_api(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
-    """Keep the calls below /api/v1/."""
+    """Return the endpoints below /api/v1/."""
     return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/")]

@@ -1,4 +1,4 @@
-"""Making and revoking API clients, and erasing on behalf of one."""
+"""Create and revoke API clients, and erase on behalf of a client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from api.models import ApiClient, IdempotencyKey, LimitReached, Right
 
 HOUR = timedelta(hours=1)
 _KEYS_LAST = timedelta(days=1)
-#: How exact ``last_used_at`` is: a write for each request would cost more than it tells.
+#: The precision of ``last_used_at``. A write for each request would cost more than it is worth.
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
 
@@ -30,7 +30,7 @@ class Revoked(Exception):
 
 
 class KeyUsedForAnother(Exception):
-    """The idempotency key stands for another request already."""
+    """The idempotency key was already used for another request."""
 
 
 class TooManyErasures(Exception):
@@ -42,7 +42,7 @@ class TooManyErasures(Exception):
 
 
 def create_client(name: str, *, rights: list[str], created_by: User | None) -> tuple[ApiClient, str]:
-    """Store a new client and return it with its secret, which can't be read again."""
+    """Store a new client, and return it with its secret, which cannot be read again."""
     secret = generate_client_secret()
     client = ApiClient.objects.create(
         name=name,
@@ -57,7 +57,10 @@ def create_client(name: str, *, rights: list[str], created_by: User | None) -> t
 
 @transaction.atomic
 def revoke_client(client: ApiClient, *, revoked_by: User | None) -> ApiClient:
-    """Shut a client out at once, with every token that it holds; revoking it twice changes nothing."""
+    """Revoke a client and delete all its tokens immediately.
+
+    Revoking it again changes nothing.
+    """
     locked = ApiClient.objects.select_for_update().get(pk=client.pk)
     if locked.revoked_at is None:
         locked.revoked_at, locked.revoked_by = timezone.now(), revoked_by
@@ -67,7 +70,10 @@ def revoke_client(client: ApiClient, *, revoked_by: User | None) -> ApiClient:
 
 
 def note_use(client: ApiClient) -> None:
-    """Remember that the client was here, to the minute; an erasure of its own that runs is not waited for."""
+    """Store the time of the client's request, to the minute.
+
+    The update is skipped if a running erasure of the client has locked its row.
+    """
     now = timezone.now()
     if client.last_used_at is None or now - client.last_used_at > _USE_IS_NOTED_EVERY:
         with transaction.atomic():
@@ -76,16 +82,16 @@ def note_use(client: ApiClient) -> None:
 
 
 def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> Erasure:
-    """Erase a subject because a client asks for it, and return the record; safe to repeat.
+    """Erase a subject on behalf of a client, and return the erasure record. It can be repeated.
 
-    ``key`` is the client's idempotency key, or empty. The client's row is locked, so that requests in parallel
-    can't pass its limit together.
+    ``key`` is the client's idempotency key, or empty. The row of the client is locked, so that
+    parallel requests cannot exceed its limit together.
 
     Raises:
-        TooManyErasures: nothing was changed, except that administrators are told.
+        TooManyErasures: nothing was changed, except that administrators are informed.
         Revoked: nothing was changed.
         KeyUsedForAnother: nothing was changed.
-        ErasureRefused: see the engine.
+        ErasureRefused: the engine refused the erasure; nothing was changed.
     """
     try:
         with recording.erasing():
@@ -101,7 +107,7 @@ def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> Erasu
     if key:
         _claim_key(client, key, request=f"{subject._meta.label} {subject.pk}")
     mark = registry.get(type(subject)).mark
-    # Another door may have erased it while this request waited for the lock.
+    # The subject may have been erased from another source while this request waited for the lock.
     subject.refresh_from_db(fields=[mark])
     if getattr(subject, mark) is None:
         _require_room(client, subject._meta.label)
@@ -113,10 +119,13 @@ def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> Erasu
 
 
 def _require_room(client: ApiClient, label: str, *, used_now: int = 0) -> None:
-    """Refuse when the client's erasures within the last hour are more than the setting allows for this model.
+    """Check that the client's erasures of this model within the last hour are below the limit.
 
-    A person counts whatever call took them: the last session takes its guest along. ``used_now`` is how many of the
-    records are of this request.
+    A guest is counted regardless of the call that erased it: the last session of a guest erases the
+    guest too. ``used_now`` is the number of records of this request.
+
+    Raises:
+        TooManyErasures: the limit is reached.
     """
     now, limit = timezone.now(), settings.API_ERASURES_PER_HOUR[label] + used_now
     recent = Erasure.objects.filter(client=client, created_at__gt=now - HOUR).order_by("-created_at")
@@ -133,7 +142,13 @@ def forget_old_keys() -> None:
 
 
 def _claim_key(client: ApiClient, key: str, *, request: str) -> None:
-    """Bind the key to a request; the client's lock keeps two requests from claiming it at once."""
+    """Bind the key to a request.
+
+    The client is locked, so that two concurrent requests cannot bind it.
+
+    Raises:
+        KeyUsedForAnother: the key is bound to another request.
+    """
     forget_old_keys()
     keys = IdempotencyKey.objects.filter(client=client)
     wanted = _digest(request)
@@ -154,5 +169,5 @@ def _tell_administrators(client: ApiClient) -> None:
 
 
 def mark_limits_seen(client: ApiClient, *, seen_by: User) -> int:
-    """Note that an administrator has seen what the client wanted; return how many entries that were."""
+    """Mark the client's reached limits as seen by an administrator; return their number."""
     return client.limits_reached.filter(seen_at=None).update(seen_at=timezone.now(), seen_by=seen_by)

@@ -1,4 +1,4 @@
-"""Routes of Settings > API clients, of the token endpoint, and of the API's description."""
+"""URLs of Settings > API clients, of the token endpoint, and of the API description."""
 
 from django.urls import path
 

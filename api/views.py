@@ -1,4 +1,4 @@
-"""Settings > API clients, and the API's documentation."""
+"""Settings > API clients, and the documentation of the API."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _RECORDS_SHOWN = 10
 
 
 class ClientsPage(StaffPage, TemplateResponseMixin, ContextMixin):
-    """A page of Settings > API clients."""
+    """The base of the pages of Settings > API clients."""
 
     http_method_names = ["get", "head"]
     permission_required = "api.manage_api_clients"
 
 
 class ClientsView(ClientsPage):
-    """All clients, the revoked ones apart."""
+    """List all clients, the revoked ones separately."""
 
     template_name = "api/clients.html"
 
@@ -47,7 +47,10 @@ class ClientsView(ClientsPage):
 
 
 class ClientAddView(FormMixin, ClientsPage, ProcessFormView):
-    """Add a client. The answer to the form shows the secret: it is stored nowhere, not even in the login session."""
+    """Add a client.
+
+    The response to the form shows the secret. It is stored nowhere, not even in the login session.
+    """
 
     http_method_names = ["get", "head", "post"]
     template_name = "api/client_add.html"
@@ -62,7 +65,7 @@ class ClientAddView(FormMixin, ClientsPage, ProcessFormView):
 
 
 class ClientPage(ClientsPage):
-    """A page about one client."""
+    """The base of the pages about one client."""
 
     @cached_property
     def client(self) -> ApiClient:
@@ -75,7 +78,7 @@ class ClientPage(ClientsPage):
 
 
 class ClientView(ClientPage):
-    """What a client may do, when it was here, what it erased, and where it was stopped."""
+    """Show the rights, the last use, the erasures and the reached limits of a client."""
 
     template_name = "api/client.html"
 
@@ -91,7 +94,7 @@ class ClientView(ClientPage):
 
 
 class ClientRevokeView(ClientPage):
-    """Ask, then shut a client out for good."""
+    """Ask for confirmation, then revoke a client permanently."""
 
     http_method_names = ["get", "head", "post"]
     template_name = "api/client_revoke.html"
@@ -110,7 +113,7 @@ class ClientRevokeView(ClientPage):
 
 
 class LimitsSeenView(ClientPage):
-    """Note that an administrator has seen where a client was stopped."""
+    """Mark the reached limits of a client as seen by an administrator."""
 
     http_method_names = ["post"]
 
@@ -120,7 +123,10 @@ class LimitsSeenView(ClientPage):
 
 
 class DocumentationView(TemplateView):
-    """The calls to read and to try, by Swagger UI. Public, as the description is: it holds no data."""
+    """Show the calls with Swagger UI, to read and to try.
+
+    The page is public because it contains no data.
+    """
 
     http_method_names = ["get", "head"]
     template_name = "api/documentation.html"

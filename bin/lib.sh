@@ -1,11 +1,12 @@
-# Sourced by the commands of this folder, with the checkout as the current directory.
+# The commands in this folder source this file, with the checkout as the current directory.
 
-# say WORDS: a line on the terminal that is no output of the command.
+# say WORDS: print a line to the error stream, which is not output of the command.
 say() {
     printf '%s\n' "$*" >&2
 }
 
-# refuse_in_production: end where this checkout serves a production, whose data are no place for a demo or a test.
+# refuse_in_production: exit if this checkout is a production. A demo or a test must not use its
+# data.
 refuse_in_production() {
     if [ -n "${MLUVII_GDPR_ENV:-}" ] || [ -e var/production ] || [ -L var/production ]; then
         say "$0 does nothing: ${MLUVII_GDPR_ENV:-var/production} makes this a production. Use another checkout."
@@ -13,7 +14,7 @@ refuse_in_production() {
     fi
 }
 
-# find_python: print a Python that is new enough, or say what to install.
+# find_python: print the name of a Python that is new enough, or print what to install.
 find_python() {
     for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3 python; do
         [ -n "$candidate" ] || continue
@@ -26,15 +27,15 @@ find_python() {
     return 1
 }
 
-# ensure_venv FILE...: make .venv and install what the requirements files name.
-# Installs again only when a file, or one that another names, has changed since.
+# ensure_venv FILE...: create .venv and install the packages of the requirements files.
+# Installs again only if one of these files, or one that they include, has changed.
 ensure_venv() {
     if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
         make_venv || return 1
     fi
     if [ "$(cat ".venv/installed-$1" 2>/dev/null)" != "$(requirements_digest "$@")" ]; then
         say "Installing the packages of $* …"
-        # What is imported is compiled at its first import: most of the files never are.
+        # Files are compiled at their first import. Most files are never imported.
         for file in "$@"; do
             .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r "$file" || return 1
         done
@@ -52,7 +53,8 @@ make_venv() {
     "$python" -m venv --clear .venv
 }
 
-# requirements_digest FILE...: print a digest of the files' lines, and of the place: a moved .venv does not work.
+# requirements_digest FILE...: print a hash of the files and of the path. A moved .venv does not
+# work.
 requirements_digest() {
     .venv/bin/python - "$PWD" constraints.txt requirements.txt "$@" <<'PYTHON'
 import hashlib, pathlib, sys
@@ -65,7 +67,8 @@ print(digest.hexdigest())
 PYTHON
 }
 
-# secret_key: print the secret key of this checkout, made once and readable by its owner only.
+# secret_key: print the secret key of this checkout. It is created once and readable by its owner
+# only.
 secret_key() {
     if [ ! -s var/secret_key ]; then
         (
@@ -77,7 +80,8 @@ secret_key() {
     cat var/secret_key
 }
 
-# require_free_port HOST PORT NAME: end with a sentence where the port can't be used; NAME is its variable.
+# require_free_port HOST PORT NAME: print an error and return 1 if the port cannot be used. NAME is
+# the variable of the port.
 require_free_port() {
     if ! .venv/bin/python - "$1" "$2" 2>/dev/null <<'PYTHON'; then
 import socket, sys

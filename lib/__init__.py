@@ -1,1 +1,1 @@
-"""Helpers without models, for every app. Nothing here imports an app."""
+"""Helpers without models, for every app. They do not import any app."""

@@ -1,6 +1,7 @@
-"""Many values in one parameter: a statement about a thousand rows is then as short and as quickly made as about one.
+"""Pass many values to a statement as one parameter.
 
-The SQL that is put together here has names and types of the code's own in it, and nothing that was given.
+A statement about a thousand rows is then as short, and compiled as fast, as a statement about one
+row. The SQL that is built here contains names and types from the code only, never user input.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ def in_keys(keys: Collection[Any], kind: str = "bigint") -> RawSQL:
 
 
 def in_parameter(parameter: Any, kind: str = "bigint") -> RawSQL:
-    """Return it for keys that ``keys_parameter`` made, or for something that these are put in place of later."""
+    """Return the right side of an ``__in`` lookup for a parameter.
+
+    The parameter is a result of ``keys_parameter``, or a placeholder for which it is substituted
+    later.
+    """
     if connection.vendor != "postgresql":
         return RawSQL("SELECT value FROM json_each(%s)", (parameter,))
     if kind == "uuid":
@@ -35,9 +40,10 @@ def keys_parameter(keys: Collection[Any]) -> str:
 
 
 def as_rows(name: str, rows: Iterable[tuple[Any, ...]], *, columns: dict[str, str]) -> tuple[str, str]:
-    """Return SQL for a FROM clause, and its one parameter: the rows under a name.
+    """Return SQL for a FROM clause and its one parameter: the rows, under the given name.
 
-    ``columns`` maps the name of each column to its type on PostgreSQL; ``jsonb`` takes what JSON can say.
+    ``columns`` maps the name of each column to its type on PostgreSQL. ``jsonb`` accepts any JSON
+    value.
     """
     if connection.vendor == "postgresql":
         source, column = "jsonb_array_elements(%s::jsonb) AS row (value)", _column_on_postgresql
@@ -59,7 +65,7 @@ def _column_on_sqlite(number: int, kind: str) -> str:
 
 
 def _hex(value: Any) -> str:
-    """Return what JSON has no word for, as SQLite keeps it and PostgreSQL reads it."""
+    """Return a UUID, which JSON cannot represent, as SQLite stores it and PostgreSQL reads it."""
     if not isinstance(value, uuid.UUID):
         raise TypeError(f"{type(value).__name__} goes into no parameter")
     return value.hex

@@ -1,4 +1,4 @@
-"""Days of the installation's time zone, and the periods that erasures round them to."""
+"""Days in the installation's time zone, and the periods that erasures round times to."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ from django.utils.translation import gettext as _
 
 
 def start_of_day(day: date) -> datetime:
-    """Return when a day begins: at midnight, or where the clocks skip it, at the first moment after."""
+    """Return the first moment of a day.
+
+    That is midnight, or the next existing time if a clock change skips midnight.
+    """
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
 class RoundedDay(date):
-    """The first day of a period that a time was rounded to; settings.ERASURE_TIME_PRECISION is its length."""
+    """The first day of a period that a time was rounded to.
+
+    The setting ERASURE_TIME_PRECISION is the length of the period.
+    """
 
     def isoformat(self) -> str:
-        """Return the period by ISO 8601: 2026-11-25, 2026-W48 or 2026-11."""
+        """Return the period in ISO 8601 form: 2026-11-25, 2026-W48 or 2026-11."""
         precision: str = settings.ERASURE_TIME_PRECISION
         return self.strftime({"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}[precision])
 

@@ -1,4 +1,7 @@
-"""Filters of tables by GET. None of them takes personal data: what is typed here stands in the URL."""
+"""Filters of tables, sent with GET.
+
+They must not accept personal data, because it would be in the URL.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 
 
 class DayFilter(django_filters.Filter):
-    """A local day."""
+    """A filter by a local day."""
 
     field_class = forms.DateField
 
@@ -37,7 +40,7 @@ class DayFilter(django_filters.Filter):
 
 
 class FilterForm(forms.Form):
-    """The filters' form; ids carry a prefix, so that they stay unique on the page."""
+    """The form of the filters. Its ids have a prefix, so that they are unique on the page."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,7 +55,7 @@ class FilterForm(forms.Form):
 
 
 class Chip(NamedTuple):
-    """One active filter: what it says, and the query string without it."""
+    """One active filter: its label, its value, and the query string without it."""
 
     label: str | Promise
     text: str
@@ -60,7 +63,7 @@ class Chip(NamedTuple):
 
 
 class Filters(django_filters.FilterSet):
-    """What the filters of every table share: the active ones as chips, and how a period is read.
+    """The common base of the filters of all tables: active filters as chips, and filters by period.
 
     A table with a period declares ``since`` and ``until``, and its rows have a ``created_at``.
     """
@@ -76,7 +79,7 @@ class Filters(django_filters.FilterSet):
 
     @property
     def query(self) -> str:
-        """Return the query string of the filters as they were sent, without anything unknown."""
+        """Return the query string of the filters as they were sent, without unknown parameters."""
         return _query({name: self.data.get(name, "") for name in self.filters})
 
     @property

@@ -1,6 +1,7 @@
-"""Primary keys as people and addresses write them: one spelling, and nothing that no database stores.
+"""Primary keys in input and in URLs: one spelling, and no value that a database cannot store.
 
-Registers the path converter ``id``: what is no primary key is a page that does not exist.
+Registers the path converter ``id``. A path with another spelling does not match, which gives status
+404.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ MAX_ID = 2**63 - 1
 
 
 def is_id(text: str) -> bool:
-    """Say whether a text is a primary key in its one spelling: 1 to 2^63 - 1, no sign, no zero in front."""
+    """Return whether a text is a primary key: 1 to 2^63 - 1, without a sign or leading zeros."""
     return bool(re.fullmatch(IdConverter.regex, text)) and int(text) <= MAX_ID
 
 
 class IdConverter:
-    """A primary key in a path."""
+    """A primary key in a URL path."""
 
     regex = "[1-9][0-9]{0,18}"
 

@@ -1,4 +1,4 @@
-"""The look of icons, times, form fields and badges, for templates and for code that builds HTML.
+"""Render icons, times, form fields and badges, for templates and for code that builds HTML.
 
 ``mluvii_gdpr.templatetags.look`` registers each function as a template tag.
 """
@@ -37,7 +37,11 @@ def icon_names() -> frozenset[str]:
 
 
 def icon(name: str, css: str = "") -> SafeString:
-    """Return one icon of the sprite; an unknown name is a mistake in the template and raises."""
+    """Return one icon of the sprite.
+
+    Raises:
+        TemplateSyntaxError: the sprite has no icon with this name.
+    """
     if name not in icon_names():
         raise template.TemplateSyntaxError(f"{name!r} is not an icon of static/look/icons.svg.")
 
@@ -53,9 +57,10 @@ def icon(name: str, css: str = "") -> SafeString:
 
 
 def moment(value: dt.datetime | dt.date | None, exact: bool = False) -> SafeString | str:
-    """Return a ``<time>`` with the relative time as text and the exact one as title, or the other way round.
+    """Return a ``<time>`` with the relative time as text and the exact time as title.
 
-    A plain date stays a day ("2 days ago"), a rounded one its period ("November 2026"); nothing becomes a dash.
+    With ``exact`` they are swapped. A plain date is shown as a day ("2 days ago"), a rounded date
+    as its period ("November 2026"), and None as a dash.
     """
     if value is None:
         return "–"
@@ -94,7 +99,8 @@ def _relative_day(day: dt.date) -> str:
     return _ago(timesince(day, today, depth=1, time_strings=NaturalTimeFormatter.past_substrings))
 
 
-# Django keeps the cases of these words by language: "pred 5 minútami", where a plain timesince says "minúty".
+# Django translates the time strings in the grammatical case that is needed here: "pred 5 minútami".
+# A plain timesince returns "minúty".
 def _ago(time: str) -> str:
     return _("%(time)s ago") % {"time": time}
 
@@ -107,9 +113,9 @@ def _in(time: str) -> str:
 
 
 def field(bound: BoundField, label: str = "") -> dict[str, Any]:
-    """Return the context of ``components/field.html``: a form field in Tabler's manner.
+    """Return the context of ``components/field.html``: a form field with Tabler's classes.
 
-    Django ties the help text and the errors to the widget by ``aria-describedby``.
+    Django connects the help text and the errors with the widget through ``aria-describedby``.
     """
     return _field_context(
         bound, label, check_class="form-check-input", classes=("form-control", "form-select")
@@ -117,7 +123,7 @@ def field(bound: BoundField, label: str = "") -> dict[str, Any]:
 
 
 def visitor_field(bound: BoundField, label: str = "") -> dict[str, Any]:
-    """Return the context of ``components/visitor_field.html``: the same for the visitor's pages, in plain elements."""
+    """Return the context of ``components/visitor_field.html``: a form field without classes."""
     return _field_context(bound, label, check_class="", classes=("", ""))
 
 
@@ -143,20 +149,24 @@ def _kind(widget: forms.Widget) -> str:
         return "hidden"
     if isinstance(widget, forms.CheckboxInput):
         return "check"
-    if isinstance(widget, forms.RadioSelect):  # CheckboxSelectMultiple too
+    if isinstance(widget, forms.RadioSelect):  # CheckboxSelectMultiple is a subclass.
         return "group"
     return "select" if isinstance(widget, forms.Select) else "control"
 
 
 def _attrs(bound: BoundField, css: str, label: str) -> dict[str, Any]:
-    """Return the widget's attributes. An empty ``label`` says that the field is called otherwise here."""
+    """Return the attributes of the widget.
+
+    An empty ``label`` means that the page shows another label than the one of the form field.
+    """
     own = bound.field.widget.attrs
     invalid = "is-invalid" if css and bound.errors else ""
     attrs: dict[str, Any] = {}
     if joined := " ".join(part for part in (own.get("class", ""), css, invalid) if part):
         attrs["class"] = joined
     if not label or own.get("placeholder") == label:
-        attrs["placeholder"] = False  # it would say the same twice, or in other words
+        # A placeholder would repeat the label, or contradict the label that is shown.
+        attrs["placeholder"] = False
     return attrs
 
 
@@ -164,7 +174,8 @@ def _options(bound: BoundField, css: str) -> list[Any]:
     options = list(bound)
     for option in options:
         attrs = option.data["attrs"]
-        attrs.pop("aria-invalid", None)  # not allowed on a radio button; the group's errors say it
+        # ARIA does not allow aria-invalid on a radio button. The errors of the group are shown.
+        attrs.pop("aria-invalid", None)
         if css:
             attrs["class"] = css
     return options
@@ -186,6 +197,6 @@ BADGE_COLOURS = {
 
 
 def status_badge(status: str, label: str | Promise) -> SafeString:
-    """Return a badge; the colour repeats what the label says and never stands alone."""
+    """Return a badge. Its colour repeats the label and is never the only information."""
     colour = BADGE_COLOURS.get(status, "secondary")
     return format_html('<span class="badge bg-{}-lt">{}</span>', colour, label)

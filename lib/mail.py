@@ -6,5 +6,5 @@ from django.conf import settings
 
 
 def sends_mail() -> bool:
-    """Say whether mail is configured (EMAIL_URL)."""
+    """Return whether mail is configured (EMAIL_URL)."""
     return settings.EMAIL_BACKEND != "django.core.mail.backends.dummy.EmailBackend"

@@ -1,6 +1,7 @@
-"""The guard that every staff page shares: who may open it, and that no copy of it is kept.
+"""Check the permissions for every staff page, and prevent caching.
 
-``staff_page`` guards a function. ``StaffPage`` is for pages that share a refusal or a form.
+``staff_page`` is a decorator for functions. ``StaffPage`` is a base class for views that share
+code, for example an error page or a form.
 """
 
 from __future__ import annotations
@@ -22,7 +23,13 @@ _View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 
 
 def staff_page(*required: str, any_of: Collection[str] = ()) -> Callable[[_View], _View]:
-    """Guard a view function as ``StaffPage`` guards a class: all of ``required``, and one of ``any_of``."""
+    """Restrict a view function like ``StaffPage`` restricts a class.
+
+    The user needs all permissions of ``required`` and one of ``any_of``.
+
+    Raises:
+        ImproperlyConfigured: no permission is given.
+    """
     if not required and not any_of:
         raise ImproperlyConfigured("A staff page names a permission.")
 
@@ -34,7 +41,7 @@ def staff_page(*required: str, any_of: Collection[str] = ()) -> Callable[[_View]
                 return turn_away(request)
             return view(request, *args, **kwargs)
 
-        return guarded  # type: ignore[return-value]  # the signature is that of the view
+        return guarded  # type: ignore[return-value]  # The signature is that of the view.
 
     return guard
 
@@ -45,9 +52,12 @@ def is_allowed(request: HttpRequest, required: Collection[str], any_of: Collecti
 
 
 def turn_away(request: HttpRequest) -> HttpResponseBase:
-    """Return the way to the login, or raise PermissionDenied for a user who is logged in.
+    """Return a redirect to the login page.
 
-    A page that fetches a part of itself loads whole when the login has ended in the meantime.
+    An htmx request of an expired login reloads the whole page instead.
+
+    Raises:
+        PermissionDenied: the user is logged in.
     """
     if request.user.is_authenticated:
         raise PermissionDenied
@@ -57,17 +67,19 @@ def turn_away(request: HttpRequest) -> HttpResponseBase:
 
 
 def staff_of(request: HttpRequest) -> User:
-    """Return the user of a guarded page."""
+    """Return the user of a restricted page."""
     assert isinstance(request.user, User)  # noqa: S101  for the type checker
     return request.user
 
 
 @method_decorator(never_cache, name="dispatch")
 class StaffPage(View):
-    """A page for staff with a right: 403 without it, to the login for nobody. Never cached.
+    """A page for staff members with a permission; it is never cached.
 
-    ``permission_required`` names one permission or several, all of which are needed; of ``any_permission`` one is
-    enough. A page that names neither is a mistake and opens for nobody.
+    A logged-in user without the permission receives status 403, other users are redirected to the
+    login page. ``permission_required`` is one or several permissions, all of which are needed. One
+    permission of ``any_permission`` is sufficient. A page that sets neither is a bug and cannot be
+    opened.
     """
 
     permission_required: str | tuple[str, ...] = ()
@@ -75,7 +87,7 @@ class StaffPage(View):
 
     @property
     def staff(self) -> User:
-        """Return who is logged in; only known after the permissions were checked."""
+        """Return the logged-in user. Call it only after the permissions were checked."""
         return staff_of(self.request)
 
     def has_permission(self) -> bool:

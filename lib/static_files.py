@@ -1,4 +1,4 @@
-"""Static files in production: compressed, named by their content, and readable by every user of the machine."""
+"""Static files in production: compressed, named by their content, and readable by every user."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class ProductStaticFilesStorage(CompressedManifestStaticFilesStorage):
-    """Let a JavaScript module import other modules by the names that carry their hash, too.
+    """Rewrite imports in JavaScript modules to the file names that contain a hash.
 
-    Not ``support_js_module_import_aggregation``: it also follows ``import("…")`` in comments and in
-    bare names of an import map, and fails on files of packages.
-    An import is recognized only in this form: ``import { follow } from "./stream.js";`` on its own line.
+    The option ``support_js_module_import_aggregation`` is not used. It also rewrites
+    ``import("…")`` in comments and bare names of an import map, and fails on files of packages. An
+    import is recognized only in this form, on a separate line: ``import { follow } from
+    "./stream.js";``
     """
 
     patterns = (
@@ -35,7 +36,11 @@ class ProductStaticFilesStorage(CompressedManifestStaticFilesStorage):
 
 
 class _ReadableCompressor(Compressor):
-    """whitenoise's compressed files would have the mode of the umask, which closes them to other users."""
+    """Make compressed files readable by every user.
+
+    The files of whitenoise have the mode of the umask, which may prevent other users from reading
+    them.
+    """
 
     def write_data(self, *args: Any) -> str:
         filename: str = super().write_data(*args)

@@ -1,4 +1,4 @@
-"""How staff log in."""
+"""Login, password reset and language of staff members."""
 
 from typing import Any
 
@@ -20,19 +20,22 @@ from django.views.decorators.http import require_http_methods
 from lib.mail import sends_mail
 from mluvii_gdpr.models import Profile
 
-#: Under which name a login keeps the language of its user; empty: none was chosen.
+#: The key of the user's language in the login session. The value is empty if none was chosen.
 LANGUAGE = "language"
 
 
 class StaffAccountAdapter(DefaultAccountAdapter):
-    """Accounts are made by a superuser; nobody signs up."""
+    """Disable sign-up: accounts are created by a superuser."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
 
 class PasswordReset(PasswordResetView):
-    """Asks for the address to send a reset to; where no mail is sent, 404 with whom to ask instead."""
+    """Ask for the e-mail address for a password reset.
+
+    If mail is not configured, the status is 404 and the page refers to the system administrator.
+    """
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if not sends_mail():
@@ -43,7 +46,10 @@ class PasswordReset(PasswordResetView):
 
 @method_decorator(login_required, name="dispatch")
 class EmailAddresses(EmailView):
-    """One's own addresses, each verified by a mail; where no mail is sent, 404 with whom to ask instead."""
+    """Show the user's own e-mail addresses, each verified by a mail.
+
+    If mail is not configured, the status is 404 and the page refers to the system administrator.
+    """
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if not sends_mail():
@@ -68,9 +74,16 @@ class LanguageForm(forms.ModelForm):
 @login_required
 @require_http_methods(["GET", "POST"])
 def choose_language(request: HttpRequest) -> HttpResponse:
-    """Let a staff member choose the language of their pages. 302 chosen, 422 no such language."""
+    """Let staff members choose the language of their pages.
+
+    Status codes:
+
+    - 200: the form
+    - 302: redirect after the language was saved
+    - 422: the language does not exist
+    """
     user = request.user
-    assert isinstance(user, User)  # noqa: S101  logged in
+    assert isinstance(user, User)  # noqa: S101  The user is logged in.
     profile = Profile.objects.filter(user=user).first() or Profile(user=user)
     form = LanguageForm(request.POST if request.method == "POST" else None, instance=profile)
     if request.method != "POST" or not form.is_valid():
@@ -84,14 +97,17 @@ def choose_language(request: HttpRequest) -> HttpResponse:
 
 
 def remember_language(request: HttpRequest | None, user: User, **_signal: object) -> None:
-    """Keep the language of who logs in with the login, so that no page has to ask the database for it."""
+    """Store the user's language in the login session, so that pages need no query for it."""
     if request is not None and hasattr(request, "session"):
         chosen = Profile.objects.filter(user=user).values_list("language", flat=True)
         request.session[LANGUAGE] = chosen.first() or ""
 
 
 class MinimumLengthValidator(password_validation.MinimumLengthValidator):
-    """Refuses a short password in the words of its help text: Django 5.2 has no Czech text for the refusal itself."""
+    """Reject a short password with the help text as the error message.
+
+    Django 5.2 has no Czech translation of the error message itself.
+    """
 
     def get_error_message(self) -> str:
         return self.get_help_text()

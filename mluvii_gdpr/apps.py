@@ -1,4 +1,4 @@
-"""The project itself as an application: home page, login, health, checks of the settings."""
+"""The project itself as an app: home page, login, health checks, checks of the settings."""
 
 from django.apps import AppConfig
 

@@ -1,6 +1,7 @@
-"""The ASGI application of the event streams, in a process of its own: ``gunicorn --config gunicorn.events.py``.
+"""The ASGI application of the event streams: ``gunicorn --config gunicorn.events.py``.
 
-Pages and everything that changes data stay on WSGI (``wsgi.py``), whose threads a stream would occupy.
+It runs in a separate process. Pages and all requests that change data use WSGI (``wsgi.py``); an
+event stream would occupy one of its threads.
 """
 
 import os

@@ -1,12 +1,12 @@
 """System checks of the project.
 
 W001, W002  settings for production (``check --deploy``)
-E010        the storage of files lacks its marker or does not answer: it is not the right one
-E011        the storage of files holds the marker of another installation
-E012        ``MEDIA_ROOT`` can't be written
-W010, W011  the volume of ``MEDIA_ROOT``, of ``ERASURE_LEDGER_DIR`` is almost full
+E010        the file storage lacks its marker or does not answer: it is not the right one
+E011        the file storage has the marker of another installation
+E012        ``MEDIA_ROOT`` is not writable
+W010, W011  the volume of ``MEDIA_ROOT`` or of ``ERASURE_LEDGER_DIR`` is almost full
 
-E01x and W01x need the database (``check --database default``), and ``/readyz`` names them.
+E01x and W01x need the database (``check --database default``). ``/readyz`` lists their ids.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ from anonymization.orphans import folders
 from anonymization.storage import StorageUnavailable, foreign_marker, storage_problem, storing
 from lib.mail import sends_mail
 
-#: Free bytes below which a volume is named. An erasure writes about 1 kB to the ledger's copy, so this lasts for
-#: some 50,000 of them; a database or a log on the same volume fills it faster.
+#: The number of free bytes below which the volume is reported. An erasure writes about 1 kB to the
+#: external copy, so this is enough for some 50,000 erasures. A database or a log on the same volume
+#: fills it faster.
 LEDGER_FLOOR = 50 * 1024 * 1024
-#: The media volume must take so many of the largest files that are accepted.
+#: The media volume must have space for this number of files of the maximum size.
 LARGEST_FILES = 20
 
 
 @register(Tags.security, deploy=True)
 def check_database_is_shared(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """Warn of a production on SQLite: several hosts can't share it."""
+    """Warn of a production on SQLite, which several hosts cannot share."""
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         return [
             Warning(
@@ -48,7 +49,7 @@ def check_database_is_shared(app_configs: Any, **_kwargs: Any) -> list[CheckMess
 
 @register(Tags.security, deploy=True)
 def check_mail_is_sent(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """Warn of a production without mail: staff who forgot their password can't help themselves."""
+    """Warn of a production without mail: staff members cannot reset a forgotten password."""
     if sends_mail():
         return []
     return [
@@ -62,7 +63,10 @@ def check_mail_is_sent(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_storage(app_configs: Any, *, databases: Any = None, **_kwargs: Any) -> list[CheckMessage]:
-    """Check that files would be stored in the right storage; runs with ``check --database`` and in ``/readyz``."""
+    """Check that files would be stored in the right storage.
+
+    Runs with ``check --database`` and in ``/readyz``.
+    """
     if "default" not in (databases or []):
         return []
     return [*(_check_marker() or _check_writable())]
@@ -84,7 +88,7 @@ def _check_marker() -> list[CheckMessage]:
 
 
 def _check_writable() -> list[CheckMessage]:
-    """Ask the file system for the right to write, without writing: it also tells a read-only volume."""
+    """Check the permission to write, without writing. This also detects a read-only volume."""
     hint = (
         "Uploads are refused. The user of the service must own the folder, and its volume must be writable."
     )
@@ -96,7 +100,7 @@ def _check_writable() -> list[CheckMessage]:
 
 
 def _media_folders() -> Iterator[Path]:
-    """Yield the folders of MEDIA_ROOT that exist, or the nearest one in which it would be made."""
+    """Yield the existing folders of MEDIA_ROOT, or the nearest existing parent folder."""
     storage = storages["default"]
     if not isinstance(storage, FileSystemStorage):
         return
@@ -107,7 +111,10 @@ def _media_folders() -> Iterator[Path]:
 
 @register(Tags.database)
 def check_volumes(app_configs: Any, *, databases: Any = None, **_kwargs: Any) -> list[CheckMessage]:
-    """Warn of a volume that will soon take no file or no ledger record; runs where ``check_storage`` does."""
+    """Warn of a volume that will soon be too full for a file or a ledger record.
+
+    Runs with ``check --database`` and in ``/readyz``.
+    """
     if "default" not in (databases or []):
         return []
     messages: list[CheckMessage] = []
@@ -125,10 +132,10 @@ def check_volumes(app_configs: Any, *, databases: Any = None, **_kwargs: Any) ->
 
 
 def _is_full(folder: Path, floor: int) -> bool:
-    """Say whether a volume has fewer free bytes than the floor, or no free place for another file."""
+    """Return whether a volume has too few free bytes or no free inode."""
     try:
         volume = os.statvfs(folder)
-    except OSError:  # other checks name what is missing
+    except OSError:  # Other checks report missing folders.
         return False
-    # Some file systems count no places for files: both numbers are 0.
+    # Some file systems do not count inodes. Both numbers are then 0.
     return volume.f_bavail * volume.f_frsize < floor or (volume.f_files > 0 and volume.f_favail == 0)

@@ -1,11 +1,13 @@
-"""The environment file: where a production keeps its variables.
+"""Load the environment file, in which a production keeps its variables.
 
-``MLUVII_GDPR_ENV`` names the file. Without that variable, ``var/production`` is the file or, as the installation
-makes it, a link to it: a command in a fresh shell then acts on the database of the production, or on none.
+``MLUVII_GDPR_ENV`` is the path of the file. Without this variable, the file is ``var/production``,
+or the installation creates ``var/production`` as a link to it. A command in a new shell then uses
+the database of the production, or fails.
 
-A file may hold empty lines, comments, and lines ``NAME=value``, as far as a shell (``. file``) and systemd
-(``EnvironmentFile=``) read them alike. A value stands bare, in single or in double quotes.
-As with these two, the file wins over a variable that the process already has.
+The file may contain empty lines, comments and lines ``NAME=value``, if a shell (``. file``) and
+systemd (``EnvironmentFile=``) read them in the same way. A value may be bare, in single quotes or
+in double quotes. As in these two programs, the file overrides variables that the process already
+has.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 VARIABLE = "MLUVII_GDPR_ENV"
 MARKER = Path(__file__).resolve().parent.parent / "var" / "production"
-# A child process has the variables of its parent, with what the parent changed in them, and does not read again.
-# A file that somebody edits would otherwise reach one worker of a server and not the others.
+# A child process inherits the variables of its parent, including changes by the parent, and does
+# not read the file again. Otherwise an edited file would change one worker of a server but not the
+# others.
 _READ = "MLUVII_GDPR_ENV_READ"
 
 _IGNORED = re.compile(r"[ \t]*(#.*)?(?<!\\)")
@@ -35,14 +38,17 @@ _LINE = re.compile(
 
 
 class WrongEnvironment(ImproperlyConfigured):
-    """A variable, or the file of them, is missing or wrong. The message says what to set and quotes no value."""
+    """A variable or the environment file is missing or wrong.
+
+    The message tells what to set and does not contain the value.
+    """
 
 
 def load() -> Path | None:
-    """Put the variables of the environment file into this process's environment; return the file, if there is one.
+    """Add the variables of the environment file to this process; return the file or None.
 
     Raises:
-        WrongEnvironment: the file can't be read, or a line of it could be read in two ways.
+        WrongEnvironment: the file cannot be read, or a line is ambiguous.
     """
     path = _find()
     if path is not None and os.environ.get(_READ) != str(path):
@@ -52,10 +58,10 @@ def load() -> Path | None:
 
 
 def refuse_in_production() -> None:
-    """Refuse to go on where there is an environment file, for what makes and deletes data to test or to measure.
+    """Stop programs that create and delete data for tests or measurements in a production.
 
     Raises:
-        WrongEnvironment: there is one.
+        WrongEnvironment: there is an environment file.
     """
     if path := _find():
         raise WrongEnvironment(
@@ -70,7 +76,7 @@ def _find() -> Path | None:
         MARKER.lstat()
     except FileNotFoundError:
         return None
-    except OSError as error:  # a folder that is closed to this user may hold one
+    except OSError as error:  # This user cannot read the folder, which may contain the file.
         raise _unreadable(MARKER, error) from None
     return MARKER
 

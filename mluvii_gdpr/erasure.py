@@ -1,4 +1,4 @@
-"""What the packages we use store: accounts and logins of staff. None of it names a visitor."""
+"""Declare the models of packages: accounts and logins of staff. None is about a visitor."""
 
 from django.utils.translation import gettext_noop as _
 

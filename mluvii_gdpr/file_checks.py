@@ -1,4 +1,4 @@
-"""Checks of the files of an installation (``check --deploy``).
+"""Check the files of an installation (``check --deploy``).
 
 E020  file or folder that other users of the machine can read
 W021  production without an environment file
@@ -21,16 +21,17 @@ from anonymization.ledger.external_copy import file_of
 
 @register(Tags.security, deploy=True)
 def check_files_are_closed(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """Name each file and folder with personal data or secrets that is open to other users of this machine.
+    """Report files and folders with personal data or secrets that other users can access.
 
-    A folder that is closed closes all that is in it, so folders are not searched.
+    If a folder is not accessible, nothing in it is. The content of folders is therefore not
+    checked.
     """
     return list(_open_to_others())
 
 
 def _open_to_others() -> Iterator[CheckMessage]:
     for path in _places():
-        with suppress(OSError):  # it is not there, or not to be seen
+        with suppress(OSError):  # The file does not exist or is not accessible.
             mode = path.stat().st_mode
             if mode & stat.S_IRWXO:
                 yield Error(
@@ -60,7 +61,10 @@ def _places() -> Iterator[Path]:
 
 @register(Tags.security, deploy=True)
 def check_shell_finds_the_environment(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
-    """Warn of a production whose variables a fresh shell lacks: a command there would act on another database."""
+    """Warn of a production whose variables are missing in a new shell.
+
+    A command in that shell would use another database.
+    """
     if settings.ENVIRONMENT_FILE:
         return []
     return [

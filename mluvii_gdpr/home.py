@@ -1,4 +1,4 @@
-"""What the home page shows: what is open, what happened, and what waits for somebody."""
+"""Collect the figures of the home page: open conversations, recent events and pending work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPEN_SHOWN = 10
 
 @dataclass(frozen=True)
 class SessionFigures:
-    """Conversations of now and today."""
+    """Open conversations and the sessions of today."""
 
     waiting: int
     active: int
@@ -41,7 +41,7 @@ class SessionFigures:
 
 @dataclass(frozen=True)
 class ErasureFigures:
-    """Erasures of this month, the stored files that still have to go, and the ledger's newest record."""
+    """Erasures of this month, stored files to be deleted, and the latest ledger hash."""
 
     this_month: int
     pending_files: int
@@ -50,28 +50,28 @@ class ErasureFigures:
 
 @dataclass(frozen=True)
 class WebChatFigures:
-    """WebChats that visitors can reach, and those among them that turn everybody away."""
+    """WebChats that visitors can reach, and those among them that reject all visitors."""
 
     total: int
-    #: The GDPR form is chosen, but a language of the WebChat has no published text.
+    #: WebChats with the GDPR form and a language without a published consent text.
     closed: list[WebChat] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Each part is None, or empty, for who may not see it."""
+    """The figures of the home page. A part is None or empty if the user may not see it."""
 
     sessions: SessionFigures | None = None
     erasures: ErasureFigures | None = None
     webchats: WebChatFigures | None = None
-    #: Sessions whose consent was withdrawn and that are not anonymized yet.
+    #: The number of sessions whose consent was withdrawn and that are not anonymized yet.
     withdrawals: int = 0
-    #: API clients that were stopped at their limit, until an administrator has seen it.
+    #: API clients that reached their limit, until an administrator has seen it.
     stopped_clients: list[ApiClient] = field(default_factory=list)
 
 
 def figures_for(user: AbstractBaseUser | AnonymousUser) -> Figures:
-    """Return what the staff member may see, in at most twelve queries."""
+    """Return the figures that the staff member may see, in at most twelve queries."""
     may = user.has_perm if isinstance(user, PermissionsMixin) else lambda name: False
     settings = may("webchat.manage_settings") or may("webchat.publish_consent")
     return Figures(
@@ -101,7 +101,7 @@ def _sessions() -> SessionFigures:
 
 
 def _longest_waiting(open_ones: SessionQuerySet) -> list[Session]:
-    """Return the oldest open conversations, those that wait for an operator first."""
+    """Return the oldest open conversations, those waiting for an operator first."""
     return list(open_ones.select_related("webchat", "operator").waiting_first()[:_OPEN_SHOWN])
 
 
@@ -109,7 +109,7 @@ def _erasures() -> ErasureFigures:
     first = timezone.localdate().replace(day=1)
     return ErasureFigures(
         this_month=Erasure.objects.of_people().filter(created_at__gte=start_of_day(first)).count(),
-        # Without an erasure it is an upload that has not ended.
+        # A row without an erasure is an upload that has not ended.
         pending_files=FileDeletion.objects.exclude(erasure=None).count(),
         head=recording.head(),
     )

@@ -1,8 +1,9 @@
-"""Log lines that can't carry what a visitor typed.
+"""Keep visitors' input out of the log.
 
-Django logs the path of a failed request, and an exception's text may quote a value (PostgreSQL's DETAIL prints
-the keys of a row). Here the path becomes the route's pattern. An exception is its type, its frames, and facts that
-identify nobody: errno, SQLSTATE, and the path of a stored file, whose name is random.
+Django logs the path of a failed request, and the text of an exception may contain a value
+(PostgreSQL's DETAIL has the keys of a row). Here the path is replaced by the pattern of the route.
+An exception is logged as its type, its frames, and facts that identify nobody: errno, SQLSTATE, and
+the path of a stored file, whose name is random.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any
 
-#: Of each line, in all processes.
+#: The format of each line, in all processes.
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -41,7 +42,7 @@ class RouteInsteadOfPath(logging.Filter):
 
 
 class WithoutRequest(logging.Filter):
-    """Cut what gunicorn quotes of a request that it could not read: its line, its headers, its address."""
+    """Remove the parts of a request that gunicorn could not read: its line, headers and address."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = record.getMessage()
@@ -58,10 +59,10 @@ class WithoutRequest(logging.Filter):
 
 
 class FewOfAnOutage(logging.Filter):
-    """Let one line in a minute through of each kind that an outage of the database repeats, with their number.
+    """Log one line per minute of each kind that a database outage repeats, with their number.
 
-    These are failures to reach PostgreSQL, and answers 503. The breaker in ``mluvii_gdpr/postgresql`` logs when an
-    outage begins and ends.
+    These lines are failures to reach PostgreSQL, and responses with status 503. The breaker in
+    ``mluvii_gdpr/postgresql`` logs when an outage begins and ends.
     """
 
     EVERY = 60.0
@@ -69,13 +70,13 @@ class FewOfAnOutage(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self._lock = Lock()
-        #: By kind: when a line was let through, and how many were not since then.
+        #: By kind: the time of the last logged line, and the number of lines left out since then.
         self._lines: dict[tuple[str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         failure = record.exc_info[1] if record.exc_info else None
         if failure is not None and _is_outage(failure):
-            # Where the statement was is of no use.
+            # The position of the statement in the code does not help here.
             record.msg, record.args = f"{record.getMessage()}: {describe(failure)}", ()
             record.exc_info = record.exc_text = None
             return self._is_due(record, kind=str(record.msg))
@@ -96,11 +97,14 @@ class FewOfAnOutage(logging.Filter):
 
 
 class ImpersonalFormatter(logging.Formatter):
-    """Format an exception as its frames and what identifies nobody of it, without its text; the time in UTC."""
+    """Format an exception without its text, and the time in UTC.
+
+    Only the frames and facts that identify nobody are logged.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         record = copy(record)
-        # Another formatter may have left the exception's text there.
+        # Another formatter may have stored the text of the exception here.
         record.exc_text = None
         if isinstance(record.args, tuple):
             args = record.args
@@ -108,10 +112,11 @@ class ImpersonalFormatter(logging.Formatter):
         return super().format(record)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        # In all processes: Django sets a process's zone, gunicorn's own stays the machine's.
+        # Use UTC in all processes: Django sets the time zone of its processes, but gunicorn's own
+        # process has that of the machine.
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
-    def formatException(  # noqa: N802  the name is the standard library's
+    def formatException(  # noqa: N802  The standard library defines the name.
         self,
         ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
     ) -> str:
@@ -121,12 +126,15 @@ class ImpersonalFormatter(logging.Formatter):
 
 
 def describe(failure: BaseException) -> str:
-    """Return the types of an exception and of its causes, with errno, SQLSTATE and the path of a stored file."""
+    """Return the types of an exception and its causes, with impersonal facts.
+
+    These are errno, SQLSTATE and the path of a stored file.
+    """
     return " from ".join(_describe_one(one) for one in _chain(failure))
 
 
 def _chain(failure: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception and what led to it, as a traceback would show it, up to five."""
+    """Yield an exception and its causes, at most five, in the order of the traceback."""
     for _number in range(5):
         if failure is None:
             return
@@ -146,7 +154,10 @@ def _describe_one(failure: BaseException) -> str:
 
 
 def _stored_path(path: Any) -> str:
-    """Return a path in one of our own folders, where names are random; any other may hold what a visitor typed."""
+    """Return a path in one of our own folders, in which names are random.
+
+    Other paths may contain a visitor's input, and an empty text is returned.
+    """
     from django.conf import settings
 
     if not settings.configured or not isinstance(path, str | os.PathLike):
@@ -157,7 +168,7 @@ def _stored_path(path: Any) -> str:
 
 
 def _is_outage(failure: BaseException) -> bool:
-    """Say whether PostgreSQL could not be reached, refused the connection, or ended it."""
+    """Return whether PostgreSQL was not reachable, or refused or closed the connection."""
     for one in _chain(failure):
         if type(one).__module__.partition(".")[0] in {"psycopg", "psycopg_pool"}:
             sqlstate = getattr(one, "sqlstate", None)

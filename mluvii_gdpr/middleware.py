@@ -1,4 +1,4 @@
-"""What is decided of a request before its view runs, and of an answer that says nothing."""
+"""Middleware: rules before a view runs, and pages for empty error responses."""
 
 from __future__ import annotations
 
@@ -15,23 +15,31 @@ from mluvii_gdpr.readiness import ledger_problems
 from webchat.framing import let_frame
 from webchat.models import WebChat
 
-#: How the addresses of visitors' pages begin.
+#: The prefixes of the paths of visitors' pages.
 VISITORS = ("/w/", "/r/", "/c/")
-#: What Django raises while the database is away. Also of a lock that took too long: to be tried again as well.
+#: The exceptions of Django while the database is unavailable. A lock timeout raises them too; such
+#: a request can also be tried again.
 AWAY = (OperationalError, InterfaceError)
-#: What answers without the database, also to a browser with the cookie of a login.
+#: These paths are answered without the database, even if the browser sends a login cookie.
 HEALTH = ("/livez", "/readyz")
-#: What a site opens in a frame, by name of the route: there a visitor must see that the chat is closed, too.
+#: The names of the routes that a website opens in a frame. The error page for a closed chat must be
+#: visible there too.
 FRAMED = ("entry", "showroom")
 
 
 def _of_the_side(request: HttpRequest, template: str) -> str:
-    """Return the template for the side that was asked; a visitor's page reads no cookie and leads to no staff page."""
+    """Return the template for visitors' or for staff pages, according to the path.
+
+    A visitor's page does not read cookies and has no links to staff pages.
+    """
     return f"visitor_errors/{template}" if request.path_info.startswith(VISITORS) else template
 
 
 class Devices:
-    """Let no page use camera, microphone, place or screen; that of an open call says otherwise by itself."""
+    """Forbid all pages to use camera, microphone, location and screen capture.
+
+    The page of an open call sets its own header.
+    """
 
     NONE = "camera=(), display-capture=(), geolocation=(), microphone=()"
 
@@ -45,10 +53,11 @@ class Devices:
 
 
 class BodyLimits:
-    """Read forms as UTF-8, whatever a request declares, and refuse a body that is announced as too large.
+    """Read forms as UTF-8, and reject a body that is announced as too large.
 
-    Our pages are UTF-8, so are their forms (HTML, 4.10.21.8); a declared codec such as ``rot13`` breaks the parser.
-    A view class that takes files names its limit in bytes as ``max_body``; None: it decides by itself.
+    The declared charset is ignored. Our pages are UTF-8, so their forms are too (HTML, 4.10.21.8);
+    a declared codec, for example ``rot13``, breaks the parser. A view class that accepts files sets
+    its limit in bytes as ``max_body``. None means that the view itself checks the size.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -69,9 +78,9 @@ class BodyLimits:
 
 
 class StaffLanguage:
-    """Show the staff pages in the language that their user chose; the login keeps it.
+    """Show the staff pages in the language that the user chose, which the login session stores.
 
-    Visitors' pages have a language of their own, and a login is not even looked for.
+    Visitors' pages have their own language. For these paths the login session is not read.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -88,7 +97,10 @@ class StaffLanguage:
 
 
 class DatabaseAway:
-    """Answer 503 where a view fails because the database is away. Other middleware: ``mluvii_gdpr.views.failed``."""
+    """Answer 503 if a view fails because the database is unavailable.
+
+    Failures in other middleware are answered by ``mluvii_gdpr.views.failed``.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -101,13 +113,14 @@ class DatabaseAway:
 
 
 class RestoredDatabase:
-    """Close the installation while its database is not the one that the external copy of the ledger knows.
+    """Close the installation while its database does not match the external copy of the ledger.
 
-    A restored backup holds people who were erased since. Health, login and the page that replays the erasures stay
-    open; all else is 503, to a program as JSON.
+    A restored backup contains persons who were erased after the backup was made. Health checks,
+    login and the page that replays the erasures remain available. All other paths answer 503, to
+    programs as JSON.
     """
 
-    #: By name of the route.
+    #: The names of the routes that remain available.
     OPEN = frozenset(
         {
             "livez",
@@ -140,7 +153,10 @@ class RestoredDatabase:
 
 
 def closed(request: HttpRequest, problems: list[str]) -> HttpResponse:
-    """Answer 503 in the look of the side that was asked, to a program as JSON; the problems are ids of ``/readyz``."""
+    """Answer 503 with a page for visitors or staff, or as JSON for programs.
+
+    ``problems`` are ids of ``/readyz``.
+    """
     headers = {"Retry-After": "60", "Cache-Control": "no-store"}
     if request.path_info.startswith(("/api/", "/login/connect/")):
         detail = "The database is not the one that the external copy of the ledger of erasures knows."
@@ -158,9 +174,10 @@ def closed(request: HttpRequest, problems: list[str]) -> HttpResponse:
 
 
 class MethodPages:
-    """Give a browser a page where a view answers 405 without a word; status and ``Allow`` stay.
+    """Show a page if a view answers 405 without content. Status and ``Allow`` remain.
 
-    Only a browser asks for HTML by name: what says ``*/*`` or nothing, as programs do, gets the bare answer.
+    Only browsers ask for ``text/html`` explicitly. Programs, which send ``*/*`` or nothing, receive
+    the empty response.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

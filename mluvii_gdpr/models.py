@@ -1,4 +1,4 @@
-"""What a staff member chose for themselves, and which processes of event streams are alive."""
+"""The choices of staff members, and the running processes of event streams."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Profile(models.Model):
-    """The choices of one staff member; without a row they have made none."""
+    """The choices of one staff member. A staff member without a row has chosen nothing."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="profile", verbose_name=_("user")
@@ -44,12 +44,12 @@ class EventsProcessQuerySet(models.QuerySet["EventsProcess"]):
 class EventsProcess(models.Model):
     """A host that serves event streams, with the last sign of life of its processes.
 
-    In the database, since it is what pages and streams share wherever they run.
+    It is stored in the database, which pages and event streams share even on different hosts.
     """
 
-    #: A sign of life comes every fifteen seconds.
+    #: A process sends a sign of life every fifteen seconds.
     SILENT_AFTER = timedelta(minutes=1)
-    #: Then a host that stopped without saying so is no longer missed.
+    #: After this time, a host that did not sign off is no longer reported as missing.
     FORGOTTEN_AFTER = timedelta(days=1)
 
     host = models.CharField(_("host"), max_length=255, unique=True)
@@ -67,12 +67,15 @@ class EventsProcess(models.Model):
 
     @classmethod
     def give_sign(cls, host: str) -> None:
-        """Store that the processes of a host are alive, and forget hosts that have been silent for long."""
+        """Store a sign of life of a host, and delete hosts that have been silent for a day."""
         now = timezone.now()
         cls.objects.update_or_create(host=host[:255], defaults={"seen_at": now})
         cls.objects.filter(seen_at__lt=now - cls.FORGOTTEN_AFTER).delete()
 
     @classmethod
     def sign_off(cls, host: str) -> None:
-        """Forget a host whose process stops on purpose. Another process there comes back with its next sign."""
+        """Delete a host whose process stops on purpose.
+
+        If the host has another process, its next sign of life adds the host again.
+        """
         cls.objects.filter(host=host[:255]).delete()

@@ -1,4 +1,7 @@
-"""Whether this process can serve: asked by anybody, so one query each time and the dear part seldom."""
+"""Find out whether this process can serve requests.
+
+Anybody can request this, so each request costs one query, and the expensive checks are cached.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,18 @@ from mluvii_gdpr.models import EventsProcess
 
 logger = logging.getLogger(__name__)
 
-#: For how many seconds a request waits for another one that finds out. A network share that hangs, hangs for ever, and
-#: each probe would take one more thread.
+#: The number of seconds that a request waits for a check in another thread. A network share may
+#: hang forever, and each probe would then occupy another thread.
 PATIENCE = 2.0
-#: For how many seconds an answer about migrations and guards holds: a good one, a bad one.
+#: The number of seconds for which a good or a bad result is cached.
 GOOD_FOR, BAD_FOR = 30.0, 5.0
 
 
 class Answer:
-    """What was found, and until when it holds on the monotonic clock; one thread at a time finds out."""
+    """A cached result with its expiry on the monotonic clock.
+
+    Only one thread at a time runs the check.
+    """
 
     def __init__(self, find: Callable[[], list[str]]) -> None:
         self._find = find
@@ -36,7 +42,11 @@ class Answer:
         self._until: float | None = None
 
     def problems(self, *, patience: float = -1) -> list[str]:
-        """Return what was found lately or is found now; ``unanswered`` if another thread finds out for too long."""
+        """Return the cached problems, or run the check.
+
+        Returns ``unanswered`` if another thread runs the check for longer than ``patience``
+        seconds.
+        """
         if not self._lock.acquire(timeout=patience):
             return ["unanswered"]
         try:
@@ -54,7 +64,7 @@ class Answer:
 
 
 def problems() -> list[str]:
-    """Return the ids of what is wrong: the database is asked now, the rest was lately.
+    """Return the ids of the problems. The database is queried now, the rest may be cached.
 
     Raises:
         Error: the database does not answer.
@@ -65,7 +75,9 @@ def problems() -> list[str]:
 
 
 def lesser_problems() -> list[str]:
-    """Return the ids of what does not keep this process from serving: a volume that fills up, dead event streams.
+    """Return the ids of problems that do not keep this process from serving requests.
+
+    These are almost full volumes and missing event streams.
 
     Raises:
         Error: the database does not answer.
@@ -74,7 +86,9 @@ def lesser_problems() -> list[str]:
 
 
 def ledger_problems() -> list[str]:
-    """Return how the database stands to the external copy of the ledger; nothing when they are even, or none is kept.
+    """Return the state of the database compared with the external copy of the ledger.
+
+    The list is empty if both are even, or if no external copy is configured.
 
     Raises:
         Error: the database does not answer.
@@ -83,7 +97,7 @@ def ledger_problems() -> list[str]:
 
 
 def report_at_start() -> None:
-    """Say in the log when the database is not the one that the external copy of the ledger knows; called once."""
+    """Log if the database does not match the external copy of the ledger. Called once."""
     try:
         for problem in ledger_problems():
             logger.error("%s: this installation is closed until it is replayed, see docs/ledger.md", problem)

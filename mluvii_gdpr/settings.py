@@ -1,7 +1,8 @@
 """All settings, read from the environment (see docs/configuration.md).
 
-A checkout runs without any variable: SQLite in ``var/``, DEBUG on. With ``DEBUG=off`` whatever would be
-unsafe when missing stops the start with a sentence that says what to set, and so does a value that can't be right.
+A checkout runs without any variable: SQLite in ``var/``, DEBUG on. With ``DEBUG=off`` the start
+fails if a variable is missing without which the installation would be unsafe. It also fails if a
+value cannot be right. The message tells what to set.
 """
 
 import os
@@ -27,7 +28,11 @@ if ENVIRONMENT_FILE and DEBUG:
 
 
 def required(name: str, advice: str) -> str:
-    """Return a variable's value; without it refuse to start unless DEBUG is on."""
+    """Return the value of a variable.
+
+    Raises:
+        WrongEnvironment: the variable is missing and DEBUG is off.
+    """
     value = variables.text(name)
     if not value and not DEBUG:
         raise WrongEnvironment(f"DEBUG is off, so {name} must be set: {advice}")
@@ -59,7 +64,7 @@ INSTALLED_APPS = [
     "mluvii_gdpr.apps.ProjectConfig",
     "sessions_app",
     "webchat",
-    # Before the app that takes its pages out of the administration site.
+    # This app must be before "api", which removes its pages from the Django admin.
     "oauth2_provider",
     "api",
     "anonymization",
@@ -134,30 +139,35 @@ _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["CONN_MAX_AGE"] = None
     _database["OPTIONS"] = {
-        # Deferred transactions refuse a read-then-write at once when another writer is busy, whatever the timeout.
+        # A deferred transaction that reads and then writes fails immediately if there is another
+        # writer, regardless of the timeout.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        # Erased bytes are overwritten, and INSERT OR REPLACE fires the triggers that guard append-only rows.
+        # secure_delete overwrites erased bytes. With recursive_triggers, INSERT OR REPLACE fires
+        # the triggers that protect append-only rows.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA recursive_triggers=ON;",
     }
 else:
     _database["ENGINE"] = "mluvii_gdpr.postgresql"
-    # A connection that the pool hands out is alive: a restart of the server fails no request.
+    # The pool checks a connection before it returns it, so that no request fails after a restart of
+    # the server.
     _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
-        # A connection attempt, and data that a lost host never confirms, end after so many seconds and milliseconds.
+        # A connection attempt ends after this number of seconds. Data that a lost host does not
+        # confirm end the connection after this number of milliseconds.
         "connect_timeout": 3,
         "tcp_user_timeout": 10_000,
         "answer_within": variables.number("DATABASE_ANSWER_WITHIN", 0, least=0),
         **_database.get("OPTIONS", {}),
-        # PostgreSQL's log then shows $1 instead of a visitor's values when a statement fails.
+        # If a statement fails, the log of PostgreSQL then has $1 instead of a visitor's values.
         "server_side_binding": True,
         "pool": {
             "min_size": 1,
             "max_size": variables.number("DATABASE_POOL", 8),
             "timeout": variables.number("DATABASE_TIMEOUT", 20),
-            # The pool would pause longer and longer between attempts. Without it each request that needs a connection
-            # lets it try, as often as the breaker in mluvii_gdpr/postgresql allows.
+            # By default the pool waits longer after each failed attempt. With 0, each request that
+            # needs a connection starts an attempt, as often as the breaker in
+            # mluvii_gdpr/postgresql allows.
             "reconnect_timeout": 0,
         },
     }
@@ -189,7 +199,7 @@ ACCOUNT_EMAIL_NOTIFICATIONS = False
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "mluvii GDPR"
 
-# The throttling of logins counts in the cache: one for all processes of this machine.
+# The login throttling counts in the cache, so all processes of this machine must share one.
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     if DEBUG
@@ -200,14 +210,15 @@ CACHES = {
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "api.ApiClient"
 OAUTH2_PROVIDER = {
-    # Client credentials only: no other grant has an endpoint.
+    # Client credentials only. No other grant has an endpoint.
     "OAUTH2_SERVER_CLASS": "oauthlib.oauth2.BackendApplicationServer",
     "OAUTH2_VALIDATOR_CLASS": "api.oauth.Validator",
     "SCOPES_BACKEND_CLASS": "api.oauth.Scopes",
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
     "CLIENT_SECRET_GENERATOR_LENGTH": 64,
     "CLIENT_SECRET_HASHER": "pbkdf2_sha256_secret",
-    # Tokens are stored as digests. The rest belongs to grants that we refuse; check --deploy asks for it (RFC 9700).
+    # Tokens are stored as hashes. The other options concern grants that are refused; check --deploy
+    # requires them (RFC 9700).
     "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
     "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
     "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
@@ -236,7 +247,8 @@ SPECTACULAR_SETTINGS = {
     "PATH_CONVERTER_OVERRIDES": {"id": {"type": "integer", "minimum": 1}},
     "COMPONENT_SPLIT_REQUEST": True,
 }
-# How much one API client may erase within an hour, by what it asks for: a stolen secret empties no company.
+# The number of erasures that one API client may request within an hour, by model. It limits the
+# damage of a stolen secret.
 API_ERASURES_PER_HOUR = {
     "sessions_app.Guest": variables.number("API_GUESTS_PER_HOUR", 100),
     "sessions_app.Session": variables.number("API_SESSIONS_PER_HOUR", 10_000),
@@ -262,31 +274,36 @@ CSRF_TRUSTED_ORIGINS = variables.several(
 )
 if variables.switch("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# How many reverse proxies, each adding one address to X-Forwarded-For, stand before this application.
+# The number of reverse proxies in front of this application. Each adds one address to
+# X-Forwarded-For.
 TRUSTED_PROXIES = variables.number("TRUSTED_PROXIES", 0, least=0, most=100)
-# The throttling of logins counts by the same address.
+# The login throttling must count by the same address.
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 
 # Event streams --------------------------------------------------------------------------------------------
 
 
 def at_each_host(address: str) -> list[str]:
-    """Return an address with ``{host}`` as one for each of our host names that an address can hold."""
+    """Replace ``{host}`` in an origin by each of our host names that can be part of an origin.
+
+    Without ``{host}``, the list has the given address only.
+    """
     hosts = [f"*{host}" if host.startswith(".") else host for host in ALLOWED_HOSTS if "[" not in host]
     return [address.replace("{host}", host) for host in hosts] if "{host}" in address else [address]
 
 
 def is_origin_of_ours(address: str) -> bool:
-    """Say whether an address is an origin, for one host or, by ``{host}``, for each of ours."""
+    """Return whether an address is an origin, for one host or (with ``{host}``) for all of ours."""
     return variables.is_origin(address.replace("{host}", "localhost"))
 
 
-# Where the streams are: below the pages' own address, or at another one of the same host.
+# The URL of the event streams: below the origin of the pages, or at another origin of the same
+# host.
 EVENTS_URL = variables.text("EVENTS_URL") or "/events/"
 _events = EVENTS_URL.removesuffix("/events/")
 if not EVENTS_URL.endswith("/events/") or (_events and not is_origin_of_ours(_events)):
     raise WrongEnvironment("EVENTS_URL must be empty, or such as https://chat.example.com:8001/events/")
-# The pages' own origins, where EVENTS_URL is another one than theirs.
+# The origins of the pages, if EVENTS_URL has another origin.
 EVENTS_ORIGINS = [
     origin
     for given in variables.several(
@@ -300,14 +317,16 @@ EVENTS_MAX_STREAMS = variables.number("EVENTS_MAX_STREAMS", 5000)
 
 # Calls ---------------------------------------------------------------------------------------------------
 
-# STUN and TURN servers of calls; by default none, so that no third party learns a visitor's address.
+# STUN and TURN servers of video calls. There are none by default, so that no third party learns a
+# visitor's IP address.
 ICE_SERVERS = variables.several(
     "ICE_SERVERS",
-    # Browsers throw at a transport of STUN, which RFC 7064 does not know.
+    # RFC 7064 defines no transport for STUN, and browsers raise an exception if there is one.
     re.compile(r"stuns?:[^\s/?#]+|turns?:[^\s/?#]+(\?transport=(udp|tcp))?").fullmatch,
     "empty, or such as turn:turn.example.com:3478,stun:stun.example.com",
 )
-# What the TURN servers share with us (coturn: static-auth-secret), and how many seconds a credential holds.
+# The secret shared with the TURN servers (coturn: static-auth-secret). TURN_TTL is the validity of
+# a credential in seconds.
 TURN_SECRET = variables.text("TURN_SECRET")
 if bool(TURN_SECRET) != any(url.startswith("turn") for url in ICE_SERVERS):
     raise WrongEnvironment("TURN_SECRET must be set exactly when ICE_SERVERS names a TURN server.")
@@ -350,16 +369,18 @@ STORAGES = {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
         else "lib.static_files.ProductStaticFilesStorage",
-        # They hold nothing secret, and the service's user must read what root has collected.
+        # Static files are public, and the user of the service must be able to read files that root
+        # has collected.
         "OPTIONS": {"file_permissions_mode": 0o644, "directory_permissions_mode": 0o755},
     },
 }
-# All other files and folders are closed to other users of this machine, whatever umask the process was started with.
-# Django gives stored files a mode of their own.
+# Other users of this machine cannot access any other files and folders, regardless of the umask
+# that the process was started with. Django sets a separate mode for stored files.
 os.umask(0o077)
 FILE_UPLOAD_PERMISSIONS = 0o600
-# Small uploads stay in memory, larger ones go to a temporary file that Django deletes at the request's end. Not among
-# the system's, where nobody looks for what a killed process left: delete_erased_files clears this folder.
+# Small uploads are kept in memory, larger ones in a temporary file that Django deletes at the end
+# of the request. The folder is not the system's temporary folder: delete_erased_files deletes the
+# files of killed processes here.
 _uploads = VAR_DIR / "uploads"
 _uploads.mkdir(mode=0o700, exist_ok=True)
 FILE_UPLOAD_TEMP_DIR = str(variables.folder("FILE_UPLOAD_TEMP_DIR") or _uploads)
@@ -369,7 +390,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 EMAIL_CONFIG = variables.mail("EMAIL_URL", default="dummymail://")
 vars().update(EMAIL_CONFIG)
-# A visitor waits for it.
+# A visitor waits while the mail is sent.
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = variables.sender("DEFAULT_FROM_EMAIL", default="mluvii-gdpr@localhost")
 
@@ -389,7 +410,8 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         "django": {"handlers": ["console"], "level": "WARNING", "propagate": False},
-        # Each failed attempt to connect: the breaker in mluvii_gdpr/postgresql logs the outage.
+        # The pool logs each failed attempt to connect as a warning. The breaker in
+        # mluvii_gdpr/postgresql logs the outage once.
         "psycopg.pool": {"level": "ERROR"},
         "django.server": {"handlers": ["console"], "level": "ERROR", "propagate": False},
         **{
@@ -401,13 +423,14 @@ LOGGING = {
 
 # The product --------------------------------------------------------------------------------------------
 
-# How long a shown entry form may be sent, in seconds.
+# The time within which a displayed entry form may be submitted, in seconds.
 TICKET_MAX_AGE = variables.number("TICKET_MAX_AGE", 12 * 3600)
-# What remains of a session's start and end after anonymization: day, week or month.
+# The precision of a session's start and end after anonymization: day, week or month.
 ERASURE_TIME_PRECISION = variables.one_of("ERASURE_TIME_PRECISION", ["day", "week", "month"], default="month")
-# The external copy of the ledger of erasures, on another volume than the database; empty: none is kept.
+# The folder of the external copy of the erasure ledger, on another volume than the database. If it
+# is empty, there is no external copy.
 ERASURE_LEDGER_DIR = variables.folder("ERASURE_LEDGER_DIR")
-# Files in a conversation: bytes, and the content types that are accepted by the file's extension.
+# Files in a conversation: the maximum size in bytes, and the accepted file extensions.
 ATTACHMENT_MAX_BYTES = variables.number("ATTACHMENT_MAX_BYTES", 10 * 1024 * 1024)
 ATTACHMENT_EXTENSIONS = variables.several(
     "ATTACHMENT_EXTENSIONS",
@@ -416,11 +439,12 @@ ATTACHMENT_EXTENSIONS = variables.several(
     default="pdf,png,jpg,jpeg,gif,webp,txt,csv,doc,docx,xls,xlsx,odt,ods",
 )
 MESSAGE_MAX_LENGTH = variables.number("MESSAGE_MAX_LENGTH", 4000)
-# Who is responsible (GDPR Art. 13(1)(a)): shown to visitors on "my consent" and in its receipt.
+# The data controller (GDPR Art. 13(1)(a)), shown to visitors on the page "My consent" and in its
+# receipt.
 CONTROLLER_NAME = variables.text("CONTROLLER_NAME")
 CONTROLLER_ADDRESS = variables.text("CONTROLLER_ADDRESS")
 CONTROLLER_CONTACT = variables.text("CONTROLLER_CONTACT")
-# Shown on Settings > GDPR.
+# These settings are shown on the page Settings > GDPR.
 DPA_CONTACT = variables.text("DPA_CONTACT")
 DPA_SIGNED_ON = variables.day("DPA_SIGNED_ON")
 DPA_COUNTERPARTY = variables.text("DPA_COUNTERPARTY")

@@ -1,4 +1,4 @@
-"""All routes. Each is listed, with who may do what, in tests/test_permission_matrix.py."""
+"""All routes. tests/test_permission_matrix.py lists each of them with the required permissions."""
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
@@ -20,7 +20,7 @@ urlpatterns = [
     path("", include("webchat.urls")),
     path("", include("api.urls")),
     path("", include("anonymization.staff.urls")),
-    # Stand before the package's own views of these names.
+    # These routes must be before the package's own routes with the same names.
     path("accounts/password/reset/", PasswordReset.as_view(), name="account_reset_password"),
     path("accounts/email/", EmailAddresses.as_view(), name="account_email"),
     path("accounts/language/", choose_language, name="language"),

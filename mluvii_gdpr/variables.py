@@ -1,6 +1,7 @@
-"""Readers of environment variables: each returns a value that can be right, or stops with a sentence.
+"""Read environment variables. Each reader returns a valid value or raises WrongEnvironment.
 
-No sentence quotes a value: most variables are harmless, but the reader of a log can't tell which.
+A message never contains a value: most variables are harmless, but the reader of a log cannot tell
+which are not.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ _SWITCH = {
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.IGNORECASE)
 _ORIGIN = re.compile(r"https?://(\[[^\]\s]*\]|[^][/:?#@\s]+)(?::([0-9]{1,5}))?")
-# Control characters and ends of lines, and what Python makes of bytes that are no UTF-8.
+# Control characters, line ends, and the surrogates that Python uses for bytes that are not UTF-8.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-# Options of a database URL that are Django's; all others are libpq's.
+# The options of a database URL that Django uses. All others are options of libpq.
 _DJANGO_OPTIONS = {"assume_role", "isolation_level"}
 _PERCENT = "Special characters of user and password are percent-encoded"
 
@@ -51,7 +52,11 @@ def _wrong(name: str, wanted: str) -> WrongEnvironment:
 
 
 def text(name: str, default: str = "") -> str:
-    """Return a line of text."""
+    """Return a line of text.
+
+    Raises:
+        WrongEnvironment: the value has several lines or is not UTF-8.
+    """
     value = os.environ.get(name, default)
     if _UNPRINTABLE.search(value):
         raise _wrong(name, "one line of UTF-8 text")
@@ -59,7 +64,11 @@ def text(name: str, default: str = "") -> str:
 
 
 def switch(name: str, default: bool) -> bool:
-    """Return whether something is on."""
+    """Return whether a switch is on.
+
+    Raises:
+        WrongEnvironment: the value is neither on nor off.
+    """
     value = text(name, "on" if default else "off").lower()
     if value not in _SWITCH:
         raise _wrong(name, "on or off")
@@ -67,7 +76,11 @@ def switch(name: str, default: bool) -> bool:
 
 
 def number(name: str, default: int, *, least: int = 1, most: int = LARGEST) -> int:
-    """Return a whole number."""
+    """Return a whole number.
+
+    Raises:
+        WrongEnvironment: the value is not a number, or it is too small or too large.
+    """
     value = text(name, str(default))
     if not re.fullmatch(r"[0-9]{1,10}", value) or not least <= int(value) <= most:
         raise _wrong(name, f"a whole number from {least} to {most}")
@@ -75,7 +88,11 @@ def number(name: str, default: int, *, least: int = 1, most: int = LARGEST) -> i
 
 
 def one_of(name: str, choices: Collection[str], default: str) -> str:
-    """Return one of the choices."""
+    """Return one of the choices.
+
+    Raises:
+        WrongEnvironment: the value is not one of the choices.
+    """
     value = text(name, default)
     if value not in choices:
         raise _wrong(name, f"one of {', '.join(choices)}")
@@ -83,7 +100,11 @@ def one_of(name: str, choices: Collection[str], default: str) -> str:
 
 
 def several(name: str, fits: Callable[[str], Any], wanted: str, default: str = "") -> list[str]:
-    """Return the items of a list, each of which fits. It may be empty where the default is."""
+    """Return the items of a list. It may be empty only if the default is empty.
+
+    Raises:
+        WrongEnvironment: ``fits`` rejects an item.
+    """
     value = text(name, default)
     if not value and not default:
         return []
@@ -94,7 +115,11 @@ def several(name: str, fits: Callable[[str], Any], wanted: str, default: str = "
 
 
 def day(name: str) -> dt.date | None:
-    """Return a date such as 2026-03-01, or None when the variable is empty."""
+    """Return a date, for example 2026-03-01, or None if the variable is empty.
+
+    Raises:
+        WrongEnvironment: the value is not a date.
+    """
     value = text(name)
     try:
         return dt.datetime.strptime(value, "%Y-%m-%d").date() if value else None
@@ -103,7 +128,11 @@ def day(name: str) -> dt.date | None:
 
 
 def folder(name: str) -> Path | None:
-    """Return a folder that exists, or None when the variable is empty."""
+    """Return an existing folder, or None if the variable is empty.
+
+    Raises:
+        WrongEnvironment: the folder does not exist, or the path is relative.
+    """
     value = text(name)
     if value and not (os.path.isabs(value) and os.path.isdir(value)):
         raise _wrong(name, "a folder that exists, as an absolute path, or empty")
@@ -111,7 +140,11 @@ def folder(name: str) -> Path | None:
 
 
 def path(name: str, default: Path) -> Path:
-    """Return a folder that may not exist yet."""
+    """Return a folder that need not exist yet.
+
+    Raises:
+        WrongEnvironment: the path is relative, or there is a file.
+    """
     value = text(name, str(default))
     if not os.path.isabs(value) or (os.path.exists(value) and not os.path.isdir(value)):
         raise _wrong(name, "a folder, as an absolute path")
@@ -119,7 +152,11 @@ def path(name: str, default: Path) -> Path:
 
 
 def time_zone(name: str, default: str) -> str:
-    """Return the name of a time zone that this machine knows."""
+    """Return the name of a time zone that is installed on this machine.
+
+    Raises:
+        WrongEnvironment: there is no such time zone.
+    """
     value = text(name, default)
     try:
         ZoneInfo(value)
@@ -129,7 +166,11 @@ def time_zone(name: str, default: str) -> str:
 
 
 def address_to_listen_on(name: str, default: str) -> str:
-    """Return a host name or an IP address, one of IPv6 in brackets."""
+    """Return a host name or an IP address. An IPv6 address is returned in brackets.
+
+    Raises:
+        WrongEnvironment: the value is neither.
+    """
     value = text(name, default)
     value = f"[{value}]" if _is_ip(value, 6) else value
     if not is_host(value):
@@ -138,7 +179,11 @@ def address_to_listen_on(name: str, default: str) -> str:
 
 
 def sender(name: str, default: str) -> str:
-    """Return one e-mail address, which may have a name before it."""
+    """Return one e-mail address, with or without a name before it.
+
+    Raises:
+        WrongEnvironment: the value is not one e-mail address.
+    """
     value = text(name, default)
     try:
         ((_name, address),) = getaddresses([value])
@@ -151,7 +196,13 @@ def sender(name: str, default: str) -> str:
 
 
 def database(name: str, default: str) -> dict[str, Any]:
-    """Return the entry of DATABASES that a URL describes: PostgreSQL, or a file of SQLite in a folder that exists."""
+    """Return the entry of DATABASES for a URL.
+
+    The URL describes PostgreSQL, or an SQLite file in an existing folder.
+
+    Raises:
+        WrongEnvironment: the URL is invalid, or the folder does not exist.
+    """
     url = text(name) or default
     with suppress(ImproperlyConfigured, ValueError, ProgrammingError):
         if url.startswith("sqlite:////"):
@@ -161,7 +212,7 @@ def database(name: str, default: str) -> dict[str, Any]:
         if url.startswith(("postgres://", "postgresql://")):
             config = Env.db_url_config(url)
             make_conninfo(**{k: v for k, v in config.get("OPTIONS", {}).items() if k not in _DJANGO_OPTIONS})
-            # A separator in the name is one of a password that was not encoded.
+            # A separator in the name means that a password was not percent-encoded.
             if re.fullmatch("[^/@?#]+", config["NAME"]):
                 return config
     raise _wrong(
@@ -172,7 +223,11 @@ def database(name: str, default: str) -> dict[str, Any]:
 
 
 def mail(name: str, default: str) -> dict[str, Any]:
-    """Return the settings of a mail server that a URL describes."""
+    """Return the mail settings for a URL.
+
+    Raises:
+        WrongEnvironment: the URL is invalid.
+    """
     url = text(name, default)
     with suppress(ImproperlyConfigured, ValueError):
         config: dict[str, Any] = Env.email_url_config(url)
@@ -184,14 +239,14 @@ def mail(name: str, default: str) -> dict[str, Any]:
 
 
 def is_host(value: str) -> bool:
-    """Say whether a text is a host name or an IP address, one of IPv6 in brackets."""
+    """Return whether a text is a host name, an IPv4 address, or an IPv6 address in brackets."""
     if value.startswith("["):
         return value.endswith("]") and _is_ip(value[1:-1], 6)
     return bool(_HOST_NAME.fullmatch(value))
 
 
 def is_origin(value: str) -> bool:
-    """Say whether a text is scheme, host and perhaps port, as browsers send an origin."""
+    """Return whether a text is an origin: scheme, host and optionally port, as browsers send it."""
     found = _ORIGIN.fullmatch(value)
     return bool(found and is_host(found[1]) and 0 < int(found[2] or 443) <= 65535)
 

@@ -1,4 +1,4 @@
-"""The home page, what is not found, what a browser asks on its own, and what a load balancer asks."""
+"""The home page, error pages, the favicon and the health checks."""
 
 import sys
 
@@ -20,11 +20,11 @@ from mluvii_gdpr.middleware import AWAY, closed
 @require_safe
 @never_cache
 def home(request: HttpRequest) -> HttpResponse:
-    """What matters now, as far as the staff member may see it."""
+    """Show the figures that the staff member may see."""
     return render(request, "home.html", {"figures": figures_for(request.user)})
 
 
-#: What is answered below the visitor's addresses when nothing is found there: never a way to the staff pages.
+#: The templates for status 404 on visitors' paths. They have no links to staff pages.
 VISITORS_404 = {
     "/w/": "visitor_errors/404.html",
     "/r/": "sessions_app/visitor/gone.html",
@@ -33,13 +33,13 @@ VISITORS_404 = {
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 404 in the look of the side that was asked."""
+    """Answer 404 with a page for visitors or staff, according to the path."""
     template = VISITORS_404.get(request.path_info[:3], "404.html")
     return render(request, template, status=404)
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Answer 503 when the database is away, 500 to any other failure."""
+    """Answer 503 if the database is unavailable, and 500 to any other failure."""
     if isinstance(sys.exc_info()[1], AWAY):
         return closed(request, ["database"])
     return server_error(request)
@@ -48,27 +48,31 @@ def failed(request: HttpRequest) -> HttpResponse:
 @require_safe
 @cache_control(public=True, max_age=86400)
 def favicon(request: HttpRequest) -> HttpResponseRedirect:
-    """Lead to the icon whoever asks by the old name: documents of consent texts name none, and never change."""
+    """Redirect requests for the default name to the icon.
+
+    The documents of consent texts do not link an icon and never change.
+    """
     return redirect(static("look/favicon.svg"))
 
 
 @require_safe
 @never_cache
 def livez(request: HttpRequest) -> HttpResponse:
-    """Answer 200 while the process serves requests; asks nothing of the database."""
+    """Answer 200 while the process serves requests. Does not use the database."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when the process can do all of its work; otherwise 503 with the ids of what is wrong.
+    """Answer 200 if the process can do all of its work, otherwise 503 with the ids of the problems.
 
-    Warnings change no status: a load balancer that took all processes out for them would close the chat.
+    Warnings do not change the status: a load balancer would otherwise remove all processes and so
+    close the chat.
     """
     try:
         problems = readiness.problems()
-        # Their table may be one that is not made yet.
+        # A missing migration may create the table that these checks read.
         warnings = [] if "migrations" in problems else readiness.lesser_problems()
     except Error:
         problems, warnings = ["database"], []

@@ -13,16 +13,18 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mluvii_gdpr.settings")
 
 
 class Utf8Request(WSGIRequest):
-    """A request that is read as UTF-8, whatever its Content-Type says, and whose body may come in chunks.
+    """A request that is read as UTF-8, regardless of its Content-Type. Its body may be chunked.
 
-    Django reads the address, too, with the charset of the Content-Type, which may name any codec of Python's: with
-    ``text/plain; charset=zlib`` it fails before there is a request that could be answered with 400.
+    Django also decodes the URL with the charset of the Content-Type, which may be any codec of
+    Python. With ``text/plain; charset=zlib`` it fails before there is a request that can be
+    answered with 400.
     """
 
     def __init__(self, environ: dict[str, Any]) -> None:
-        """Read a chunked body (RFC 9112 section 7.1), which has no length and would count as empty, up to the limit.
+        """Read a chunked body (RFC 9112 section 7.1) up to the size limit.
 
-        .NET sends JSON so. What is longer gets a length above the limit, and is refused by it.
+        Such a body has no length and would otherwise be treated as empty. .NET sends JSON in this
+        way. A longer body gets a length above the limit, which then rejects it.
         """
         if environ.get("wsgi.input_terminated") and "CONTENT_LENGTH" not in environ:
             body = environ["wsgi.input"].read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)

@@ -1,6 +1,9 @@
-"""The canary verifier: unique values are planted, found, erased, and must then be nowhere.
+"""The canary verifier: plant unique values, find them, erase them, and search for them again.
 
-``values`` makes them, ``doors`` says how an app lets them in, ``planting`` puts them into columns, ``spellings`` says
-how a copy may be spelled, ``database`` and ``places`` say where to look, ``run`` does it all, for the command
-``verify_erasure`` and for tests.
+- ``values`` creates the values.
+- ``planters`` has the functions with which each app creates a person.
+- ``planting`` writes the values into columns.
+- ``spellings`` defines how a copy may be spelled.
+- ``database`` and ``places`` define where to search.
+- ``run`` does one complete run, for the command ``verify_erasure`` and for tests.
 """

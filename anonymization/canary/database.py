@@ -1,4 +1,7 @@
-"""What a connection can see of the database, as bytes by place: rows, statistics, and SQLite's own files."""
+"""Read what a connection can see of the database: rows, statistics and SQLite's own files.
+
+Everything is returned as bytes with the place.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,15 @@ from anonymization.checks import tables
 Piece = tuple[str, str, bytes]
 
 _ROWS = 1000
-#: A file is read in pieces that overlap by more than any canary is long in any spelling.
+#: A file is read in pieces. The overlap is longer than any canary in any spelling.
 _PIECE, _OVERLAP = 64 * 1024 * 1024, 4096
 
 
 def rows() -> Iterator[Piece]:
-    """Yield the values of each column of each table, also of tables that no model declares."""
+    """Yield the values of each column of each table, including tables without a model."""
     for table in sorted(tables(connection)):
-        # Within a transaction PostgreSQL hands over row by row; SQLite does anyway, and one would keep writers out.
+        # PostgreSQL needs a transaction to return the rows one by one. SQLite does so anyway, and a
+        # transaction would block writers.
         around: AbstractContextManager[Any] = nullcontext()
         if connection.vendor == "postgresql" and not connection.in_atomic_block:
             around = transaction.atomic()
@@ -39,18 +43,25 @@ def rows() -> Iterator[Piece]:
 
 def _as_bytes(value: Any) -> bytes:
     if isinstance(value, bytes | memoryview):
-        return bytes(value) + b" " + bytes(value).hex().encode()  # a digest is searched for in digits
+        # Hashes are searched for in hexadecimal digits.
+        return bytes(value) + b" " + bytes(value).hex().encode()
     return b"" if value is None else str(value).encode(errors="surrogatepass")
 
 
 def staff_sessions() -> Iterator[Piece]:
-    """Yield what the logins of staff hold, decoded; the table itself is among the rows."""
+    """Yield the decoded login sessions of staff members.
+
+    The encoded values are among the ``rows``.
+    """
     for session in Session.objects.iterator():
         yield "django_session", "session_data", repr(session.get_decoded()).encode()
 
 
 def statistics() -> Iterator[Piece]:
-    """Yield what PostgreSQL's planner remembers of columns: whole values, until an ANALYZE of rows that have others."""
+    """Yield the planner statistics of PostgreSQL.
+
+    They contain whole values, until an ANALYZE finds rows with other values.
+    """
     if connection.vendor != "postgresql":
         return
     with connection.cursor() as cursor:
@@ -63,7 +74,11 @@ def statistics() -> Iterator[Piece]:
 
 
 def sqlite_files() -> list[Path]:
-    """Return the database's files; none of one in memory, and none within a transaction, which is not there yet."""
+    """Return the files of the SQLite database.
+
+    The list is empty for a database in memory, and inside a transaction, whose data is not in the
+    files yet.
+    """
     name = str(connection.settings_dict["NAME"])
     if connection.vendor != "sqlite" or connection.in_atomic_block or connection.is_in_memory_db():  # type: ignore[attr-defined]
         return []
@@ -71,9 +86,10 @@ def sqlite_files() -> list[Path]:
 
 
 def raw_bytes() -> Iterator[Piece]:
-    """Yield the bytes of SQLite's files, once the write-ahead log is worked in and cut to nothing.
+    """Yield the bytes of SQLite's files after the write-ahead log was checkpointed and truncated.
 
-    Another process that reads or writes meanwhile keeps the log from being cut: what it holds is then found.
+    Another process that reads or writes at the same time prevents the truncation. The content of
+    the log is then found.
     """
     if files := sqlite_files():
         with connection.cursor() as cursor:
@@ -86,7 +102,10 @@ def raw_bytes() -> Iterator[Piece]:
 
 
 def read(file: IO[bytes] | File) -> Iterator[bytes]:
-    """Yield a file in overlapping pieces; what is packed and longer than one is searched up to its end only."""
+    """Yield a file in overlapping pieces.
+
+    Packed data that is longer than one piece is searched up to the end of that piece only.
+    """
     tail = b""
     while piece := file.read(_PIECE):
         yield tail + piece

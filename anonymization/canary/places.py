@@ -1,6 +1,7 @@
-"""Where else a copy may lie: stored files, caches, mails, logs, the ledger's external copy; and what is out of reach.
+"""Read the other places of a copy: stored files, caches, mails, logs and the external copy.
 
-A file that was last changed before the run began can't hold a value that was made in it, and is not read.
+Also lists the places that cannot be searched. A file whose last change was before the run cannot
+contain a value that was created in the run, and is not read.
 """
 
 from __future__ import annotations
@@ -25,14 +26,17 @@ from anonymization.canary import database
 from anonymization.canary.database import Piece
 from anonymization.ledger import external_copy
 
-#: Clocks of file systems and hosts differ.
+#: The clocks of file systems and hosts differ.
 _SLACK = timedelta(hours=1)
 _MAIL_KEEPS = {"locmem", "filebased"}
 _MAIL_SENDS_NOTHING = "dummy"
 
 
 def everywhere(*, since: datetime, logged: Iterable[str], also: Iterable[Path]) -> Iterator[Piece]:
-    """Yield all places within reach. ``logged`` are lines of this process, ``also`` further files and folders."""
+    """Yield all places that can be searched.
+
+    ``logged`` are log lines of this process, ``also`` further files and folders.
+    """
     yield from database.rows()
     yield from database.staff_sessions()
     yield from database.statistics()
@@ -52,7 +56,7 @@ def everywhere(*, since: datetime, logged: Iterable[str], also: Iterable[Path]) 
 
 
 def out_of_reach() -> list[str]:
-    """Return what is not searched, in words."""
+    """Return descriptions of the places that are not searched."""
     left = [
         "backups, replicas and what a file system has not reused yet",
         "logs of other processes and of proxies",
@@ -70,10 +74,10 @@ def out_of_reach() -> list[str]:
 
 
 def _media(since: datetime) -> Iterator[Piece]:
-    """Yield the name and the content of each stored file, whatever the storage."""
+    """Yield the name and the content of each stored file, with any storage backend."""
     for number, name in enumerate(_stored("")):
         yield "media", "names", name.encode(errors="surrogateescape")
-        # An erasure may delete it meanwhile.
+        # An erasure may delete the file in the meantime.
         with suppress(FileNotFoundError):
             if default_storage.get_modified_time(name) < since - _SLACK:
                 continue
@@ -108,7 +112,7 @@ def _caches(since: datetime) -> Iterator[Piece]:
 
 
 def _files(kind: str, path: Path, since: datetime) -> Iterator[Piece]:
-    """Yield the names and contents of a file, or of a folder's."""
+    """Yield the name and the content of a file, or of all files in a folder."""
     paths = [inner for inner in sorted(path.rglob("*")) if inner.is_file()] if path.is_dir() else [path]
     for number, inner in enumerate(paths):
         with suppress(FileNotFoundError):
@@ -121,7 +125,7 @@ def _files(kind: str, path: Path, since: datetime) -> Iterator[Piece]:
 
 
 class _Tap(logging.Handler):
-    """Keeps what another handler writes, through that one's filters and formatter."""
+    """Store the lines that another handler writes, using its filters and formatter."""
 
     def __init__(self, tapped: logging.Handler, lines: list[str]) -> None:
         super().__init__(tapped.level)
@@ -134,7 +138,7 @@ class _Tap(logging.Handler):
 
 @contextmanager
 def logged() -> Iterator[list[str]]:
-    """Yield a list to which every line is added that a handler of this process writes meanwhile."""
+    """Yield a list that receives every line that a handler of this process writes in the block."""
     lines: list[str] = []
     named = [x for x in logging.Logger.manager.loggerDict.values() if isinstance(x, logging.Logger)]
     taps = [(logger, _Tap(h, lines)) for logger in [logging.getLogger(), *named] for h in logger.handlers]

@@ -1,4 +1,7 @@
-"""How an app lets a person in, declared in ``<app>/canaries.py``: the verifier itself knows no chat."""
+"""Register how an app creates a person for the verifier, declared in ``<app>/canaries.py``.
+
+The verifier itself does not depend on the chat apps.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,15 @@ _planters: dict[type[Model], Planter] = {}
 
 
 def planter_of(model: type[Model]) -> Callable[[Planter], Planter]:
-    """Declare the function that lets a person of ``model`` in, by the product's own services.
+    """Register the function that creates a person of ``model`` through the product's own services.
 
-    It fills all that the services take with canaries and returns the stored person. It runs twice in a run and gives
-    the same person again, with more rows; and in production: in one transaction, it must let no staff member
-    meet the person at work.
+    The function fills everything that the services accept with canaries, and returns the saved
+    person. It is called twice in a run and must return the same person again, with more rows. It is
+    also called in production. There it works in one transaction and must keep staff members from
+    meeting the person at work.
+
+    Raises:
+        ValueError: the model already has a planter.
     """
 
     def declare(planter: Planter) -> Planter:
@@ -33,7 +40,7 @@ def planter_of(model: type[Model]) -> Callable[[Planter], Planter]:
 
 
 def planters() -> Mapping[type[Model], Planter]:
-    """Return model → planter, of all installed apps."""
+    """Return model → planter, for all installed apps."""
     _discover()
     return _planters
 

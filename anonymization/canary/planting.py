@@ -1,8 +1,9 @@
-"""Canaries into the columns themselves, past the doors: every column that the registry says leads to the subject.
+"""Plant canaries directly in columns, bypassing the services.
 
-One row a table is planted, the newest. Texts, JSON, addresses, bytes and stored files take canaries; times and
-durations take odd values that no rounding leaves as they are. A column's type, its length, and the database's guards
-are respected.
+Every column that the registry connects to the subject is planted. One row of each table is planted,
+the newest. Texts, JSON, addresses, bytes and stored files receive canaries. Times and durations
+receive odd values that rounding always changes. The type and length of a column and the triggers of
+the database are respected.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from django.utils import timezone
 from anonymization.canary.values import LENGTH, Canaries
 from anonymization.policy import Policy, registry
 
-_TIMES = (models.DateField, models.TimeField, models.DurationField)  # and DateTimeField, a DateField
+# DateTimeField is a subclass of DateField.
+_TIMES = (models.DateField, models.TimeField, models.DurationField)
 _WITH_CANARY = (
     models.CharField,
     models.TextField,
@@ -35,7 +37,7 @@ _WITH_CANARY = (
 
 @dataclass(frozen=True)
 class Kept:
-    """A canary that may stay where it was planted, and why: the registry's own reason."""
+    """A canary that may remain where it was planted, with the reason in the registry."""
 
     label: str
     column: str
@@ -44,9 +46,10 @@ class Kept:
 
 @dataclass(frozen=True)
 class Planted:
-    """One row that was planted: what of it must be another value after the erasure, if the row is still there.
+    """One planted row, with the values that must differ after the erasure if the row still exists.
 
-    ``values`` holds what has no canary: links, times, words of a choice, and the key of a row that goes whole.
+    ``values`` are those without a canary: foreign keys, times, choices, and the primary key of a
+    row that is deleted.
     """
 
     policy: Policy
@@ -54,7 +57,7 @@ class Planted:
     values: dict[str, Any]
 
     def unchanged(self) -> list[str]:
-        """Return the names of the fields that are as they were."""
+        """Return the names of the fields that still have the planted value."""
         now = self.policy.model._base_manager.filter(pk=self.pk).values(*self.values).first() or {}
         return [name for name, value in now.items() if value == self.values[name]]
 
@@ -64,13 +67,13 @@ def label_of(policy: Policy, name: str) -> str:
 
 
 def columns(model: type[Model]) -> Iterator[tuple[Policy, Field]]:
-    """Yield the columns that take a canary or an odd value."""
+    """Yield the columns that can receive a canary or an odd value."""
     for _path, policy in registry.reaching(model):
         yield from ((policy, field) for field in policy.fields.values() if takes(policy, field))
 
 
 def left_out(model: type[Model], *, choices: bool) -> list[str]:
-    """Return what could hold a text and is not planted, and why."""
+    """Return the columns that could contain text but are not planted, with the reason."""
     return [
         f"{label_of(policy, name)} ({'the database refuses changes' if policy.append_only else why})"
         for _path, policy in registry.reaching(model)
@@ -87,7 +90,11 @@ def _why_not(policy: Policy, field: Field, *, choices: bool) -> str:
 
 
 def takes(policy: Policy, field: Field) -> bool:
-    """Say whether a column takes something. One of a few words has no room, and a kept time is nobody's business."""
+    """Return whether a column can receive a value.
+
+    A column with choices has no space for a canary. A kept time is not planted, because it may
+    remain.
+    """
     if policy.append_only or field.choices or field.name in (policy.mark, policy.record):
         return False
     if isinstance(field, _TIMES):
@@ -102,10 +109,10 @@ def _stays(policy: Policy, name: str) -> bool:
 
 
 def plant(subject: Model, canaries: Canaries, *, choices: bool) -> tuple[list[Planted], list[Kept]]:
-    """Plant the newest row of each table that leads to the subject.
+    """Plant the newest row of each table that belongs to the subject.
 
-    ``choices``: also put another word into erased columns of a few words, such as a status, and a link into empty ones.
-    Not where staff work.
+    With ``choices``, erased columns with choices, for example a status, receive another choice, and
+    empty foreign keys are set. Do not use ``choices`` on an installation in use.
     """
     planted, kept = [], []
     for path, policy in registry.reaching(type(subject)):
@@ -144,12 +151,12 @@ def _value(policy: Policy, field: Field, row: Any, canaries: Canaries) -> Any:
 
 
 def _odd_duration() -> timedelta:
-    """Return less than a day, with seconds and microseconds that no rounding leaves."""
+    """Return less than a day, with odd microseconds that rounding always changes."""
     return timedelta(microseconds=1 + 2 * secrets.randbelow(43_200 * 10**6))
 
 
 def _store_again(field: Any, row: Any, label: str, canaries: Canaries) -> str:
-    """Store a row's file under a canary's name and with one in its content, in the old one's place."""
+    """Replace a stored file by one with a canary in its name and in its content."""
     file = getattr(row, field.name)
     with file.open("rb") as opened:
         content = opened.read()
@@ -169,14 +176,14 @@ def _other_words(policy: Policy, row: Any) -> dict[str, Any]:
 
 
 def _links(policy: Policy, row: Any) -> dict[str, Any]:
-    """Return for each erased link that leads nowhere a row that it could lead to, such as a staff member."""
+    """Return a row for each erased foreign key that is empty, for example a staff member."""
     empty = [name for name in policy.erase if policy.fields[name].is_relation and not getattr(row, name)]
     targets: dict[str, Any] = {name: policy.fields[name].related_model for name in empty}
     return {name: model._base_manager.first() for name, model in targets.items()}
 
 
 def _remember(policy: Policy, pk: int, *, choices: bool) -> Planted:
-    """Read the planted row back: what has no canary and is to change."""
+    """Read the planted row and return the values without a canary that must change."""
     names = [
         name
         for name, field in policy.fields.items()

@@ -1,4 +1,4 @@
-"""One run of the verifier: plant, find each, erase, find none."""
+"""Run the verifier once: plant the values, find each, erase, and find none."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from anonymization.storage import require_storage
 
 @dataclass(frozen=True, order=True)
 class Hit:
-    """Where which canary was found and how spelled; never its value."""
+    """Where a canary was found and in which spelling; never its value."""
 
     place: str
     label: str
     spelling: str
-    #: Why it may be there; empty when it may not.
+    #: Why the canary may be there. Empty if it must not be there.
     reason: str = ""
 
 
 @dataclass
 class Searched:
-    """What a search found, and how many bytes it read of each kind of place."""
+    """The hits of a search, and the number of bytes read from each kind of place."""
 
     hits: set[Hit] = field(default_factory=set)
     bytes: Counter[str] = field(default_factory=Counter)
@@ -53,7 +53,11 @@ class Searched:
 
 @dataclass(frozen=True)
 class Report:
-    """What came out; ``labels`` are those that were planted, ``missed`` those of them that the control did not find."""
+    """The result of a run.
+
+    ``labels`` are the labels of all planted canaries. ``missed`` are those that the search before
+    the erasure did not find.
+    """
 
     labels: list[str]
     missed: list[str]
@@ -69,14 +73,14 @@ class Report:
 
 
 def not_planted(*, choices: bool) -> list[str]:
-    """Return which columns take no canary, and why."""
+    """Return the columns that receive no canary, with the reason."""
     return [column for model in planters() for column in planting.left_out(model, choices=choices)]
 
 
 def search(
     canaries: Iterable[Canary], *, since: Any, logged: Iterable[str] = (), also: Iterable[Path] = ()
 ) -> Searched:
-    """Search all places within reach."""
+    """Search all places that can be searched."""
     needles, result, seen = Search(canaries), Searched(), set()
     for kind, place, data in tqdm(
         places.everywhere(since=since, logged=logged, also=also),
@@ -90,9 +94,10 @@ def search(
 
 
 class Run(AbstractContextManager["Run"]):
-    """The steps of one run. Left before the subjects were erased, it takes away again what it has planted.
+    """The steps of one run.
 
-    ``choices``: see ``planting.plant``; ``also``: further files and folders to search.
+    If the block ends before the subjects were erased, all planted rows and files are deleted.
+    ``choices``: see ``planting.plant``. ``also``: further files and folders to search.
     """
 
     def __init__(self, *, choices: bool, also: Iterable[Path] = ()) -> None:
@@ -115,7 +120,11 @@ class Run(AbstractContextManager["Run"]):
             _take_away(subject)
 
     def plant(self) -> None:
-        """Let each kind of subject in, twice: older rows keep what came by the door, the newest take all columns."""
+        """Create each kind of subject twice, then plant its columns.
+
+        The older rows keep the values from the services. The newest rows receive values in all
+        columns.
+        """
         for planter in planters().values():
             for _time in ("first", "again"):
                 subject = planter(self.canaries)
@@ -130,20 +139,23 @@ class Run(AbstractContextManager["Run"]):
         return search(self.canaries, since=self._began, logged=self._lines, also=self._also)
 
     def missed(self) -> list[str]:
-        """Return the labels that a search does not find: the positive control, before the erasure."""
+        """Return the labels that a search does not find.
+
+        This is the positive control before the erasure.
+        """
         return sorted({canary.label for canary in self.canaries} - self.search().labels)
 
     def erase(self) -> list[Erasure]:
         """Erase the subjects.
 
         Raises:
-            ErasureRefused: as the engine says; nothing was erased.
+            ErasureRefused: the engine refused an erasure; that subject was not changed.
         """
         requester = recording.Requester(Source.COMMAND)
         return [engine.erase(subject, requester=requester)[0] for subject in self.subjects]
 
     def report(self, missed: list[str]) -> Report:
-        """Search after the erasure, and compare what is left of the planted rows."""
+        """Search after the erasure, and compare the remaining planted rows."""
         found = self.search()
         hits = {self._judged(hit) for hit in found.hits} | {
             Hit(f"database: {p.policy.model._meta.db_table}", planting.label_of(p.policy, name), "unchanged")
@@ -161,8 +173,10 @@ class Run(AbstractContextManager["Run"]):
         )
 
     def _judged(self, hit: Hit) -> Hit:
-        """Return the hit with the reason for which it may stay: what is kept may be in its own column, and in the
-        statistics and the bytes of that."""
+        """Return the hit, with the reason if it may remain.
+
+        A kept value may be in its own column, and in the statistics and the bytes of that column.
+        """
         for kept in self._kept:
             own = {f"database: {kept.column}", f"pg_stats: {kept.column}"}
             if hit.label == kept.label and (hit.place in own or hit.place.startswith("SQLite's bytes: ")):
@@ -172,7 +186,7 @@ class Run(AbstractContextManager["Run"]):
 
 @transaction.atomic
 def _take_away(subject: Any) -> None:
-    """Delete the rows and files of a subject that was planted and not erased."""
+    """Delete the rows and files of a subject that was planted but not erased."""
     mark = registry.get(type(subject)).mark
     if type(subject)._base_manager.filter(pk=subject.pk, **{f"{mark}__isnull": True}).exists():
         for path, policy in registry.reaching(type(subject)):
@@ -184,13 +198,14 @@ def _take_away(subject: Any) -> None:
 
 
 def verify(*, choices: bool, also: Iterable[Path] = ()) -> Report:
-    """Do all of it, in transactions of its own.
+    """Run the verifier once, in its own transactions.
 
     Raises:
-        ErasureRefused: nothing was erased, and what was planted is gone again.
-        StorageUnavailable: files can't be planted; nothing was.
+        ErasureRefused: the engine refused an erasure; what was planted and not erased was deleted
+            again.
+        StorageUnavailable: files cannot be stored; nothing was planted.
     """
-    # Before the transaction in which files are planted.
+    # This must be called before the transaction that plants files.
     require_storage()
     with Run(choices=choices, also=also) as run:
         run.plant()

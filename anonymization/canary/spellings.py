@@ -1,8 +1,12 @@
-"""How a copy of a value may be spelled, and a search for all values in all spellings at once.
+"""Search bytes for all values in all spellings that a copy may have.
 
-Plain, in small letters, without diacritics (as match keys are); each of these in UTF-8, UTF-16, base64 (in its three
-alignments, both alphabets), hexadecimal digits, escaped for JSON and for URLs, as MD5, SHA-1 and SHA-256; and all of
-it inside of zlib, gzip and zip, also one in another.
+A value is searched plain, in lower case and without diacritics (like match keys). Each of these is
+searched:
+
+- in UTF-8, UTF-16, base64 (in its three alignments, both alphabets) and hexadecimal digits
+- escaped for JSON and for URLs
+- as MD5, SHA-1 and SHA-256
+- all of this inside zlib, gzip and zip, also nested
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ _DEPTH = 3
 
 
 def letters(value: str) -> Iterator[tuple[str, str]]:
-    """Yield (name, text): the value and what a fold of its letters leaves."""
+    """Yield (name, text): the value itself, in lower case, and without diacritics."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", value.casefold()) if not unicodedata.combining(c))
     texts = {value: "plain"}
     for name, text in (("lower", value.lower()), ("lower", value.casefold()), ("folded", bare)):
@@ -42,13 +46,14 @@ def letters(value: str) -> Iterator[tuple[str, str]]:
 
 
 def encoded(text: str) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, bytes) of a text in each encoding that is searched for as it is."""
+    """Yield (name, bytes) of a text in each encoding that is searched literally."""
     raw = text.encode()
     yield "", raw
     yield "UTF-16", text.encode("utf-16-le")
     yield "UTF-16", text.encode("utf-16-be")
     for shift in range(3):
-        # What stands before and behind in the same bytes decides about the letters at both ends: they are left out.
+        # The first and last letters depend on the bytes before and after the value, so they are
+        # left out.
         whole = base64.b64encode(b"\0" * shift + raw)
         inner = whole[(0, 2, 3)[shift] : (shift + len(raw)) * 8 // 6]
         yield "base64", inner
@@ -61,7 +66,11 @@ def encoded(text: str) -> Iterator[tuple[str, bytes]]:
 
 
 class Search:
-    """Finds canaries in bytes. Values that begin alike cost one look, so that the number of canaries hardly counts."""
+    """Find canaries in bytes.
+
+    Values with the same beginning cost one lookup, so that the cost hardly depends on the number of
+    canaries.
+    """
 
     def __init__(self, canaries: Iterable[Canary]) -> None:
         self._needles: dict[bytes, dict[bytes, Found]] = defaultdict(dict)
@@ -80,7 +89,7 @@ class Search:
                 self._digests.setdefault(found, (label, f"{letter} {name}"))
 
     def find(self, data: bytes, *, depth: int = _DEPTH) -> set[Found]:
-        """Return which canaries the bytes hold, and how spelled."""
+        """Return which canaries the bytes contain, and in which spelling."""
         found = {
             what
             for begin, needles in self._needles.items()
@@ -103,13 +112,17 @@ class Search:
 
 
 def unpacked(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield (packing, content) of what is packed somewhere in the bytes; of a damaged one what comes before that."""
+    """Yield (packing, content) of all packed data in the bytes.
+
+    For damaged data, the content before the damage is returned.
+    """
     for match in _PACKED.finditer(data):
         begin, packing, bits = match.start(), "zlib", zlib.MAX_WBITS
         if match[0].startswith(b"\x1f"):
             packing, bits = "gzip", zlib.MAX_WBITS | 16
         elif match[0].startswith(b"P"):
-            # A local file header of a zip: the lengths of name and extra stand at 26 and 28, packed bytes follow.
+            # In the local file header of a zip, the lengths of name and extra are at offsets 26 and
+            # 28. The packed bytes follow the header.
             if begin + 30 > len(data):
                 continue
             packing, bits = "zip", -zlib.MAX_WBITS

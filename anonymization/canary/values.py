@@ -1,4 +1,4 @@
-"""Canaries: values that exist nowhere else, each with a label by which a report names it instead."""
+"""Create canaries: values that exist nowhere else, with labels that a report can show."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 _ALPHABET = string.ascii_letters + string.digits
-#: Of any text: the run's own part, a letter that JSON and URLs escape, and twelve characters of the canary's own.
+#: The length of any text: the part of the run, a letter that JSON and URLs escape, and the twelve
+#: characters of the canary.
 LENGTH = 7 + 1 + 12
-#: Vienna has no number of this length, but the plan of numbers allows it: nobody is called by accident.
+#: The numbering plan allows numbers of this length, but Vienna has none, so nobody can be called by
+#: accident.
 _PHONE = "+43 1 2"
 
 
@@ -21,16 +23,22 @@ def _random(length: int) -> str:
 
 @dataclass(frozen=True)
 class Canary:
-    """``values`` are the same thing in forms that a column may hold instead, such as a phone without its spaces."""
+    """One value with its label.
+
+    ``values`` are forms of the same value that a column may contain, for example a phone number
+    without spaces.
+    """
 
     label: str
     values: tuple[str, ...]
 
 
 class Canaries:
-    """The canaries of one run; asked twice for a label, it gives the same value, so that one person can come back.
+    """The canaries of one run.
 
-    All texts of a run begin alike, so that a search looks for few beginnings instead of many values.
+    The same label always returns the same value, so that the same person can return. All texts of a
+    run have the same beginning, so that a search looks for a few beginnings and not for many
+    values.
     """
 
     def __init__(self) -> None:
@@ -51,7 +59,7 @@ class Canaries:
         return self._once(label, lambda: (f"{self._run}ž{_random(12)}@example.com",))
 
     def phone(self, label: str) -> str:
-        """Return a phone number that is valid by the plan of numbers, as somebody types it."""
+        """Return a phone number that is valid in the numbering plan, as a person types it."""
 
         def make() -> tuple[str, ...]:
             typed = f"{_PHONE}{secrets.randbelow(1000):03d} {secrets.randbelow(10**8):08d}"
@@ -61,7 +69,7 @@ class Canaries:
         return self._once(label, make)
 
     def address(self, label: str) -> str:
-        """Return an IP address of the range for documentation (RFC 3849), which is nobody's."""
+        """Return an IPv6 address of the range for documentation (RFC 3849), which nobody uses."""
 
         def make() -> tuple[str, ...]:
             address = ipaddress.IPv6Address((0x20010DB8 << 96) | secrets.randbits(96))

@@ -1,1 +1,1 @@
-"""The erasure ledger: its chain, how a record is appended, the external copy, verification."""
+"""The erasure ledger: hash chain, recording, external copy and verification."""

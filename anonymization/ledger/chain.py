@@ -1,8 +1,9 @@
-"""The chain of the ledger: each record is bound to the one before it by a hash.
+"""The hash chain of the erasure ledger: each record contains the hash of the previous one.
 
-An entry is what of a record is chained: it names nobody, holds no free text and no counts. Whoever holds one later
-hash (the *head*) can tell that nothing before it was changed, removed, exchanged or put in. The format is
-described in docs/ledger.md; ``bin/verify-ledger`` checks it without this product.
+An entry has the chained fields of a record. It contains no names, no free text and no counts.
+Anyone who saved a later hash (the *head*) can prove that no earlier record was changed, removed,
+replaced or inserted. The format is described in docs/ledger.md. ``bin/verify-ledger`` checks a
+ledger without this product.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 VERSION = 1
-#: What stands before the first entry.
+#: The previous hash of the first entry.
 GENESIS = "0" * 64
-#: Keeps digests of subjects apart from digests of the same bytes elsewhere.
+#: Prefix that makes the hash of a subject differ from any other hash of the same bytes.
 _SUBJECT = b"mluvii-gdpr/erasure-subject/1\0"
 
 
 class BrokenChain(Exception):
-    """The chain does not hold; ``sequence`` is that of the first entry that is wrong or missing."""
+    """The chain is invalid; ``sequence`` is that of the first wrong or missing entry."""
 
     def __init__(self, sequence: int, reason: str) -> None:
         super().__init__(f"record {sequence}: {reason}")
@@ -31,7 +32,7 @@ class BrokenChain(Exception):
 
 @dataclass(frozen=True)
 class Head:
-    """The newest entry, by which everything before it is fixed."""
+    """The latest ledger hash with its sequence. It fixes all earlier entries."""
 
     sequence: int = 0
     hash: str = GENESIS
@@ -41,7 +42,10 @@ class Head:
 
 
 class Entry(NamedTuple):
-    """What is chained of a record. ``subject`` is a digest of a random identifier, ``day`` a date in ISO form."""
+    """The chained fields of a record.
+
+    ``subject`` is a hash of a random identifier, ``day`` a date in ISO 8601 form.
+    """
 
     sequence: int
     kind: str
@@ -61,15 +65,16 @@ class Entry(NamedTuple):
         return Head(self.sequence, self.hash)
 
     def as_fields(self) -> dict[str, Any]:
-        """Return the entry with its hash, as it is written to a file."""
+        """Return the fields of the entry and its hash, as they are written to a file."""
         return self._asdict() | {"hash": self.hash}
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> Self:
-        """Return the entry of a line of a file.
+        """Return the entry from the fields of a line of a file.
 
         Raises:
-            ValueError: it is no entry of this version, or its hash is not its own.
+            ValueError: the fields are not an entry of this version, or the hash does not match
+                them.
         """
         try:
             stated = fields["hash"]
@@ -83,25 +88,31 @@ class Entry(NamedTuple):
         return entry
 
 
-#: Made once: making it takes as long as encoding a record.
+#: Created once, because creating an encoder takes as long as encoding a record.
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def canonical(fields: Mapping[str, Any]) -> bytes:
-    """Return JSON in its one spelling (RFC 8785): sorted names, no spaces; the values are ASCII texts and numbers."""
+    """Return canonical JSON (RFC 8785): sorted names and no spaces.
+
+    All values are ASCII texts or numbers.
+    """
     return _ENCODER.encode(fields).encode("ascii")
 
 
 def subject_of(uid: uuid.UUID) -> str:
-    """Return by what the ledger names a subject: a digest of its random identifier, of nothing that a person is."""
+    """Return the name of a subject in the ledger: a hash of its random identifier.
+
+    The hash does not depend on any personal data.
+    """
     return hashlib.sha256(_SUBJECT + uid.bytes).hexdigest()
 
 
 def verify(entries: Iterable[Entry], *, after: Head = Head()) -> Head:
-    """Check that entries follow each other and return the head.
+    """Check that each entry follows the previous one, and return the last head.
 
     Raises:
-        BrokenChain: with the first entry that does not follow.
+        BrokenChain: an entry does not follow the previous one; it names the first such entry.
     """
     head = after
     for entry in entries:

@@ -1,13 +1,13 @@
-"""The external copy of the ledger: JSON lines in a folder of another volume, appended and never changed.
+"""The external copy of the ledger: an append-only file of JSON lines on another volume.
 
-An erasure writes its *intent* before the database commits and its *seal* after it; when it knows that the database
-rolled back, it writes *void* instead. A process that dies in between leaves an intent open: whether the database
-committed is then known to the database only, and on the day of a restore such an intent counts as an erasure. The
-intents of a transaction are one line, so that a disk that fills up loses all of them or none; a seal stands for all
-entries before it.
+An erasure writes its *intent* before the database commits and its *seal* after the commit. If the
+database certainly rolled back, it writes *void* instead of the seal. A process that dies in between
+leaves an open intent. Only the database can then tell whether it committed. After a restore such an
+intent counts as an erasure. All intents of a transaction are one line, so that a full disk loses
+all of them or none. A seal also covers all entries before it.
 
-The file is begun on purpose (``begin_ledger_copy``) and never by the way: a volume that is not mounted is an empty
-folder as well.
+Only ``begin_ledger_copy`` creates the file. An erasure never creates it, because a volume that is
+not mounted looks like an empty folder.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from anonymization.ledger.chain import BrokenChain, Entry, Head, verify
 
 FILE = "ledger.jsonl"
 _KINDS = {"intents", "seal", "void"}
-#: Bytes at the end of the file that are read to begin with, when only the end matters.
+#: Number of bytes that are read first from the end of the file, where only the end matters.
 _TAIL = 256 * 1024
 
-#: Kind and fields of one entry of a line; a line of intents has several.
+#: The kind and the fields of one entry of a line. A line of intents has several entries.
 _Parsed = tuple[str, dict[str, Any]]
 
 
 class Unreadable(Exception):
-    """A line of the external copy is none of ours; ``line`` is its number."""
+    """A line of the external copy is not valid; ``line`` is its number."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line} {reason}")
@@ -44,15 +44,19 @@ class Unreadable(Exception):
 
 
 class Diverged(Exception):
-    """The external copy does not end where the database does: it is ahead of a restored one, or another's."""
+    """The external copy does not end with the same entry as the database.
+
+    Either it is ahead of a restored database, or it belongs to another ledger.
+    """
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What an external copy holds.
+    """The entries of an external copy.
 
-    ``sealed`` are the entries that the database has committed for sure, in their order: sealed, or followed by a
-    sealed one. ``unsealed`` are the other intents, in the order in which they were written, without the void ones.
+    ``sealed`` are the entries that the database has certainly committed, in their order. Each has a
+    seal or is followed by a sealed entry. ``unsealed`` are the other intents without the void ones,
+    in the order of writing.
     """
 
     sealed: list[Entry] = field(default_factory=list)
@@ -63,10 +67,10 @@ class Contents:
         return self.sealed[-1].head if self.sealed else Head()
 
     def following(self, head: Head) -> list[Entry]:
-        """Return the entries after a head, the unsealed ones that continue the chain among them.
+        """Return the entries after a head, including the unsealed ones that continue the chain.
 
         Raises:
-            BrokenChain: the head is not of this ledger.
+            BrokenChain: the head does not belong to this ledger.
         """
         if head.sequence > len(self.sealed):
             if head not in {entry.head for entry in self.unsealed}:
@@ -77,7 +81,10 @@ class Contents:
         return self.sealed[head.sequence :] + self._continuing(self.head)
 
     def _continuing(self, head: Head) -> list[Entry]:
-        """Return the unsealed entries that follow a head; of two in one place the one that was written later."""
+        """Return the unsealed entries that follow a head.
+
+        If two entries have the same position, the one that was written later is returned.
+        """
         after = {entry.previous: entry for entry in self.unsealed}
         found: list[Entry] = []
         while entry := after.get(head.hash):
@@ -87,17 +94,19 @@ class Contents:
 
 
 def file_of() -> Path | None:
-    """Return the file of this installation's external copy; None where none is kept."""
+    """Return the path of this installation's external copy, or None if none is configured."""
     folder: Path | None = settings.ERASURE_LEDGER_DIR
     return folder / FILE if folder else None
 
 
 def begin(path: Path, *, entries: Iterable[Entry], intents: Iterable[Entry] = ()) -> None:
-    """Write a new copy: entries that the database holds, and intents of what it is about to commit.
+    """Write a new external copy.
+
+    ``entries`` are committed in the database; ``intents`` are about to be committed.
 
     Raises:
-        FileExistsError: there is a copy; none is ever overwritten.
-        OSError: the volume is full or not there.
+        FileExistsError: an external copy exists already; it is never overwritten.
+        OSError: the volume is full or not mounted.
     """
     written = path.with_name(f".{FILE}.{os.getpid()}")
     try:
@@ -107,7 +116,8 @@ def begin(path: Path, *, entries: Iterable[Entry], intents: Iterable[Entry] = ()
             file.write(_intents(list(intents)))
             file.flush()
             os.fsync(file.fileno())
-        # Unlike a rename, a link does not take the place of what another process began meanwhile.
+        # A rename would overwrite a file that another process created in the meantime. A link
+        # fails.
         os.link(written, path)
         _sync_folder(path.parent)
     finally:
@@ -115,23 +125,32 @@ def begin(path: Path, *, entries: Iterable[Entry], intents: Iterable[Entry] = ()
 
 
 def write_intents(entries: Sequence[Entry]) -> None:
-    """Append what is about to be committed, and see that it is on the disk.
+    """Append the entries that are about to be committed, and flush them to the disk.
 
     Raises:
-        Diverged: the copy does not end with the entry before the first one; nothing was written.
-        OSError: there is no copy, or the volume is full; the erasure must not go on.
+        Diverged: the external copy does not end with the entry before the first one; nothing was
+            written.
+        OSError: there is no external copy, or the volume is full; the erasure must be rolled back.
     """
     if file_of() is not None:
         _append(_intents(entries), before=lambda descriptor: _require_end(_end_of(descriptor), entries))
 
 
 def write_seal(entry: Entry) -> None:
-    """Append that the database has committed the entry, and with it all that it follows."""
+    """Append a seal: the database has committed this entry and all entries before it.
+
+    Raises:
+        OSError: there is no external copy, or the volume is full.
+    """
     _append(_settled("seal", entry))
 
 
 def write_voids(entries: Iterable[Entry]) -> None:
-    """Append that the database has rolled the entries back."""
+    """Append that the database has rolled the entries back.
+
+    Raises:
+        OSError: there is no external copy, or the volume is full.
+    """
     _append("".join(_settled("void", entry) for entry in entries))
 
 
@@ -153,7 +172,7 @@ def _append(lines: str, *, before: Callable[[int], None] = lambda descriptor: No
         return
     with _locked(path) as descriptor:
         before(descriptor)
-        # What a full disk cut short stays alone on its line.
+        # Start a new line after one that a full disk cut short.
         text = lines if _tail(descriptor, 1) in {b"", b"\n"} else "\n" + lines
         _write(descriptor, text.encode("ascii"))
 
@@ -170,14 +189,21 @@ def _tail(descriptor: int, size: int) -> bytes:
 
 @dataclass(frozen=True)
 class End:
-    """Where a copy ends: its newest seal, and the intents after that which are neither sealed nor void."""
+    """The end of an external copy: the newest seal and the later intents that are still open.
+
+    An open intent is neither sealed nor void.
+    """
 
     sealed: Head
     still_open: list[Head]
 
 
 def _end_of(descriptor: int) -> End:
-    """Read back as far as the intent of the newest seal: whatever is open beyond it was written later."""
+    """Read the end of the file, back to the intent of the newest seal.
+
+    Newer intents that are still open were written after it, so that nothing before it has to be
+    read.
+    """
     size = _TAIL
     while True:
         whole = size >= os.fstat(descriptor).st_size
@@ -192,7 +218,10 @@ def _end_of(descriptor: int) -> End:
 
 
 def _entries_in(tail: bytes) -> list[_Parsed]:
-    """Return the entries of the lines at the end of the file; what is damaged is found by ``read``."""
+    """Return the entries of the lines at the end of the file.
+
+    Skips damaged lines; ``read`` reports them.
+    """
     found: list[_Parsed] = []
     for line in tail.decode("ascii", errors="replace").splitlines():
         with suppress(Unreadable):
@@ -206,10 +235,14 @@ def _head_of(fields: dict[str, Any]) -> Head:
 
 
 def _require_end(end: End, entries: Sequence[Entry]) -> None:
-    """Refuse unless the copy ends with the entry before the first one.
+    """Check that the external copy ends with the entry before the first one.
 
-    Nobody else is about to commit: who writes holds the ledger's head. So an intent that is open counts as an erasure
-    that this database may lack; only the same entries may be tried again.
+    The writer has locked the ledger, so that no other process is about to commit. An open intent
+    therefore counts as an erasure that this database may lack. Only the same entries may be written
+    again.
+
+    Raises:
+        Diverged: the external copy ends with another entry.
     """
     first = Head(entries[0].sequence - 1, entries[0].previous)
     wanted = {entry.sequence: entry.head for entry in entries}
@@ -227,7 +260,7 @@ def _require_end(end: End, entries: Sequence[Entry]) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """Yield the file opened for appending, while no other process appends."""
+    """Yield the descriptor of the file opened for appending; no other process can append."""
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -245,12 +278,13 @@ def _sync_folder(folder: Path) -> None:
 
 
 def ends_with(path: Path, head: Head) -> bool:
-    """Say whether the head's is the newest seal and no intent is open after it: cheap, however long the file is.
+    """Return whether the newest seal is this head and no later intent is open.
 
-    No may also mean that only reading all of it can tell.
+    The cost does not depend on the size of the file. A false result is not final: it may be
+    necessary to read the whole file.
 
     Raises:
-        OSError: the file is not there.
+        OSError: the file does not exist.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -265,8 +299,8 @@ def read(path: Path) -> Contents:
 
     Raises:
         Unreadable: a line is damaged.
-        BrokenChain: an entry is missing, exchanged or changed.
-        OSError: the file is not there.
+        BrokenChain: an entry is missing, replaced or changed.
+        OSError: the file does not exist.
     """
     intents: dict[str, Entry] = {}
     seals: set[str] = set()
@@ -278,12 +312,14 @@ def read(path: Path) -> Contents:
             for kind, fields in _parsed(number, line):
                 if kind == "intents":
                     entry = _entry(number, fields)
-                    # Tried again after a void one on the same day, it is the same entry.
+                    # An erasure that is repeated on the same day after a void one has the same
+                    # entry.
                     intents.pop(entry.hash, None)
                     intents[entry.hash] = entry
                     voids.discard(entry.hash)
                 elif kind == "void":
-                    # Of an intent that a full disk did not let in, nothing is known.
+                    # The file may lack the intent, because the disk was full. The void is then
+                    # harmless.
                     voids.add(_head_of(fields).hash)
                 elif _head_of(fields).hash in intents:
                     seals.add(_head_of(fields).hash)
@@ -295,10 +331,12 @@ def read(path: Path) -> Contents:
 
 
 def _chain(intents: dict[str, Entry], seals: set[str]) -> list[Entry]:
-    """Return the entries up to the newest sealed one; a seal that is missing before it says nothing.
+    """Return the entries up to the newest sealed one.
+
+    Earlier entries do not need a seal of their own, because a seal covers all entries before it.
 
     Raises:
-        BrokenChain: an entry is missing, or a sealed one is not of this chain.
+        BrokenChain: an entry is missing, or a sealed entry does not belong to this chain.
     """
     newest = max((intents[seal] for seal in seals), key=lambda entry: entry.sequence, default=None)
     chain: list[Entry] = []
@@ -318,7 +356,10 @@ def _chain(intents: dict[str, Entry], seals: set[str]) -> list[Entry]:
 
 
 def _is_whole(line: str) -> bool:
-    """Say whether a line was written to its end. A full disk may cut one short; what it was to say did not happen."""
+    """Return whether a line was written completely.
+
+    A full disk may cut a line short. The event that it describes did not happen.
+    """
     return not line.startswith("{") or line.rstrip("\n").endswith(("}}", "]}"))
 
 
@@ -327,7 +368,7 @@ def _parsed(number: int, line: str) -> list[_Parsed]:
         ((kind, said),) = json.loads(line).items()
     except (ValueError, AttributeError):
         raise Unreadable(number, "is no line of a ledger") from None
-    if kind == "intent":  # as it was once written, one to a line
+    if kind == "intent":  # Earlier versions wrote one intent per line.
         kind, said = "intents", [said]
     found = said if kind == "intents" else [said]
     if (

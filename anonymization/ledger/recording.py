@@ -1,7 +1,7 @@
-"""Appending records to the erasure ledger, and announcing them in its external copy.
+"""Append records to the erasure ledger and announce them in its external copy.
 
-The head of the ledger is locked last and briefly: from ``chain`` to the commit. An intent is written to the external
-copy before the commit, its seal after it.
+The ledger is locked last and briefly: from ``chain`` to the commit. An intent is written to the
+external copy before the commit, and its seal after the commit.
 """
 
 from __future__ import annotations
@@ -28,37 +28,56 @@ logger = logging.getLogger(__name__)
 
 
 class ErasureRefused(Exception):
-    """The erasure was refused, and nothing was changed. The message is fit for the person who asked."""
+    """The erasure was refused and nothing was changed.
+
+    The message can be shown to the requester.
+    """
 
 
 class LedgerUnavailable(ErasureRefused):
-    """The external copy of the ledger can't be written, so that the erasure could not be proven after a restore."""
+    """The external copy of the ledger cannot be written.
+
+    The erasure could then not be proven after a restore.
+    """
 
 
 class DatabaseBehind(LedgerUnavailable):
-    """The external copy does not end where the database does: a backup was restored, or the copy is another's."""
+    """The external copy does not end with the same entry as the database.
+
+    Either a backup was restored, or the external copy belongs to another ledger.
+    """
 
 
 @dataclass(frozen=True)
 class Requester:
-    """Who asks for an erasure and by which door: a staff member, an API client, or (neither) a command or the
-    system itself."""
+    """Who requested an erasure, and through which source.
+
+    The requester is a staff member or an API client. If both are None, it is a command or the
+    system itself.
+    """
 
     source: Source
     user: User | None = None
-    #: Of the model that the setting OAUTH2_PROVIDER_APPLICATION_MODEL names.
+    #: An instance of the model in the setting OAUTH2_PROVIDER_APPLICATION_MODEL.
     client: Any = None
 
 
-#: The entries that the innermost ``erasing`` has announced outside; None outside of one.
+#: The entries that the innermost ``erasing`` block has written to the external copy. None outside
+#: such a block.
 _announced: ContextVar[list[Entry] | None] = ContextVar("announced", default=None)
 
 
 @contextmanager
 def erasing() -> Iterator[None]:
-    """The transaction around one or more erasures; a caller with something else to commit along opens it first.
+    """Open the transaction for one or more erasures.
 
-    Nothing else may be around it: when it is rolled back, the intents that were written outside are made void.
+    To commit other changes together with an erasure, open this block first and make the changes in
+    it. It must not be inside another transaction. On a rollback it voids the intents in the
+    external copy, and it would not notice a later rollback of an outer transaction. Blocks may be
+    nested.
+
+    Raises:
+        RuntimeError: the outermost block is inside another transaction.
     """
     around = _announced.get()
     announced: list[Entry] = []
@@ -70,7 +89,7 @@ def erasing() -> Iterator[None]:
             try:
                 yield
             except BaseException:
-                # Still under the lock of the ledger's head: the next erasure finds no open intent.
+                # The ledger is still locked here. The next erasure finds no open intent.
                 _make_void(announced)
                 announced.clear()
                 raise
@@ -92,10 +111,11 @@ def _make_void(announced: list[Entry]) -> None:
 
 
 def _make_void_what_is_gone(announced: list[Entry]) -> None:
-    """Make intents void whose records the database is known to lack.
+    """Void the intents whose records are certainly not in the database.
 
-    The COMMIT failed, or something after it: only the database can tell, and only by the connection that it was sent
-    by. After a lost one it may still be carried out.
+    Either the COMMIT failed or something after it. Only the database can tell which records were
+    committed, and only on the connection that sent the COMMIT: on a lost connection the COMMIT may
+    still be executed.
     """
     try:
         there = Erasure.objects.filter(hash__in=[entry.hash for entry in announced])
@@ -107,7 +127,11 @@ def _make_void_what_is_gone(announced: list[Entry]) -> None:
 
 
 def note(kind: Note, subject: str, *, requester: Requester) -> Erasure:
-    """Append a record that erases nobody, about the ledger itself."""
+    """Append a record about the ledger itself. It is not an erasure.
+
+    Raises:
+        LedgerUnavailable: the external copy cannot be written; nothing was changed.
+    """
     with erasing():
         record = new_record(kind, subject, requester)
         chain([record])
@@ -117,13 +141,13 @@ def note(kind: Note, subject: str, *, requester: Requester) -> Erasure:
 
 
 def new_record(kind: str, subject: str, requester: Requester) -> Erasure:
-    """Return a record of now that is neither chained nor stored yet."""
+    """Return a record with the current time that is neither chained nor saved."""
     (record,) = new_records(kind, [subject], requester)
     return record
 
 
 def new_records(kind: str, subjects: Iterable[str], requester: Requester) -> list[Erasure]:
-    """Return a record for each subject, all of the same moment, that are neither chained nor stored yet."""
+    """Return a record for each subject, all with the same time, neither chained nor saved."""
     now = timezone.now()
     first = Erasure(
         kind=kind,
@@ -136,12 +160,16 @@ def new_records(kind: str, subjects: Iterable[str], requester: Requester) -> lis
     )
     shared = {f.attname: getattr(first, f.attname) for f in Erasure._meta.concrete_fields}
     own = ({"id": uuid.uuid4(), "subject": subject, "counts": {}, "shells": {}} for subject in subjects)
-    by_position: Any = Erasure  # by name it takes Django twice as long
+    # Django takes twice as long to create a model from keyword arguments.
+    by_position: Any = Erasure
     return [by_position(*(shared | values).values()) for values in own]
 
 
 def chain(records: Sequence[Erasure]) -> None:
-    """Chain the records to the newest one and each other; the ledger's head is locked from here to the commit."""
+    """Append the records to the hash chain in their order.
+
+    The ledger is locked from this call until the commit.
+    """
     lock_head()
     last = head()
     for record in records:
@@ -156,10 +184,15 @@ def announce(
     files: bool = True,
     write: Callable[[list[Entry]], None] = lambda entries: external_copy.write_intents(entries),
 ) -> None:
-    """Write the intents outside before the commit; after it come the seal and the deletion of ``files`` there may be.
+    """Write the intents to the external copy, and register what has to be done after the commit.
+
+    The seal is written after the commit. Then stored files are deleted, unless ``files`` is false
+    because the erasures have none.
 
     Raises:
-        LedgerUnavailable: the external copy can't be written; nothing was changed.
+        LedgerUnavailable: the external copy cannot be written; nothing was changed.
+        DatabaseBehind: the external copy does not end with the same entry as the database.
+        RuntimeError: the call is not inside an ``erasing`` block.
     """
     announced = _announced.get()
     if announced is None:
@@ -178,12 +211,16 @@ def announce(
         raise LedgerUnavailable(
             _("The external copy of the erasure ledger can't be written. Nothing was erased.")
         ) from None
-    # No partial: Django logs a failure by the function's name, which a partial lacks.
+    # Not functools.partial: Django logs the function's __qualname__ on failure, and a partial has
+    # none.
     transaction.on_commit(lambda: seal_after_commit(records, files=files), robust=True)
 
 
 def seal_after_commit(records: Sequence[Erasure], *, seal: bool = True, files: bool = True) -> None:
-    """Seal the records outside, then delete the files; a seal that fails leaves the intent, which counts as much."""
+    """Write the seal of the records to the external copy, then delete the files.
+
+    If the seal cannot be written, the error is logged. The open intent counts as much as a seal.
+    """
     try:
         if seal:
             external_copy.write_seal(records[-1].entry)
@@ -196,14 +233,17 @@ def seal_after_commit(records: Sequence[Erasure], *, seal: bool = True, files: b
 
 
 def lock_head() -> None:
-    """Let nobody else append to the ledger until the commit; on SQLite the transaction itself excludes others."""
+    """Lock the ledger, so that no other process can append to it until the commit.
+
+    On SQLite the transaction itself already excludes other writers.
+    """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('anonymization.ledger'))")
 
 
 def head() -> Head:
-    """Return the newest record of the ledger."""
+    """Return the latest ledger hash with its sequence."""
     with connection.cursor() as cursor:
         cursor.execute(
             f'SELECT "number", "hash" FROM "{Erasure._meta.db_table}" ORDER BY "number" DESC LIMIT 1'

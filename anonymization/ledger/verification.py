@@ -1,4 +1,4 @@
-"""Does the ledger hold? The chain in the database, against its external copy, and against a head published earlier."""
+"""Verify the chain in the database, its external copy, and a latest ledger hash saved earlier."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ _signer = Signer(salt="anonymization.ledger")
 
 
 def verify_database(*, published: Head | None = None) -> list[Entry]:
-    """Check every record in the database and return what is chained of them.
+    """Check every record in the database and return the entries.
+
+    ``published`` is a latest ledger hash that was saved earlier. It must belong to one of the
+    records.
 
     Raises:
-        BrokenChain: with the first record that is wrong, or that is not the published one.
+        BrokenChain: a record is wrong or missing; it names the first one, or the published one.
     """
     entries: list[Entry] = []
     head = Head()
@@ -32,12 +35,13 @@ def verify_database(*, published: Head | None = None) -> list[Entry]:
 
 
 def compare(database: list[Entry], outside: Contents) -> None:
-    """Check that the external copy holds the same records as the database.
+    """Check that the external copy has the same records as the database.
 
-    A record whose seal is missing outside counts as held when its intent is there: the process died in between.
+    A record without a seal in the external copy is accepted if its intent is there: the process
+    died before it could write the seal.
 
     Raises:
-        BrokenChain: with the first record in which they differ.
+        BrokenChain: a record differs or is missing; it names the first such record.
     """
     for inside, copied in zip(database, outside.sealed, strict=False):
         if inside != copied:
@@ -50,15 +54,18 @@ def compare(database: list[Entry], outside: Contents) -> None:
 
 
 def publish(head: Head) -> str:
-    """Return a head to be kept elsewhere: sequence, hash, and a signature that only this installation can make."""
+    """Return a latest ledger hash to be saved elsewhere: sequence, hash and signature.
+
+    Only this installation can make the signature.
+    """
     return _signer.sign(str(head))
 
 
 def read_head(text: str) -> Head:
-    """Read a published head, with its signature or without.
+    """Return the latest ledger hash from a text, with or without a signature.
 
     Raises:
-        ValueError: it is none, or its signature is not this installation's.
+        ValueError: the text has another form, or the signature was not made by this installation.
     """
     parts = text.strip().split(":")
     if len(parts) == 3:

@@ -1,4 +1,4 @@
-"""The ledger as pages, and the page that every erasure asked for in a browser passes."""
+"""Staff pages of the erasure ledger, and the page that confirms an erasure."""
 
 from __future__ import annotations
 
@@ -23,17 +23,21 @@ from lib.ids import is_id
 from lib.pages import StaffPage, staff_page
 
 PAGE_SIZE = 50
-#: Prefix of the hidden fields that say which rows a confirm page showed, by model label.
+#: Prefix of the hidden fields that identify the rows shown on a confirm page, by model label.
 SHOWN = "shown-"
-#: How many emptied rows the record of an erasure links.
+#: The maximum number of links to anonymized records on the page of an erasure record.
 MAX_LINKS = 200
 
 
 class ConfirmErasureView(StaffPage):
-    """Show in counts what an erasure would take, and carry it out on POST.
+    """Show the number of rows that an erasure would change, and carry it out on POST.
 
-    200 the page, 302 to the record, 409 when it is not exactly what the page showed that would be erased.
-    Subclasses name ``model``, ``permission_required`` and ``template_name``.
+    Subclasses set ``model``, ``permission_required`` and ``template_name``. Status codes:
+
+    - 200: the page
+    - 302: redirect to the erasure record
+    - 409: the rows differ from those that the page showed, or the erasure was refused for another
+      reason
     """
 
     http_method_names = ["get", "post"]
@@ -85,23 +89,26 @@ class ConfirmErasureView(StaffPage):
         return render(self.request, self.template_name, context, status=status)
 
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
-        """Return what the subject's own page shows besides."""
+        """Return additional context of the page of this subject."""
         return {}
 
 
 def source_of(request: HttpRequest) -> Source:
-    """Return by which door a confirm page was reached: the stock admin's only for who may open it."""
+    """Return the source of an erasure that was confirmed on a page.
+
+    The source is the Django admin only if the user may open it.
+    """
     from_admin = request.POST.get("door") == Source.ADMIN and getattr(request.user, "is_staff", False)
     return Source.ADMIN if from_admin else Source.PAGE
 
 
 def shown_in(data: QueryDict) -> dict[str, str]:
-    """Return which rows the confirm page showed, as it sent them along."""
+    """Return the rows that the confirm page showed, from its hidden fields."""
     return {name.removeprefix(SHOWN): str(rows) for name, rows in data.items() if name.startswith(SHOWN)}
 
 
 def line_of(policy: Policy, count: int) -> dict[str, Any]:
-    """Return one line of what goes and what stays, for a template."""
+    """Return one line of what is deleted and what is kept, for a template."""
     by_kind: dict[str, list[Any]] = {}
     for kind, fields, _reason in treatments_of(policy):
         named = [field.verbose_name for field in fields if _says_something(policy, field.name)]
@@ -110,35 +117,47 @@ def line_of(policy: Policy, count: int) -> dict[str, Any]:
 
 
 def _says_something(policy: Policy, name: str) -> bool:
-    """Say whether a reader learns from a field: not from keys, digests and what the erasure itself writes down."""
+    """Return whether a field is useful for a reader.
+
+    Match keys and the fields that the erasure itself sets are not.
+    """
     return not name.endswith("_key") and name not in (policy.mark, policy.record)
 
 
 def name_of(model: type[Model], count: int) -> str:
-    """Return what so many rows of a model are called."""
+    """Return the verbose name of a model, in singular or plural according to the count."""
     return str(model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural)
 
 
 def summary(record: Erasure) -> str:
-    """Return in one sentence, in numbers, what an erasure took, and its record."""
+    """Return one sentence with the number of the erasure record and the numbers of rows."""
     parts = ", ".join(counts_of(record))
     return _("Anonymized, record %(number)d: %(parts)s.") % {"number": record.number, "parts": parts}
 
 
 def counts_of(record: Erasure) -> list[str]:
-    """Return how many rows of each kind went, as ``messages: 3``: no language then declines the name by the count."""
+    """Return the number of rows of each kind, as ``messages: 3``.
+
+    In this form no language has to inflect the name according to the number.
+    """
     return [f"{policy.model._meta.verbose_name_plural}: {n}" for policy, n in counted(record)]
 
 
 def counted(record: Erasure) -> list[tuple[Policy, int]]:
-    """Return the kinds of rows that went and how many, in the registry's order; a database keeps none of its own."""
+    """Return the kinds of rows of an erasure and their numbers, in the order of the registry.
+
+    The order of the names in the stored JSON depends on the database.
+    """
     return [(policy, n) for policy in registry if (n := record.counts.get(policy.label, 0))]
 
 
 @staff_page("anonymization.see_erasures")
 @require_safe
 def erasure_list(request: HttpRequest) -> HttpResponse:
-    """The ledger, the newest first, paged by number. A wrong filter lists nothing and says what is wrong (422)."""
+    """Show the erasure ledger, newest first, paged by number.
+
+    An invalid filter shows no records and an error (422).
+    """
     before = request.GET.get("before", "")
     filters = ErasureFilters(request.GET, queryset=Erasure.objects.select_related("requested_by", "client"))
     wrong = not filters.is_valid()
@@ -168,7 +187,7 @@ def _pending_files(erasures: list[Erasure]) -> dict[uuid.UUID, int]:
 @staff_page("anonymization.see_erasures")
 @require_safe
 def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """The record of one erasure, fit for print."""
+    """Show one erasure record, ready to print."""
     erasure = get_object_or_404(Erasure.objects.select_related("requested_by", "client"), pk=pk)
     policies = {policy.label: policy for policy in registry}
     context = {
@@ -190,7 +209,7 @@ def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @staff_page("anonymization.see_erasures")
 @require_safe
 def erasure_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
-    """The same record for a program or an archive."""
+    """Return the same record as JSON, for a program or an archive."""
     erasure = get_object_or_404(Erasure, pk=pk)
     head = recording.head()
     return JsonResponse(
@@ -209,7 +228,10 @@ def erasure_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
 
 
 def evidence_of(erasure: Erasure) -> list[str]:
-    """Return in words what the rows prove that stay with the emptied ones: versions of the consent text."""
+    """Return sentences about what the remaining rows prove: versions of the consent text.
+
+    These rows belong to the anonymized records of the erasure.
+    """
     found: set[str] = set()
     for policy in registry:
         step = (policy.subject or "").partition("__")[0]
@@ -222,13 +244,13 @@ def evidence_of(erasure: Erasure) -> list[str]:
 
 
 def _shells(policy: Policy, keys: list[int]) -> list[tuple[str, str]]:
-    """Return the address and the name of each emptied row."""
+    """Return the URL and the name of each anonymized record."""
     rows: Any = policy.model._base_manager.filter(pk__in=keys[:MAX_LINKS]).order_by("pk")
     return [(row.get_absolute_url(), f"{capfirst(name_of(policy.model, 1))} {row.pk}") for row in rows]
 
 
 def kind_of(erasure: Erasure) -> str:
-    """Return what was erased, in words: guest or session; or what the record notes about the ledger itself."""
+    """Return what was erased (guest or session), or the event of a record about the ledger."""
     if erasure.kind in Note:
         return str(Note(erasure.kind).label)
     return next(name_of(p.model, 1) for p in registry if p.label == erasure.kind)

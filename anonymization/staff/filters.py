@@ -10,7 +10,7 @@ from lib.filters import DayFilter, Filters
 
 
 class ErasureFilters(Filters):
-    """Period and door."""
+    """Filter by period and source."""
 
     since = DayFilter(label=_("From"), method="filter_since")
     until = DayFilter(label=_("To"), method="filter_until")

@@ -1,4 +1,7 @@
-"""The one page that stays open after a backup was restored: what the database lacks, and the button that erases it."""
+"""The page that replays erasures after a backup was restored.
+
+It is the only page that is available then. It shows what the database lacks.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,19 @@ from anonymization.models import Source
 from anonymization.restoration import Standing
 from lib.pages import StaffPage
 
-#: How many seconds one request works, so that it ends in time; the page then offers to go on.
+#: The number of seconds that one request works, so that it does not time out. The page then offers
+#: to continue.
 WITHIN = 20
 
 
 class ReplayView(StaffPage):
-    """Say how the database stands to the external copy, and replay on POST.
+    """Show the state of the database compared with the external copy, and replay on POST.
 
-    200 the page, 302 to itself when something was replayed, 409 when nothing could be.
+    Status codes:
+
+    - 200: the page
+    - 302: redirect to the page after a replay
+    - 409: nothing could be replayed
     """
 
     http_method_names = ["get", "head", "post"]

@@ -1,4 +1,4 @@
-"""The ledger of erasures."""
+"""URLs of the erasure ledger."""
 
 from django.urls import path
 

@@ -1,1 +1,1 @@
-"""Formats of dates where those of Django do not suit readers of this product."""
+"""Date formats for languages in which those of Django do not suit readers of this product."""

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, which fails fast while the database is away. See ``base``."""
+"""Django's PostgreSQL backend, which fails fast while the database is unavailable. See ``base``."""

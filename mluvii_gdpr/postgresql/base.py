@@ -1,7 +1,8 @@
-"""Django's PostgreSQL backend with a circuit breaker around the pool.
+"""Django's PostgreSQL backend with a circuit breaker around the connection pool.
 
-While the database is away, each request would wait for the pool in a thread of the server, and soon no thread would be
-left for ``/livez`` and static files. Here one request in each process waits, and the others fail immediately.
+While the database is unavailable, each request would wait for the pool in a thread of the server.
+Soon no thread would be left for ``/livez`` and static files. With the breaker, one request in each
+process waits, and the others fail immediately.
 """
 
 from __future__ import annotations
@@ -23,27 +24,29 @@ logger = logging.getLogger(__name__)
 
 
 class Breaker:
-    """Whether connecting is worth a try.
+    """Decide whether an attempt to connect is allowed.
 
-    After a failure the next attempt is allowed after a pause, to one thread. A success allows all.
+    After a failure, one thread may try again after a pause. A success allows all attempts.
     """
 
-    #: Seconds without an attempt. A database that is back is noticed so late, at most.
+    #: The number of seconds without an attempt. It is also the maximum delay until a recovered
+    #: database is noticed.
     PAUSE = 1.0
 
     def __init__(self) -> None:
         self._lock = Lock()
-        #: Nobody but one tries before this time of the monotonic clock; None: everybody may.
+        #: Until this time of the monotonic clock, at most one thread tries. None: all threads may
+        #: try.
         self._closed_until: float | None = None
-        #: Since when all attempts fail.
+        #: The time of the first failure since the last success.
         self._away_since: float | None = None
 
     @contextmanager
     def attempt(self, *, lasts: float) -> Iterator[None]:
-        """Allow an attempt that takes so many seconds at most, and note how it ends.
+        """Allow an attempt that lasts at most this number of seconds, and record its result.
 
         Raises:
-            psycopg.OperationalError: another attempt failed just now, or is still going on.
+            psycopg.OperationalError: another attempt has just failed or is still running.
         """
         self._claim(lasts)
         try:
@@ -84,12 +87,13 @@ class Breaker:
 
 
 class Connection(psycopg.Connection[Any]):
-    """A connection that is given up when the server does not answer in time.
+    """A connection that is closed if the server does not answer in time.
 
-    A host whose disk hangs still confirms each packet, so that the network reports nothing.
+    A host with a hanging disk still confirms each packet, so that the network reports no error.
     """
 
-    #: Seconds for a statement, 0: any; for the look at a connection before a request gets it.
+    #: The number of seconds for a statement; 0 means no limit. CHECKED_WITHIN is the limit for the
+    #: check of a connection before a request uses it.
     answer_within: float = 0
     CHECKED_WITHIN = 1.0
 
@@ -100,12 +104,15 @@ class Connection(psycopg.Connection[Any]):
             return super().wait(gen, interval, self.answer_within)
         except psycopg.OperationalError:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                # No answer came, so nothing may use the connection again.
+                # There was no answer, so the connection must not be used again.
                 self.pgconn.finish()
             raise
 
     def execute(self, query: Any, *args: Any, **options: Any) -> Any:
-        """Execute a statement; the pool looks at a connection by an empty one, whose answer comes at once."""
+        """Execute a statement, with a shorter limit for the pool's check of the connection.
+
+        The check is an empty statement, whose answer arrives immediately.
+        """
         if query != "" or not self.answer_within:
             return super().execute(query, *args, **options)
         usual, self.answer_within = self.answer_within, self.CHECKED_WITHIN
@@ -116,7 +123,7 @@ class Connection(psycopg.Connection[Any]):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    #: One for all connections of the process to a database, as the pool is.
+    #: Like the pool, a breaker is shared by all connections of the process to a database.
     _breakers: dict[str, Breaker] = {}
 
     def __init__(self, settings_dict: dict[str, Any], *args: Any, **options: Any) -> None:

@@ -1,1 +1,1 @@
-"""The event streams: who is admitted, what is sent, and what wakes them."""
+"""The event streams: admission, content and notification."""

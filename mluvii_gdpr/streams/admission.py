@@ -1,4 +1,4 @@
-"""Who may watch what: a request for an event stream is admitted or refused."""
+"""Admit or refuse a request for an event stream."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Scope = MutableMapping[str, Any]
 ROOM = re.compile(r"/events/room/([0-9a-f]{64})/")
 SESSION = re.compile(r"/events/session/([1-9][0-9]{0,17})/")
 LIVE, LIVEZ = "/events/live/", "/events/livez"
-#: Open streams of one room (its tabs) and of one login.
+#: The maximum number of open streams of one room (browser tabs) and of one login.
 PER_ROOM, PER_LOG_IN = 8, 30
 
 
 class Refused(Exception):
-    """A request that gets no stream; the status says why."""
+    """The request does not receive a stream; ``status`` is the HTTP status."""
 
     def __init__(self, status: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Refused(Exception):
 
 
 class Asked:
-    """What of a request counts."""
+    """The relevant parts of a request."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -51,7 +51,7 @@ class Asked:
 
     @property
     def after(self) -> str:
-        """Return the last event that the browser knows."""
+        """Return the id of the last event that the browser has received."""
         query = parse_qs(self.scope.get("query_string", b"").decode("latin-1"))
         return self.header(b"last-event-id") or query.get("after", [""])[0]
 
@@ -63,7 +63,14 @@ class Asked:
         return morsel.value if morsel else ""
 
     def require_get_of_our_own(self) -> None:
-        """Refuse other methods, unknown hosts, and pages of other sites, which may read nothing here."""
+        """Check the method, the host and the origin of the request.
+
+        Pages of other sites must not read anything here.
+
+        Raises:
+            Refused: 400 for an unknown host, 405 for another method, 403 for a page of another
+                site.
+        """
         host = split_domain_port(self.header(b"host"))[0]
         if not host or not validate_host(host, settings.ALLOWED_HOSTS):
             raise Refused(400)
@@ -73,7 +80,10 @@ class Asked:
             raise Refused(403)
 
     def _is_own_origin(self) -> bool:
-        """Say whether the page that asks is ours: of this address, or of one that the setting names."""
+        """Return whether the requesting page is ours.
+
+        Its origin must be this address or one of the setting EVENTS_ORIGINS.
+        """
         origin = self.header(b"origin")
         same = {f"{scheme}://{self.header(b'host')}" for scheme in ("http", "https")}
         return not origin or origin in same or origin in settings.EVENTS_ORIGINS
@@ -83,7 +93,7 @@ class Asked:
         yield b"cache-control", b"no-store"
         yield b"x-content-type-options", b"nosniff"
         yield b"referrer-policy", b"no-referrer"
-        # nginx then hands each event on at once.
+        # With this header nginx passes on each event immediately.
         yield b"x-accel-buffering", b"no"
         yield b"vary", b"Origin, Cookie"
         if self.header(b"origin") in settings.EVENTS_ORIGINS:
@@ -93,10 +103,11 @@ class Asked:
 
 
 def admit(asked: Asked) -> tuple[Watch | LiveWatch, str, int]:
-    """Return what the request may watch, to whom the stream counts, and how many these may have.
+    """Return what the request may watch, the owner of the stream, and the owner's stream limit.
 
     Raises:
-        Refused
+        Refused: 503 if the database does not match the ledger, 403 without the permission, 404 if
+            there is no such session, room or path.
     """
     if ledger_problems():
         raise Refused(503)
@@ -129,10 +140,11 @@ def _room_watch(token: str, asked: Asked) -> Watch:
 
 
 def _is_staff(session_key: str, permissions: tuple[str, ...]) -> bool:
-    """Say whether a login stands now, of an active user with these permissions and an unchanged password.
+    """Return whether the login session belongs to a staff member with these permissions.
 
-    Changes nothing: Django's own ``get_user`` gives a login of before a change of SECRET_KEY another key, of which
-    the browser would not learn here.
+    The user must be active and the password unchanged. The login session is not changed. Django's
+    own ``get_user`` would rotate the key of a login that is older than a change of SECRET_KEY, and
+    the browser would not receive the new key here.
     """
     if not session_key:
         return False

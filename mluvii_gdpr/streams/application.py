@@ -1,18 +1,20 @@
 """The event streams, an ASGI application.
 
-| address | who | what |
-|---|---|---|
-| ``/events/room/<secret>/`` | anyone with the room's secret; no cookie | the lines of the conversation, and its end |
-| ``/events/session/<id>/`` | staff by the cookie of their login | that something has changed in a conversation |
-| ``/events/live/`` | staff by the cookie of their login | that the list of open conversations has changed |
-| ``/events/livez`` | anybody | ``ok`` while the process serves |
+| Path | Who | Content | |---|---|---| | ``/events/room/<secret>/`` | anyone with the room's secret;
+no cookie | lines and end of the conversation | | ``/events/session/<id>/`` | staff, by their login
+cookie | a conversation has changed | | ``/events/live/`` | staff, by their login cookie | the list
+of open conversations has changed | | ``/events/livez`` | anyone | ``ok`` while the process serves |
 
-``sessions_app/streams.py`` says what a stream contains, and how to add a kind of event.
+``sessions_app/streams.py`` describes the content of a stream, and how to add a kind of event.
 
-A stream begins after the id that the browser sends (``Last-Event-ID``, or ``?after=`` at the first time). It ends
-after some minutes, so that load spreads over processes; the browser reconnects. Refusals: 403 no login, no right or
-another site's page; 404 nothing there or revoked; 429 too many streams of one room or one login; 503 too many in this
-process, or a database that is older than its ledger. Nothing is logged of a request.
+A stream begins after the event id that the browser sends (``Last-Event-ID``, or ``?after=`` for the
+first time). It ends after some minutes, so that the load is spread over the processes, and the
+browser reconnects. Requests are not logged. Status codes of refused requests:
+
+- 403: no login, no permission, or a page of another site
+- 404: there is no such room or session, or it was revoked
+- 429: too many streams of one room or one login
+- 503: too many streams in this process, or a database that does not match its ledger
 """
 
 from __future__ import annotations
@@ -34,14 +36,15 @@ from sessions_app.streams import LiveWatch, Watch
 logger = logging.getLogger(__name__)
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-#: Seconds: between two signs of life, after which a dead connection is noticed; the longest life of a stream.
+#: In seconds. HEARTBEAT: the interval of comments, which reveal a dead connection. LIFE: the range
+#: of the maximum lifetime of a stream.
 HEARTBEAT, LIFE = 15.0, (240.0, 360.0)
-#: After how many milliseconds a browser that lost its stream comes back.
+#: The number of milliseconds after which a browser reconnects.
 RETRY = 1500
 
 
 class Events:
-    """The application: one hub for all streams of the process."""
+    """The application, with one hub for all streams of the process."""
 
     def __init__(self) -> None:
         self.hub = Hub()
@@ -82,7 +85,10 @@ class Events:
     async def _stream(
         self, watch: Watch | LiveWatch, asked: Asked, receive: Receive, send: Send, *, owner: str, limit: int
     ) -> None:
-        """Send what the hub puts into the stream until its last event, its time is over, or nobody is there."""
+        """Send the events of a stream.
+
+        It ends with the last event, at its maximum lifetime, or if the browser disconnects.
+        """
         if self._by_owner.get(owner, 0) >= limit:
             raise Refused(429)
         self._by_owner[owner] = self._by_owner.get(owner, 0) + 1
@@ -116,7 +122,7 @@ async def _end_when_gone(stream: Stream, receive: Receive) -> None:
 
 async def _pass_on(stream: Stream, send: Send) -> None:
     loop = asyncio.get_running_loop()
-    end = loop.time() + random.uniform(*LIFE)  # noqa: S311  no secret
+    end = loop.time() + random.uniform(*LIFE)  # noqa: S311  This number is not a secret.
     while (left := end - loop.time()) > 0:
         try:
             event = await asyncio.wait_for(stream.waiting.get(), timeout=min(HEARTBEAT, left))
@@ -125,7 +131,8 @@ async def _pass_on(stream: Stream, send: Send) -> None:
             continue
         if event is None:
             return
-        # As browsers split it (HTML, 9.2.6); Python's splitlines knows more ends of lines.
+        # Split lines like browsers do (HTML, 9.2.6). Python's splitlines has more kinds of line
+        # ends.
         data = re.split(r"\r\n|\r|\n", event.data)
         lines = [f"event: {event.name}", *(f"data: {line}" for line in data)]
         await _chunk(send, "\n".join([f"id: {event.id}", *lines] if event.id else lines) + "\n\n")

@@ -1,8 +1,9 @@
-"""Wakes the event streams of one process, and reads for all of them together.
+"""Wake the event streams of one process, and read for all of them together.
 
-On PostgreSQL one connection LISTENs; on SQLite one statement every 0.3 seconds asks whether the file has changed. What
-was woken is read by one call in one thread, which gives its database connection back: a stream holds none while it
-waits, whatever their number. Every 10 seconds all are read, so that nothing depends on a notification that was lost.
+On PostgreSQL one connection LISTENs. On SQLite one statement every 0.3 seconds checks whether the
+file has changed. All woken streams are read by one call in one thread, which then returns its
+database connection. A waiting stream therefore uses no connection, and the number of streams does
+not matter. Every 10 seconds all streams are read, so that a lost notification causes a delay only.
 """
 
 from __future__ import annotations
@@ -25,25 +26,28 @@ from sessions_app.telling import CHANNEL
 
 logger = logging.getLogger(__name__)
 
-#: Seconds: between looks at SQLite's file; what is woken meanwhile is read together; between two reads of everything.
+#: All in seconds. LOOK: the interval of checks of the SQLite file. GATHER: the time in which woken
+#: streams are collected. BEAT: the interval of reads of all streams.
 LOOK, GATHER, BEAT = 0.3, 0.02, 10
-#: Seconds between two signs of life, by which /readyz knows that event streams are served.
+#: The number of seconds between two signs of life, which /readyz uses to check that event streams
+#: are served.
 SIGN = 15
-#: The Live view is told of changes at most so often, in seconds.
+#: The minimum number of seconds between two notifications of the Live view.
 LIVE_PAUSE = 0.5
-#: How many events may wait for a browser that does not read; then its stream ends, and it comes back for the rest.
+#: The maximum number of events that wait for a slow browser. Then its stream ends, and the browser
+#: reconnects for the rest.
 BACKLOG = 100
 
 
 class Stream:
-    """An open stream: what it watches, and the events that wait to be sent. None after the last one."""
+    """An open stream: what it watches, and a queue of events. None marks the end of the stream."""
 
     def __init__(self, watch: Watch | LiveWatch) -> None:
         self.watch = watch
         self.waiting: asyncio.Queue[Event | None] = asyncio.Queue()
 
     def put(self, events: Iterable[Event]) -> None:
-        """Let events be sent; with too many of them waiting, end the stream instead."""
+        """Add events to the queue. If too many events are waiting, end the stream instead."""
         for event in events:
             if self.waiting.qsize() >= BACKLOG:
                 self.end()
@@ -57,7 +61,7 @@ class Stream:
 
 
 async def in_database(work: Callable[..., Any], *args: Any) -> Any:
-    """Run work that asks the database in the one thread that may, and give the connection back."""
+    """Run work that uses the database in its thread, and return the connection to the pool."""
 
     def run() -> Any:
         try:
@@ -95,7 +99,7 @@ class Hub:
             await in_database(EventsProcess.sign_off, socket.gethostname())
 
     def add(self, stream: Stream) -> None:
-        """Let a stream be woken from now on, and read it at once: what came since its cursor is news."""
+        """Add a stream and read it immediately, because there may be events after its cursor."""
         self.streams.add(stream)
         self._peers(stream).add(stream)
         self._wake_up({stream})
@@ -109,7 +113,7 @@ class Hub:
             self._of_session.pop(stream.watch.session, None)
 
     def wake(self, session: int) -> None:
-        """Read the streams of a session at once, and those of the Live view soon."""
+        """Read the streams of a session immediately, and those of the Live view soon."""
         self._wake_up(self._of_session.get(session, set()))
         if self._live and not self._live_waits:
             self._live_waits = True
@@ -133,7 +137,10 @@ class Hub:
         return self._of_session.setdefault(stream.watch.session, set())
 
     async def _keep_on(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Repeat a step for ever, also over a database that is away: a step that ended would be silence for good."""
+        """Repeat a step forever, even while the database is unavailable.
+
+        If a step ended, the streams would remain silent.
+        """
         while True:
             try:
                 await step()
@@ -143,7 +150,7 @@ class Hub:
                 self.wake_all()
 
     async def deliver(self) -> None:
-        """Wait until a stream is woken, and hand out what is new to all that are."""
+        """Wait until a stream is woken, and send the new events to all woken streams."""
         await self._wake.wait()
         await asyncio.sleep(GATHER)
         woken, self._woken = self._woken, set()
@@ -157,12 +164,15 @@ class Hub:
         self.wake_all()
 
     async def _give_sign(self) -> None:
-        """Say that this process is alive: its event loop runs, and it reaches the database."""
+        """Store a sign of life: the event loop runs, and the database is reachable."""
         await in_database(EventsProcess.give_sign, socket.gethostname())
         await asyncio.sleep(SIGN)
 
     async def _look(self) -> None:
-        """On SQLite: wake everybody when the file has changed. The number is of the connection that asks."""
+        """On SQLite: wake all streams if the file has changed.
+
+        The version number is specific to the connection that reads it.
+        """
         known = None
         while True:
             if self.streams:
@@ -173,7 +183,10 @@ class Hub:
             await asyncio.sleep(LOOK)
 
     async def _listen(self) -> None:
-        """On PostgreSQL: wake whom a notification concerns; after a lost connection everybody."""
+        """On PostgreSQL: wake the streams that a notification concerns.
+
+        After a lost connection, wake all streams.
+        """
         parameters = connection.get_connection_params()
         wanted = ("dbname", "user", "password", "host", "port", "service", "passfile", "connect_timeout")
         kept = {name: value for name, value in parameters.items() if name in wanted or name.startswith("ssl")}

@@ -1,18 +1,19 @@
-"""Template tags for the look of the pages. A builtin library: no ``{% load %}`` needed.
+"""Template tags for the look of the pages. They are builtins: no ``{% load %}`` is needed.
 
-    {% icon "users" %}                icon of static/look/icons.svg; decoration, hidden from screen readers
-    {% moment session.created_at %}   "3 hours ago", the exact time on hover; exact=True: the other way round
-    {% field form.email %}            label, widget, help text, errors as a Tabler group; label="…" replaces
+    {% icon "users" %}                icon of static/look/icons.svg, hidden from screen readers
+    {% moment session.created_at %}   "3 hours ago", exact time on hover; exact=True swaps them
+    {% field form.email %}            label, widget, help text, errors as a Tabler group;
+                                      label="…" replaces the label
     {% visitor_field form.email %}    the same for the visitor's pages
     {% status_badge session.status session.get_status_display %}
-    {% sidebar %}                     the main menu, with what the user may open
+    {% sidebar %}                     the main menu, with the entries that the user may open
 
-Components to include (``only`` keeps them fast and predictable):
+Components to include (``only`` makes them fast and predictable):
 
-    {% include "components/form_errors.html" with form=form only %}
-    {% include "components/empty_state.html" with icon="messages" title=… text=… url=… action=… only %}
-    {% include "components/stat.html" with icon="users" label=… value=… url=… hint=… only %}
-    {% include "components/copyable.html" with value=session.pk label=… only %}
+    {% include "components/form_errors.html" with form=form only %} {% include
+    "components/empty_state.html" with icon="messages" title=… text=… url=… action=… only %} {%
+    include "components/stat.html" with icon="users" label=… value=… url=… hint=… only %} {% include
+    "components/copyable.html" with value=session.pk label=… only %}
 """
 
 from collections.abc import Callable
@@ -40,14 +41,17 @@ register.inclusion_tag("components/visitor_field.html")(look.visitor_field)
 
 
 class Entry(NamedTuple):
-    """A line of the main menu: shown to whoever holds one of ``permissions``, current below ``prefix``."""
+    """An entry of the main menu.
+
+    It is shown to users with one of ``permissions``, and is the current one below ``prefix``.
+    """
 
     label: str | Promise
     icon: str
     url_name: str
     prefix: str
     permissions: tuple[str, ...] = ()
-    #: How many things wait behind it; one query for each page.
+    #: Returns the number of pending items. It costs one query on each page.
     waiting: Callable[[], int] | None = None
 
 
@@ -103,7 +107,7 @@ MENU = {
 
 @register.inclusion_tag("components/sidebar.html", takes_context=True)
 def sidebar(context: Context) -> dict[str, Any]:
-    """Render the main menu with the entries that the user's permissions open."""
+    """Render the main menu with the entries that the user may open."""
     request = context["request"]
     sections = [{"title": title, "entries": _lines(request, entries)} for title, entries in MENU.items()]
     return {"sections": [section for section in sections if section["entries"]]}
@@ -120,7 +124,7 @@ def _may(request: HttpRequest, entry: Entry) -> bool:
 def _line(entry: Entry, path: str) -> dict[str, Any] | None:
     try:
         url = reverse(entry.url_name)
-    except NoReverseMatch:  # a page that this installation does not route
+    except NoReverseMatch:  # This installation has no route to the page.
         return None
     current = entry is _current(path) if entry.prefix else path == url
     waiting = entry.waiting() if entry.waiting else 0
@@ -128,6 +132,6 @@ def _line(entry: Entry, path: str) -> dict[str, Any] | None:
 
 
 def _current(path: str) -> Entry | None:
-    """Return the entry whose prefix fits the path most closely."""
+    """Return the entry with the longest prefix of the path."""
     fitting = [e for entries in MENU.values() for e in entries if e.prefix and path.startswith(e.prefix)]
     return max(fitting, key=lambda entry: len(entry.prefix), default=None)

@@ -1,4 +1,7 @@
-"""Whether mail is configured, for templates that get no context, such as that of a field's help."""
+"""A tag that tells whether mail is configured.
+
+It is for templates without a context, for example the template of a field's help text.
+"""
 
 from django import template
 

@@ -1,10 +1,15 @@
-"""Begin an external copy of the ledger in ERASURE_LEDGER_DIR, with every record that the database holds.
+"""Create an external copy of the ledger in ERASURE_LEDGER_DIR, with all records of the database.
 
-Once, when the copy is set up; and when a copy is lost or is another ledger's: its folder is then set again, or the file
-moved away by hand. None is ever overwritten. That it was begun is a record of the ledger itself, so that nobody does
-it in silence: what only a lost copy knew, such as erasures since a restored backup, is not known any more.
+Run it once to set up the external copy. Run it again if the copy is lost or belongs to another
+ledger, after you set another folder or moved the file away. An existing copy is never overwritten.
 
-Exit code 0: it is begun. Exit code 1: refused, and the reason is said; nothing was changed.
+The command appends a record to the ledger, so that nobody can create a copy unnoticed. Erasures
+that only the lost copy had, for example those since a restored backup, are no longer known.
+
+Exit codes:
+
+- 0: created
+- 1: refused, with the reason; nothing was changed
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from anonymization.models import Source
 
 
 class Command(BaseCommand):
-    help = "Begin an external copy of the ledger of erasures."
+    help = "Create an external copy of the erasure ledger."
     requires_migrations_checks = True
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,12 +1,22 @@
-"""Delete the stored files that an erasure queued and the storage would not delete at once. For cron.
+"""Delete stored files that an erasure queued but could not delete. For cron.
 
-A file that is missing counts as deleted only where the storage proves, by its marker, to be the one that the files
-were written to. Also deletes temporary files that uploads left behind more than a day ago, and stored files of more
-than a day ago that no row names: whatever they hold, nobody could find or erase it. That looks at every stored file
-(half a minute for a million); ``--queued-only`` leaves it out. Prints numbers only.
+A missing file counts as deleted only if the marker proves that the storage is the right one. The
+command also deletes:
 
-Safe to repeat and to run twice at once. Exit code 0: none is left. Exit code 1: some are left, or the storage does not
-prove to be the right one and files without a row were not looked for; run it again.
+- temporary files of uploads that are more than a day old
+- stored files that are more than a day old and that no row references, because nobody could find or
+  erase their content
+
+The second check reads the name of every stored file (half a minute for a million).
+``--queued-only`` skips it. The output contains numbers only. The command can be repeated, and two
+runs may overlap.
+
+Exit codes:
+
+- 0: no file is left
+- 1: some files are left, or the storage is not proved to be the right one
+
+In the second case of exit code 1, files without a row were not looked for. Run the command again.
 """
 
 from __future__ import annotations
@@ -26,7 +36,7 @@ from anonymization.storage import storage_problem
 
 
 class Command(BaseCommand):
-    help = "Delete stored files that are left over from erasures, and those that no row names."
+    help = "Delete stored files of erasures, and stored files that no row references."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--queued-only", action="store_true", help="Do not look for files without a row.")
@@ -42,7 +52,7 @@ class Command(BaseCommand):
         self.stdout.write(f"No file is left. Uploads that have not ended: {unfinished_uploads()}.")
 
     def _sweep(self) -> list[str]:
-        """Delete files without a row; return what is to be complained of."""
+        """Delete files without a row; return messages about what was not done."""
         deleted = failed = 0
         wrong = []
         try:

@@ -1,8 +1,12 @@
-"""Count what is anonymized, by model, and which stored files still have to be deleted.
+"""Print the number of anonymized records by model and the number of files to be deleted.
 
-Also says how the database stands to the external copy of the ledger: even, behind (a backup was restored), missing or
-foreign. Changes nothing. Exit code 0: every erasure is complete. Exit code 1: stored files of an erasure are left, or
-the copy is not even.
+Also prints the state of the database compared with the external copy of the ledger: even, behind (a
+backup was restored), missing or foreign. Changes nothing.
+
+Exit codes:
+
+- 0: every erasure is complete
+- 1: stored files of an erasure are left, or the external copy is not even
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from anonymization.storage import storage_problem
 
 
 class Command(BaseCommand):
-    help = "Count what is anonymized and which stored files still have to be deleted."
+    help = "Count the anonymized records and the stored files to be deleted."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")

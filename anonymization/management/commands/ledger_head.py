@@ -1,7 +1,11 @@
-"""Print the head of the ledger with a signature, to be kept elsewhere: by mail, on another host, on paper.
+"""Print the latest ledger hash with a signature.
 
-Whoever holds it can prove later that no record up to it was changed, removed or put in: see ``verify_ledger --head``.
-Exit code 0.
+Save it elsewhere: by mail, on another host, on paper. Anyone who saved it can prove later that no
+record up to it was changed, removed or inserted: see ``verify_ledger --head``.
+
+Exit codes:
+
+- 0: printed
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from anonymization.ledger.verification import publish
 
 
 class Command(BaseCommand):
-    help = "Print the head of the ledger: SEQUENCE:HASH:SIGNATURE."
+    help = "Print the latest ledger hash: SEQUENCE:HASH:SIGNATURE."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,14 +1,21 @@
-"""Give back the bytes of what was erased, so that nobody reads them out of the database's files. For cron.
+"""Remove erased data from the database files, so that nobody can read it there. For cron.
 
-    manage.py maintain               SQLite: VACUUM and an empty write-ahead log; PostgreSQL: renewed statistics only
-    manage.py maintain --rewrite     PostgreSQL: VACUUM FULL of the tables that erasures change and of pg_statistic
+    manage.py maintain               SQLite: VACUUM, truncate the write-ahead log
+                                     PostgreSQL: renew the statistics only
+    manage.py maintain --rewrite     PostgreSQL: VACUUM FULL of the tables that erasures change
+                                     and of pg_statistic
 
-A rewrite locks each table in turn while it is copied: run it at a quiet hour. Whoever waits for a lock, the run or the
-chat, waits at most --wait seconds for the other one's turn to begin. On PostgreSQL the role must own the database.
-Otherwise the run does what the role may do, names the skipped tables and the statement that a superuser must run once,
-and completes no erasure. The record of each erasure says whether it is physically complete. Safe to repeat.
+A rewrite locks each table while it is copied: run it when there is little traffic. The run waits at
+most --wait seconds for a lock, so that the chat waits at most that long before the run begins.
 
-Exit code 0: done, as far as the role may. Exit code 1: something is left, and the reason is said; run it again.
+On PostgreSQL the role must own the database. Otherwise the run does what the role may do, prints
+the skipped tables and the statement that a superuser must run once, and completes no erasure. The
+record of each erasure shows whether it is physically complete. The command can be repeated.
+
+Exit codes:
+
+- 0: done, as far as the role may
+- 1: something is left, with the reason; run the command again
 """
 
 from __future__ import annotations
@@ -29,7 +36,7 @@ from anonymization.maintenance import (
 
 
 class Command(BaseCommand):
-    help = "Give back the bytes of what was erased."
+    help = "Remove erased data from the database files."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -39,7 +46,7 @@ class Command(BaseCommand):
             type=float,
             default=WAIT.total_seconds(),
             metavar="SECONDS",
-            help="for locks and readers",
+            help="the maximum time to wait for locks and readers",
         )
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
@@ -63,7 +70,7 @@ class Command(BaseCommand):
             done = "Partly done" if statements else "Done"
             self.stdout.write(f"{done}. Erasures that are not physically complete: {pending}.")
         if statements:
-            # On the error stream, so that cron mails it: the exit code is 0.
+            # The exit code is 0, so cron mails this message only because it is on the error stream.
             self.stderr.write(
                 f"Skipped, because this database role may not maintain them: {', '.join(outcome.skipped)}. "
                 f"A superuser must run once: {' '.join(statements)} Then run this command again."

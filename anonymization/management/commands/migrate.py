@@ -1,10 +1,11 @@
-"""Django's ``migrate``, which first looks at the code and then at the database.
+"""Extend Django's ``migrate``: check the code before it and the database after it.
 
-The stock command checks the live database *before* it migrates, and so would refuse to run just when it must: a
-missing trigger is made by migrating, a table without a model is dropped by a migration. Here the database is checked
-when the migrations are done; what is wrong then is printed, and ``check --database default`` fails on it.
+The stock command checks the live database *before* it migrates. It would refuse to run exactly when
+it is needed: migrating creates a missing trigger, and a migration drops a table without a model.
+This command checks the database after the migrations and prints the errors. ``check --database
+default`` fails on them.
 
-The triggers, which SQLite loses while it migrates, stand again also when a migration fails.
+The triggers, which SQLite loses during a migration, are created again even if a migration fails.
 """
 
 from __future__ import annotations

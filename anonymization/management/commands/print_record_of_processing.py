@@ -1,7 +1,12 @@
-"""Print the record of processing (GDPR Art. 30) as Markdown: each stored field, what becomes of it, and why.
+"""Print the record of processing (GDPR Art. 30) as Markdown.
 
-``--into FILE`` writes it between the markers of a document instead. Touches no database. Exit code 0: printed or
-written; exit code 1: the document has no markers.
+It lists each stored field, what happens to it, and why. ``--into FILE`` writes it between the
+markers of a document instead. The command does not use the database.
+
+Exit codes:
+
+- 0: printed or written
+- 1: the document has no markers
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ from anonymization.record_of_processing import MarkersMissing, as_markdown, put_
 
 
 class Command(BaseCommand):
-    help = "Print what is stored about people, what is erased, what stays and why, as Markdown."
+    help = "Print what is stored about people, what is erased, what is kept and why."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--into", type=Path, metavar="FILE", help="Write it between the markers of FILE.")

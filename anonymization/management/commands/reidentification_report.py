@@ -1,14 +1,22 @@
-"""Say how many anonymized rows are like no other in what remains of them (k = 1), and how many like few (k < 5).
+"""Print how many anonymized records are unique in their remaining values.
 
-    manage.py reidentification_report                                     all
-    manage.py reidentification_report --from 2026-01-01 --to 2026-03-31   of a period, both days included
+    manage.py reidentification_report               all
+    manage.py reidentification_report --from 2026-01-01 --to 2026-03-31
+                                                    a period, both days included
 
-For each model first by the columns that may be known from elsewhere, then by all that remains. Whoever is alone in the
-first could be recognised by somebody who knows these things about a visit. Counts the anonymized rows only, so that a
-few of them are alone until the retention period has taken the others of their time.
+For each model the report counts unique rows (k = 1) and rare rows (k < 5). The first line is about
+the columns that another person may know, the second about all remaining values. A person whose row
+is unique in the first line could be recognized by somebody who knows these things about a visit.
 
-Changes nothing; prints numbers and names of columns, no value. One query for each line. Exit code 0: printed. Exit
-code 1: a date is wrong.
+Only anonymized records are counted. Some of them are therefore unique until other records of their
+time are anonymized at the end of the retention period.
+
+Changes nothing. Prints numbers and column names, no values. One query for each line.
+
+Exit codes:
+
+- 0: printed
+- 1: a date is invalid
 """
 
 from __future__ import annotations
@@ -24,10 +32,15 @@ from anonymization.reidentification import FEW, Likeness, likenesses
 
 
 class Command(BaseCommand):
-    help = "Say how many anonymized rows are like no other in what remains of them."
+    help = "Count the anonymized records that are unique in their remaining values."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--from", dest="since", metavar="DATE", help="first day, such as 2026-01-31")
+        parser.add_argument(
+            "--from",
+            dest="since",
+            metavar="DATE",
+            help="first day, for example 2026-01-31",
+        )
         parser.add_argument("--to", dest="until", metavar="DATE", help="last day")
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 

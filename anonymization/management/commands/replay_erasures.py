@@ -1,14 +1,19 @@
-"""Erase again whom a restored backup brought back, and import the records that the database lost.
+"""Replay erasures after a restored backup, and import the records that the database lost.
 
-    manage.py replay_erasures --dry-run     how many records are missing, and how many of their subjects are here
+    manage.py replay_erasures --dry-run     count the missing records and their subjects
     manage.py replay_erasures
 
-Reads the external copy of the ledger (ERASURE_LEDGER_DIR). The database's records must be its beginning, or nothing is
-done. Subjects are found by the digest of their random identifier, never by a number: who came after the restore is
-untouched. Missing records are imported as they are, and one record says that it was done. A record is a transaction:
-killed, it goes on where it was. Safe to repeat.
+Reads the external copy of the ledger (ERASURE_LEDGER_DIR). The records of the database must be its
+beginning, otherwise nothing is changed. Subjects are found by the hash of their random identifier,
+never by a primary key. Guests and sessions that were created after the restore are not touched.
+Missing records are imported unchanged, and one record is appended about the replay. Each record is
+imported in its own transaction: an interrupted run can be restarted and continues after the last
+imported record. The command can be repeated.
 
-Exit code 0: nothing is missing (any more). Exit code 1: refused, and the reason is said; what was replayed stays.
+Exit codes:
+
+- 0: nothing is missing (any more)
+- 1: refused, with the reason; erasures that were already replayed are kept
 """
 
 from __future__ import annotations
@@ -27,11 +32,15 @@ from anonymization.models import Source
 
 
 class Command(BaseCommand):
-    help = "Erase again whom a restored backup brought back."
+    help = "Replay erasures after a restored backup."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Say what is missing; change nothing.")
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="Count what is missing; change nothing.",
+        )
         parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,27 +1,40 @@
-"""Verify that an erasure leaves nothing: plant unique values, find each, erase, and search for them everywhere.
+"""Verify that an erasure leaves no data: plant unique values, erase, and search for them.
 
     manage.py verify_erasure                  on a database for development or tests
     manage.py verify_erasure --production     on an installation in use, for cron
-    manage.py verify_erasure --dry-run        which columns would be planted, what would not be searched
+    manage.py verify_erasure --dry-run        which columns would be planted and what not searched
 
-A guest is let in by the product's own services, everything filled with values that exist nowhere else; then every
-text, JSON, binary and file column that the registry leads from a guest to is planted by SQL. A value that is not
-found before the erasure is a failure, and so is one that is found after it: in the database (all tables, decoded
-logins of staff, PostgreSQL's statistics, the bytes of SQLite's files), stored files and their names, this process's
-logs, the mail outbox, caches, temporary uploads, the external copy of the ledger, and whatever ``--also`` names; in any
-spelling of ``anonymization/canary/spellings.py``. What is kept may stay in its own column, for the registry's reason.
-Output names places and labels, never a value; it names what was not searched as well.
+The command creates a guest through the product's own services, and fills every field with values
+that exist nowhere else. It then plants values with SQL in every text, JSON, binary and file column
+that the registry connects to a guest. A value must be found before the erasure, and must not be
+found after it. It is searched in:
 
-With ``--production`` nobody meets the guest at work: the conversation has ended, in an archived WebChat named
-``verify_erasure``, when others can see it. What stays of each run is what stays of any erasure: the emptied guest, two
-emptied sessions, and a record of the ledger by the door "command"; and of all runs that one WebChat. A run that fails
-before the erasure takes everything away again; what a killed one leaves can be anonymized as any guest, and the
-retention period of that WebChat is one day.
-On SQLite the write-ahead log is checkpointed first; a process that reads meanwhile keeps the log from being cut, which
-is then reported as a hit. So run it at a quiet hour, and not twice at once.
+- the database: all tables, decoded logins of staff members, PostgreSQL's statistics, the bytes of
+  SQLite's files
+- stored files and their names
+- this process's logs, the mail outbox, caches and temporary uploads
+- the external copy of the ledger
+- every path in ``--also``
 
-Exit code 0: every value was found before the erasure and none after it. Exit code 1: not so, or the erasure was
-refused.
+Every spelling in ``anonymization/canary/spellings.py`` is searched. A kept value may remain in its
+own column, for the reason in the registry. The output has places and labels, never a value. It also
+lists what was not searched.
+
+With ``--production`` operators do not meet the guest: when others can see the conversation, it has
+ended and belongs to an archived WebChat named ``verify_erasure``. Each run leaves what every
+erasure leaves: the anonymized guest, two anonymized sessions, and an erasure record with the source
+"command". All runs together leave this one WebChat. A run that fails before the erasure deletes
+everything. The rows of a killed run can be anonymized like any guest, and the retention period of
+that WebChat is one day.
+
+On SQLite the write-ahead log is checkpointed first. A concurrent reader prevents its truncation,
+which is then reported as a hit. Run the command when there is little traffic, and not twice at the
+same time.
+
+Exit codes:
+
+- 0: every value was found before the erasure and none after it
+- 1: a value was missing before the erasure or found after it, or the erasure was refused
 """
 
 from __future__ import annotations
@@ -49,10 +62,10 @@ class Command(BaseCommand):
         parser.add_argument("--production", action="store_true", help="on an installation in use")
         parser.add_argument(
             "--also", metavar="PATH", type=Path, action="append", default=[],
-            help="a further file or folder to search, such as a log; may be repeated",
+            help="a further file or folder to search, for example a log; may be repeated",
         )  # fmt: skip
         parser.add_argument(
-            "--dry-run", action="store_true", help="Say what would be planted; change nothing."
+            "--dry-run", action="store_true", help="Print what would be planted; change nothing."
         )
         parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
 

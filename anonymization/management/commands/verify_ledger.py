@@ -1,12 +1,17 @@
-"""Verify the ledger of erasures: every record in the database, the external copy, and a head published earlier.
+"""Verify the erasure ledger: the database, its external copy, and a saved latest ledger hash.
 
-    manage.py verify_ledger                          the external copy in ERASURE_LEDGER_DIR, where one is kept
-    manage.py verify_ledger --outside FILE           another copy, such as one from a backup
-    manage.py verify_ledger --head 118:9f86…[:…]     what ledger_head printed, and was kept elsewhere
+    manage.py verify_ledger                          the copy in ERASURE_LEDGER_DIR, if configured
+    manage.py verify_ledger --outside FILE           another copy, for example from a backup
+    manage.py verify_ledger --head 118:9f86…[:…]     the output of ledger_head, saved earlier
 
-An edited, removed, exchanged or inserted record is found by the chain itself; a tail that was cut off, or a history
-that was computed again, by the external copy or by a head. Changes nothing. Exit code 0: it holds. Exit code 1: it does
-not, and the first bad record is named, or something can't be read.
+The chain itself reveals a changed, removed, replaced or inserted record. Only the external copy or
+a saved latest ledger hash reveals that the newest records were removed, or that all hashes were
+computed again. Changes nothing.
+
+Exit codes:
+
+- 0: valid
+- 1: invalid (prints the first invalid record), or something cannot be read
 """
 
 from __future__ import annotations
@@ -21,13 +26,22 @@ from anonymization.ledger.chain import BrokenChain, Head
 
 
 class Command(BaseCommand):
-    help = "Verify the ledger of erasures and name the first record that is wrong."
+    help = "Verify the erasure ledger and print the first invalid record."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--outside", metavar="FILE", type=Path, help="this external copy")
-        parser.add_argument("--without-outside", action="store_true", help="the database alone")
-        parser.add_argument("--head", metavar="HEAD", help="what ledger_head printed earlier")
+        parser.add_argument(
+            "--outside",
+            metavar="FILE",
+            type=Path,
+            help="compare this external copy",
+        )
+        parser.add_argument(
+            "--without-outside",
+            action="store_true",
+            help="verify the database only",
+        )
+        parser.add_argument("--head", metavar="HEAD", help="a latest ledger hash from ledger_head")
 
     def handle(self, *args: Any, **options: Any) -> None:
         path = None if options["without_outside"] else options["outside"] or external_copy.file_of()

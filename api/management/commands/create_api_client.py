@@ -1,8 +1,13 @@
-"""Make an API client and print its id and secret, once: the secret can't be read again.
+"""Create an API client and print its client ID and client secret.
 
-    manage.py create_api_client "CRM nightly sync" --right read_sessions --right anonymize_guests [--json]
+    manage.py create_api_client "CRM nightly sync" --right read_sessions [--right …] [--json]
 
-Exit code 0: made. Exit code 1: refused; nothing was changed.
+The secret is printed only once and cannot be read again.
+
+Exit codes:
+
+- 0: created
+- 1: refused; nothing was changed
 """
 
 from __future__ import annotations
@@ -18,11 +23,11 @@ from api.models import Right
 
 
 class Command(BaseCommand):
-    help = "Make an API client and print its id and secret, once."
+    help = "Create an API client and print its client ID and client secret."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="The program or the partner; not a person.")
+        parser.add_argument("name", help="The name of the program or partner, not of a person.")
         parser.add_argument(
             "--right",
             action="append",

@@ -1,4 +1,4 @@
-"""English outside the United States too: no reader can mistake the month for the day."""
+"""English date formats that are clear outside the United States too: the month is a word."""
 
 SHORT_DATE_FORMAT = "j M Y"
 SHORT_DATETIME_FORMAT = "j M Y, H:i"

@@ -1,4 +1,4 @@
-"""Slovak dates with blanks and without zeros in front, as the norm for typewriting has them."""
+"""Slovak dates with spaces and without leading zeros, as the typewriting standard requires."""
 
 SHORT_DATE_FORMAT = "j. n. Y"
 SHORT_DATETIME_FORMAT = "j. n. Y H:i"

@@ -1,10 +1,16 @@
-"""Fill an empty installation with demo data: WebChats, consent texts, staff of each role, sessions, erasures.
+"""Fill an empty installation with demo data.
 
-Nobody in it exists. Everything is written in one transaction. Refused where WebChats exist (``--if-empty``
-turns that into a success that changes nothing), and refused with DEBUG off unless ``--yes-this-is-a-demo`` is
-given, because the logins that it makes have a password that everybody can read here.
+The data are WebChats, consent texts, staff members of each role, sessions and erasures. All persons
+are fictitious. Everything is written in one transaction.
 
-Exit codes: 0 done, or not empty and ``--if-empty``; 1 refused.
+The command refuses to run if WebChats exist; with ``--if-empty`` it then succeeds and changes
+nothing. With DEBUG off it refuses to run without ``--yes-this-is-a-demo``, because the password of
+the created logins is public.
+
+Exit codes:
+
+- 0: done, or not empty and ``--if-empty``
+- 1: refused
 """
 
 from __future__ import annotations
@@ -27,13 +33,24 @@ class Command(BaseCommand):
     help = "Fill an empty installation with demo data and print the logins."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--sessions", type=int, default=600, help="how many sessions to make (600)")
-        parser.add_argument("--if-empty", action="store_true", help="keep what is there, without an error")
+        parser.add_argument(
+            "--sessions",
+            type=int,
+            default=600,
+            help="how many sessions to create (600)",
+        )
+        parser.add_argument(
+            "--if-empty",
+            action="store_true",
+            help="if there are WebChats, change nothing and succeed",
+        )
         parser.add_argument(
             "--yes-this-is-a-demo", action="store_true", help="allow known passwords although DEBUG is off"
         )
         parser.add_argument(
-            "--address", default="http://127.0.0.1:8000", help="where it is served, for the links"
+            "--address",
+            default="http://127.0.0.1:8000",
+            help="the URL of the demo, for the printed links",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -54,7 +71,8 @@ class Command(BaseCommand):
         if User.objects.filter(username__in=[name for name, *_ in STAFF]).exists():
             raise CommandError("There are staff members with the demo's names already.")
         try:
-            # Before the transaction of the demo data, with which the marker's row could be rolled back.
+            # Call this before the transaction of the demo data, which could roll back the marker's
+            # row.
             mark_storage()
         except StorageUnavailable:
             raise CommandError(
@@ -64,7 +82,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Demo data made: {Session.objects.count()} sessions.")
 
     def _print_log_ins(self, address: str) -> None:
-        """Print what a person needs who starts the demo; the password as it was at the first start."""
+        """Print the logins and URLs of the demo, with the password of the first start."""
         names = set(
             User.objects.filter(username__in=[name for name, *_ in STAFF]).values_list("username", flat=True)
         )
