@@ -41,6 +41,7 @@ def ask(view: Callable[..., Any], user: Any, *, htmx: bool = False) -> Any:
 
 
 @views
+@pytest.mark.django_db
 @pytest.mark.parametrize(("role", "opens"), [("support", True), ("operator", True), ("administrator", False)])
 def test_it_opens_for_all_of_the_permissions_and_one_of_the_others(view: Any, role: str, opens: bool) -> None:
     if not opens:
