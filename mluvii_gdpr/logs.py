@@ -74,7 +74,7 @@ class FewOfAnOutage(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         failure = record.exc_info[1] if record.exc_info else None
-        if failure is not None and _is_outage(failure):
+        if failure is not None and is_outage(failure):
             # Where the statement was is of no use.
             record.msg, record.args = f"{record.getMessage()}: {describe(failure)}", ()
             record.exc_info = record.exc_text = None
@@ -122,10 +122,10 @@ class ImpersonalFormatter(logging.Formatter):
 
 def describe(failure: BaseException) -> str:
     """Return the types of an exception and of its causes, with errno, SQLSTATE and the path of a stored file."""
-    return " from ".join(_describe_one(one) for one in _chain(failure))
+    return " from ".join(_describe_one(one) for one in chain_of(failure))
 
 
-def _chain(failure: BaseException | None) -> Iterator[BaseException]:
+def chain_of(failure: BaseException | None) -> Iterator[BaseException]:
     """Yield an exception and what led to it, as a traceback would show it, up to five."""
     for _number in range(5):
         if failure is None:
@@ -156,9 +156,9 @@ def _stored_path(path: Any) -> str:
     return str(path) if ours and str(path).isprintable() else ""
 
 
-def _is_outage(failure: BaseException) -> bool:
+def is_outage(failure: BaseException) -> bool:
     """Say whether PostgreSQL could not be reached, refused the connection, or ended it."""
-    for one in _chain(failure):
+    for one in chain_of(failure):
         if type(one).__module__.partition(".")[0] in {"psycopg", "psycopg_pool"}:
             sqlstate = getattr(one, "sqlstate", None)
             kinds = {"OperationalError", "InterfaceError"} & {base.__name__ for base in type(one).__mro__}
