@@ -35,6 +35,9 @@ class RouteInsteadOfPath(logging.Filter):
             route = f"/{match.route}" if match else "(no route)"
             record.msg = "%s %s %s"
             record.args = (request.method, route, getattr(record, "status_code", ""))
+            if record.name.startswith("django.security"):
+                # Anybody can send a foreign Host header, thousands of times; where it was noticed is of no use.
+                record.exc_info = record.exc_text = None
         elif record.name.startswith("django.security"):
             record.msg, record.args = "request refused: %s", (record.name.rpartition(".")[2],)
         return True
