@@ -1,4 +1,4 @@
-"""Django's command line, with one sentence instead of a traceback where the database is the reason.
+"""Django's command line, with one sentence instead of a traceback where the database or a file is the reason.
 
 A traceback of such a failure hides the reason below a hundred lines, and its text may quote what a visitor typed.
 What the sentence can't explain is logged with its frames, as in the servers. ``--traceback`` shows everything.
@@ -6,14 +6,29 @@ What the sentence can't explain is logged with its frames, as in the servers. ``
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from contextlib import suppress
+from typing import NoReturn
 
 from django.core.management import execute_from_command_line
 
 from mluvii_gdpr.environment import WrongEnvironment
+from mluvii_gdpr.logs import describe
 
+_RIGHTS = (
+    "a file or folder is closed to this user. Run this as the user of the service, or mend owner and mode."
+)
+_OF_THE_SYSTEM = {
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: "a volume can't be written. Mount it for writing.",
+    errno.ENOSPC: "a volume is full. Free space, then run this again.",
+    errno.EDQUOT: "this user's quota of a volume is full. Free space, then run this again.",
+    errno.EIO: "a volume fails. Look at its health.",
+    errno.ESTALE: "a network share is gone. Mount it again.",
+}
 logger = logging.getLogger(__name__)
 
 
@@ -28,7 +43,16 @@ def run(arguments: list[str]) -> None:
     except Error as failure:
         if "--traceback" in arguments:
             raise
-        sys.exit(f"{' '.join(['manage.py', *arguments[1:2]])} failed: {_explain(failure)}")
+        _fail(arguments, _explain(failure))
+    except OSError as failure:
+        reason = _OF_THE_SYSTEM.get(failure.errno or 0)
+        if reason is None or "--traceback" in arguments:
+            raise
+        _fail(arguments, f"{reason} ({describe(failure)}) --traceback shows where.")
+
+
+def _fail(arguments: list[str], reason: str) -> NoReturn:
+    sys.exit(f"{' '.join(['manage.py', *arguments[1:2]])} failed: {reason}")
 
 
 def _explain(failure: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -158,3 +159,36 @@ def test_another_failure_is_logged_by_its_frames_and_quotes_nothing(
     assert str(left.value).startswith("manage.py x failed: the database refused a statement")
     assert CANARY not in str(left.value) + capsys.readouterr().err
     assert caplog.records[-1].exc_info[1] is failure
+
+
+def run_failing(failure: Exception, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
+    def fail(arguments: list[str]) -> None:
+        raise failure
+
+    monkeypatch.setattr(command_line, "execute_from_command_line", fail)
+    with pytest.raises(SystemExit) as left:
+        command_line.run(["manage.py", "x", *options])
+    return str(left.value)
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(
+    ("number", "wanted"),
+    [
+        (errno.EACCES, "as the user of the service"),
+        (errno.ENOSPC, "Free space"),
+        (errno.EROFS, "for writing"),
+    ],
+)
+def test_a_failing_volume_is_one_sentence(
+    number: int, wanted: str, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    said = run_failing(OSError(number, CANARY, f"/tmp/{CANARY}"), monkeypatch)  # noqa: S108
+    assert said.startswith("manage.py x failed: a ")
+    assert wanted in said
+    assert f"[{errno.errorcode[number]}]" in said
+    assert CANARY not in said
+    said = run_failing(OSError(number, CANARY, str(settings.MEDIA_ROOT)), monkeypatch)
+    assert str(settings.MEDIA_ROOT) in said
+    with pytest.raises(OSError, match=CANARY):
+        run_failing(OSError(number, CANARY), monkeypatch, "--traceback")
