@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -39,6 +40,19 @@ class Standing(enum.Enum):
     MISSING = "missing"
     #: The outside copy is damaged, or is another ledger's.
     FOREIGN = "foreign"
+
+    @property
+    def advice(self) -> str:
+        """Return what an administrator does about it; nothing when they are even."""
+        return _ADVICE.get(self.value, "")
+
+
+_ADVICE = {
+    "behind": "Run manage.py replay_erasures --dry-run, then replay_erasures: docs/ledger.md.",
+    "missing": "Mount the volume of ERASURE_LEDGER_DIR and let the user of the service read it. Only for a new "
+    "installation or a lost copy, run manage.py begin_ledger_copy: docs/ledger.md.",
+    "foreign": "Set ERASURE_LEDGER_DIR to the folder of this installation: docs/ledger.md.",
+}
 
 
 def standing() -> Standing:
@@ -173,7 +187,9 @@ def begin_copy(*, requester: Requester) -> Erasure:
     path = external_copy.file_of()
     if path is None:
         raise NoCopy("No outside copy of the ledger is kept: ERASURE_LEDGER_DIR is empty.")
-    if path.exists():
+    # Unlike Path.exists, it does not raise for a folder that is closed: the copy is then refused as one that can't be
+    # written.
+    if os.path.lexists(path):
         raise FileExistsError("There is an outside copy already.")
     with recording.erasing():
         recording.lock_head()

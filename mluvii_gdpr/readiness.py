@@ -86,7 +86,8 @@ def report_at_start() -> None:
     """Say in the log when the database is not the one that the outside copy of the ledger knows; called once."""
     try:
         for problem in ledger_problems():
-            logger.error("%s: this installation is closed until it is replayed, see docs/ledger.md", problem)
+            advice = Standing(problem.rpartition(".")[2]).advice
+            logger.error("%s: this installation is closed until that is mended. %s", problem, advice)
     except Error:
         logger.exception("the database does not answer")
     finally:
