@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
+import pwd
 import sys
 from contextlib import suppress
 from typing import NoReturn
 
 from django.core.management import execute_from_command_line
 
-from mluvii_gdpr.environment import WrongEnvironment
+from mluvii_gdpr.environment import MARKER, WrongEnvironment
 from mluvii_gdpr.logs import describe
 
 _RIGHTS = (
@@ -36,6 +38,7 @@ def run(arguments: list[str]) -> None:
     """Run a command of manage.py as it is given on the command line; end the process with 1 where it fails."""
     from django.db import Error
 
+    _warn_root()
     try:
         execute_from_command_line(arguments)
     except WrongEnvironment as wrong:
@@ -49,6 +52,21 @@ def run(arguments: list[str]) -> None:
         if reason is None or "--traceback" in arguments:
             raise
         _fail(arguments, f"{reason} ({describe(failure)}) --traceback shows where.")
+
+
+def _warn_root() -> None:
+    """Warn root in a production of another user, whose servers could neither read nor write what root leaves."""
+    var = MARKER.parent
+    if os.geteuid() != 0 or not os.path.lexists(MARKER) or (owner := var.stat().st_uid) == 0:
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = str(owner)
+    sys.stderr.write(
+        f"manage.py runs as root, but {var} belongs to {name}: the servers may not use what root writes. "
+        f"Better: runuser -u {name} -- .venv/bin/python manage.py …\n"
+    )
 
 
 def _fail(arguments: list[str], reason: str) -> NoReturn:

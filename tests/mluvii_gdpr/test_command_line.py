@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -192,3 +193,24 @@ def test_a_failing_volume_is_one_sentence(
     assert str(settings.MEDIA_ROOT) in said
     with pytest.raises(OSError, match=CANARY):
         run_failing(OSError(number, CANARY), monkeypatch, "--traceback")
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize(
+    ("user", "owner", "production", "warned"),
+    [(0, 4567, True, True), (0, 0, True, False), (0, 4567, False, False), (4567, 4567, True, False)],
+)
+def test_root_is_warned_in_the_production_of_another_user(
+    user: int, owner: int, production: bool, warned: bool, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    marker = tmp_path / "production"
+    if production:
+        marker.touch()
+    monkeypatch.setattr(command_line, "MARKER", marker)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(Path, "stat", lambda _path: SimpleNamespace(st_uid=owner))
+    monkeypatch.setattr(command_line, "execute_from_command_line", lambda _arguments: None)
+    command_line.run(["manage.py", "x"])
+    said = capsys.readouterr().err
+    assert said.startswith(f"manage.py runs as root, but {tmp_path} belongs to 4567") == warned
+    assert bool(said) == warned
