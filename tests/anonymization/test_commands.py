@@ -191,6 +191,12 @@ def test_maintain_waits_as_long_as_asked(
     assert capsys.readouterr().out == "Done. Erasures that are not physically complete: 0.\n"
 
 
+@pytest.mark.parametrize("wrong", ["x", "nan", "inf", "1e300"])
+def test_maintain_refuses_to_wait_for_more_than_a_day(wrong: str) -> None:
+    with pytest.raises(CommandError, match=r"--wait: give seconds, at most 86400$"):
+        call_command("maintain", "--wait", wrong)
+
+
 def test_left_over_files_fail_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     from anonymization.management.commands import delete_erased_files
 

@@ -182,6 +182,14 @@ def test_a_storage_that_takes_no_file_is_said(settings: Any, tmp_path: Path) -> 
     assert not Guest.objects.exists()
 
 
+def test_an_unmarked_storage_that_takes_no_file_is_said(settings: Any, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    (tmp_path / "storage-of-another").touch()
+    with pytest.raises(CommandError, match=r"^MEDIA_ROOT takes no file\. The lines above say why\. Nothing"):
+        call_command("verify_erasure", production=True)
+    assert not Guest.objects.exists()
+
+
 def test_place_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=f"^There is no {tmp_path / 'nothing'} to search.$"):
         call_command("verify_erasure", also=[tmp_path / "nothing"], production=True)

@@ -38,6 +38,7 @@ from anonymization.canary import places, planting
 from anonymization.canary.doors import planters
 from anonymization.canary.run import Hit, Report, not_planted, verify
 from anonymization.ledger import recording
+from anonymization.models import StorageMarker
 from anonymization.storage import StorageUnavailable, storage_problem
 
 
@@ -83,7 +84,8 @@ class Command(BaseCommand):
         except recording.ErasureRefused as refusal:
             raise CommandError(str(refusal)) from None
         except StorageUnavailable:
-            problem = storage_problem() or "The lines above say why."
+            is_marked = StorageMarker.objects.exists()
+            problem = (is_marked and storage_problem()) or "The lines above say why."
             raise CommandError(f"MEDIA_ROOT takes no file. {problem} Nothing was verified.") from None
         result = {"result": "clean" if report.clean else "failed", "planted": report.labels}
         return result | {name: value for name, value in asdict(report).items() if name != "labels"}

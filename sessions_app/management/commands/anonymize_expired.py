@@ -28,6 +28,7 @@ stays done. Prints numbers and ids of WebChats.
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
 from datetime import datetime
 from typing import Any
 
@@ -41,15 +42,14 @@ from sessions_app import retention
 
 
 def positive(text: str) -> int:
-    """Return a whole number above nothing.
+    """Return a whole number above 0.
 
     Raises:
-        ValueError
+        ArgumentTypeError: that is none.
     """
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError("give a whole number above 0")
+    return int(text)
 
 
 class Command(BaseCommand):
