@@ -47,6 +47,10 @@ def run(arguments: list[str]) -> None:
         if "--traceback" in arguments:
             raise
         _fail(arguments, _explain(failure))
+    except BrokenPipeError:
+        # The reader, such as head, has gone. Python would complain again when it flushes the output at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as failure:
         reason = _OF_THE_SYSTEM.get(failure.errno or 0)
         if reason is None or "--traceback" in arguments:

@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -160,6 +161,19 @@ def test_another_failure_is_logged_by_its_frames_and_quotes_nothing(
     assert str(left.value).startswith("manage.py x failed: the database refused a statement")
     assert CANARY not in str(left.value) + capsys.readouterr().err
     assert caplog.records[-1].exc_info[1] is failure
+
+
+@pytest.mark.any_database
+def test_a_reader_that_has_gone_is_no_traceback() -> None:
+    command = f"{shlex.quote(sys.executable)} manage.py print_record_of_processing"
+    done = subprocess.run(
+        ["sh", "-c", f"({command}; echo $? >&2) | true"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == "1\n"
 
 
 def run_failing(failure: Exception, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
