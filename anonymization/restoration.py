@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import hashlib
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -40,6 +41,19 @@ class Standing(enum.Enum):
     MISSING = "missing"
     #: The external copy is damaged or belongs to another ledger.
     FOREIGN = "foreign"
+
+    @property
+    def advice(self) -> str:
+        """Return what an administrator does about it; nothing when they are even."""
+        return _ADVICE.get(self.value, "")
+
+
+_ADVICE = {
+    "behind": "Run manage.py replay_erasures --dry-run, then replay_erasures: docs/ledger.md.",
+    "missing": "Mount the volume of ERASURE_LEDGER_DIR and let the user of the service read it. Only for a new "
+    "installation or a lost copy, run manage.py begin_ledger_copy: docs/ledger.md.",
+    "foreign": "Set ERASURE_LEDGER_DIR to the folder of this installation: docs/ledger.md.",
+}
 
 
 def standing() -> Standing:
@@ -186,7 +200,8 @@ def begin_copy(*, requester: Requester) -> Erasure:
     path = external_copy.file_of()
     if path is None:
         raise NoCopy("No external copy of the ledger is kept: ERASURE_LEDGER_DIR is empty.")
-    if path.exists():
+    # Path.exists raises for a closed folder. Here the copy is then refused as not writable.
+    if os.path.lexists(path):
         raise FileExistsError("There is an external copy already.")
     with recording.erasing():
         recording.lock_head()

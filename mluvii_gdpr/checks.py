@@ -95,18 +95,21 @@ def _check_writable() -> list[CheckMessage]:
     return [
         Error(f"{folder} can't be written.", hint=hint, id="mluvii_gdpr.E012")
         for folder in _media_folders()
-        if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK))
+        if not (os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK))
     ]
 
 
 def _media_folders() -> Iterator[Path]:
-    """Yield the existing folders of MEDIA_ROOT, or the nearest existing parent folder."""
+    """Yield the existing folders of MEDIA_ROOT, or the nearest existing parent folder.
+
+    A folder below one that is closed to this user counts as missing, where pathlib would raise.
+    """
     storage = storages["default"]
     if not isinstance(storage, FileSystemStorage):
         return
     root = Path(storage.location)
-    yield next(folder for folder in (root, *root.parents) if folder.exists())
-    yield from (root / name for name in sorted(folders()) if (root / name).exists())
+    yield next(folder for folder in (root, *root.parents) if os.path.exists(folder))
+    yield from (root / name for name in sorted(folders()) if os.path.exists(root / name))
 
 
 @register(Tags.database)

@@ -36,6 +36,9 @@ class RouteInsteadOfPath(logging.Filter):
             route = f"/{match.route}" if match else "(no route)"
             record.msg = "%s %s %s"
             record.args = (request.method, route, getattr(record, "status_code", ""))
+            if record.name.startswith("django.security"):
+                # Anybody can send a foreign Host header, thousands of times; where it was noticed is of no use.
+                record.exc_info = record.exc_text = None
         elif record.name.startswith("django.security"):
             record.msg, record.args = "request refused: %s", (record.name.rpartition(".")[2],)
         return True
@@ -75,7 +78,7 @@ class FewOfAnOutage(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         failure = record.exc_info[1] if record.exc_info else None
-        if failure is not None and _is_outage(failure):
+        if failure is not None and is_outage(failure):
             # The position of the statement in the code does not help here.
             record.msg, record.args = f"{record.getMessage()}: {describe(failure)}", ()
             record.exc_info = record.exc_text = None
@@ -130,10 +133,10 @@ def describe(failure: BaseException) -> str:
 
     These are errno, SQLSTATE and the path of a stored file.
     """
-    return " from ".join(_describe_one(one) for one in _chain(failure))
+    return " from ".join(_describe_one(one) for one in chain_of(failure))
 
 
-def _chain(failure: BaseException | None) -> Iterator[BaseException]:
+def chain_of(failure: BaseException | None) -> Iterator[BaseException]:
     """Yield an exception and its causes, at most five, in the order of the traceback."""
     for _number in range(5):
         if failure is None:
@@ -167,9 +170,9 @@ def _stored_path(path: Any) -> str:
     return str(path) if ours and str(path).isprintable() else ""
 
 
-def _is_outage(failure: BaseException) -> bool:
+def is_outage(failure: BaseException) -> bool:
     """Return whether PostgreSQL was not reachable, or refused or closed the connection."""
-    for one in _chain(failure):
+    for one in chain_of(failure):
         if type(one).__module__.partition(".")[0] in {"psycopg", "psycopg_pool"}:
             sqlstate = getattr(one, "sqlstate", None)
             kinds = {"OperationalError", "InterfaceError"} & {base.__name__ for base in type(one).__mro__}

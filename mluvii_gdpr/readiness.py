@@ -100,7 +100,8 @@ def report_at_start() -> None:
     """Log if the database does not match the external copy of the ledger. Called once."""
     try:
         for problem in ledger_problems():
-            logger.error("%s: this installation is closed until it is replayed, see docs/ledger.md", problem)
+            advice = Standing(problem.rpartition(".")[2]).advice
+            logger.error("%s: this installation is closed until that is mended. %s", problem, advice)
     except Error:
         logger.exception("the database does not answer")
     finally:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -124,7 +126,7 @@ def test_status_fails_while_the_copy_is_not_even_or_files_are_left(
     settings: Any, tmp_path: Path, capsys: Any
 ) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path
-    said = r"^The external copy of the ledger is missing: see docs/ledger\.md\.$"
+    said = r"^The external copy of the ledger is missing\. Mount the volume .* or a lost copy, run manage\.py begin_led"
     with pytest.raises(CommandError, match=said):
         call_command("erasure_status", "--json")
     assert json.loads(capsys.readouterr().out)["outside_copy"] == "missing"
@@ -136,6 +138,34 @@ def test_status_fails_while_the_copy_is_not_even_or_files_are_left(
     FileDeletion.objects.create(erasure=Erasure.objects.get(), name="a")
     with pytest.raises(CommandError, match=r"^1 files of erasures are not deleted yet\.$"):
         call_command("erasure_status")
+
+
+def test_status_fails_while_the_storage_is_another_one(settings: Any, tmp_path: Path, capsys: Any) -> None:
+    settings.ERASURE_LEDGER_DIR = None
+    marker = mark_storage()
+    settings.MEDIA_ROOT = tmp_path / "not mounted"
+    with pytest.raises(CommandError, match=f"^The storage lacks {marker.name}: is MEDIA_ROOT right"):
+        call_command("erasure_status", "--json")
+    assert marker.name in json.loads(capsys.readouterr().out)["storage"]
+
+
+def test_a_copy_is_not_begun_in_a_folder_that_is_closed(settings: Any, monkeypatch: Any) -> None:
+    settings.ERASURE_LEDGER_DIR = Path("/closed")
+    deny_below("/closed", monkeypatch)
+    with pytest.raises(CommandError, match=r"^The external copy of the erasure ledger can't be written"):
+        call_command("begin_ledger_copy")
+
+
+def deny_below(folder: str, monkeypatch: Any) -> None:
+    """Make the file system answer as for a folder that is closed to this user, also to root."""
+    real = os.stat
+
+    def stat(path: Any, *args: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith(f"{folder}/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +189,12 @@ def test_maintain_waits_as_long_as_asked(
     call_command("maintain", *arguments)
     assert ran == [asked]
     assert capsys.readouterr().out == "Done. Erasures that are not physically complete: 0.\n"
+
+
+@pytest.mark.parametrize("wrong", ["x", "nan", "inf", "1e300"])
+def test_maintain_refuses_to_wait_for_more_than_a_day(wrong: str) -> None:
+    with pytest.raises(CommandError, match=r"--wait: give seconds, at most 86400$"):
+        call_command("maintain", "--wait", wrong)
 
 
 def test_left_over_files_fail_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,6 +207,8 @@ def test_the_period_is_that_of_the_question_and_each_line_one_query(settings: An
     for wrong in ("yesterday", "2026-02-30"):
         with pytest.raises(CommandError, match=r"^A day is written as in 2026-01-31\.$"):
             report("--from", wrong)
+    with pytest.raises(CommandError, match=r"^The first day \(--from\) is after the last one"):
+        report("--from", "2026-01-12", "--to", "2026-01-11")
 
 
 def test_few_are_fewer_than_five_and_alone_is_one(settings: Any) -> None:

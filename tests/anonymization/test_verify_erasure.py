@@ -177,7 +177,15 @@ def test_dry_run_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_storage_that_takes_no_file_is_said(settings: Any, tmp_path: Path) -> None:
     mark_storage()
     settings.MEDIA_ROOT = tmp_path / "not mounted"
-    with pytest.raises(CommandError, match="no files can be stored at the moment"):
+    with pytest.raises(CommandError, match=r"^MEDIA_ROOT takes no file\. The storage lacks storage-"):
+        call_command("verify_erasure", production=True)
+    assert not Guest.objects.exists()
+
+
+def test_an_unmarked_storage_that_takes_no_file_is_said(settings: Any, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    (tmp_path / "storage-of-another").touch()
+    with pytest.raises(CommandError, match=r"^MEDIA_ROOT takes no file\. The lines above say why\. Nothing"):
         call_command("verify_erasure", production=True)
     assert not Guest.objects.exists()
 

@@ -13,10 +13,11 @@ import psycopg
 import pytest
 from django.conf import settings as django_settings
 from django.db import OperationalError, connection, transaction
+from django.test import Client
 
 from anonymization.storage import StorageUnavailable
 from mluvii_gdpr import logs
-from mluvii_gdpr.logs import FewOfAnOutage, ImpersonalFormatter, describe
+from mluvii_gdpr.logs import FORMAT, FewOfAnOutage, ImpersonalFormatter, RouteInsteadOfPath, describe
 from tests.factories import SessionFactory
 
 CANARY = "kanarlog"
@@ -168,3 +169,19 @@ def test_all_processes_write_one_form_with_the_offset(configuration: str, monkey
         logging.makeLogRecord({"created": 0, "name": "a", "msg": "b"})
     )
     assert line == "1970-01-01T00:00:00.000+00:00 Level None a b"
+
+
+@pytest.mark.any_database
+def test_a_foreign_host_is_one_line_without_frames(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["chat.example.com"]
+    output = io.StringIO()
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(ImpersonalFormatter(FORMAT.removeprefix("%(asctime)s ")))
+    handler.addFilter(RouteInsteadOfPath())
+    security = logging.getLogger("django.security")
+    security.addHandler(handler)
+    try:
+        assert Client(headers={"Host": f"{CANARY}.example"}).get(f"/w/{CANARY}/").status_code == 400
+    finally:
+        security.removeHandler(handler)
+    assert output.getvalue() == "ERROR django.security.DisallowedHost GET (no route) 400\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,6 +87,19 @@ def test_a_file_in_the_place_of_a_folder_is_named(settings: Any) -> None:
     mark_storage()
     (settings.MEDIA_ROOT / "attachments").touch()
     assert named() == {"E012"}
+
+
+def test_a_folder_below_a_closed_one_fails_no_check(settings: Any, monkeypatch: Any) -> None:
+    settings.MEDIA_ROOT = settings.MEDIA_ROOT / "closed" / "media"
+    real = os.stat
+
+    def stat(path: Any, *args: Any, **options: Any) -> os.stat_result:
+        if "closed" in str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert named() == set(), "it is judged by the nearest folder that can be seen"
 
 
 def test_a_folder_that_is_not_made_yet_is_judged_by_its_parent(settings: Any, monkeypatch: Any) -> None:

@@ -177,8 +177,8 @@ def test_limit_takes_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
     oldest = sorted(sessions, key=lambda session: (session.created_at, session.pk))
     assert run("--limit", "5")["sessions"] == 5
     assert identified() == {session.pk for session in oldest[5:]}
-    for wrong in ("0", "-1", "x"):
-        with pytest.raises(CommandError):
+    for wrong in ("0", "-1", "x", "²"):
+        with pytest.raises(CommandError, match=r"--limit: give a whole number above 0$"):
             run("--limit", wrong)
     assert run()["sessions"] == 2
 

@@ -6,7 +6,8 @@ backup was restored), missing or foreign. Changes nothing.
 Exit codes:
 
 - 0: every erasure is complete
-- 1: stored files of an erasure are left, or the external copy is not even
+- 1: stored files of an erasure are left, the external copy is not even, or the storage is not
+  the one that the files were written to
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from anonymization.files import unfinished_uploads
 from anonymization.ledger import external_copy
 from anonymization.maintenance import erased_since_last_run
-from anonymization.models import Erasure, FileDeletion
+from anonymization.models import Erasure, FileDeletion, StorageMarker
 from anonymization.policy import registry
 from anonymization.restoration import Standing, standing
 from anonymization.storage import storage_problem
@@ -32,13 +33,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        copy = standing()
         status: dict[str, Any] = {
             "erasures": Erasure.objects.of_people().count(),
             "pending_files": FileDeletion.objects.exclude(erasure=None).count(),
             "unfinished_uploads": unfinished_uploads(),
             "not_physically_complete": erased_since_last_run().count(),
             "storage": storage_problem() or "It is the one that the files were written to.",
-            "outside_copy": standing().value if external_copy.file_of() else "none is kept",
+            "outside_copy": copy.value if external_copy.file_of() else "none is kept",
             "anonymized": {
                 p.label: p.model._base_manager.exclude(**{p.mark: None}).count() for p in registry if p.mark
             },
@@ -50,12 +52,15 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(status))
         else:
             self._print(status)
-        if status["outside_copy"] not in {Standing.EVEN.value, "none is kept"}:
-            raise CommandError(
-                f"The external copy of the ledger is {status['outside_copy']}: see docs/ledger.md."
-            )
+        wrong = []
+        if copy is not Standing.EVEN:
+            wrong.append(f"The external copy of the ledger is {copy.value}. {copy.advice}")
+        if StorageMarker.objects.exists() and (problem := storage_problem()):
+            wrong.append(problem)
         if status["pending_files"]:
-            raise CommandError(f"{status['pending_files']} files of erasures are not deleted yet.")
+            wrong.append(f"{status['pending_files']} files of erasures are not deleted yet.")
+        if wrong:
+            raise CommandError(" ".join(wrong))
 
     def _print(self, status: dict[str, Any]) -> None:
         for name, value in status.items():

@@ -21,6 +21,8 @@ Exit codes:
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +37,18 @@ from anonymization.maintenance import (
 )
 
 
+def _seconds(text: str) -> float:
+    """Return seconds. They are limited, since the database counts milliseconds in 32 bits.
+
+    Raises:
+        ArgumentTypeError: that is no number, or more than a day.
+    """
+    with suppress(ValueError):
+        if (seconds := float(text)) <= 86400:
+            return max(0.0, seconds)
+    raise ArgumentTypeError("give seconds, at most 86400")
+
+
 class Command(BaseCommand):
     help = "Remove erased data from the database files."
     requires_migrations_checks = True
@@ -43,7 +57,7 @@ class Command(BaseCommand):
         parser.add_argument("--rewrite", action="store_true", help="PostgreSQL: rewrite the tables.")
         parser.add_argument(
             "--wait",
-            type=float,
+            type=_seconds,
             default=WAIT.total_seconds(),
             metavar="SECONDS",
             help="the maximum time to wait for locks and readers",
@@ -51,7 +65,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wait = timedelta(seconds=max(0.0, options["wait"]))
+        wait = timedelta(seconds=options["wait"])
         try:
             outcome = maintain(rewrite=options["rewrite"], wait=wait)
         except Unfinished as reason:

@@ -45,7 +45,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = likenesses(since=_day(options["since"]), until=_day(options["until"]))
+        since, until = _day(options["since"]), _day(options["until"])
+        if since and until and since > until:
+            raise CommandError("The first day (--from) is after the last one (--to).")
+        found = likenesses(since=since, until=until)
         if options["json"]:
             report = {
                 "time_precision": settings.ERASURE_TIME_PRECISION,

@@ -51,7 +51,8 @@ from anonymization.canary import places, planting
 from anonymization.canary.planters import planters
 from anonymization.canary.run import Hit, Report, not_planted, verify
 from anonymization.ledger import recording
-from anonymization.storage import StorageUnavailable
+from anonymization.models import StorageMarker
+from anonymization.storage import StorageUnavailable, storage_problem
 
 
 class Command(BaseCommand):
@@ -93,8 +94,12 @@ class Command(BaseCommand):
     def _verify(self, options: dict[str, Any]) -> dict[str, Any]:
         try:
             report: Report = verify(choices=not options["production"], also=options["also"])
-        except (recording.ErasureRefused, StorageUnavailable) as refusal:
+        except recording.ErasureRefused as refusal:
             raise CommandError(str(refusal)) from None
+        except StorageUnavailable:
+            is_marked = StorageMarker.objects.exists()
+            problem = (is_marked and storage_problem()) or "The lines above say why."
+            raise CommandError(f"MEDIA_ROOT takes no file. {problem} Nothing was verified.") from None
         result = {"result": "clean" if report.clean else "failed", "planted": report.labels}
         return result | {name: value for name, value in asdict(report).items() if name != "labels"}
 

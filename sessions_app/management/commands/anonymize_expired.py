@@ -33,6 +33,7 @@ sessions anonymized before are committed. The command prints only numbers and id
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
 from datetime import datetime
 from typing import Any
 
@@ -49,12 +50,11 @@ def positive(text: str) -> int:
     """Parse a whole number greater than zero.
 
     Raises:
-        ValueError: The text is not a whole number, or the number is less than 1.
+        ArgumentTypeError: The text is not a whole number, or the number is less than 1.
     """
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError("give a whole number above 0")
+    return int(text)
 
 
 class Command(BaseCommand):
