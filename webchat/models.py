@@ -133,7 +133,7 @@ class WebChat(models.Model):
         _("colour"),
         max_length=7,
         default="#1d5fa8",
-        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", _("A color, for example #1d5fa8."))],
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", _("A colour, for example #1d5fa8."))],
     )
     logo = models.ImageField(_("logo"), upload_to="logos/", blank=True)
     #: By language; a language that is not in it has the product's own words.

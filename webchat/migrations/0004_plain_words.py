@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 max_length=7,
                 validators=[
                     django.core.validators.RegexValidator(
-                        "^#[0-9a-fA-F]{6}$", "A color, for example #1d5fa8."
+                        "^#[0-9a-fA-F]{6}$", "A colour, for example #1d5fa8."
                     )
                 ],
                 verbose_name="colour",
