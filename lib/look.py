@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from django import forms, template
-from django.contrib.humanize.templatetags.humanize import NaturalTimeFormatter
 from django.forms import BoundField
 from django.templatetags.static import static
 from django.utils import timezone
@@ -22,10 +21,30 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
+from django.utils.translation import npgettext_lazy
 
 from lib.days import RoundedDay
 
 ICONS_FILE = Path(__file__).resolve().parents[1] / "static" / "look" / "icons.svg"
+
+# As Django's own, which keeps the cases of these words by language: "pred 5 minútami", where a plain timesince says
+# "minúty". The project's catalogues come first; in German, Django's lack the case: "2 Tage", not "vor 2 Tagen".
+PAST: dict[str, Any] = {
+    "year": npgettext_lazy("naturaltime-past", "%(num)d year", "%(num)d years", "num"),
+    "month": npgettext_lazy("naturaltime-past", "%(num)d month", "%(num)d months", "num"),
+    "week": npgettext_lazy("naturaltime-past", "%(num)d week", "%(num)d weeks", "num"),
+    "day": npgettext_lazy("naturaltime-past", "%(num)d day", "%(num)d days", "num"),
+    "hour": npgettext_lazy("naturaltime-past", "%(num)d hour", "%(num)d hours", "num"),
+    "minute": npgettext_lazy("naturaltime-past", "%(num)d minute", "%(num)d minutes", "num"),
+}
+FUTURE: dict[str, Any] = {
+    "year": npgettext_lazy("naturaltime-future", "%(num)d year", "%(num)d years", "num"),
+    "month": npgettext_lazy("naturaltime-future", "%(num)d month", "%(num)d months", "num"),
+    "week": npgettext_lazy("naturaltime-future", "%(num)d week", "%(num)d weeks", "num"),
+    "day": npgettext_lazy("naturaltime-future", "%(num)d day", "%(num)d days", "num"),
+    "hour": npgettext_lazy("naturaltime-future", "%(num)d hour", "%(num)d hours", "num"),
+    "minute": npgettext_lazy("naturaltime-future", "%(num)d minute", "%(num)d minutes", "num"),
+}
 
 # Icons ------------------------------------------------------------------------------------------------------
 
@@ -86,8 +105,8 @@ def _relative(value: dt.datetime | dt.date) -> str:
     if abs(now - value) < dt.timedelta(minutes=1):
         return _("just now")
     if value > now:
-        return _in(timeuntil(value, now, depth=1, time_strings=NaturalTimeFormatter.future_substrings))
-    return _ago(timesince(value, now, depth=1, time_strings=NaturalTimeFormatter.past_substrings))
+        return _in(timeuntil(value, now, depth=1, time_strings=FUTURE))
+    return _ago(timesince(value, now, depth=1, time_strings=PAST))
 
 
 def _relative_day(day: dt.date) -> str:
@@ -95,12 +114,10 @@ def _relative_day(day: dt.date) -> str:
     if day == today:
         return _("today")
     if day > today:
-        return _in(timeuntil(day, today, depth=1, time_strings=NaturalTimeFormatter.future_substrings))
-    return _ago(timesince(day, today, depth=1, time_strings=NaturalTimeFormatter.past_substrings))
+        return _in(timeuntil(day, today, depth=1, time_strings=FUTURE))
+    return _ago(timesince(day, today, depth=1, time_strings=PAST))
 
 
-# Django translates the time strings in the grammatical case that is needed here: "pred 5 minútami".
-# A plain timesince returns "minúty".
 def _ago(time: str) -> str:
     return _("%(time)s ago") % {"time": time}
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 class Duty(NamedTuple):
     """One duty: the demand of an article, the product's answer, and the URL name of its page."""
 
-    article: str
+    article: str | Promise
     title: str | Promise
     asks: str | Promise
     answer: str | Promise
@@ -20,7 +20,7 @@ class Duty(NamedTuple):
 
 DUTIES = [
     Duty(
-        "Art. 6(1), 7(1)",
+        _("Art. 6(1), 7(1)"),
         _("Lawful basis and proof of consent"),
         _("You need a legal basis to use somebody's data. If it is consent, you must be able to prove it."),
         _(
@@ -33,7 +33,7 @@ DUTIES = [
         "webchat.manage_settings",
     ),
     Duty(
-        "Art. 7(3)",
+        _("Art. 7(3)"),
         _("Withdrawal"),
         _("Withdrawing consent must be as easy as giving it, and people must be told so in advance."),
         _(
@@ -47,7 +47,7 @@ DUTIES = [
         "sessions_app.anonymize_session",
     ),
     Duty(
-        "Art. 13",
+        _("Art. 13"),
         _("Transparency"),
         _(
             "People must be told in plain language who uses their data, why, for how long, and "
@@ -62,7 +62,7 @@ DUTIES = [
         "webchat.manage_settings",
     ),
     Duty(
-        "Art. 15",
+        _("Art. 15"),
         _("Access"),
         _("People can ask what data you hold about them and get a copy."),
         _(
@@ -71,7 +71,7 @@ DUTIES = [
         ),
     ),
     Duty(
-        "Art. 17",
+        _("Art. 17"),
         _("Erasure"),
         _("When you no longer have a reason to keep data, you must erase it without undue delay."),
         _(
@@ -84,7 +84,7 @@ DUTIES = [
         "anonymization.see_erasures",
     ),
     Duty(
-        "Art. 28",
+        _("Art. 28"),
         _("Data processing agreement"),
         _(
             "Anyone who processes data for you, such as a hosting provider, needs a data "
@@ -93,7 +93,7 @@ DUTIES = [
         _("This page shows the contact for the agreement and the signed agreement."),
     ),
     Duty(
-        "Art. 30",
+        _("Art. 30"),
         _("Records of processing"),
         _("You must keep a record of what data you process, why, and when it is erased."),
         _(
@@ -102,7 +102,7 @@ DUTIES = [
         ),
     ),
     Duty(
-        "Art. 32",
+        _("Art. 32"),
         _("Security"),
         _("Data must be protected according to the risk: access, integrity, and a way to check both."),
         _(

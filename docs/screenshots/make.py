@@ -146,7 +146,7 @@ def new_page(browser: Browser, *, width: int, height: int) -> Page:
 
 def password() -> str:
     """Return the demo's password, which its own source names."""
-    source = (ROOT / "mluvii_gdpr" / "demo" / "staff.py").read_text()
+    source = (ROOT / "demo" / "staff.py").read_text()
     match = re.search(r'^PASSWORD = "([^"]+)"', source, re.MULTILINE)
     assert match, "the demo has no password"  # noqa: S101
     return match[1]
@@ -169,7 +169,7 @@ def show_columns(page: Page, address: str) -> None:
     chooser = page.locator(".column-chooser form")
     for box in chooser.locator("input[type=checkbox]").all():
         box.set_checked(box.get_attribute("value") in COLUMNS)
-    chooser.get_by_role("button", name="Show these").click()
+    chooser.get_by_role("button", name="Apply").click()
     page.wait_for_load_state()
 
 

@@ -41,8 +41,7 @@ const erase = (notice) => {
   tell("call:over");
   lostNotice.hidden = true;
   lines().replaceChildren(notice);
-  document.querySelector(".leave")?.remove();
-  document.querySelector("#write details").remove();
+  document.querySelectorAll(".leave, .agreed, #write details").forEach((part) => part.remove());
   const text = document.querySelector("#write textarea");
   text.readOnly = true;
   if (text.value.trim()) document.querySelectorAll("#write :is(button, .hint)").forEach((part) => part.remove());

@@ -195,10 +195,10 @@ def test_at_once_nothing_is_left_and_the_answer_is_that_of_an_unknown_secret(cli
     ):  # fmt: skip
         gone, never = (client.generic(method, f"{url}{path}") for url in (mine, unknown))
         assert gone.status_code == never.status_code == 404
-        assert "No data about you is stored here" in gone.content.decode()
+        assert "There is no data behind this link" in gone.content.decode()
         assert _without_nonce(gone) == _without_nonce(never)
     assert client.get("/c/x/").status_code == 404
-    assert "No data about you is stored here" in client.get("/c/x/").content.decode()
+    assert "There is no data behind this link" in client.get("/c/x/").content.decode()
 
 
 def _without_nonce(response: Any) -> Any:

@@ -55,7 +55,7 @@ NEWS: dict[str, tuple[Callable[[Session], Any], str]] = {
     ),
     "operator": (accept, "<dd>operator</dd>"),
     "end": (lambda s: conversation.end_session(s, by=Party.VISITOR), "The conversation has ended."),
-    "erasure": (lambda s: engine.erase(s, requester=recording.Requester(Source.COMMAND)), "Erased."),
+    "erasure": (lambda s: engine.erase(s, requester=recording.Requester(Source.COMMAND)), "Deleted."),
 }
 
 
