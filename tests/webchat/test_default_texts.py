@@ -8,7 +8,7 @@ from webchat.consent_html import MAX_LABEL, sanitise, to_lines
 from webchat.default_texts import DEFAULT_TEXTS
 
 MUST_SAY = {
-    "en": ["2016/679", "6(1)(a)", "operator of this web site", "controller", "access", "rectification",
+    "en": ["2016/679", "6(1)(a)", "operator of this website", "controller", "access", "rectification",
            "erasure",
            "restriction", "portable", "complaint", "withdraw",
            "open the link below the conversation", "write it to us in the conversation", "IP address"],

@@ -1,7 +1,7 @@
 """The consent texts that a new WebChat starts with, in all four languages.
 
 They are drafts: an administrator may replace them before publishing. They name the controller as "the
-operator of this web site", because they are shown on that site.
+operator of this website", because they are shown on that site.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from webchat.consent_html import DraftText, sanitise
 
 _LABELS = {
-    "en": "I agree that the operator of this web site processes my personal data"
+    "en": "I agree that the operator of this website processes my personal data"
     " in order to answer my request.",
     "cs": "Souhlasím se zpracováním svých osobních údajů provozovatelem těchto webových stránek"
     " za účelem vyřízení mého dotazu.",
