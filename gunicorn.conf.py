@@ -57,7 +57,11 @@ logconfig_dict = {
         }
     },
     "loggers": {
-        "gunicorn.error": {"level": loglevel.upper(), "handlers": ["impersonal"], "propagate": False}
+        "gunicorn.error": {
+            "level": loglevel.upper(),
+            "handlers": ["impersonal"],
+            "propagate": False,
+        }
     },
 }
 # There is no control socket in the home folder: the server is stopped with a signal.

@@ -25,4 +25,6 @@ graceful_timeout = 1
 
 # Each stream is an open file, and the usual limit is 1,024.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (max(_soft, min(_hard, 65536)) if _hard > 0 else _soft, _hard))
+resource.setrlimit(
+    resource.RLIMIT_NOFILE, (max(_soft, min(_hard, 65536)) if _hard > 0 else _soft, _hard)
+)

@@ -13,6 +13,12 @@ class AnonymizationConfig(AppConfig):
         from anonymization import checks, planner, policy, triggers  # noqa: F401  checks register themselves
 
         policy.autodiscover()
-        pre_migrate.connect(triggers.before_migrate, sender=self, dispatch_uid="anonymization.triggers")
-        post_migrate.connect(triggers.after_migrate, sender=self, dispatch_uid="anonymization.triggers")
-        post_migrate.connect(planner.after_migrate, sender=self, dispatch_uid="anonymization.planner")
+        pre_migrate.connect(
+            triggers.before_migrate, sender=self, dispatch_uid="anonymization.triggers"
+        )
+        post_migrate.connect(
+            triggers.after_migrate, sender=self, dispatch_uid="anonymization.triggers"
+        )
+        post_migrate.connect(
+            planner.after_migrate, sender=self, dispatch_uid="anonymization.planner"
+        )

@@ -64,7 +64,9 @@ def erase_batch(pks: Sequence[int], *, among: QuerySet, requester: Requester) ->
         return _erase_locked(policy, pks, among.filter(**{policy.mark: None}), requester)
 
 
-def _erase_locked(policy: Policy, pks: Sequence[int], among: QuerySet, requester: Requester) -> list[Erasure]:
+def _erase_locked(
+    policy: Policy, pks: Sequence[int], among: QuerySet, requester: Requester
+) -> list[Erasure]:
     uids, taken, parents = _lock(policy, pks, among, requester)
     records = list(taken.values())
     if not records:
@@ -133,7 +135,9 @@ def _without_others(
     """Return the persons that no row outside the batch references."""
     if not last:
         return {}
-    others = policy.model._base_manager.filter(**{step: OuterRef("pk")}).exclude(pk__in=in_keys(taken))
+    others = policy.model._base_manager.filter(**{step: OuterRef("pk")}).exclude(
+        pk__in=in_keys(taken)
+    )
     going = _person(policy)._base_manager.filter(~Exists(others), pk__in=in_keys(last))
     return {person: last[person] for person in going.values_list("pk", flat=True)}
 
@@ -225,7 +229,9 @@ def _empty(policy: Policy, records: Mapping[int, Erasure]) -> int:
 
 def _adopt_uploads(records: Mapping[uuid.UUID, Erasure]) -> None:
     """Assign unfinished uploads of these subjects to their records."""
-    uploads: list[Any] = list(FileDeletion.objects.filter(erasure=None, subject__in=in_keys(records, "uuid")))
+    uploads: list[Any] = list(
+        FileDeletion.objects.filter(erasure=None, subject__in=in_keys(records, "uuid"))
+    )
     for upload in uploads:
         upload.erasure_id = records[upload.subject].pk
     FileDeletion.objects.bulk_update(uploads, ["erasure"])
@@ -253,8 +259,12 @@ def _insert(erasures: list[Erasure]) -> None:
 
     Django's ``bulk_create`` would take longer than the rest of the erasure.
     """
-    fields: dict[str, Any] = {f.attname: f for f in Erasure._meta.concrete_fields if f.attname not in _OWN}
-    shared = [f.get_db_prep_save(getattr(erasures[0], name), connection) for name, f in fields.items()]
+    fields: dict[str, Any] = {
+        f.attname: f for f in Erasure._meta.concrete_fields if f.attname not in _OWN
+    }
+    shared = [
+        f.get_db_prep_save(getattr(erasures[0], name), connection) for name, f in fields.items()
+    ]
     source, rows = as_rows("batch", map(attrgetter(*_OWN), erasures), columns=_OWN)
     columns = ", ".join(f'"{column}"' for column in [*_OWN, *(f.column for f in fields.values())])
     selected = ", ".join([*_OWN, *["%s"] * len(shared)])

@@ -57,12 +57,16 @@ def _check_fields(policy: Policy, _declared: Registry) -> Iterator[CheckMessage]
     named.update(name for name in (policy.mark, policy.record) if name)
     for name, times in named.items():
         if name not in policy.fields:
-            yield _error(policy.model, "E004", f"{policy.label}.{name} is declared but does not exist.")
+            yield _error(
+                policy.model, "E004", f"{policy.label}.{name} is declared but does not exist."
+            )
         if times > 1:
             yield _error(policy.model, "E003", f"{policy.label}.{name} is declared more than once.")
     for name in policy.file_fields:
         if policy.delete and policy.model._meta.get_field(name).storage is not default_storage:  # type: ignore[union-attr]
-            yield _error(policy.model, "E012", f"{policy.label}.{name} is not in the default storage.")
+            yield _error(
+                policy.model, "E012", f"{policy.label}.{name} is not in the default storage."
+            )
     if not policy.delete:
         for name in policy.fields.keys() - named.keys():
             yield _error(policy.model, "E002", f"{policy.label}.{name} is neither erased nor kept.")
@@ -85,9 +89,7 @@ def _check_subject(policy: Policy, declared: Registry) -> Iterator[CheckMessage]
         message = f"{policy.label}: the path {policy.subject!r} does not lead to a data subject."
         yield _error(policy.model, "E006", message)
     if policy.mark and not {"uid", policy.mark, policy.record} <= policy.fields.keys():
-        message = (
-            f"{policy.label} carries a mark but lacks uid, {policy.mark} or {policy.record or 'a record'}."
-        )
+        message = f"{policy.label} carries a mark but lacks uid, {policy.mark} or {policy.record or 'a record'}."
         yield _error(policy.model, "E007", message)
 
 
@@ -107,7 +109,9 @@ def check_policies(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
 
 
 @register(Tags.database)
-def check_database(app_configs: Any, *, databases: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+def check_database(
+    app_configs: Any, *, databases: Any = None, **_kwargs: Any
+) -> list[CheckMessage]:
     """Check the live database.
 
     Runs in ``check --database default``, in ``migrate`` and in ``/readyz``.
@@ -121,7 +125,9 @@ def check_database(app_configs: Any, *, databases: Any = None, **_kwargs: Any) -
 
 
 def _check_tables(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
-    declared = {m._meta.db_table for m in apps.get_models(include_auto_created=True)} | UNDECLARED_TABLES
+    declared = {
+        m._meta.db_table for m in apps.get_models(include_auto_created=True)
+    } | UNDECLARED_TABLES
     for table in sorted(tables(connection) - declared):
         yield Error(
             f"The table {table} is in the database but no model declares it.",
@@ -177,5 +183,7 @@ def _check_sqlite(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
         for pragma, is_safe in accepted.items():
             cursor.execute(f"PRAGMA {pragma}")
             if not is_safe(cursor.fetchone()[0]):
-                message = f"The SQLite connection does not run with {pragma} as settings.py asks for."
+                message = (
+                    f"The SQLite connection does not run with {pragma} as settings.py asks for."
+                )
                 yield Error(message, id="anonymization.E011")

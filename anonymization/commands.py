@@ -36,7 +36,9 @@ class EraseCommand(BaseCommand):
             action="store_true",
             help="Count the rows that would be changed; change nothing.",
         )
-        parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
+        parser.add_argument(
+            "--json", action="store_true", help="Print the result as one JSON object."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         subject = self._subject(options["id"])
@@ -44,7 +46,9 @@ class EraseCommand(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(result))
         else:
-            counts = ", ".join(f"{label.partition('.')[2]}: {n}" for label, n in result["counts"].items())
+            counts = ", ".join(
+                f"{label.partition('.')[2]}: {n}" for label, n in result["counts"].items()
+            )
             self.stdout.write(f"{result['result']} ({counts})")
 
     def _subject(self, given: list[str]) -> Model:
@@ -58,7 +62,11 @@ class EraseCommand(BaseCommand):
     def _preview(self, subject: Model) -> dict[str, Any]:
         if getattr(subject, registry.get(self.model).mark) is not None:
             return {"result": "already anonymized", "id": subject.pk, "counts": {}}
-        return {"result": "would anonymize", "id": subject.pk, "counts": dict(engine.preview(subject).counts)}
+        return {
+            "result": "would anonymize",
+            "id": subject.pk,
+            "counts": dict(engine.preview(subject).counts),
+        }
 
     def _erase(self, subject: Model) -> dict[str, Any]:
         try:

@@ -93,7 +93,9 @@ class _Scope:
     def rooted_at(cls, root: Model, subject: Model) -> _Scope:
         """Return the scope of an erasure with this root; ``subject`` is the requested row."""
         parts = [(path, p) for path, p in registry.reaching(type(root)) if p.delete or p.erase]
-        return cls(root, parts, {registry.get(type(row)).label: [row.pk] for row in (root, subject)})
+        return cls(
+            root, parts, {registry.get(type(row)).label: [row.pk] for row in (root, subject)}
+        )
 
     def rows(self) -> list[tuple[Policy, QuerySet]]:
         return [(policy, policy.rows_of(self.root, path)) for path, policy in self.parts]
@@ -153,7 +155,10 @@ def preview_several(subjects: Sequence[Model]) -> Preview:
         counts={p.label: n for p, n in lines},
         shown={},
         lines=lines,
-        each={pk: {label: fingerprint(rows) for label, rows in own.items()} for pk, own in marked.items()},
+        each={
+            pk: {label: fingerprint(rows) for label, rows in own.items()}
+            for pk, own in marked.items()
+        },
     )
 
 
@@ -246,7 +251,9 @@ def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requ
                 _empty(_Scope.rooted_at(root, subject), record)
         lock_head()
         if head() != Head(entry.sequence - 1, entry.previous):
-            raise Overtaken(_("Another process has written to the erasure ledger. Nothing was changed."))
+            raise Overtaken(
+                _("Another process has written to the erasure ledger. Nothing was changed.")
+            )
         record.take(entry)
         record.save(force_insert=True)
         transaction.on_commit(lambda: seal_after_commit([record], seal=not sealed), robust=True)
@@ -274,8 +281,12 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
         for path, p in scope.parts
         if p.mark
     }
-    if expected is not None and expected != {label: fingerprint(keys) for label, keys in shells.items()}:
-        raise SubjectChanged(_("The data to be erased has changed since you saw it. Nothing was erased."))
+    if expected is not None and expected != {
+        label: fingerprint(keys) for label, keys in shells.items()
+    }:
+        raise SubjectChanged(
+            _("The data to be erased has changed since you saw it. Nothing was erased.")
+        )
     counts, uploads_begun = _count(scope, shells)
     if uploads_begun:
         _adopt_uploads(scope, record.pk)
@@ -283,7 +294,10 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
         if not counts[policy.label]:
             continue
         _queue_files(policy, path, scope.root, record.pk)
-        if _apply(policy, path, scope.root, record, shells.get(policy.label, [])) != counts[policy.label]:
+        if (
+            _apply(policy, path, scope.root, record, shells.get(policy.label, []))
+            != counts[policy.label]
+        ):
             raise OutsideSubject(
                 _(
                     "The erasure would have changed rows that do not belong to this person, so it was "
@@ -323,7 +337,9 @@ def _with_parent(subject: Model, *, lock: bool) -> Model:
     # Read the foreign key from the database: another erasure may have run since the object was
     # loaded.
     rows = policy.model._base_manager
-    parents = parent_policy.model._base_manager.filter(pk__in=rows.filter(pk=subject.pk).values(step))
+    parents = parent_policy.model._base_manager.filter(
+        pk__in=rows.filter(pk=subject.pk).values(step)
+    )
     parent = next(iter(_lock(parents) if lock else parents), None)
     if parent is None or getattr(parent, parent_policy.mark) is not None:
         # There is no person, or the triggers were bypassed to attach the row to an anonymized one.
@@ -339,10 +355,13 @@ def _lock(rows: QuerySet) -> QuerySet:
 def _lock_all(policy: Policy, path: str, root: Model) -> list[int]:
     """Lock the rows in the order of their keys and return the keys."""
     table, pk = policy.model._meta.db_table, policy.model._meta.pk.column
-    locking = f" {connection.ops.for_update_sql()}" if connection.features.has_select_for_update else ""
+    locking = (
+        f" {connection.ops.for_update_sql()}" if connection.features.has_select_for_update else ""
+    )
     with connection.cursor() as cursor:
         cursor.execute(
-            f'SELECT "{pk}" FROM "{table}" WHERE {policy.where(path)} ORDER BY "{pk}"{locking}', [root.pk]
+            f'SELECT "{pk}" FROM "{table}" WHERE {policy.where(path)} ORDER BY "{pk}"{locking}',
+            [root.pk],
         )
         return [key for (key,) in cursor.fetchall()]
 
@@ -355,9 +374,12 @@ def _count(scope: _Scope, shells: Mapping[str, list[int]]) -> tuple[dict[str, in
     counts = {p.label: len(shells.get(p.label, ())) for _path, p in scope.parts}
     counted = [(path, p) for path, p in scope.parts if not p.mark]
     columns = [
-        f'(SELECT COUNT(*) FROM "{p.model._meta.db_table}" WHERE {p.where(path)})' for path, p in counted
+        f'(SELECT COUNT(*) FROM "{p.model._meta.db_table}" WHERE {p.where(path)})'
+        for path, p in counted
     ]
-    columns.append(f'EXISTS (SELECT 1 FROM "{FileDeletion._meta.db_table}" WHERE "erasure_id" IS NULL)')
+    columns.append(
+        f'EXISTS (SELECT 1 FROM "{FileDeletion._meta.db_table}" WHERE "erasure_id" IS NULL)'
+    )
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(columns)}", [scope.root.pk] * len(counted))
         *numbers, uploads_begun = cursor.fetchone()
@@ -378,7 +400,9 @@ def _queue_files(policy: Policy, path: str, root: Model, erasure_id: uuid.UUID) 
         quote = connection.ops.quote_name
         columns = ", ".join(quote(c) for c in ("erasure_id", "name", "attempts"))
         with connection.cursor() as cursor:
-            cursor.execute(f"INSERT INTO {quote(FileDeletion._meta.db_table)} ({columns}) {sql}", params)
+            cursor.execute(
+                f"INSERT INTO {quote(FileDeletion._meta.db_table)} ({columns}) {sql}", params
+            )
 
 
 def _adopt_uploads(scope: _Scope, erasure_id: uuid.UUID) -> None:

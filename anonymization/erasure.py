@@ -9,7 +9,9 @@ policy.register(
     Erasure,
     append_only=True,
     keep={
-        "requested_by": _("Accountability (GDPR Art. 5(2)): the staff member who carried out the erasure."),
+        "requested_by": _(
+            "Accountability (GDPR Art. 5(2)): the staff member who carried out the erasure."
+        ),
         "client": _("Accountability: the program that requested the erasure."),
         "created_at": _("Accountability: when the erasure was carried out."),
     },
@@ -18,7 +20,9 @@ policy.register(
         "number": _("Sequence number of the erasure."),
         "kind": _("Whether a guest or a session was erased."),
         "version": _("Format of the record."),
-        "subject": _("Hash of the anonymized record's random identifier, not derived from a person."),
+        "subject": _(
+            "Hash of the anonymized record's random identifier, not derived from a person."
+        ),
         "day": _("When the erasure was carried out, to the day."),
         "requester": _("Category only (staff, program, system or the person), no name."),
         "previous": _("Links the record to the previous one."),
@@ -49,7 +53,9 @@ policy.register(
 
 policy.register(
     FilesDeleted,
-    impersonal=dict.fromkeys(("erasure", "at"), _("When the files of an erasure had been deleted.")),
+    impersonal=dict.fromkeys(
+        ("erasure", "at"), _("When the files of an erasure had been deleted.")
+    ),
 )
 
 policy.register(

@@ -115,11 +115,15 @@ def settle(queued: QuerySet[FileDeletion]) -> None:
     # deleted.
     rows = queued.select_for_update().order_by("pk").values_list("erasure_id", flat=True)
     erasures = {erasure for erasure in rows if erasure}
-    list(Erasure.objects.select_for_update().filter(pk__in=erasures).order_by("pk").values_list("pk"))
+    list(
+        Erasure.objects.select_for_update().filter(pk__in=erasures).order_by("pk").values_list("pk")
+    )
     queued.delete()
     left = FileDeletion.objects.filter(erasure__in=erasures).values_list("erasure_id", flat=True)
     for erasure_id in erasures.difference(left):
-        FilesDeleted.objects.update_or_create(erasure_id=erasure_id, defaults={"at": timezone.now()})
+        FilesDeleted.objects.update_or_create(
+            erasure_id=erasure_id, defaults={"at": timezone.now()}
+        )
 
 
 def _may_finish() -> Q:
@@ -127,7 +131,9 @@ def _may_finish() -> Q:
 
     An upload that is refused deletes its own file.
     """
-    return Q(queued_at__gt=timezone.now() - UPLOAD_MAY_TAKE) & (Q(erasure=None) | Q(subject__isnull=False))
+    return Q(queued_at__gt=timezone.now() - UPLOAD_MAY_TAKE) & (
+        Q(erasure=None) | Q(subject__isnull=False)
+    )
 
 
 def _delete(queued: QuerySet[FileDeletion]) -> int:

@@ -73,7 +73,9 @@ def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Outcome:
 def statement_for_a_superuser() -> str:
     """Return the SQL statement that allows this PostgreSQL role to maintain all tables."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT format('ALTER DATABASE %I OWNER TO %I;', current_database(), current_user)")
+        cursor.execute(
+            "SELECT format('ALTER DATABASE %I OWNER TO %I;', current_database(), current_user)"
+        )
         return str(cursor.fetchone()[0])
 
 
@@ -105,7 +107,9 @@ def _rewrite_sqlite(wait: timedelta) -> list[str]:
     finally:
         _execute(f"PRAGMA busy_timeout = {usual * 1000}")
     if busy:
-        raise Unfinished("Somebody reads the database, so that its write-ahead log could not be emptied.")
+        raise Unfinished(
+            "Somebody reads the database, so that its write-ahead log could not be emptied."
+        )
     return []
 
 
@@ -180,7 +184,9 @@ def _wait_for_older_transactions(wait: timedelta) -> None:
     deadline = time.monotonic() + wait.total_seconds()
     while _holds_back(mark):
         if time.monotonic() >= deadline:
-            raise Unfinished("A transaction that began before is still open, and may see what was erased.")
+            raise Unfinished(
+                "A transaction that began before is still open, and may see what was erased."
+            )
         time.sleep(0.05)
 
 
@@ -222,7 +228,9 @@ def erased_since_last_run() -> QuerySet[Erasure]:
     if last is None:
         return erasures
     later = erasures.annotate(complete_at=Coalesce(F("files_deleted__at"), F("created_at")))
-    return later.filter(Q(complete_at__gte=last.started_at) | Q(file_deletions__isnull=False)).distinct()
+    return later.filter(
+        Q(complete_at__gte=last.started_at) | Q(file_deletions__isnull=False)
+    ).distinct()
 
 
 def logically_complete_at(erasure: Erasure) -> datetime | None:

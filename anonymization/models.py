@@ -73,7 +73,9 @@ class Erasure(models.Model):
     maps a model label to the primary keys of the anonymized records.
     """
 
-    id = models.UUIDField(_("random identifier"), primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(
+        _("random identifier"), primary_key=True, default=uuid.uuid4, editable=False
+    )
     number = models.PositiveBigIntegerField(_("number"), unique=True)
     version = models.PositiveSmallIntegerField(_("version of the format"), default=VERSION)
     kind = models.CharField(_("kind"), max_length=100)
@@ -85,7 +87,11 @@ class Erasure(models.Model):
     created_at = models.DateTimeField(_("carried out at"))
     door = models.CharField(_("source"), max_length=20, choices=Source)
     requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, verbose_name=_("requested by"), related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        verbose_name=_("requested by"),
+        related_name="+",
     )
     client = models.ForeignKey(
         settings.OAUTH2_PROVIDER_APPLICATION_MODEL,
@@ -119,7 +125,9 @@ class Erasure(models.Model):
                 condition=models.Q(client__isnull=False),
             ),
         )
-        constraints = (models.UniqueConstraint(fields=("subject", "kind"), name="erasure_once_per_subject"),)
+        constraints = (
+            models.UniqueConstraint(fields=("subject", "kind"), name="erasure_once_per_subject"),
+        )
 
     def __str__(self) -> str:
         return f"Erasure {self.number}"
@@ -210,7 +218,11 @@ class FilesDeleted(models.Model):
     """
 
     erasure = models.OneToOneField(
-        Erasure, models.PROTECT, primary_key=True, related_name="files_deleted", verbose_name=_("erasure")
+        Erasure,
+        models.PROTECT,
+        primary_key=True,
+        related_name="files_deleted",
+        verbose_name=_("erasure"),
     )
     at = models.DateTimeField(_("deleted at"))
 

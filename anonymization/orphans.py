@@ -86,7 +86,9 @@ def folders() -> set[str]:
 
     Files in other folders do not belong to this product.
     """
-    return {field.generate_filename(model(), "name").partition("/")[0] for model, field in file_fields()}
+    return {
+        field.generate_filename(model(), "name").partition("/")[0] for model, field in file_fields()
+    }
 
 
 def _require_proof() -> None:
@@ -94,7 +96,9 @@ def _require_proof() -> None:
     if not problem:
         problem = foreign_marker(ours=StorageMarker.objects.get().name)
     if not problem and standing() is not Standing.EVEN:
-        problem = "The database is not even with the external copy of the ledger: see docs/ledger.md."
+        problem = (
+            "The database is not even with the external copy of the ledger: see docs/ledger.md."
+        )
     if problem:
         raise SweepRefused(problem)
 
@@ -150,5 +154,7 @@ def _delete(names: list[str]) -> tuple[int, int]:
             deleted += not default_storage.exists(name)
         # Each storage backend has its own exceptions. The next sweep tries again.
         except Exception as failure:
-            logger.error("a stored file without a row could not be deleted: %s", type(failure).__name__)
+            logger.error(
+                "a stored file without a row could not be deleted: %s", type(failure).__name__
+            )
     return deleted, len(names) - deleted

@@ -73,4 +73,6 @@ def after_migrate(using: str, **_kwargs: Any) -> None:
     for table, column, kind in remembered(connection):
         alter = f"ALTER COLUMN {quote(column)}"
         with connection.cursor() as cursor:
-            cursor.execute(f"ALTER TABLE {quote(table)} {alter} TYPE {kind}, {alter} SET STATISTICS 0")
+            cursor.execute(
+                f"ALTER TABLE {quote(table)} {alter} TYPE {kind}, {alter} SET STATISTICS 0"
+            )

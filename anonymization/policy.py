@@ -14,7 +14,16 @@ from functools import cached_property
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Case, DateTimeField, Expression, Field, FileField, Model, QuerySet, When
+from django.db.models import (
+    Case,
+    DateTimeField,
+    Expression,
+    Field,
+    FileField,
+    Model,
+    QuerySet,
+    When,
+)
 from django.utils.module_loading import autodiscover_modules
 
 from lib.arrays import in_keys
@@ -106,7 +115,10 @@ class Policy:
     def remaining(self) -> list[str]:
         """Return the names of the fields that still have information in an anonymized record."""
         values = self.erased_values()
-        return [*(name for name, value in values.items() if isinstance(value, Expression)), *self.keep]
+        return [
+            *(name for name, value in values.items() if isinstance(value, Expression)),
+            *self.keep,
+        ]
 
     @cached_property
     def rounded(self) -> frozenset[str]:
@@ -164,7 +176,9 @@ class Policy:
 
 def _erased_value(value: Any, sharing: Any) -> Any:
     if isinstance(value, KeptIfShared):
-        return Case(When(pk__in=in_keys(()) if sharing is None else sharing, then=value.value), default=None)
+        return Case(
+            When(pk__in=in_keys(()) if sharing is None else sharing, then=value.value), default=None
+        )
     return value() if callable(value) and not isinstance(value, Expression) else value
 
 
@@ -173,7 +187,9 @@ def _condition(model: type[Model], path: str, pks: Any) -> dict[str, Any]:
     if not rest:
         return {f"{first or 'pk'}__in": pks}
     related: Any = model._meta.get_field(first).related_model
-    return {f"{first}__in": related._base_manager.filter(**_condition(related, rest, pks)).values("pk")}
+    return {
+        f"{first}__in": related._base_manager.filter(**_condition(related, rest, pks)).values("pk")
+    }
 
 
 def _sql_condition(model: type[Model], path: str) -> str:
@@ -182,9 +198,7 @@ def _sql_condition(model: type[Model], path: str) -> str:
     if not rest:
         return f'"{step.column}" = %s'
     table, pk = step.related_model._meta.db_table, step.related_model._meta.pk.column
-    return (
-        f'"{step.column}" IN (SELECT "{pk}" FROM "{table}" WHERE {_sql_condition(step.related_model, rest)})'
-    )
+    return f'"{step.column}" IN (SELECT "{pk}" FROM "{table}" WHERE {_sql_condition(step.related_model, rest)})'
 
 
 class Registry:
@@ -205,7 +219,9 @@ class Registry:
         label = model if isinstance(model, str) else model._meta.label
         key = label.lower()
         if key in self._policies:
-            raise AlreadyRegistered(f"{label} is registered already, in {self._policies[key].declared_in}.")
+            raise AlreadyRegistered(
+                f"{label} is registered already, in {self._policies[key].declared_in}."
+            )
         policy = Policy(label=label, declared_in=_caller(), **declaration)
         self._policies[key] = policy
         return policy

@@ -73,13 +73,17 @@ def chapters_of(registry: Registry) -> list[Chapter]:
         _chapter(apps.get_app_config(label), [_record(policy) for policy in group])
         for label, group in groupby(policies, key=lambda policy: policy.model._meta.app_label)
     ]
-    return sorted(chapters, key=lambda c: (c.is_technical, not _is_personal(c.records), str(c.name)))
+    return sorted(
+        chapters, key=lambda c: (c.is_technical, not _is_personal(c.records), str(c.name))
+    )
 
 
 def _chapter(app: AppConfig, records: list[Record]) -> Chapter:
     is_ours = Path(app.path).parent == settings.BASE_DIR
     personal_first = sorted(records, key=lambda record: not record.is_personal)
-    return Chapter(capfirst(str(app.verbose_name)), personal_first, not is_ours and not _is_personal(records))
+    return Chapter(
+        capfirst(str(app.verbose_name)), personal_first, not is_ours and not _is_personal(records)
+    )
 
 
 def _is_personal(records: list[Record]) -> bool:
@@ -122,7 +126,9 @@ def treatments_of(policy: Policy) -> list[Treatment]:
         *_by_reason("impersonal", policy.impersonal),
         ("kept", marks, _("Records that, when and by which erasure the row was anonymized.")),
     ]
-    return [Treatment(kind, _fields(policy, names), reason) for kind, names, reason in lines if names]
+    return [
+        Treatment(kind, _fields(policy, names), reason) for kind, names, reason in lines if names
+    ]
 
 
 def _by_reason(kind: str, reasons: Mapping[str, str]) -> Iterator[tuple[str, list[str], str]]:
@@ -162,7 +168,11 @@ def put_into(document: str, generated: str) -> str:
 
 
 def _section(record: Record) -> str:
-    notes = ["Rows are never changed or deleted; the database refuses it.", ""] if record.append_only else []
+    notes = (
+        ["Rows are never changed or deleted; the database refuses it.", ""]
+        if record.append_only
+        else []
+    )
     head = ["| Field | What happens | Reason |", "|---|---|---|"]
     rows = [
         f"| {', '.join(f'`{field.name}`' for field in fields)} | {_WORDS.get(kind, kind)} | {_cell(reason)} |"

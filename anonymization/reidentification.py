@@ -48,8 +48,14 @@ def likenesses(*, since: date | None = None, until: date | None = None) -> list[
     found = []
     for policy in registry:
         if policy.mark and policy.guessable:
-            rows = _of_period(policy.model._base_manager.exclude(**{policy.mark: None}), policy, since, until)
-            rest = {name: F(name) for name in policy.remaining if F(name) not in policy.guessable.values()}
+            rows = _of_period(
+                policy.model._base_manager.exclude(**{policy.mark: None}), policy, since, until
+            )
+            rest = {
+                name: F(name)
+                for name in policy.remaining
+                if F(name) not in policy.guessable.values()
+            }
             found.append(_likeness(policy, rows, policy.guessable))
             if rest:
                 found.append(_likeness(policy, rows, {**policy.guessable, **rest}))

@@ -147,7 +147,11 @@ def _subjects_of(entries: Iterable[Entry]) -> dict[tuple[str, str], Model]:
 
 
 def carry_out(
-    planned: Plan, *, requester: Requester, within: float | None = None, done: Callable[[], object] = bool
+    planned: Plan,
+    *,
+    requester: Requester,
+    within: float | None = None,
+    done: Callable[[], object] = bool,
 ) -> bool:
     """Replay the erasures that are missing from the database; return whether everything is done.
 

@@ -100,7 +100,9 @@ def _write_marker(name: str) -> None:
         if problem := foreign_marker():
             logger.error("files are refused: %s", problem)
             raise StorageUnavailable
-        default_storage.save(name, ContentFile(b"The files of mluvii GDPR are here. Keep this one.\n"))
+        default_storage.save(
+            name, ContentFile(b"The files of mluvii GDPR are here. Keep this one.\n")
+        )
 
 
 def foreign_marker(*, ours: str = "") -> str:
@@ -130,4 +132,8 @@ def _problem_of(marker: StorageMarker) -> str:
     except Exception:  # Each storage backend has its own exceptions.
         logger.exception("the storage did not answer")
         return "The storage does not answer."
-    return "" if found else f"The storage lacks {marker.name}: is MEDIA_ROOT right, is the share mounted?"
+    return (
+        ""
+        if found
+        else f"The storage lacks {marker.name}: is MEDIA_ROOT right, is the share mounted?"
+    )

@@ -109,7 +109,9 @@ def expected(connection: BaseDatabaseWrapper) -> list[Trigger]:
 def missing(connection: BaseDatabaseWrapper) -> list[str]:
     """Return the names of triggers that are absent, disabled, or not what the registry requires."""
     standing = _standing(connection)
-    return [t.name for t in expected(connection) if standing.get(t.name) != t.as_kept(connection.vendor)]
+    return [
+        t.name for t in expected(connection) if standing.get(t.name) != t.as_kept(connection.vendor)
+    ]
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
@@ -199,7 +201,9 @@ def _append_only(policy: Policy, vendor: str) -> Iterator[Trigger]:
     else:
         # INSERT OR REPLACE does not fire DELETE triggers, unless the connection has the pragma
         # recursive_triggers.
-        yield Trigger(table, f"{PREFIX}{table}_replace", "INSERT", message, when=_same_key(policy.model))
+        yield Trigger(
+            table, f"{PREFIX}{table}_replace", "INSERT", message, when=_same_key(policy.model)
+        )
 
 
 def _unique_keys(model: type[Model]) -> list[list[str]]:
@@ -229,7 +233,9 @@ def _sealed(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Trigger
     message = f"{policy.label} is anonymized"
     differs = _differs(connection.vendor)
     emptied = _emptied_columns(policy, connection)
-    holds_identity = " OR ".join(f'NEW."{column}" {differs} {value}' for column, value in emptied.items())
+    holds_identity = " OR ".join(
+        f'NEW."{column}" {differs} {value}' for column, value in emptied.items()
+    )
     unfit = f"NEW.{mark} IS NOT NULL AND (NEW.{record} IS NULL OR {holds_identity})"
     others = [f.column for f in policy.fields.values() if f.column not in emptied]
     changes = " OR ".join(f'NEW."{column}" {differs} OLD."{column}"' for column in others)
@@ -248,7 +254,9 @@ def _sealed(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Trigger
         # row.
         taken = _same_key(policy.model, also=f" AND {mark} IS NOT NULL")
         columns = {column for key in _unique_keys(policy.model) for column in key}
-        moved = " OR ".join(f'NEW."{column}" {differs} OLD."{column}"' for column in sorted(columns))
+        moved = " OR ".join(
+            f'NEW."{column}" {differs} OLD."{column}"' for column in sorted(columns)
+        )
         yield Trigger(table, f"{PREFIX}{table}_seal_replace", "INSERT", message, taken)
         yield Trigger(table, f"{PREFIX}{table}_seal_move", "UPDATE", message, taken, first=moved)
 
@@ -274,7 +282,11 @@ def _literal(model_field: Field, value: Any, connection: BaseDatabaseWrapper) ->
     if value is None:
         return "NULL"
     if isinstance(value, bool | int):
-        return str(int(value)) if connection.vendor == "sqlite" or not isinstance(value, bool) else str(value)
+        return (
+            str(int(value))
+            if connection.vendor == "sqlite" or not isinstance(value, bool)
+            else str(value)
+        )
     text = value if isinstance(value, str) else json.dumps(value)
     quoted = "'" + text.replace("'", "''") + "'"
     return quoted if isinstance(value, str) or connection.vendor == "sqlite" else f"{quoted}::jsonb"
@@ -300,7 +312,11 @@ def _no_row_at_sealed(policy: Policy, vendor: str) -> Iterator[Trigger]:
             f'WHERE "{parent._meta.pk.column}" = {new} AND "{mark}" IS NOT NULL)'
         )
         hangs = f"{new} IS NOT NULL"
-        moved = f'{hangs} AND {new} {_differs(vendor)} OLD."{model_field.column}"' if policy.mark else hangs
+        moved = (
+            f'{hangs} AND {new} {_differs(vendor)} OLD."{model_field.column}"'
+            if policy.mark
+            else hangs
+        )
         message = f"{parent_policy.label} is anonymized"
         name = f"{PREFIX}{table}_{model_field.column}"
         yield Trigger(table, f"{name}_insert", "INSERT", message, sealed, first=hangs)

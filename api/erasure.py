@@ -31,14 +31,18 @@ policy.register(
 policy.register(
     LimitReached,
     keep={"seen_by": _STAFF},
-    impersonal=dict.fromkeys(("id", "client", "first_at", "last_at", "refused", "seen_at"), _PROGRAM),
+    impersonal=dict.fromkeys(
+        ("id", "client", "first_at", "last_at", "refused", "seen_at"), _PROGRAM
+    ),
 )
 
 policy.register(
     IdempotencyKey,
     impersonal=dict.fromkeys(
         ("id", "client", "digest", "request", "created_at"),
-        _("Keyed hash of the value a program uses to tell its requests apart; deleted after a day."),
+        _(
+            "Keyed hash of the value a program uses to tell its requests apart; deleted after a day."
+        ),
     ),
 )
 

@@ -20,7 +20,9 @@ class ClientForm(forms.Form):
     name = forms.CharField(
         label=_("Client name"),
         max_length=100,
-        help_text=_("The program or partner, for example “CRM nightly sync”. Don't enter a person's name."),
+        help_text=_(
+            "The program or partner, for example “CRM nightly sync”. Don't enter a person's name."
+        ),
     )
     rights = forms.MultipleChoiceField(
         label=_("Rights"),

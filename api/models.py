@@ -96,7 +96,9 @@ class LimitReached(models.Model):
         ordering = ("-last_at",)
         default_permissions = ()
         constraints = (
-            models.UniqueConstraint(fields=("client",), condition=Q(seen_at=None), name="limit_unseen_once"),
+            models.UniqueConstraint(
+                fields=("client",), condition=Q(seen_at=None), name="limit_unseen_once"
+            ),
         )
 
     def __str__(self) -> str:
@@ -109,7 +111,9 @@ class IdempotencyKey(models.Model):
     A key may be used again after a day.
     """
 
-    client = models.ForeignKey(ApiClient, models.CASCADE, related_name="+", verbose_name=_("API client"))
+    client = models.ForeignKey(
+        ApiClient, models.CASCADE, related_name="+", verbose_name=_("API client")
+    )
     digest = models.CharField(_("hash of the key"), max_length=64)
     request = models.CharField(_("hash of the request"), max_length=64)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
@@ -118,7 +122,9 @@ class IdempotencyKey(models.Model):
         verbose_name = _("idempotency key")
         verbose_name_plural = _("idempotency keys")
         default_permissions = ()
-        constraints = (models.UniqueConstraint(fields=("client", "digest"), name="idempotency_key_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=("client", "digest"), name="idempotency_key_once"),
+        )
 
     def __str__(self) -> str:
         return f"Idempotency key {self.pk}"

@@ -57,16 +57,26 @@ class Validator(OAuth2Validator):
         return client
 
     def validate_scopes(
-        self, client_id: str, scopes: list[str], client: Any, request: Any, *args: Any, **kwargs: Any
+        self,
+        client_id: str,
+        scopes: list[str],
+        client: Any,
+        request: Any,
+        *args: Any,
+        **kwargs: Any,
     ) -> bool:
         named = [scope for scope in scopes if scope]
         # A parameter without a value is treated as omitted (RFC 6749 section 3.2).
         if not named or EVERYTHING in named:
-            named = list(dict.fromkeys([*(scope for scope in named if scope != EVERYTHING), *client.rights]))
+            named = list(
+                dict.fromkeys([*(scope for scope in named if scope != EVERYTHING), *client.rights])
+            )
         request.scopes = scopes = named
         return super().validate_scopes(client_id, scopes, client, request, *args, **kwargs)
 
-    def save_bearer_token(self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any) -> None:
+    def save_bearer_token(
+        self, token: dict[str, Any], request: Any, *args: Any, **kwargs: Any
+    ) -> None:
         """Store the hash of the token, and delete expired tokens of the client."""
         tokens = get_access_token_model().objects
         tokens.filter(application=request.client, expires__lt=timezone.now()).delete()

@@ -70,7 +70,9 @@ class ClientAuthentication(BaseAuthentication):
         tokens = get_access_token_model().objects.select_related("application")
         access = tokens.filter(token_checksum=checksum).first()
         if access is None or access.is_expired() or access.application.revoked_at is not None:
-            raise exceptions.AuthenticationFailed("The token is unknown, has expired, or was revoked.")
+            raise exceptions.AuthenticationFailed(
+                "The token is unknown, has expired, or was revoked."
+            )
         client = access.application
         services.note_use(client)
         return Caller(client, frozenset(access.scope.split()) & frozenset(client.rights)), access
@@ -108,11 +110,17 @@ class AlwaysJson(BaseContentNegotiation):
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         return next(
-            (p for p in parsers if p.media_type == request.content_type.partition(";")[0].strip().lower()),
+            (
+                p
+                for p in parsers
+                if p.media_type == request.content_type.partition(";")[0].strip().lower()
+            ),
             None,
         )
 
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> Any:
         return renderers[0], renderers[0].media_type
 
 
@@ -164,7 +172,9 @@ class ApiView(APIView):
     @property
     def allowed_methods(self) -> list[str]:
         """Return the methods of the view. HEAD is allowed if GET is."""
-        return [m.upper() for m in self.http_method_names if hasattr(self, "get" if m == "head" else m)]
+        return [
+            m.upper() for m in self.http_method_names if hasattr(self, "get" if m == "head" else m)
+        ]
 
 
 class NoSuchCall(ApiView):
@@ -198,4 +208,7 @@ def refuse(exc: Exception, context: Mapping[str, Any]) -> Response | None:
 
 def _flat(data: Any) -> dict[str, str]:
     items = data.items() if isinstance(data, dict) else [("detail", data)]
-    return {str(name): " ".join(map(str, m)) if isinstance(m, list | tuple) else str(m) for name, m in items}
+    return {
+        str(name): " ".join(map(str, m)) if isinstance(m, list | tuple) else str(m)
+        for name, m in items
+    }

@@ -41,7 +41,9 @@ class TooManyErasures(Exception):
         self.retry_after = retry_after
 
 
-def create_client(name: str, *, rights: list[str], created_by: User | None) -> tuple[ApiClient, str]:
+def create_client(
+    name: str, *, rights: list[str], created_by: User | None
+) -> tuple[ApiClient, str]:
     """Store a new client, and return it with its secret, which cannot be read again."""
     secret = generate_client_secret()
     client = ApiClient.objects.create(
@@ -77,8 +79,12 @@ def note_use(client: ApiClient) -> None:
     now = timezone.now()
     if client.last_used_at is None or now - client.last_used_at > _USE_IS_NOTED_EVERY:
         with transaction.atomic():
-            free = ApiClient.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=client.pk)
-            ApiClient.objects.filter(pk__in=list(free.values_list("pk", flat=True))).update(last_used_at=now)
+            free = ApiClient.objects.select_for_update(skip_locked=True, no_key=True).filter(
+                pk=client.pk
+            )
+            ApiClient.objects.filter(pk__in=list(free.values_list("pk", flat=True))).update(
+                last_used_at=now
+            )
 
 
 def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> Erasure:
@@ -128,7 +134,9 @@ def _require_room(client: ApiClient, label: str, *, used_now: int = 0) -> None:
         TooManyErasures: the limit is reached.
     """
     now, limit = timezone.now(), settings.API_ERASURES_PER_HOUR[label] + used_now
-    recent = Erasure.objects.filter(client=client, created_at__gt=now - HOUR).order_by("-created_at")
+    recent = Erasure.objects.filter(client=client, created_at__gt=now - HOUR).order_by(
+        "-created_at"
+    )
     is_person = next(policy for policy in registry if policy.label == label).subject == ""
     recent = recent.filter(counts__has_key=label) if is_person else recent.filter(kind=label)
     times = list(recent.values_list("created_at", flat=True)[:limit])
@@ -152,7 +160,9 @@ def _claim_key(client: ApiClient, key: str, *, request: str) -> None:
     forget_old_keys()
     keys = IdempotencyKey.objects.filter(client=client)
     wanted = _digest(request)
-    known, _created = keys.get_or_create(client=client, digest=_digest(key), defaults={"request": wanted})
+    known, _created = keys.get_or_create(
+        client=client, digest=_digest(key), defaults={"request": wanted}
+    )
     if known.request != wanted:
         raise KeyUsedForAnother
 
@@ -165,9 +175,13 @@ def _digest(text: str) -> str:
 def _tell_administrators(client: ApiClient) -> None:
     ApiClient.objects.select_for_update(no_key=True).get(pk=client.pk)
     unseen, _created = LimitReached.objects.get_or_create(client=client, seen_at=None)
-    LimitReached.objects.filter(pk=unseen.pk).update(refused=F("refused") + 1, last_at=timezone.now())
+    LimitReached.objects.filter(pk=unseen.pk).update(
+        refused=F("refused") + 1, last_at=timezone.now()
+    )
 
 
 def mark_limits_seen(client: ApiClient, *, seen_by: User) -> int:
     """Mark the client's reached limits as seen by an administrator; return their number."""
-    return client.limits_reached.filter(seen_at=None).update(seen_at=timezone.now(), seen_by=seen_by)
+    return client.limits_reached.filter(seen_at=None).update(
+        seen_at=timezone.now(), seen_by=seen_by
+    )

@@ -12,7 +12,9 @@ urlpatterns = [
     path("settings/api/", views.ClientsView.as_view(), name="api_clients"),
     path("settings/api/add/", views.ClientAddView.as_view(), name="api_client_add"),
     path("settings/api/<id:pk>/", views.ClientView.as_view(), name="api_client"),
-    path("settings/api/<id:pk>/revoke/", views.ClientRevokeView.as_view(), name="api_client_revoke"),
+    path(
+        "settings/api/<id:pk>/revoke/", views.ClientRevokeView.as_view(), name="api_client_revoke"
+    ),
     path("settings/api/<id:pk>/seen/", views.LimitsSeenView.as_view(), name="api_limits_seen"),
     call("login/connect/token", ClientTokenView.as_view(), "api_token"),
     path("api/", views.DocumentationView.as_view(), name="api_documentation"),

@@ -107,7 +107,8 @@ class ClientRevokeView(ClientPage):
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         services.revoke_client(self.client, revoked_by=self.staff)
         messages.success(
-            request, _("%(name)s was revoked; its tokens no longer work.") % {"name": self.client.name}
+            request,
+            _("%(name)s was revoked; its tokens no longer work.") % {"name": self.client.name},
         )
         return redirect("api_client", pk)
 

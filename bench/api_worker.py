@@ -61,7 +61,11 @@ class Calls:
 
     def __init__(self, sessions: int) -> None:
         client, secret = create_client("Bench", rights=list(Right.values), created_by=None)
-        form = {"grant_type": "client_credentials", "client_id": client.client_id, "client_secret": secret}
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": client.client_id,
+            "client_secret": secret,
+        }
         token = Client().post("/login/connect/token", form).json()["access_token"]
         self.client = Client(headers={"Authorization": f"Bearer {token}"})
         # Sessions with a transcript, each taken once.

@@ -85,7 +85,8 @@ def erase(guest: Guest) -> None:
         cursor.execute("SELECT uid FROM sessions_app_guest WHERE id = %s FOR UPDATE", [guest.pk])
         ((uid,),) = cursor.fetchall()
         cursor.execute(
-            "SELECT id FROM sessions_app_session WHERE guest_id = %s ORDER BY id FOR UPDATE", [guest.pk]
+            "SELECT id FROM sessions_app_session WHERE guest_id = %s ORDER BY id FOR UPDATE",
+            [guest.pk],
         )
         sessions = [pk for (pk,) in cursor.fetchall()]
         cursor.execute(
@@ -147,12 +148,16 @@ def erase_expired(webchat: int, *, before: datetime, chunks: Iterator[int]) -> i
     """
     done, after = 0, (datetime.min.replace(tzinfo=UTC), 0)
     while found := _next(webchat, before, after, next(chunks)):
-        done += _erase_chunk([pk for _at, pk, _guest in found], {guest for *_row, guest in found if guest})
+        done += _erase_chunk(
+            [pk for _at, pk, _guest in found], {guest for *_row, guest in found if guest}
+        )
         after = found[-1][:2]
     return done
 
 
-def _next(webchat: int, before: datetime, after: tuple[datetime, int], limit: int) -> list[tuple[Any, ...]]:
+def _next(
+    webchat: int, before: datetime, after: tuple[datetime, int], limit: int
+) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT created_at, id, guest_id FROM sessions_app_session WHERE webchat_id = %s AND created_at < %s "
@@ -204,9 +209,7 @@ def _erase_taken(cursor: Any, taken: dict[int, tuple[uuid.UUID, uuid.UUID, int |
     messages = dict(cursor.fetchall())
     cursor.execute("DELETE FROM sessions_app_signal WHERE session_id = ANY(%s::bigint[])", [pks])
     sharing = _sharing(cursor, pks)
-    taken_from = (
-        "taken.record FROM unnest(%s::bigint[], %s::uuid[]) AS taken (pk, record) WHERE id = taken.pk"
-    )
+    taken_from = "taken.record FROM unnest(%s::bigint[], %s::uuid[]) AS taken (pk, record) WHERE id = taken.pk"
     cursor.execute(f"{_SESSIONS} {taken_from}", [sharing, sharing, pks, [*records.values()]])
     guests = {guest: records[pk] for pk, guest in going.items()}
     cursor.execute(f"{_GUESTS} {taken_from}", [[*guests], [*guests.values()]])
@@ -224,7 +227,9 @@ def erase_in_a_loop(guest: Guest) -> None:
     """Erase a guest row by row, as it is written without a thought about their number."""
     with transaction.atomic():
         guest = Guest.objects.select_for_update().get(pk=guest.pk)
-        erasure = Erasure(kind="sessions_app.Guest", subject=subject_of(guest.uid), requester=Asked.SYSTEM)
+        erasure = Erasure(
+            kind="sessions_app.Guest", subject=subject_of(guest.uid), requester=Asked.SYSTEM
+        )
         for session in guest.sessions.select_for_update().order_by("pk"):
             for attachment in session.attachments.all():
                 FileDeletion.objects.create(erasure=erasure, name=attachment.file.name)
@@ -238,7 +243,11 @@ def erase_in_a_loop(guest: Guest) -> None:
         lock_head()
         last = head()
         erasure.number, erasure.previous = last.sequence + 1, last.hash
-        erasure.created_at, erasure.day, erasure.door = timezone.now(), timezone.localdate(), Source.COMMAND
+        erasure.created_at, erasure.day, erasure.door = (
+            timezone.now(),
+            timezone.localdate(),
+            Source.COMMAND,
+        )
         erasure.hash = erasure.entry.hash
         erasure.save(force_insert=True)
 

@@ -144,23 +144,30 @@ def print_growth(found: dict[int, Answers], *, small: int, large: int) -> None:
             )
 
 
-def print_retention(runs: Answers, probe: dict[str, Any], few: dict[str, Any], many: dict[str, Any]) -> None:
+def print_retention(
+    runs: Answers, probe: dict[str, Any], few: dict[str, Any], many: dict[str, Any]
+) -> None:
     print("\n| anonymize_expired | | goal | |")
     print("|---|--:|--:|---|")
     by_engine, by_hand = (
-        statistics.median(a["sessions"] / a["seconds"] for a in runs[way]) for way in ("engine", "sql")
+        statistics.median(a["sessions"] / a["seconds"] for a in runs[way])
+        for way in ("engine", "sql")
     )
     chunk = max(a["chunk"] for a in runs["engine"])
     print(f"| sessions a second, up to {chunk:,} in a transaction | {by_engine:,.0f} | | |")
     print(f"| the same by hand-written SQL | {by_hand:,.0f} | | |")
     ratio = by_engine / by_hand
-    print(f"| ratio | {ratio:.2f} | at least {MIN_THROUGHPUT} | {verdict(ratio >= MIN_THROUGHPUT)} |")
+    print(
+        f"| ratio | {ratio:.2f} | at least {MIN_THROUGHPUT} | {verdict(ratio >= MIN_THROUGHPUT)} |"
+    )
     longest = max(a["longest"] for a in [*runs["engine"], probe["run"]])
     for what, seconds in (
         ("longest transaction", longest),
         (f"longest of {probe['writes']:,} writes meanwhile", probe["longest"]),
     ):
-        print(f"| {what} | {seconds * 1000:.0f} ms | {MAX_SECONDS} s | {verdict(seconds <= MAX_SECONDS)} |")
+        print(
+            f"| {what} | {seconds * 1000:.0f} ms | {MAX_SECONDS} s | {verdict(seconds <= MAX_SECONDS)} |"
+        )
     growth = many["peak_mb"] / few["peak_mb"]
     print(
         f"| memory for {few['sessions']:,} and {many['sessions']:,} sessions | {few['peak_mb']:.0f}, "
@@ -174,7 +181,9 @@ def named(sessions: int) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--small", type=int, default=1_000_000, help="messages in the small database")
+    parser.add_argument(
+        "--small", type=int, default=1_000_000, help="messages in the small database"
+    )
     parser.add_argument("--large", type=int, default=10_000_000, help="messages in the large one")
     parser.add_argument("--repeat", type=int, default=7, help="measurements of each kind (5 to 12)")
     options = parser.parse_args()
@@ -192,7 +201,9 @@ def main() -> int:
                     ready = worker.answer()
                     print(ready["ready"], file=sys.stderr)
                 found = {
-                    size: take_turns(few, many, size, repeat=options.repeat * (6 if size == 1 else 1))
+                    size: take_turns(
+                        few, many, size, repeat=options.repeat * (6 if size == 1 else 1)
+                    )
                     for size in MAX_RATIO
                 }
                 print_erasures(found)

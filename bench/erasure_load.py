@@ -85,7 +85,9 @@ def load(messages: int, *, first_operator: int) -> None:
         for statement in (_GUESTS, _SUBJECTS, _SESSIONS, _MESSAGES):
             cursor.execute(statement.format(**values))
         for table in _TABLES:
-            cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}")
+            cursor.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
+            )
     with connection.cursor() as cursor:
         # Not the ledger: of a table that is known to be empty, plans are made that are kept when it has filled.
         cursor.execute(f"VACUUM ANALYZE {', '.join(_TABLES)}")
@@ -119,6 +121,11 @@ def _sizes(messages: int) -> dict[str, Any]:
 
 def _webchats() -> dict[str, Any]:
     """Make the WebChats; return which one has the sessions of each hundredth, and which one all others."""
-    plain, *expiring = (WebChat.objects.create(name=name, languages=["en"]) for name in ("plain", *EXPIRING))
+    plain, *expiring = (
+        WebChat.objects.create(name=name, languages=["en"]) for name in ("plain", *EXPIRING)
+    )
     blocks = zip(expiring, EXPIRING.values(), strict=True)
-    return {"webchat": plain.pk, "of_block": [webchat.pk for webchat, n in blocks for _ in range(n)]}
+    return {
+        "webchat": plain.pk,
+        "of_block": [webchat.pk for webchat, n in blocks for _ in range(n)],
+    }

@@ -55,7 +55,9 @@ class Statements:
     def __init__(self) -> None:
         self.all = self.on_chat = self.buffers = 0
 
-    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict) -> Any:
+    def __call__(
+        self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict
+    ) -> Any:
         self.all += 1
         if any(table in sql for table in CHAT_TABLES):
             self.on_chat += 1
@@ -179,7 +181,9 @@ class Retention:
         call_command(COMMAND, stdout=StringIO())
         WebChat.objects.filter(pk=webchat.pk).update(retention_days=None)
         # The records of one transaction were made at the same time.
-        chunks = Erasure.objects.filter(number__gt=before, door=Source.RETENTION).values_list("created_at")
+        chunks = Erasure.objects.filter(number__gt=before, door=Source.RETENTION).values_list(
+            "created_at"
+        )
         self.chunks = [n for _at, n in chunks.annotate(Count("pk")).order_by("created_at")]
         return sum(self.chunks)
 
@@ -190,7 +194,9 @@ class Retention:
 
 def expired_before() -> datetime:
     now = timezone.now()
-    return start_of("day", now - timedelta(days=RETENTION_DAYS), str(timezone.get_default_timezone()))
+    return start_of(
+        "day", now - timedelta(days=RETENTION_DAYS), str(timezone.get_default_timezone())
+    )
 
 
 def _check_ledger() -> dict[str, Any]:
@@ -207,7 +213,12 @@ def main() -> None:
     operators = [User.objects.create(username=f"operator{number}") for number in range(8)]
     load(messages, first_operator=operators[0].pk)
     took = time.perf_counter() - started
-    say({"ready": f"{messages:,} messages loaded in {took:.0f} s", "retention": COMMAND in get_commands()})
+    say(
+        {
+            "ready": f"{messages:,} messages loaded in {took:.0f} s",
+            "retention": COMMAND in get_commands(),
+        }
+    )
     guests, retention = Guests(), Retention()
     for line in sys.stdin:
         asked = json.loads(line)

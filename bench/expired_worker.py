@@ -55,7 +55,8 @@ def probe(webchat: WebChat) -> None:
     while not ended.is_set():
         expiring = Session.objects.filter(webchat=webchat, anonymized_at=None)
         waits += [
-            _post(session) for session in _mixed(open_now, list(expiring.order_by("created_at")[:NEXT]))
+            _post(session)
+            for session in _mixed(open_now, list(expiring.order_by("created_at")[:NEXT]))
         ]
     say({"longest": max(waits), "writes": len(waits)})
 

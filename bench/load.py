@@ -81,7 +81,12 @@ SELECT id, created_at + n * interval '40 seconds', CASE n WHEN 1 THEN 'visitor' 
 FROM sessions_app_session, generate_series(1, 2) AS n
 WHERE id % {with_messages} = 0
 """
-_TABLES = ("sessions_app_guest", "sessions_app_session", "sessions_app_consentevent", "sessions_app_message")
+_TABLES = (
+    "sessions_app_guest",
+    "sessions_app_session",
+    "sessions_app_consentevent",
+    "sessions_app_message",
+)
 
 
 def load(sessions: int, *, first_operator: int) -> None:
@@ -108,16 +113,21 @@ def load(sessions: int, *, first_operator: int) -> None:
             cursor.execute(statement.format(**values))
         for table in _TABLES:
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-            cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}")
+            cursor.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
+            )
         cursor.execute("VACUUM ANALYZE")
 
 
 def _webchat(number: int, *, gdpr: bool) -> WebChat:
     form = EntryForm.GDPR if gdpr else EntryForm.STANDARD
-    webchat = WebChat.objects.create(name=f"WebChat {number}", entry_form=form, languages=["en", "cs"])
+    webchat = WebChat.objects.create(
+        name=f"WebChat {number}", entry_form=form, languages=["en", "cs"]
+    )
     for version in range(3 if gdpr else 0):
         texts = {
-            code: DraftText(f"I agree {version}", f"<p>Text {version} {code}</p>") for code in ("en", "cs")
+            code: DraftText(f"I agree {version}", f"<p>Text {version} {code}</p>")
+            for code in ("en", "cs")
         }
         publish_consent(webchat, texts=texts, based_on=version, published_by=None)
     assert ConsentText.objects.filter(version__webchat=webchat).count() == (6 if gdpr else 0)

@@ -57,7 +57,10 @@ def create_database(url: str, name: str) -> str:
     """Create an empty database, in place of one of that name; return its URL."""
     drop_database(url, name)
     _execute(
-        url, sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name))
+        url,
+        sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(
+            sql.Identifier(name)
+        ),
     )
     return with_database(url, name)
 
@@ -93,7 +96,10 @@ def data_folders(cursor: Any, *, checkpoint: bool = True) -> tuple[Path, Path]:
 
 def _configure(url: str, settings: dict[str, str]) -> None:
     for name, value in settings.items():
-        _execute(url, sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+        _execute(
+            url,
+            sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)),
+        )
 
 
 def _execute(url: str, statement: sql.Composed) -> None:

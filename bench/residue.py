@@ -38,7 +38,9 @@ def main() -> int:
     with server() as url, tempfile.TemporaryDirectory() as folder:
         urls = [f"sqlite:///{folder}/residue.sqlite3", create_database(url, "residue")]
         return max(
-            subprocess.run(command, env=os.environ | _production(u), cwd=ROOT, check=False).returncode
+            subprocess.run(
+                command, env=os.environ | _production(u), cwd=ROOT, check=False
+            ).returncode
             for u in urls
         )
 
@@ -85,7 +87,9 @@ def plant(sessions: int) -> None:
             webchat=webchat, guest=guest, channel="chat", status="closed", language="en", ended_at=timezone.now(),
             note=value(), entry_key=secrets.token_hex(32), room_key=secrets.token_hex(32),
         )  # fmt: skip
-        Message.objects.create(session=session, sender="visitor", text=value() + " and some words" * 5)
+        Message.objects.create(
+            session=session, sender="visitor", text=value() + " and some words" * 5
+        )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 

@@ -88,7 +88,9 @@ def prepare(rooms: int) -> list[str]:
 @contextmanager
 def serving(config: str) -> Iterator[None]:
     """Serve until the end of the block."""
-    with subprocess.Popen([sys.executable, "-m", "gunicorn", "--config", config], cwd=ROOT) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "--config", config], cwd=ROOT
+    ) as process:
         try:
             yield
         finally:
@@ -131,7 +133,11 @@ async def measure(tokens: list[str], *, seconds: int, rate: float) -> int:
 
 def report(tally: Tally) -> int:
     print(f"load average {os.getloadavg()[0]:.1f}")
-    for name, times in (("delivery", tally.delivered), ("page", tally.pages), ("POST", tally.posts)):
+    for name, times in (
+        ("delivery", tally.delivered),
+        ("page", tally.pages),
+        ("POST", tally.posts),
+    ):
         cuts = [1000 * cut for cut in statistics.quantiles(times, n=100)]
         figures = f"{cuts[49]:.0f} ms | {cuts[94]:.0f} ms | {1000 * max(times):.0f} ms"
         print(f"| {name} | {len(times):,} | {figures} |")

@@ -70,7 +70,9 @@ class Worker:
 
     def measure(self, page: str, variant: int, *, queries: bool = False) -> dict[str, Any]:
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"page": page, "variant": variant, "queries": queries}) + "\n")
+        self.process.stdin.write(
+            json.dumps({"page": page, "variant": variant, "queries": queries}) + "\n"
+        )
         self.process.stdin.flush()
         return self.answer()
 
@@ -110,7 +112,10 @@ def compare(workers: list[Worker], *, repeat: int) -> dict[str, dict[str, Any]]:
                 times[page][chosen].append(workers[chosen].measure(page, turn % VARIANTS))
     return {
         page: found[page]
-        | {key: [statistics.median(t[key] for t in own) for own in times[page]] for key in ("ms", "database")}
+        | {
+            key: [statistics.median(t[key] for t in own) for own in times[page]]
+            for key in ("ms", "database")
+        }
         for page in PAGES
     }
 
@@ -130,7 +135,9 @@ def _checked(workers: list[Worker], page: str) -> dict[str, Any]:
 
 def print_table(results: dict[str, dict[str, Any]], *, small: int, large: int) -> bool:
     """Print the results as a Markdown table; return whether all pages pass."""
-    print(f"\n| page | {small:,} sessions | {large:,} sessions | ratio | of it database | rows | queries | |")
+    print(
+        f"\n| page | {small:,} sessions | {large:,} sessions | ratio | of it database | rows | queries | |"
+    )
     print("|---|--:|--:|--:|--:|--:|--:|---|")
     passes = []
     for page, title in PAGES.items():
@@ -138,7 +145,9 @@ def print_table(results: dict[str, dict[str, Any]], *, small: int, large: int) -
         (few, many), (few_db, many_db) = result["ms"], result["database"]
         # Rendering takes most of a page's time and would hide a slower query: the database's part counts too.
         passed = (
-            many <= MAX_RATIO * few and many_db <= MAX_RATIO * few_db + 1 and result["queries"] <= MAX_QUERIES
+            many <= MAX_RATIO * few
+            and many_db <= MAX_RATIO * few_db + 1
+            and result["queries"] <= MAX_QUERIES
         )
         passes.append(passed)
         print(
@@ -176,7 +185,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--small", type=int, default=10_000)
     parser.add_argument("--large", type=int, default=1_000_000)
-    parser.add_argument("--repeat", type=int, default=21, help="measurements of each page (at least 15)")
+    parser.add_argument(
+        "--repeat", type=int, default=21, help="measurements of each page (at least 15)"
+    )
     options = parser.parse_args()
     if options.repeat < 15 or options.small < 10_000:
         parser.error("Measure at least 15 times, on at least 10,000 sessions.")

@@ -14,7 +14,9 @@ CONSTANT = {"body": b"", "status": 200}
 
 @csrf_exempt
 def constant(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(CONSTANT["body"], status=CONSTANT["status"], content_type="application/json")
+    return HttpResponse(
+        CONSTANT["body"], status=CONSTANT["status"], content_type="application/json"
+    )
 
 
 urlpatterns = [*product, path("bench/constant", constant)]

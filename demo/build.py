@@ -90,7 +90,9 @@ class Builder:
     def _make_webchat(self, shop: Shop) -> WebChat:
         webchat = WebChat.objects.create(**shop.settings)
         WebChat.objects.filter(pk=webchat.pk).update(created_at=self._at(DAYS_BACK + 20, hour=10))
-        drafts = consent.versions(company=webchat.name, officer=shop.officer, languages=webchat.languages)
+        drafts = consent.versions(
+            company=webchat.name, officer=shop.officer, languages=webchat.languages
+        )
         for number, (days, texts) in enumerate(zip(shop.published, drafts, strict=False), 1):
             version = ConsentVersion.objects.create(
                 webchat=webchat,
@@ -155,10 +157,16 @@ class Builder:
         self.rows.sessions.append(session)
         if gdpr:
             text = self._text_on(webchat, language, start)
-            day = timezone.localdate(start_of(settings.ERASURE_TIME_PRECISION, start, settings.TIME_ZONE))
+            day = timezone.localdate(
+                start_of(settings.ERASURE_TIME_PRECISION, start, settings.TIME_ZONE)
+            )
             self.rows.events.append(
                 ConsentEvent(
-                    session=session, text=text, kind=ConsentEvent.Kind.GIVEN, day=day, channel=channel
+                    session=session,
+                    text=text,
+                    kind=ConsentEvent.Kind.GIVEN,
+                    day=day,
+                    channel=channel,
                 )
             )
 
@@ -178,11 +186,15 @@ class Builder:
             [Entry(), Entry(name=person.first_name), Entry(name=person.name, email=person.email)]
         )
 
-    def _guest(self, person: Person, entry: Entry, webchat: WebChat, start: datetime) -> Guest | None:
+    def _guest(
+        self, person: Person, entry: Entry, webchat: WebChat, start: datetime
+    ) -> Guest | None:
         """Return the guest as the gate would: an existing one, a new one, or None."""
         if not (entry.name or entry.email or entry.phone):
             return None
-        keys = match_keys(name=entry.name, email=entry.email, phone=entry.phone, region=webchat.phone_region)
+        keys = match_keys(
+            name=entry.name, email=entry.email, phone=entry.phone, region=webchat.phone_region
+        )
         if keys.complete and person in self.rows.guests:
             return self.rows.guests[person]
         guest = Guest(
@@ -322,7 +334,11 @@ class Builder:
             session.guest = session.guest
         Session.objects.bulk_create(rows.sessions, batch_size=200)
         attachments = [attachment for attachment, _name, _content in rows.attachments]
-        belonging: list[ConsentEvent | Message | Attachment] = [*rows.events, *rows.messages, *attachments]
+        belonging: list[ConsentEvent | Message | Attachment] = [
+            *rows.events,
+            *rows.messages,
+            *attachments,
+        ]
         for row in belonging:
             # This sets row.session_id, as above.
             row.session = row.session
@@ -343,7 +359,9 @@ class Builder:
             if session.guest_id and session.status == Status.CLOSED:
                 sessions_of[session.guest_id].append(session)
         open_now = {s.guest_id for s in self.rows.sessions if s.status != Status.CLOSED}
-        returning = [pk for pk, found in sessions_of.items() if len(found) > 1 and pk not in open_now]
+        returning = [
+            pk for pk, found in sessions_of.items() if len(found) > 1 and pk not in open_now
+        ]
         guests = self.rng.sample(returning, min(len(returning), max(1, self.count // 150)))
         others = [pk for pk in returning if pk not in guests]
         subjects: dict[int, Guest | Session] = {pk: Guest.objects.get(pk=pk) for pk in guests}
@@ -362,7 +380,9 @@ class Builder:
         Their sessions wait for the data protection officer.
         """
         since = self.now - timedelta(days=20)
-        ended = Session.objects.filter(anonymized_at=None, status=Status.CLOSED, ended_at__gte=since)
+        ended = Session.objects.filter(
+            anonymized_at=None, status=Status.CLOSED, ended_at__gte=since
+        )
         consented = list(ended.filter(consent_events__isnull=False).order_by("pk"))
         for session in self.rng.sample(consented, min(len(consented), max(1, self.count // 100))):
             with patch.object(timezone, "now", return_value=self._after([session])):

@@ -288,7 +288,12 @@ FEEDBACK = {
         "Excellent!",
         "I expected a faster answer.",
     ],
-    "cs": ["Rychlé a milé.", "Chvíli to trvalo, ale pomohli.", "Skvělé!", "Odpověď mohla být rychlejší."],
+    "cs": [
+        "Rychlé a milé.",
+        "Chvíli to trvalo, ale pomohli.",
+        "Skvělé!",
+        "Odpověď mohla být rychlejší.",
+    ],
     "de": ["Sehr freundlich.", "Schnell geholfen."],
     "sk": ["Rýchle a milé.", "Všetko v poriadku."],
 }

@@ -23,7 +23,9 @@ def make_file(rng: Random, *, language: str, order: str) -> DemoFile:
         [
             lambda: DemoFile("fotka.png" if czech else "photo.png", "image/png", _png(rng)),
             lambda: DemoFile(
-                f"{'faktura' if czech else 'invoice'}-{order}.pdf", "application/pdf", _pdf(f"Order {order}")
+                f"{'faktura' if czech else 'invoice'}-{order}.pdf",
+                "application/pdf",
+                _pdf(f"Order {order}"),
             ),
             lambda: DemoFile(
                 "chyba.txt" if czech else "error.txt",
@@ -45,7 +47,8 @@ def _png(rng: Random) -> bytes:
     draw = ImageDraw.Draw(picture)
     for left in range(20, 280, 60):
         draw.rectangle(
-            (left, rng.randrange(20, 120), left + 40, 180), fill=(rng.randrange(256), rng.randrange(120), 160)
+            (left, rng.randrange(20, 120), left + 40, 180),
+            fill=(rng.randrange(256), rng.randrange(120), 160),
         )
     stored = io.BytesIO()
     picture.save(stored, "PNG")

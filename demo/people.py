@@ -106,7 +106,9 @@ def _distinct_names(rng: Random, count: int) -> list[tuple[str, str]]:
         if name in seen:
             # The combinations of a language may be used up, so a second first name is added.
             first, last = name.split()
-            name = f"{first} {rng.choice([other for other in first_names if other != first])} {last}"
+            name = (
+                f"{first} {rng.choice([other for other in first_names if other != first])} {last}"
+            )
         if name not in seen:
             seen.add(name)
             names.append((language, name))

@@ -39,7 +39,9 @@ def keys_parameter(keys: Collection[Any]) -> str:
     return json.dumps([*keys], default=_hex)
 
 
-def as_rows(name: str, rows: Iterable[tuple[Any, ...]], *, columns: dict[str, str]) -> tuple[str, str]:
+def as_rows(
+    name: str, rows: Iterable[tuple[Any, ...]], *, columns: dict[str, str]
+) -> tuple[str, str]:
     """Return SQL for a FROM clause and its one parameter: the rows, under the given name.
 
     ``columns`` maps the name of each column to its type on PostgreSQL. ``jsonb`` accepts any JSON

@@ -34,7 +34,11 @@ class RoundedDay(date):
         if settings.ERASURE_TIME_PRECISION == "month":
             return date_format(self, "YEAR_MONTH_FORMAT")
         day = date_format(self, "SHORT_DATE_FORMAT")
-        return _("week of %(day)s") % {"day": day} if settings.ERASURE_TIME_PRECISION == "week" else day
+        return (
+            _("week of %(day)s") % {"day": day}
+            if settings.ERASURE_TIME_PRECISION == "week"
+            else day
+        )
 
     @classmethod
     def of(cls, day: date) -> RoundedDay:

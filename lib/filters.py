@@ -33,7 +33,10 @@ class DayFilter(django_filters.Filter):
         kwargs |= {
             "widget": forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
             "input_formats": ["%Y-%m-%d"],
-            "validators": [MinValueValidator(_FIRST_DAY, wrong), MaxValueValidator(_LAST_DAY, wrong)],
+            "validators": [
+                MinValueValidator(_FIRST_DAY, wrong),
+                MaxValueValidator(_LAST_DAY, wrong),
+            ],
             "error_messages": {"invalid": wrong},
         }
         super().__init__(*args, **kwargs)
@@ -93,8 +96,14 @@ class Filters(django_filters.FilterSet):
         for name, value in self.form.cleaned_data.items():
             if value in (None, ""):
                 continue
-            choices = dict(getattr(self.form.fields[name], "choices", ())) if isinstance(value, str) else {}
-            yield Chip(self.filters[name].label, str(choices.get(value, value)), _query(sent | {name: ""}))
+            choices = (
+                dict(getattr(self.form.fields[name], "choices", ()))
+                if isinstance(value, str)
+                else {}
+            )
+            yield Chip(
+                self.filters[name].label, str(choices.get(value, value)), _query(sent | {name: ""})
+            )
 
 
 def _query(values: dict[str, str]) -> str:

@@ -46,7 +46,9 @@ def staff_page(*required: str, any_of: Collection[str] = ()) -> Callable[[_View]
     return guard
 
 
-def is_allowed(request: HttpRequest, required: Collection[str], any_of: Collection[str] = ()) -> bool:
+def is_allowed(
+    request: HttpRequest, required: Collection[str], any_of: Collection[str] = ()
+) -> bool:
     user = request.user
     return user.has_perms(required) and (not any_of or any(map(user.has_perm, any_of)))
 

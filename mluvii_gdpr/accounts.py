@@ -66,7 +66,8 @@ class LanguageForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         names = [
-            (code, get_language_info(code)["name_local"].capitalize()) for code, _name in settings.LANGUAGES
+            (code, get_language_info(code)["name_local"].capitalize())
+            for code, _name in settings.LANGUAGES
         ]
         self.fields["language"].choices = [("", _("Browser language")), *names]  # type: ignore[attr-defined]
 

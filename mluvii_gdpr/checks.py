@@ -89,9 +89,7 @@ def _check_marker() -> list[CheckMessage]:
 
 def _check_writable() -> list[CheckMessage]:
     """Check the permission to write, without writing. This also detects a read-only volume."""
-    hint = (
-        "Uploads are refused. The user of the service must own the folder, and its volume must be writable."
-    )
+    hint = "Uploads are refused. The user of the service must own the folder, and its volume must be writable."
     return [
         Error(f"{folder} can't be written.", hint=hint, id="mluvii_gdpr.E012")
         for folder in _media_folders()
@@ -125,7 +123,9 @@ def check_volumes(app_configs: Any, *, databases: Any = None, **_kwargs: Any) ->
         if _is_full(folder, LARGEST_FILES * settings.ATTACHMENT_MAX_BYTES):
             hint = "Uploads will be refused soon. Free space, or enlarge the volume."
             messages.append(
-                Warning("The volume of MEDIA_ROOT is almost full.", hint=hint, id="mluvii_gdpr.W010")
+                Warning(
+                    "The volume of MEDIA_ROOT is almost full.", hint=hint, id="mluvii_gdpr.W010"
+                )
             )
     if settings.ERASURE_LEDGER_DIR and _is_full(settings.ERASURE_LEDGER_DIR, LEDGER_FLOOR):
         hint = "Erasures will be refused soon. Free space, or enlarge the volume."
@@ -141,4 +141,6 @@ def _is_full(folder: Path, floor: int) -> bool:
     except OSError:  # Other checks report missing folders.
         return False
     # Some file systems do not count inodes. Both numbers are then 0.
-    return volume.f_bavail * volume.f_frsize < floor or (volume.f_files > 0 and volume.f_favail == 0)
+    return volume.f_bavail * volume.f_frsize < floor or (
+        volume.f_files > 0 and volume.f_favail == 0
+    )

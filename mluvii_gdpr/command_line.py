@@ -19,9 +19,7 @@ from django.core.management import execute_from_command_line
 from mluvii_gdpr.environment import MARKER, WrongEnvironment
 from mluvii_gdpr.logs import describe
 
-_RIGHTS = (
-    "a file or folder is closed to this user. Run this as the user of the service, or mend owner and mode."
-)
+_RIGHTS = "a file or folder is closed to this user. Run this as the user of the service, or mend owner and mode."
 _OF_THE_SYSTEM = {
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,

@@ -76,7 +76,9 @@ def _by_sqlstate(sqlstate: str) -> str:
 
 def _lacks_table_or_column(failure: BaseException) -> bool:
     if isinstance(failure, sqlite3.OperationalError):
-        return str(failure).startswith(("no such table", "no such column")) or "has no column" in str(failure)
+        return str(failure).startswith(
+            ("no such table", "no such column")
+        ) or "has no column" in str(failure)
     return isinstance(failure, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn)
 
 
@@ -112,9 +114,7 @@ def _reason_of_refusal(failure: psycopg.OperationalError) -> str:
     if re.search("resolve host|translate host name", text):
         return "the host name in DATABASE_URL can't be resolved. Correct it, or look at the name server."
     if "timeout" in text:
-        return (
-            "the server did not answer a connection. Look at DATABASE_URL, firewall and server. (ETIMEDOUT)"
-        )
+        return "the server did not answer a connection. Look at DATABASE_URL, firewall and server. (ETIMEDOUT)"
     for number, name in errno.errorcode.items():
         if os.strerror(number) in text:
             return f"no server listens where DATABASE_URL says. Start PostgreSQL, or correct DATABASE_URL. ({name})"

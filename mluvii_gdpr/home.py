@@ -78,13 +78,17 @@ def figures_for(user: AbstractBaseUser | AnonymousUser) -> Figures:
         sessions=_sessions() if may("sessions_app.see_sessions") else None,
         erasures=_erasures() if may("anonymization.see_erasures") else None,
         webchats=_webchats() if settings else None,
-        withdrawals=Session.objects.count_withdrawn() if may("sessions_app.anonymize_session") else 0,
+        withdrawals=Session.objects.count_withdrawn()
+        if may("sessions_app.anonymize_session")
+        else 0,
         stopped_clients=_stopped_clients() if may("api.manage_api_clients") else [],
     )
 
 
 def _stopped_clients() -> list[ApiClient]:
-    return list(ApiClient.objects.filter(limits_reached__seen_at=None, limits_reached__isnull=False))
+    return list(
+        ApiClient.objects.filter(limits_reached__seen_at=None, limits_reached__isnull=False)
+    )
 
 
 def _sessions() -> SessionFigures:
@@ -120,7 +124,9 @@ def _webchats() -> WebChatFigures:
     gdpr = [webchat for webchat in webchats if webchat.uses_gdpr]
     published: dict[int, tuple[int, set[str]]] = {}
     texts = ConsentText.objects.filter(version__webchat__in=gdpr).order_by("version__number")
-    for webchat, number, language in texts.values_list("version__webchat", "version__number", "language"):
+    for webchat, number, language in texts.values_list(
+        "version__webchat", "version__number", "language"
+    ):
         newest, languages = published.get(webchat, (0, set()))
         published[webchat] = (number, {language} if number > newest else languages | {language})
     closed = [w for w in gdpr if not set(w.languages) <= published.get(w.pk, (0, set()))[1]]

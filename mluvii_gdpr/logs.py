@@ -95,7 +95,10 @@ class FewOfAnOutage(logging.Filter):
                 return False
             self._lines[record.name, kind] = (time.monotonic(), 0)
         if left_out:
-            record.msg, record.args = f"{record.getMessage()} (and {left_out} more since the last line)", ()
+            record.msg, record.args = (
+                f"{record.getMessage()} (and {left_out} more since the last line)",
+                (),
+            )
         return True
 
 
@@ -111,7 +114,9 @@ class ImpersonalFormatter(logging.Formatter):
         record.exc_text = None
         if isinstance(record.args, tuple):
             args = record.args
-            record.args = tuple(describe(arg) if isinstance(arg, BaseException) else arg for arg in args)
+            record.args = tuple(
+                describe(arg) if isinstance(arg, BaseException) else arg for arg in args
+            )
         return super().format(record)
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
@@ -121,10 +126,14 @@ class ImpersonalFormatter(logging.Formatter):
 
     def formatException(  # noqa: N802  The standard library defines the name.
         self,
-        ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+        ei: tuple[type[BaseException], BaseException, TracebackType | None]
+        | tuple[None, None, None],
     ) -> str:
         _, failure, frames = ei
-        lines = [f'  File "{f.filename}", line {f.lineno}, in {f.name}' for f in traceback.extract_tb(frames)]
+        lines = [
+            f'  File "{f.filename}", line {f.lineno}, in {f.name}'
+            for f in traceback.extract_tb(frames)
+        ]
         return "\n".join([*lines, describe(failure) if failure else ""])
 
 
@@ -142,7 +151,9 @@ def chain_of(failure: BaseException | None) -> Iterator[BaseException]:
         if failure is None:
             return
         yield failure
-        failure = failure.__cause__ or (None if failure.__suppress_context__ else failure.__context__)
+        failure = failure.__cause__ or (
+            None if failure.__suppress_context__ else failure.__context__
+        )
 
 
 def _describe_one(failure: BaseException) -> str:
@@ -175,6 +186,8 @@ def is_outage(failure: BaseException) -> bool:
     for one in chain_of(failure):
         if type(one).__module__.partition(".")[0] in {"psycopg", "psycopg_pool"}:
             sqlstate = getattr(one, "sqlstate", None)
-            kinds = {"OperationalError", "InterfaceError"} & {base.__name__ for base in type(one).__mro__}
+            kinds = {"OperationalError", "InterfaceError"} & {
+                base.__name__ for base in type(one).__mro__
+            }
             return bool(kinds) and (sqlstate is None or sqlstate.startswith(("08", "57P")))
     return False

@@ -68,7 +68,9 @@ class BodyLimits:
             request.encoding = settings.DEFAULT_CHARSET
         return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
         view_class = getattr(view, "view_class", None)
         limit = getattr(view_class, "max_body", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         announced = request.META.get("CONTENT_LENGTH") or "0"
@@ -87,7 +89,9 @@ class StaffLanguage:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith((*VISITORS, *HEALTH)) or not request.session.get("language"):
+        if request.path_info.startswith((*VISITORS, *HEALTH)) or not request.session.get(
+            "language"
+        ):
             return self.get_response(request)
         request.LANGUAGE_CODE = request.session["language"]
         with translation.override(request.LANGUAGE_CODE):
@@ -141,7 +145,9 @@ class RestoredDatabase:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponse | None:
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
         match = request.resolver_match
         if settings.ERASURE_LEDGER_DIR is None or (match and match.view_name in self.OPEN):
             return None
@@ -159,7 +165,9 @@ def closed(request: HttpRequest, problems: list[str]) -> HttpResponse:
     """
     headers = {"Retry-After": "60", "Cache-Control": "no-store"}
     if request.path_info.startswith(("/api/", "/login/connect/")):
-        detail = "The database is not the one that the external copy of the ledger of erasures knows."
+        detail = (
+            "The database is not the one that the external copy of the ledger of erasures knows."
+        )
         if problems == ["database"]:
             detail = "The database does not answer."
         return JsonResponse({"detail": detail}, status=503, headers=headers)

@@ -101,7 +101,9 @@ def report_at_start() -> None:
     try:
         for problem in ledger_problems():
             advice = Standing(problem.rpartition(".")[2]).advice
-            logger.error("%s: this installation is closed until that is mended. %s", problem, advice)
+            logger.error(
+                "%s: this installation is closed until that is mended. %s", problem, advice
+            )
     except Error:
         logger.exception("the database does not answer")
     finally:

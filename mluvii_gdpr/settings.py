@@ -24,7 +24,9 @@ VAR_DIR.mkdir(mode=0o700, exist_ok=True)
 
 DEBUG = variables.switch("DEBUG", default=True)
 if ENVIRONMENT_FILE and DEBUG:
-    raise WrongEnvironment(f"A production never runs with DEBUG on: write DEBUG=off into {ENVIRONMENT_FILE}.")
+    raise WrongEnvironment(
+        f"A production never runs with DEBUG on: write DEBUG=off into {ENVIRONMENT_FILE}."
+    )
 
 
 def required(name: str, advice: str) -> str:
@@ -134,7 +136,9 @@ FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 
 if ENVIRONMENT_FILE:
     required("DATABASE_URL", f"the database of this production, in {ENVIRONMENT_FILE}.")
-DATABASES = {"default": variables.database("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
+DATABASES = {
+    "default": variables.database("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")
+}
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["CONN_MAX_AGE"] = None
@@ -203,7 +207,10 @@ MFA_TOTP_ISSUER = "mluvii GDPR"
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
     if DEBUG
-    else {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": VAR_DIR / "cache"}
+    else {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": VAR_DIR / "cache",
+    }
 }
 
 # REST API -----------------------------------------------------------------------------------------------
@@ -288,7 +295,9 @@ def at_each_host(address: str) -> list[str]:
 
     Without ``{host}``, the list has the given address only.
     """
-    hosts = [f"*{host}" if host.startswith(".") else host for host in ALLOWED_HOSTS if "[" not in host]
+    hosts = [
+        f"*{host}" if host.startswith(".") else host for host in ALLOWED_HOSTS if "[" not in host
+    ]
     return [address.replace("{host}", host) for host in hosts] if "{host}" in address else [address]
 
 
@@ -302,7 +311,9 @@ def is_origin_of_ours(address: str) -> bool:
 EVENTS_URL = variables.text("EVENTS_URL") or "/events/"
 _events = EVENTS_URL.removesuffix("/events/")
 if not EVENTS_URL.endswith("/events/") or (_events and not is_origin_of_ours(_events)):
-    raise WrongEnvironment("EVENTS_URL must be empty, or such as https://chat.example.com:8001/events/")
+    raise WrongEnvironment(
+        "EVENTS_URL must be empty, or such as https://chat.example.com:8001/events/"
+    )
 # The origins of the pages, if EVENTS_URL has another origin.
 EVENTS_ORIGINS = [
     origin
@@ -312,7 +323,9 @@ EVENTS_ORIGINS = [
     for origin in at_each_host(given)
 ]
 if bool(EVENTS_ORIGINS) != bool(_events):
-    raise WrongEnvironment("EVENTS_ORIGINS must be set exactly when EVENTS_URL names another address.")
+    raise WrongEnvironment(
+        "EVENTS_ORIGINS must be set exactly when EVENTS_URL names another address."
+    )
 EVENTS_MAX_STREAMS = variables.number("EVENTS_MAX_STREAMS", 5000)
 
 # Calls ---------------------------------------------------------------------------------------------------
@@ -405,7 +418,11 @@ LOGGING = {
     },
     "formatters": {"impersonal": {"()": "mluvii_gdpr.logs.ImpersonalFormatter", "format": FORMAT}},
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "impersonal", "filters": ["route", "few"]},
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "impersonal",
+            "filters": ["route", "few"],
+        },
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
@@ -426,7 +443,9 @@ LOGGING = {
 # The time within which a displayed entry form may be submitted, in seconds.
 TICKET_MAX_AGE = variables.number("TICKET_MAX_AGE", 12 * 3600)
 # The precision of a session's start and end after anonymization: day, week or month.
-ERASURE_TIME_PRECISION = variables.one_of("ERASURE_TIME_PRECISION", ["day", "week", "month"], default="month")
+ERASURE_TIME_PRECISION = variables.one_of(
+    "ERASURE_TIME_PRECISION", ["day", "week", "month"], default="month"
+)
 # The folder of the external copy of the erasure ledger, on another volume than the database. If it
 # is empty, there is no external copy.
 ERASURE_LEDGER_DIR = variables.folder("ERASURE_LEDGER_DIR")

@@ -191,7 +191,9 @@ def sender(name: str, default: str) -> str:
         if value.count("<") != value.count(">"):
             raise ValueError
     except (ValueError, ValidationError):
-        raise _wrong(name, "an e-mail address, such as chat@example.com or Chat <chat@example.com>") from None
+        raise _wrong(
+            name, "an e-mail address, such as chat@example.com or Chat <chat@example.com>"
+        ) from None
     return value
 
 
@@ -211,7 +213,9 @@ def database(name: str, default: str) -> dict[str, Any]:
                 return config
         if url.startswith(("postgres://", "postgresql://")):
             config = Env.db_url_config(url)
-            make_conninfo(**{k: v for k, v in config.get("OPTIONS", {}).items() if k not in _DJANGO_OPTIONS})
+            make_conninfo(
+                **{k: v for k, v in config.get("OPTIONS", {}).items() if k not in _DJANGO_OPTIONS}
+            )
             # A separator in the name means that a password was not percent-encoded.
             if re.fullmatch("[^/@?#]+", config["NAME"]):
                 return config

@@ -32,7 +32,9 @@ class Utf8Request(WSGIRequest):
         super().__init__(environ)
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
-        self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
+        self.content_type, self.content_params = parse_header_parameters(
+            meta.get("CONTENT_TYPE", "")
+        )
         self.content_params.pop("charset", None)
 
 

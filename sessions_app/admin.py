@@ -106,7 +106,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         """Redirect to the confirmation page. Nothing is changed before the person confirms."""
         chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if request.POST.get("select_across", "0") != "0":
-            messages.error(request, _("You can't anonymize all pages at once. Select the rows one by one."))
+            messages.error(
+                request, _("You can't anonymize all pages at once. Select the rows one by one.")
+            )
             return None
         keys = list(queryset.filter(pk__in=chosen).order_by("pk").values_list("pk", flat=True))
         return self.confirm(request, keys)
@@ -116,7 +118,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 
 def _confirm_page(name: str, key: int) -> HttpResponse:
-    return HttpResponseRedirect(f"{reverse(name, args=[key])}?{urlencode({'door': Source.ADMIN.value})}")
+    return HttpResponseRedirect(
+        f"{reverse(name, args=[key])}?{urlencode({'door': Source.ADMIN.value})}"
+    )
 
 
 @admin.register(Session)

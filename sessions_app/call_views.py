@@ -70,10 +70,16 @@ class Signals(CallAct):
         sent = form.cleaned_data
         if sent["kind"] == SignalForm.CONNECTED:
             other = Party.OPERATOR if self.side == Party.VISITOR else Party.VISITOR
-            calls.forget_signals(self.session, sender=other, up_to=sent["seen"], reader=self.operator)
+            calls.forget_signals(
+                self.session, sender=other, up_to=sent["seen"], reader=self.operator
+            )
         else:
             calls.post_signal(
-                self.session, sender=self.side, kind=sent["kind"], body=sent["body"], author=self.operator
+                self.session,
+                sender=self.side,
+                kind=sent["kind"],
+                body=sent["body"],
+                author=self.operator,
             )
             # This covers all sessions. If cron is not set up, no signal becomes old as long as
             # somebody is in a call.

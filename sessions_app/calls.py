@@ -43,7 +43,9 @@ def ice_servers(now: float) -> list[dict[str, Any]]:
         username = str(int(now) + settings.TURN_TTL)
         # The protocol requires SHA-1, which is still secure when used in a MAC.
         digest = hmac.digest(settings.TURN_SECRET.encode(), username.encode(), "sha1")
-        servers.append({"urls": turn, "username": username, "credential": base64.b64encode(digest).decode()})
+        servers.append(
+            {"urls": turn, "username": username, "credential": base64.b64encode(digest).decode()}
+        )
     return servers
 
 
@@ -53,7 +55,9 @@ def newest_signal(session: Session) -> int:
     Signals of an earlier call are irrelevant to the new page.
     """
     newest = (
-        session.signals.order_by("-pk").values_list("pk", flat=True).first() if has_call(session) else None
+        session.signals.order_by("-pk").values_list("pk", flat=True).first()
+        if has_call(session)
+        else None
     )
     return newest or 0
 
@@ -65,7 +69,9 @@ def signals_for(session: Session, side: str, *, after: int) -> list[dict[str, An
     """
     heard = Q(kind=Signal.Kind.READY) | ~Q(sender=side)
     rows = session.signals.filter(heard, pk__gt=after).order_by("pk")
-    return [{"id": row.pk, "sender": row.sender, "kind": row.kind, "body": row.body} for row in rows]
+    return [
+        {"id": row.pk, "sender": row.sender, "kind": row.kind, "body": row.body} for row in rows
+    ]
 
 
 #: The age at which a signal is deleted: with the next signal of any call, or by cron, which runs
@@ -99,7 +105,9 @@ def post_signal(
 
 
 @transaction.atomic
-def forget_signals(session: Session, *, sender: Party, up_to: int, reader: User | None = None) -> None:
+def forget_signals(
+    session: Session, *, sender: Party, up_to: int, reader: User | None = None
+) -> None:
     """Delete the signals that one side sent, up to a key, because the other side is connected.
 
     Later signals are kept, for example a new offer because a camera was just switched off.

@@ -55,7 +55,9 @@ def _enter(webchat: WebChat, canaries: Canaries) -> Session:
     return gate.start_session(
         webchat,
         ticket=ticket.read(signed, webchat=webchat, channel=Channel.CHAT),
-        entry=gate.Entry.of({name: made.get(name, canaries.text)(f"entered {name}") for name in gate.TYPED}),
+        entry=gate.Entry.of(
+            {name: made.get(name, canaries.text)(f"entered {name}") for name in gate.TYPED}
+        ),
         visit=gate.Visit(
             ip_address=canaries.address("visitor's address"),
             user_agent=canaries.text("browser"),
@@ -68,7 +70,9 @@ def _enter(webchat: WebChat, canaries: Canaries) -> Session:
 
 def _talk(session: Session, canaries: Canaries) -> None:
     for sender in (Party.VISITOR, Party.OPERATOR):
-        conversation.post_message(session, sender=sender, text=canaries.text(f"message of the {sender}"))
+        conversation.post_message(
+            session, sender=sender, text=canaries.text(f"message of the {sender}")
+        )
         content = canaries.text(f"file of the {sender}").encode()
         conversation.attach_file(
             session,

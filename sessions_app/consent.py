@@ -29,7 +29,9 @@ class NothingToWithdraw(Exception):
     """The session has no consent that could be withdrawn, because none was required."""
 
 
-def store_evidence(session: Session, text: ConsentText, kind: ConsentEvent.Kind, *, at: datetime) -> None:
+def store_evidence(
+    session: Session, text: ConsentText, kind: ConsentEvent.Kind, *, at: datetime
+) -> None:
     """Append a consent event for this text: consent was given or withdrawn.
 
     Of the time only the day is stored, rounded to ``ERASURE_TIME_PRECISION``.

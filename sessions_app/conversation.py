@@ -38,7 +38,9 @@ class StillOpen(Exception):
 
 
 @transaction.atomic
-def post_message(session: Session, *, sender: Party, text: str, author: User | None = None) -> Message:
+def post_message(
+    session: Session, *, sender: Party, text: str, author: User | None = None
+) -> Message:
     """Store a message of one side. An operator's first message takes the conversation.
 
     Raises:
@@ -80,7 +82,11 @@ def attach_file(
             stored = storage.save(name, File(upload))
         with transaction.atomic():
             locked = lock_writable(session)
-            _count(locked, "attachments_count", accepted_by=author if sender == Party.OPERATOR else None)
+            _count(
+                locked,
+                "attachments_count",
+                accepted_by=author if sender == Party.OPERATOR else None,
+            )
             attachment = Attachment.objects.create(
                 session=locked,
                 sender=sender,

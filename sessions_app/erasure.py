@@ -26,7 +26,9 @@ _STATISTICS = _("Statistics; identifies nobody.")
 
 
 def _of_event(kind: str, name: str) -> Subquery:
-    return Subquery(ConsentEvent.objects.filter(session=OuterRef("pk"), kind=kind).order_by().values(name))
+    return Subquery(
+        ConsentEvent.objects.filter(session=OuterRef("pk"), kind=kind).order_by().values(name)
+    )
 
 
 policy.register(
@@ -136,5 +138,7 @@ policy.register(
 
 policy.register(
     RetentionRun,
-    impersonal=dict.fromkeys(("id", "began_at"), _("When retention last ran; used to detect a wrong clock.")),
+    impersonal=dict.fromkeys(
+        ("id", "began_at"), _("When retention last ran; used to detect a wrong clock.")
+    ),
 )

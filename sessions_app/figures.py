@@ -18,7 +18,9 @@ class SessionFigures:
     def holding(self, versions: Collection[ConsentVersion]) -> Mapping[int, int]:
         # A session has at most one event of each kind, so the number of GIVEN events is the number
         # of sessions.
-        given = ConsentEvent.objects.filter(kind=ConsentEvent.Kind.GIVEN, text__version__in=versions)
+        given = ConsentEvent.objects.filter(
+            kind=ConsentEvent.Kind.GIVEN, text__version__in=versions
+        )
         counted = given.order_by().values_list("text__version").annotate(sessions=Count("pk"))
         return dict(counted)
 

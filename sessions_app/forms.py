@@ -45,7 +45,9 @@ class AttachmentForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["file"].widget.attrs["accept"] = ",".join(f".{e}" for e in settings.ATTACHMENT_EXTENSIONS)
+        self.fields["file"].widget.attrs["accept"] = ",".join(
+            f".{e}" for e in settings.ATTACHMENT_EXTENSIONS
+        )
 
     def clean_file(self) -> UploadedFile:
         upload: UploadedFile = self.cleaned_data["file"]
@@ -73,7 +75,9 @@ class AttachmentForm(forms.Form):
 
         The suffix is kept.
         """
-        visible = "".join(c for c in PurePath(upload.name or "").name if unicodedata.category(c)[0] != "C")
+        visible = "".join(
+            c for c in PurePath(upload.name or "").name if unicodedata.category(c)[0] != "C"
+        )
         suffix = PurePath(visible).suffix[:20]
         return visible[: 255 - len(suffix)].removesuffix(suffix) + suffix
 

@@ -55,7 +55,10 @@ def file_response(attachment: Attachment) -> FileResponse:
         logger.exception("a stored file could not be read")
         raise Http404 from None
     response = FileResponse(
-        stored, as_attachment=True, filename=attachment.original_name, content_type=attachment.content_type
+        stored,
+        as_attachment=True,
+        filename=attachment.original_name,
+        content_type=attachment.content_type,
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"

@@ -39,7 +39,9 @@ def lock_writable(session: Session, *, even_ended: bool = False) -> LockedSessio
     if locked.anonymized_at is not None:
         raise SessionClosed(_("This session was anonymized."))
     if locked.withdrawn_at is not None:
-        raise ConsentWithdrawn(_("Consent was withdrawn, so nothing more can be stored in this session."))
+        raise ConsentWithdrawn(
+            _("Consent was withdrawn, so nothing more can be stored in this session.")
+        )
     if not (locked.is_open or even_ended):
         raise SessionClosed(_("This conversation has ended."))
     return LockedSession(locked)

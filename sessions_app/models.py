@@ -146,7 +146,9 @@ class SessionQuerySet(models.QuerySet["Session"]):
 
     def waiting_first(self) -> SessionQuerySet:
         """Order waiting conversations first, then active ones, each by age, the oldest first."""
-        return self.order_by(Case(When(status=Status.WAITING, then=0), default=1), "created_at", "pk")
+        return self.order_by(
+            Case(When(status=Status.WAITING, then=0), default=1), "created_at", "pk"
+        )
 
     def _closed(self) -> SessionQuerySet:
         return self.filter(anonymized_at=None, status=Status.CLOSED)
@@ -198,11 +200,17 @@ class Session(models.Model):
     result = models.CharField(_("result"), max_length=200, blank=True)
     feedback_stars = models.PositiveSmallIntegerField(_("stars"), null=True, blank=True)
     feedback_text = models.TextField(_("feedback"), blank=True)
-    messages_visitor = models.PositiveIntegerField(_("number of messages of the visitor"), default=0)
-    messages_operator = models.PositiveIntegerField(_("number of messages of the operator"), default=0)
+    messages_visitor = models.PositiveIntegerField(
+        _("number of messages of the visitor"), default=0
+    )
+    messages_operator = models.PositiveIntegerField(
+        _("number of messages of the operator"), default=0
+    )
     attachments_count = models.PositiveIntegerField(_("number of files"), default=0)
     #: SHA-256 of the nonce of the entry form's ticket. One ticket never creates two sessions.
-    entry_key = models.CharField(_("hash of the form's ticket"), max_length=64, unique=True, editable=False)
+    entry_key = models.CharField(
+        _("hash of the form's ticket"), max_length=64, unique=True, editable=False
+    )
     #: SHA-256 of the room's secret. NULL if the room link is revoked.
     room_key = models.CharField(  # noqa: DJ001  unique
         _("hash of the room's secret"), max_length=64, unique=True, null=True, editable=False
@@ -248,7 +256,9 @@ class Session(models.Model):
             # A rare channel, in all WebChats or in one. Without these indexes the database would
             # read the whole table, newest first, to find a few rows.
             models.Index(fields=("channel", "-created_at", "-id"), name="session_channel_newest"),
-            models.Index(fields=("webchat", "channel", "-created_at", "-id"), name="session_webchat_channel"),
+            models.Index(
+                fields=("webchat", "channel", "-created_at", "-id"), name="session_webchat_channel"
+            ),
             # The sessions of a guest, and the erasure of a guest.
             models.Index(fields=("guest",), name="session_guest", condition=Q(guest__isnull=False)),
             # The filter "anonymized".
@@ -267,7 +277,9 @@ class Session(models.Model):
             ),
             # The open conversations. They are few, however long the history is.
             models.Index(
-                fields=("status", "-created_at", "-id"), name="session_open", condition=~Q(status="closed")
+                fields=("status", "-created_at", "-id"),
+                name="session_open",
+                condition=~Q(status="closed"),
             ),
             # Pending withdrawals, the oldest first. An erasure clears withdrawn_at.
             models.Index(
@@ -328,7 +340,9 @@ class Session(models.Model):
 class Message(models.Model):
     """A message of one side."""
 
-    session = models.ForeignKey(Session, models.PROTECT, related_name="messages", verbose_name=_("session"))
+    session = models.ForeignKey(
+        Session, models.PROTECT, related_name="messages", verbose_name=_("session")
+    )
     at = models.DateTimeField(_("sent at"), default=timezone.now)
     sender = models.CharField(_("sender"), max_length=10, choices=Party)
     author = models.ForeignKey(
@@ -410,7 +424,9 @@ class Signal(models.Model):
         CANDIDATE = "candidate"
         BYE = "bye"
 
-    session = models.ForeignKey(Session, models.PROTECT, related_name="signals", verbose_name=_("session"))
+    session = models.ForeignKey(
+        Session, models.PROTECT, related_name="signals", verbose_name=_("session")
+    )
     at = models.DateTimeField(_("sent at"), default=timezone.now)
     sender = models.CharField(_("sender"), max_length=10, choices=Party)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
@@ -447,7 +463,11 @@ class ConsentEvent(models.Model):
         Session, models.PROTECT, related_name="consent_events", verbose_name=_("session")
     )
     text = models.ForeignKey(
-        ConsentText, models.PROTECT, related_name="events", verbose_name=_("consent text"), db_index=False
+        ConsentText,
+        models.PROTECT,
+        related_name="events",
+        verbose_name=_("consent text"),
+        db_index=False,
     )
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     day = models.DateField(_("day"))
@@ -463,9 +483,13 @@ class ConsentEvent(models.Model):
             # version.
             models.Index(fields=("text", "kind", "session"), name="consent_event_text"),
             # The filter "consent withdrawn", which matches few sessions.
-            models.Index(fields=("session",), name="consent_event_withdrawn", condition=Q(kind="withdrawn")),
+            models.Index(
+                fields=("session",), name="consent_event_withdrawn", condition=Q(kind="withdrawn")
+            ),
         )
-        constraints = (models.UniqueConstraint(fields=("session", "kind"), name="consent_event_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=("session", "kind"), name="consent_event_once"),
+        )
 
     def __str__(self) -> str:
         return f"Consent event {self.pk}"

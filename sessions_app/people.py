@@ -62,7 +62,11 @@ def find_people(*, name: str = "", email: str = "", phone: str = "") -> Search:
     each an index lookup. An OR of them would read the whole table.
     """
     typed = {"name": name, "email": email, "phone": phone}
-    keys = {"name": set(name_keys(name)), "email": {email_key(email)}, "phone": set(phone_keys(phone))}
+    keys = {
+        "name": set(name_keys(name)),
+        "email": {email_key(email)},
+        "phone": set(phone_keys(phone)),
+    }
     readable = {part: found - {""} for part, found in keys.items() if found - {""}}
     unreadable = [part for part, text in typed.items() if text.strip() and part not in readable]
     matches = list(islice(_best_first(readable), LIMIT + 1))
@@ -87,7 +91,11 @@ def name_keys(name: str) -> Iterator[str]:
 def phone_keys(phone: str) -> Iterator[str]:
     """Yield the number as read from the region of each WebChat, where it may have been entered."""
     if phone.strip():
-        regions = WebChat.objects.order_by("phone_region").values_list("phone_region", flat=True).distinct()
+        regions = (
+            WebChat.objects.order_by("phone_region")
+            .values_list("phone_region", flat=True)
+            .distinct()
+        )
         for region in ["", *regions]:
             yield phone_key(phone, region)
 
@@ -102,12 +110,18 @@ def _best_first(keys: dict[str, set[str]]) -> Iterator[Match]:
                 yield Match(guest, parts)
 
 
-def _guests(keys: dict[str, set[str]], parts: tuple[str, ...], seen: Iterable[int]) -> QuerySet[Guest]:
+def _guests(
+    keys: dict[str, set[str]], parts: tuple[str, ...], seen: Iterable[int]
+) -> QuerySet[Guest]:
     same = Q()
     for part in parts:
         # The second condition is the condition of the partial index, so that the index is used.
         same &= Q(**{f"{part}_key__in": sorted(keys[part])}) & ~Q(**{f"{part}_key": ""})
-    return Guest.objects.filter(same, anonymized_at=None).exclude(pk__in=seen).order_by("-pk")[: LIMIT + 1]
+    return (
+        Guest.objects.filter(same, anonymized_at=None)
+        .exclude(pk__in=seen)
+        .order_by("-pk")[: LIMIT + 1]
+    )
 
 
 def _with_sessions(matches: list[Match]) -> list[Match]:

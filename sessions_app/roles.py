@@ -19,7 +19,11 @@ ROLES: dict[str, list[str]] = {
         "sessions_app.anonymize_guest",
         "anonymization.see_erasures",
     ],
-    "operator": ["sessions_app.see_sessions", "sessions_app.see_personal_data", "sessions_app.answer"],
+    "operator": [
+        "sessions_app.see_sessions",
+        "sessions_app.see_personal_data",
+        "sessions_app.answer",
+    ],
     "officer": [
         "sessions_app.see_sessions",
         "sessions_app.see_personal_data",
@@ -50,7 +54,9 @@ def grant(apps: Any, role: str, names: list[str]) -> None:
     after all migrations.
     """
     group, _created = apps.get_model("auth", "Group").objects.get_or_create(name=role)
-    group.permissions.add(*[permission for name in names for permission in _permissions(apps, name)])
+    group.permissions.add(
+        *[permission for name in names for permission in _permissions(apps, name)]
+    )
 
 
 def _permissions(apps: Any, name: str) -> Iterator[Any]:
@@ -58,9 +64,9 @@ def _permissions(apps: Any, name: str) -> Iterator[Any]:
     for model in apps.get_app_config(app_label).get_models():
         titles = dict(model._meta.permissions)
         if codename in titles:
-            content_type, _created = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
-                app_label=app_label, model=model._meta.model_name
-            )
+            content_type, _created = apps.get_model(
+                "contenttypes", "ContentType"
+            ).objects.get_or_create(app_label=app_label, model=model._meta.model_name)
             permission, _created = apps.get_model("auth", "Permission").objects.get_or_create(
                 content_type=content_type, codename=codename, defaults={"name": titles[codename]}
             )

@@ -36,7 +36,11 @@ class NextStart(StartOf):
 
     def __init__(self, expression: Any, **extra: Any) -> None:
         # This always falls into the following period, also when clocks change and in short months.
-        within = {"day": timedelta(hours=36), "week": timedelta(days=8), "month": timedelta(days=32)}
+        within = {
+            "day": timedelta(hours=36),
+            "week": timedelta(days=8),
+            "month": timedelta(days=32),
+        }
         start = ExpressionWrapper(StartOf(expression), output_field=DateTimeField())
         super().__init__(start + within[settings.ERASURE_TIME_PRECISION], **extra)
 
@@ -63,7 +67,9 @@ def _literal(minutes: int, vendor: str) -> str:
 
 def start_of(precision: str, moment: datetime, zone: str) -> datetime:
     """Return, in UTC, the start of the local day, week or month that contains the moment."""
-    local = moment.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    local = moment.astimezone(ZoneInfo(zone)).replace(
+        hour=0, minute=0, second=0, microsecond=0, fold=0
+    )
     if precision == "week":
         local -= timedelta(days=local.weekday())
     elif precision == "month":
@@ -74,7 +80,9 @@ def start_of(precision: str, moment: datetime, zone: str) -> datetime:
 def register_sqlite_function(connection: Any, **_kwargs: Any) -> None:
     """Add a function to a new SQLite connection that works like ``date_trunc`` with a time zone."""
     if connection.vendor == "sqlite":
-        connection.connection.create_function(_SQLITE_FUNCTION, 3, _start_of_text, deterministic=True)
+        connection.connection.create_function(
+            _SQLITE_FUNCTION, 3, _start_of_text, deterministic=True
+        )
 
 
 def _start_of_text(precision: str, text: str | None, zone: str) -> str | None:

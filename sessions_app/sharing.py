@@ -54,7 +54,9 @@ def sharing_sessions(keys: Collection[int]) -> list[int]:
     return [pk for pk, of_its_like in first.items() if of_its_like in kept]
 
 
-def _found(statement: Callable[..., tuple[str, tuple[Any, ...]]], keys: Collection[int]) -> list[Any]:
+def _found(
+    statement: Callable[..., tuple[str, tuple[Any, ...]]], keys: Collection[int]
+) -> list[Any]:
     """Execute a statement for the keys and return its rows."""
     sql, params = statement(
         MIN_SHARED, connection.vendor, settings.ERASURE_TIME_PRECISION, settings.TIME_ZONE
@@ -113,7 +115,9 @@ def _comparable(sessions: QuerySet[Session]) -> QuerySet[Session]:
         period=StartOf(F("created_at")),
         following=NextStart(F("created_at")),
         band=Band(F("duration")),
-        given=FilteredRelation("consent_events", condition=Q(consent_events__kind=ConsentEvent.Kind.GIVEN)),
+        given=FilteredRelation(
+            "consent_events", condition=Q(consent_events__kind=ConsentEvent.Kind.GIVEN)
+        ),
         taken_back=FilteredRelation(
             "consent_events", condition=Q(consent_events__kind=ConsentEvent.Kind.WITHDRAWN)
         ),

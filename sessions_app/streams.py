@@ -96,7 +96,9 @@ class Cursor:
         return cls(keys, session.status)
 
     def after(self, place: int, key: int) -> Cursor:
-        return replace(self, keys=(*self.keys[:place], max(key, self.keys[place]), *self.keys[place + 1 :]))
+        return replace(
+            self, keys=(*self.keys[:place], max(key, self.keys[place]), *self.keys[place + 1 :])
+        )
 
 
 @dataclass(eq=False)
@@ -196,7 +198,11 @@ def _read_talks(watches: Sequence[Watch]) -> list[tuple[Watch | LiveWatch, list[
         session = sessions.get(watch.session)
         language = session.language if session else None
         with translation.override(language):
-            rows = [(place, row) for place, found in enumerate(fresh) for row in found.get(watch.session, ())]
+            rows = [
+                (place, row)
+                for place, found in enumerate(fresh)
+                for row in found.get(watch.session, ())
+            ]
             told.append((watch, list(_events(watch, session, rows))))
     return told
 
@@ -213,7 +219,11 @@ def _fresh_rows(place: int, watches: Sequence[Watch]) -> dict[int, list[Any]]:
 
 def _events(watch: Watch, session: Session | None, rows: list[tuple[int, Any]]) -> Iterator[Event]:
     """Yield the new events of one watch: rows in order of time, then the change of status."""
-    if session is None or session.anonymized_at or (watch.room_key and session.room_key != watch.room_key):
+    if (
+        session is None
+        or session.anonymized_at
+        or (watch.room_key and session.room_key != watch.room_key)
+    ):
         yield Event("erased", _notice("erased", watch, session), last=True)
         return
     fresh = [(place, row) for place, row in rows if row.pk > watch.cursor.keys[place]]
@@ -241,7 +251,14 @@ def _notice(state: str, watch: Watch, session: Session | None) -> str:
 def live_state() -> str:
     """Return a hash that changes whenever the Live view would look different."""
     open_ones = Session.objects.exclude(status=Status.CLOSED).order_by("-created_at", "-pk")
-    shown = ("pk", "status", "operator_id", "messages_visitor", "messages_operator", "attachments_count")
+    shown = (
+        "pk",
+        "status",
+        "operator_id",
+        "messages_visitor",
+        "messages_operator",
+        "attachments_count",
+    )
     rows = list(open_ones.values_list(*shown)[:LIVE_LIMIT])
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 

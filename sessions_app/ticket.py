@@ -56,7 +56,9 @@ class Ticket:
         return next((token for token in tokens if room_key(token) == key), self.room_token)
 
     def _room_token(self, secret: str) -> str:
-        return salted_hmac("sessions_app.room", self.nonce, secret=secret, algorithm="sha256").hexdigest()
+        return salted_hmac(
+            "sessions_app.room", self.nonce, secret=secret, algorithm="sha256"
+        ).hexdigest()
 
     def shows(self, text: ConsentText | None) -> bool:
         """Return whether the form showed exactly this text."""

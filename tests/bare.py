@@ -50,7 +50,9 @@ def needed(distribution: metadata.Distribution, *, extras: set[str]) -> Iterator
 def link_packages(folder: Path, distributions: Iterable[metadata.Distribution]) -> None:
     """Fill a folder with links to the packages and the metadata of these distributions."""
     for distribution in distributions:
-        tops = {file.parts[0] for file in distribution.files or [] if file.parts[0] != "__pycache__"}
+        tops = {
+            file.parts[0] for file in distribution.files or [] if file.parts[0] != "__pycache__"
+        }
         for top in tops - {".."}:
             link = folder / top
             # A folder that two distributions share would bring in the other one's packages.

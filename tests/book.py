@@ -60,7 +60,9 @@ class Installation:
         self._environment_file = folder / "mluvii-gdpr.env"
         self._stand_ins = folder / "bin"
 
-    def run(self, script: str, *, root: bool = False, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, script: str, *, root: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run documented commands with ``sh`` as the service account or as root, in the bare environment of cron."""
         bare = {"PATH": self._path(), "HOME": str(self.folder), "LANG": "C.UTF-8"}
         return subprocess.run(
@@ -146,7 +148,11 @@ class Installation:
             "DATABASE_URL": self.database_url,
             "ERASURE_LEDGER_DIR": str(self.ledger),
         }
-        lines = [line for line in self.in_place(example).splitlines() if line.partition("=")[0] not in own]
+        lines = [
+            line
+            for line in self.in_place(example).splitlines()
+            if line.partition("=")[0] not in own
+        ]
         lines += [f"{name}={shlex.quote(value)}" for name, value in own.items()]
         self._environment_file.write_text("\n".join(lines) + "\n")
         self._environment_file.chmod(0o600)
@@ -158,7 +164,9 @@ class Installation:
     def _path(self) -> str:
         url = os.environ.get("DATABASE_URL", "")
         postgresql = programs(url) if connection.vendor == "postgresql" else []
-        return os.pathsep.join(map(str, (self._stand_ins, *postgresql, "/usr/local/bin", "/usr/bin", "/bin")))
+        return os.pathsep.join(
+            map(str, (self._stand_ins, *postgresql, "/usr/local/bin", "/usr/bin", "/bin"))
+        )
 
     def _write_stand_ins(self) -> None:
         self._stand_ins.mkdir()

@@ -35,7 +35,9 @@ def bystander(db: None, settings: Any, _own_media_folder: None) -> Iterator[None
     settings.MEDIA_ROOT = root
     after = digest()
     assert {
-        table: len(found - after.get(table, set())) for table, found in rows.items() if found - after[table]
+        table: len(found - after.get(table, set()))
+        for table, found in rows.items()
+        if found - after[table]
     } == {}
     assert files
     assert files.items() <= media().items()
@@ -52,7 +54,9 @@ def _plant() -> None:
     ConsentEventFactory(session=session)
     Message.objects.create(session=session, sender=Party.VISITOR, text=text)
     Signal.objects.create(session=session, sender=Party.VISITOR, kind=Signal.Kind.OFFER, body=text)
-    attachment = Attachment(session=session, sender=Party.VISITOR, original_name="b.txt", size=len(WORDS))
+    attachment = Attachment(
+        session=session, sender=Party.VISITOR, original_name="b.txt", size=len(WORDS)
+    )
     attachment.file.save("b.txt", ContentFile(WORDS))
 
 

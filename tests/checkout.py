@@ -10,7 +10,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # What finds out where it is must be a copy; all else is linked.
 _COPIED = ["mluvii_gdpr", "bin", "manage.py", "gunicorn.conf.py", "gunicorn.events.py"]
-_LINKED = ["lib", "demo", "anonymization", "api", "webchat", "sessions_app", "locale", "static", "templates"]
+_LINKED = [
+    "lib",
+    "demo",
+    "anonymization",
+    "api",
+    "webchat",
+    "sessions_app",
+    "locale",
+    "static",
+    "templates",
+]
 # Those of the network do nothing.
 _PROGRAMS = {
     "python": f'exec {sys.executable} "$@"',
@@ -38,7 +48,17 @@ def make_checkout(folder: Path) -> Path:
 
 def run(folder: Path, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a script of shell in a checkout, in a shell that has nothing but these variables, until a line fails."""
-    env = {"PATH": f"{folder}/.venv/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    env = {
+        "PATH": f"{folder}/.venv/bin:/usr/bin:/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **environment,
+    }
     return subprocess.run(
-        ["sh", "-ec", script], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=300
+        ["sh", "-ec", script],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )

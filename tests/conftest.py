@@ -81,7 +81,9 @@ def _is_for_postgresql(item: pytest.Item) -> bool:
     if item.get_closest_marker("any_database"):
         return False
     marked = item.get_closest_marker("django_db") or item.get_closest_marker("postgresql")
-    return marked is not None or not _LEAD_TO_THE_DATABASE.isdisjoint(getattr(item, "fixturenames", ()))
+    return marked is not None or not _LEAD_TO_THE_DATABASE.isdisjoint(
+        getattr(item, "fixturenames", ())
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +93,10 @@ def _own_media_folder(settings: Any, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _fast_passwords(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", "api.hashers.SecretHasher"]
+    settings.PASSWORD_HASHERS = [
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+        "api.hashers.SecretHasher",
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +137,11 @@ def support(log_in: LogIn) -> Client:
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     """Start Debian's Chromium; skip where there is none, fail where one is required (REQUIRE_BROWSER)."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     if path is None:
         missing = "No Chromium was found."
         pytest.fail(missing) if os.environ.get("REQUIRE_BROWSER") else pytest.skip(missing)

@@ -36,7 +36,9 @@ def media() -> dict[str, str]:
     """Return stored name → digest of every stored file, but not of the one that marks the storage."""
     root = Path(settings.MEDIA_ROOT)
     files = [path for path in root.rglob("*") if path.is_file()] if root.exists() else []
-    names = {str(path.relative_to(root)): path for path in files if not path.name.startswith("storage-")}
+    names = {
+        str(path.relative_to(root)): path for path in files if not path.name.startswith("storage-")
+    }
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in names.items()}
 
 
@@ -64,7 +66,9 @@ def flush() -> None:
     with connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor)) - _KEPT_TABLES
         names = {f"'{table}'": connection.ops.quote_name(table) for table in sorted(tables)}
-        parts = (f"SELECT {text} WHERE EXISTS (SELECT 1 FROM {name})" for text, name in names.items())
+        parts = (
+            f"SELECT {text} WHERE EXISTS (SELECT 1 FROM {name})" for text, name in names.items()
+        )
         cursor.execute(" UNION ALL ".join(parts))
         filled = [names[f"'{table}'"] for (table,) in cursor.fetchall()]
         if connection.vendor == "postgresql" and filled:

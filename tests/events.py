@@ -25,7 +25,9 @@ def parse(text: str) -> list[Event]:
             name, _, value = line.partition(": ")
             fields.setdefault(name, []).append(value)
         if "data" in fields:
-            events.append(Event(fields["event"][0], "\n".join(fields["data"]), id=fields.get("id", [""])[0]))
+            events.append(
+                Event(fields["event"][0], "\n".join(fields["data"]), id=fields.get("id", [""])[0])
+            )
     return events
 
 
@@ -34,7 +36,10 @@ class Browser:
 
     def __init__(self, app: Events, path: str, **headers: str) -> None:
         path, _, query = path.partition("?")
-        sent = {"host": "testserver", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        sent = {
+            "host": "testserver",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
         self.scope = {
             "type": "http", "method": "GET", "path": path, "query_string": query.encode(),
             "headers": [(name.encode(), value.encode()) for name, value in sent.items()],

@@ -70,7 +70,9 @@ class WebChatFactory(DjangoModelFactory[WebChat]):
     published = ("We process your data to answer you.",)
 
     @classmethod
-    def _create(cls, model_class: type[WebChat], *, published: Sequence[str], **fields: Any) -> WebChat:
+    def _create(
+        cls, model_class: type[WebChat], *, published: Sequence[str], **fields: Any
+    ) -> WebChat:
         webchat = super()._create(model_class, **fields)
         for wording in published:
             ConsentVersionFactory(webchat=webchat, wording=wording)
@@ -87,9 +89,13 @@ class ConsentVersionFactory(DjangoModelFactory[ConsentVersion]):
     wording = "We process your data to help you."
 
     @classmethod
-    def _create(cls, model_class: type[ConsentVersion], *, webchat: WebChat, wording: str) -> ConsentVersion:
+    def _create(
+        cls, model_class: type[ConsentVersion], *, webchat: WebChat, wording: str
+    ) -> ConsentVersion:
         texts = {
-            language: DraftText(label=f"I agree ({language})", body=f"<p>{wording} ({language})</p>")
+            language: DraftText(
+                label=f"I agree ({language})", body=f"<p>{wording} ({language})</p>"
+            )
             for language in webchat.languages
         }
         current = webchat.current_version()
@@ -211,7 +217,9 @@ class AttachmentFactory(DjangoModelFactory[Attachment]):
     def _create(
         cls, model_class: type[Attachment], *, session: Session, content: bytes, **sent: Any
     ) -> Attachment:
-        return conversation.attach_file(session, upload=ContentFile(content), size=len(content), **sent)
+        return conversation.attach_file(
+            session, upload=ContentFile(content), size=len(content), **sent
+        )
 
 
 class ConsentEventFactory(DjangoModelFactory[ConsentEvent]):
@@ -222,7 +230,9 @@ class ConsentEventFactory(DjangoModelFactory[ConsentEvent]):
 
     session = factory.SubFactory(SessionFactory)
     kind = ConsentEvent.Kind.GIVEN
-    text = factory.LazyAttribute(lambda event: event.session.webchat.current_text(event.session.language))
+    text = factory.LazyAttribute(
+        lambda event: event.session.webchat.current_text(event.session.language)
+    )
     day = factory.LazyFunction(timezone.localdate)
     channel = factory.SelfAttribute("session.channel")
 
@@ -238,7 +248,12 @@ class ErasureFactory(DjangoModelFactory[Erasure]):
 
     @classmethod
     def _create(
-        cls, model_class: type[Erasure], *, subject: Session | Guest, door: Source, requested_by: User | None
+        cls,
+        model_class: type[Erasure],
+        *,
+        subject: Session | Guest,
+        door: Source,
+        requested_by: User | None,
     ) -> Erasure:
         return engine.erase(subject, requester=recording.Requester(door, requested_by))[0]
 

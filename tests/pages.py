@@ -12,7 +12,12 @@ from django.test import Client
 from webchat.models import WebChat
 
 LogIn = Callable[[str], Client]
-COMPLETE = {"name": "Jana Nováková", "email": "jana@example.com", "phone": "603 123 456", "consent": "on"}
+COMPLETE = {
+    "name": "Jana Nováková",
+    "email": "jana@example.com",
+    "phone": "603 123 456",
+    "consent": "on",
+}
 
 
 def entry_url(webchat: WebChat, *, showroom: bool = False) -> str:
@@ -26,7 +31,9 @@ def ticket_in(response: Any) -> str:
     return match[1]
 
 
-def submit(client: Client, webchat: WebChat, *, showroom: bool = False, **changes: Any) -> HttpResponse:
+def submit(
+    client: Client, webchat: WebChat, *, showroom: bool = False, **changes: Any
+) -> HttpResponse:
     """Open the form and send it complete, with changes; a field given as None is left out."""
     url = entry_url(webchat, showroom=showroom)
     fields = {"ticket": ticket_in(client.get(url)), **COMPLETE, **changes}

@@ -34,7 +34,9 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        user, password = (quote(str(self._upstream.get(name) or "")) for name in ("user", "password"))
+        user, password = (
+            quote(str(self._upstream.get(name) or "")) for name in ("user", "password")
+        )
         return f"postgres://{user}:{password}@127.0.0.1:{self._port}/{connection.settings_dict['NAME']}"
 
     def up(self) -> None:
@@ -66,7 +68,10 @@ class Proxy:
                     Thread(target=self._pass_on, args=ends, daemon=True).start()
 
     def _connect(self) -> socket.socket:
-        host, port = str(self._upstream.get("host") or "127.0.0.1"), self._upstream.get("port") or 5432
+        host, port = (
+            str(self._upstream.get("host") or "127.0.0.1"),
+            self._upstream.get("port") or 5432,
+        )
         if not host.startswith("/"):
             return socket.create_connection((host, int(port)))
         server = socket.socket(socket.AF_UNIX)

@@ -33,7 +33,9 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def served(folder: Path, *, config: str = "gunicorn.conf.py", **environment: str) -> Iterator[Server]:
+def served(
+    folder: Path, *, config: str = "gunicorn.conf.py", **environment: str
+) -> Iterator[Server]:
     """Start gunicorn with one of our configurations on a free port, and stop it at the end."""
     with socket.socket() as free, socket.socket() as other:
         free.bind(("127.0.0.1", 0))
@@ -43,7 +45,9 @@ def served(folder: Path, *, config: str = "gunicorn.conf.py", **environment: str
     command = [sys.executable, "-m", "gunicorn", "--config", config]
     port = str(server.port)
     ports = (
-        {"PORT": unused, "EVENTS_PORT": port} if config == EVENTS else {"PORT": port, "EVENTS_PORT": unused}
+        {"PORT": unused, "EVENTS_PORT": port}
+        if config == EVENTS
+        else {"PORT": port, "EVENTS_PORT": unused}
     )
     variables = os.environ | ports | {"WEB_WORKERS": "1"} | environment
     alive = b"/events/livez" if config == EVENTS else b"/livez"

@@ -17,7 +17,17 @@ APPS = [floor for floor in FLOORS if floor not in {"lib", "demo"}]
 #: The wings of sessions_app over its ground floor, which is every other module of it.
 WINGS = ["visitor", "staff", "api"]
 #: models ← erasure ← what writes ← forms ← what speaks HTTP or is called from outside.
-LAYERS = ["models", "erasure", "lock", "conversation", "consent", "gate", "calls", "services", "forms"]
+LAYERS = [
+    "models",
+    "erasure",
+    "lock",
+    "conversation",
+    "consent",
+    "gate",
+    "calls",
+    "services",
+    "forms",
+]
 #: Modules that write to the database, of any floor: they are called by pages, API, commands and streams alike.
 WRITERS = [
     "models", "erasure", "services", "engine", "batch", "files", "restoration", "retention", "ledger",
@@ -106,7 +116,9 @@ QUERIES = {
 
 def relations_from_above(app: str) -> set[str]:
     """Return the names by which models of an app reach rows of the apps above."""
-    relations = (r for model in apps.get_app_config(app).get_models() for r in model._meta.related_objects)
+    relations = (
+        r for model in apps.get_app_config(app).get_models() for r in model._meta.related_objects
+    )
     reaching_up = [r for r in relations if r.related_model._meta.app_label in floors_above(app)]
     names = {str(r.get_accessor_name()) for r in reaching_up} | {r.name for r in reaching_up}
     return names - {"None"}
@@ -118,7 +130,11 @@ def reached(source: str) -> Iterator[str]:
         if isinstance(node, ast.Attribute):
             yield node.attr
         elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in QUERIES:
-            strings = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            strings = [
+                a.value
+                for a in node.args
+                if isinstance(a, ast.Constant) and isinstance(a.value, str)
+            ]
             for lookup in [*strings, *(keyword.arg or "" for keyword in node.keywords)]:
                 yield from lookup.lstrip("-").split("__")
 
@@ -156,20 +172,28 @@ def compiled_tags(source: str) -> list[str]:
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
-    strings = (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+    strings = (
+        n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    )
     return [node.value for node in strings if id(node) not in docs and "{%" in node.value]
 
 
 def test_no_module_compiles_template_code() -> None:
     """A tag in a string reaches whatever app its library belongs to; a function is called by its import."""
     assert compiled_tags("x = engine.from_string('{% moment value %}')")
-    found = {path.name: compiled_tags(path.read_text()) for floor in FLOORS for path in modules(floor)}
+    found = {
+        path.name: compiled_tags(path.read_text()) for floor in FLOORS for path in modules(floor)
+    }
     assert not {path: tags for path, tags in found.items() if tags}
 
 
 def libraries() -> dict[str, str]:
     """Return the template tag libraries of our apps, each with its floor."""
-    found = ((path.stem, floor) for floor in FLOORS for path in (ROOT / floor).glob("templatetags/[a-z]*.py"))
+    found = (
+        (path.stem, floor)
+        for floor in FLOORS
+        for path in (ROOT / floor).glob("templatetags/[a-z]*.py")
+    )
     return dict(found)
 
 
@@ -235,7 +259,11 @@ def test_modules_that_write_know_no_http(floor: str) -> None:
     ]
     assert writers or floor in {"lib", "demo"}
     for path in writers:
-        names = [n for n in imported(path.read_text()) if n.startswith(HTTP) and n != "django.urls.reverse"]
+        names = [
+            n
+            for n in imported(path.read_text())
+            if n.startswith(HTTP) and n != "django.urls.reverse"
+        ]
         assert not names, path
 
 
@@ -281,7 +309,9 @@ def test_no_view_writes_to_a_session_by_itself() -> None:
         (path.name, call)
         for path in modules("sessions_app")
         for call in calls(path)
-        if (call.startswith(tuple(f"{model}.objects" for model in models)) and call.endswith(WRITES))
+        if (
+            call.startswith(tuple(f"{model}.objects" for model in models)) and call.endswith(WRITES)
+        )
         or (
             call.rpartition(".")[0] in {"session", "self.session", "guest", "message", "attachment"}
             and call.endswith((".save", ".delete"))

@@ -90,7 +90,9 @@ def test_a_restored_backup_holds_what_it_should_and_nobody_who_was_erased(
     late = installed.command_of_visitors("late")
     made = installed.run(the_backup(in_between=f"{late}; {AGE_FILES}"))
     assert (made.returncode, made.stderr) == (0, "")
-    private = {path.stat().st_mode & 0o077 for path in (installed.folder / "srv" / "backups").rglob("*")}
+    private = {
+        path.stat().st_mode & 0o077 for path in (installed.folder / "srv" / "backups").rglob("*")
+    }
     assert private == {0}
 
     installed.manage(f"anonymize_guest {guests['anna']}")
@@ -105,4 +107,6 @@ def test_a_restored_backup_holds_what_it_should_and_nobody_who_was_erased(
     assert (sorted(told["guests"]), told["files"], told["missing"]) == (["boris"], 1, 0)
     stored = everything_stored(installed)
     assert b"File of boris" in stored
-    assert [who for who in ("anna", "late", "newcomer") if f"File of {who}".encode() in stored] == []
+    assert [
+        who for who in ("anna", "late", "newcomer") if f"File of {who}".encode() in stored
+    ] == []

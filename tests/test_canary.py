@@ -64,7 +64,9 @@ PASSING = {
 def log() -> Iterator[io.StringIO]:
     """Catch what the configured handler writes: its filter and its formatter are those of the settings."""
     # pytest hangs handlers of its own there; ours is the one that the settings made.
-    (handler,) = (h for h in logging.getLogger("django").handlers if type(h) is logging.StreamHandler)
+    (handler,) = (
+        h for h in logging.getLogger("django").handlers if type(h) is logging.StreamHandler
+    )
     stream = io.StringIO()
     before = handler.setStream(stream)
     yield stream
@@ -87,13 +89,19 @@ def enter(webchat: WebChat, *, showroom: bool = False) -> tuple[Session, str]:
     }
     room = visitor.post(url, fields).headers["Location"]
     visitor.post(f"{room}message/", {"text": STORED["message"]})
-    visitor.post(f"{room}file/", {"file": SimpleUploadedFile(STORED["file name"], STORED["file"].encode())})
+    visitor.post(
+        f"{room}file/", {"file": SimpleUploadedFile(STORED["file name"], STORED["file"].encode())}
+    )
     return Session.objects.latest("pk"), room
 
 
 def signal(room: str, what: str) -> int:
     """Say something for a call, as the visitor's browser does; return the status."""
-    return Client().post(f"{room}signal/", {"kind": "offer", "body": json.dumps({"sdp": what})}).status_code
+    return (
+        Client()
+        .post(f"{room}signal/", {"kind": "offer", "body": json.dumps({"sdp": what})})
+        .status_code
+    )
 
 
 def work(session: Session, operator: Client) -> None:
@@ -103,7 +111,10 @@ def work(session: Session, operator: Client) -> None:
     assert operator.post(f"{page}answer/", {"text": STORED["answer"]}).status_code == 302
     assert operator.post(f"{page}files/", {"file": upload}).status_code == 302
     assert (
-        operator.post(f"{page}note/", {"note": STORED["note"], "result": STORED["result"]}).status_code == 302
+        operator.post(
+            f"{page}note/", {"note": STORED["note"], "result": STORED["result"]}
+        ).status_code
+        == 302
     )
     assert operator.post(f"{page}end/").status_code == 302
 
@@ -226,7 +237,9 @@ def test_nothing_is_left_where_a_withdrawal_anonymizes_at_once(
     assert mine not in lines
 
 
-def test_an_exception_is_logged_without_its_text(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_is_logged_without_its_text(
+    log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from sessions_app import gate
 
     def fail(*args: Any, **kwargs: Any) -> None:

@@ -86,7 +86,9 @@ def test_counters_equal_rows(output: str) -> None:
         files=Count("attachments", distinct=True),
     )
     wrong = live.exclude(
-        messages_visitor=F("visitor"), messages_operator=F("operator_"), attachments_count=F("files")
+        messages_visitor=F("visitor"),
+        messages_operator=F("operator_"),
+        attachments_count=F("files"),
     )
     assert live.filter(visitor__gt=1).exists()
     assert not wrong.exists()
@@ -109,7 +111,9 @@ def test_times_are_in_order_and_durations_equal_them(output: str) -> None:
 
 
 def test_each_gdpr_session_has_one_consent_to_the_version_of_its_day(output: str) -> None:
-    sessions = Session.objects.select_related("webchat").prefetch_related("consent_events__text__version")
+    sessions = Session.objects.select_related("webchat").prefetch_related(
+        "consent_events__text__version"
+    )
     gdpr = [s for s in sessions if chosen_form(s.webchat, s.channel) == EntryForm.GDPR]
     assert ConsentEvent.objects.filter(kind="given").count() == len(gdpr) > 0
     for session in gdpr:
@@ -153,7 +157,8 @@ def test_phone_numbers_are_valid_and_addresses_are_of_example_domains(output: st
         )
         assert keys.phone[:6] in {"+42020", "+49302"} or keys.phone[5:9] == "5550"
     domains = {
-        email.rpartition("@")[2] for email in Guest.objects.exclude(email="").values_list("email", flat=True)
+        email.rpartition("@")[2]
+        for email in Guest.objects.exclude(email="").values_list("email", flat=True)
     }
     assert domains
     assert all("example." in domain for domain in domains)
@@ -251,6 +256,8 @@ def test_a_port_in_use_is_named_with_its_variable(tmp_path: Path) -> None:
         taken = subprocess.run(
             ["sh", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
         )
-    free = subprocess.run(["sh", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    free = subprocess.run(
+        ["sh", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert (taken.returncode, free.returncode, free.stderr) == (1, 0, "")
     assert f"Port {port} of 127.0.0.1 is in use or can't be used: set EVENTS_PORT" in taken.stderr

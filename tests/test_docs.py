@@ -82,11 +82,15 @@ def test_record_of_processing_names_every_field_once_a_model() -> None:
     assert len(sections) == len(list(registry))
     for policy in registry:
         section = next(s for s in sections if f"(`{policy.label}`)" in s.partition("\n")[0])
-        named = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)))
+        named = re.findall(
+            r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))
+        )
         assert sorted(named) == sorted(policy.fields), policy.label
 
 
-def test_command_writes_between_the_markers_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_writes_between_the_markers_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "page.md"
     path.write_text(f"Before\n{BEGIN}\nold\n{END}\nAfter\n")
     call_command("print_record_of_processing", "--into", str(path))
@@ -121,7 +125,9 @@ def test_a_record_of_processing_says_what_happens_to_each_field_and_why() -> Non
         "|---|---|---|",
         "| `name`, `phone` | emptied | Identifies the person, directly or indirectly. |",
         "| `created_at` | coarsened | Rounded or reset: too coarse to identify anyone. |",
-        ("| `email` | kept if shared | Kept, rounded, if enough rows share the value; otherwise cleared. |"),
+        (
+            "| `email` | kept if shared | Kept, rounded, if enough rows share the value; otherwise cleared. |"
+        ),
         "| `uid` | kept | One\\|two three. |",
         "| `id`, `name_key` | kept | Else. |",
         "| `email_key` | kept, not personal | A number. |",
@@ -177,7 +183,9 @@ def test_named_functions_exist(name: str) -> None:
             continue
         of_module = [path.read_text() for path in sources if path.stem == owner]
         of_class = [text for path in sources if f"class {owner}(" in (text := path.read_text())]
-        if not re.search(rf"^ *(?:def|class) {what}\b", "\n".join(of_module or of_class), re.MULTILINE):
+        if not re.search(
+            rf"^ *(?:def|class) {what}\b", "\n".join(of_module or of_class), re.MULTILINE
+        ):
             missing.append(f"{owner}.{what}")
     assert missing == []
 
@@ -203,9 +211,13 @@ def anchors(document: str) -> set[str]:
 
 def starts(command: str) -> set[tuple[int, int]]:
     """Return at which hours and minutes the documented cron starts a command."""
-    lines = re.findall(rf"^(\S+) (\S+) \* \* \S+ +cd .* manage\.py {command}\b", CONFIGURATION, re.MULTILINE)
+    lines = re.findall(
+        rf"^(\S+) (\S+) \* \* \S+ +cd .* manage\.py {command}\b", CONFIGURATION, re.MULTILINE
+    )
     assert lines, command
-    return {(h, m) for minute, hour in lines for h in of_cron(hour, 24) for m in of_cron(minute, 60)}
+    return {
+        (h, m) for minute, hour in lines for h in of_cron(hour, 24) for m in of_cron(minute, 60)
+    }
 
 
 def of_cron(field: str, end: int) -> list[int]:
@@ -232,7 +244,9 @@ def check_deploy(folder: Path, variables: str) -> subprocess.CompletedProcess[st
 
 
 def test_production_example_is_clean_with_a_key_of_ones_own(tmp_path: Path) -> None:
-    checked = check_deploy(tmp_path, production_example().replace("replace-me", "x7Kq-" * 5 + "Zr2_w" * 6))
+    checked = check_deploy(
+        tmp_path, production_example().replace("replace-me", "x7Kq-" * 5 + "Zr2_w" * 6)
+    )
     assert checked.returncode == 0, checked.stderr
 
 

@@ -16,7 +16,10 @@ def test_invented_values_are_the_same_in_every_test() -> None:
         reset_factories()
         made = SessionFactory.create_batch(3, new_guest=True)
         invented.append(
-            [(session.entered_name, session.entered_email, session.webchat.name) for session in made]
+            [
+                (session.entered_name, session.entered_email, session.webchat.name)
+                for session in made
+            ]
         )
     assert len(set(invented[0])) == 3
     assert invented[0] == invented[1]
@@ -43,6 +46,7 @@ def test_a_session_has_passed_the_gate_and_is_returned_as_it_is_stored() -> None
 def test_each_wording_is_a_version() -> None:
     webchat = WebChatFactory(published=["One", "Two"])
     bodies = [
-        version.texts.get(language="en").body for version in webchat.consent_versions.order_by("number")
+        version.texts.get(language="en").body
+        for version in webchat.consent_versions.order_by("number")
     ]
     assert bodies == ["<p>One (en)</p>", "<p>Two (en)</p>"]

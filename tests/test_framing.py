@@ -49,7 +49,11 @@ def framed_by(response: Any) -> tuple[str, str | None]:
 def answers(client: Client, ids: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Yield each route with a method and what it answers; what ends the conversation comes last."""
     for route in sorted(routes(), key=lambda route: route.endswith(("leave/", "end/"))):
-        url = TABLE[route].url.format(**ids) if route in TABLE else "/" + re.sub(r"<[^>]+>", "1", route)
+        url = (
+            TABLE[route].url.format(**ids)
+            if route in TABLE
+            else "/" + re.sub(r"<[^>]+>", "1", route)
+        )
         for method in ("GET", "POST"):
             if (route, method) == ("accounts/logout/", "POST"):
                 continue
@@ -86,7 +90,9 @@ def test_the_notice_that_a_room_is_gone_is_seen_in_the_frame_that_showed_it(clie
     gone = client.get(room)
     assert gone.status_code == 404
     assert framed_by(gone) == ("https://shop.example.com https://www.example.com", None)
-    assert not re.search("<(a|form|button|input)[ >]", gone.content.decode()), "nothing to be tricked into"
+    assert not re.search("<(a|form|button|input)[ >]", gone.content.decode()), (
+        "nothing to be tricked into"
+    )
 
 
 def test_more_sites_than_a_header_may_hold_are_none(client: Client) -> None:
@@ -132,7 +138,11 @@ def test_the_visitors_pages_set_and_read_no_cookie(log_in: LogIn) -> None:
     for response in visitors_answers(client):
         close_files(response)
         statuses.add(response.status_code)
-        where = (response.request["REQUEST_METHOD"], response.request["PATH_INFO"], response.status_code)
+        where = (
+            response.request["REQUEST_METHOD"],
+            response.request["PATH_INFO"],
+            response.status_code,
+        )
         assert not response.cookies, where
         assert "cookie" not in response.get("Vary", "").lower(), where
     assert statuses == {200, 302, 403, 404, 405, 409, 413, 422, 503}
@@ -144,12 +154,16 @@ def test_pages_that_nobody_sends_store_nothing(client: Client) -> None:
     webchat = WebChatFactory(site=SITES)
     rows = digest()
     for number in range(50):
-        visitor = Client(REMOTE_ADDR=f"203.0.113.{number}", headers={"referer": "https://www.example.com/"})
+        visitor = Client(
+            REMOTE_ADDR=f"203.0.113.{number}", headers={"referer": "https://www.example.com/"}
+        )
         for page in ("widget.js", "", "showroom/", "theme.css"):
             assert visitor.get(f"{entry_url(webchat)}{page}", {"lang": "cs"}).status_code == 200
     assert digest() == rows
     assert media() == {}
-    client.post(entry_url(webchat), COMPLETE | {"ticket": ticket_in(client.get(entry_url(webchat)))})
+    client.post(
+        entry_url(webchat), COMPLETE | {"ticket": ticket_in(client.get(entry_url(webchat)))}
+    )
     assert digest() != rows, "the control"
 
 

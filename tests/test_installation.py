@@ -90,7 +90,9 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
     monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE")  # set for the browser tests alone
     for folder in ("packages", "media", "ledger"):
         (tmp_path / folder).mkdir()
-    bare.link_packages(tmp_path / "packages", bare.closure(bare.required("requirements.txt")).values())
+    bare.link_packages(
+        tmp_path / "packages", bare.closure(bare.required("requirements.txt")).values()
+    )
     return {
         "PYTHONPATH": str(tmp_path / "packages"),
         "DATABASE_URL": f"sqlite:///{tmp_path / 'new.sqlite3'}",
@@ -105,7 +107,9 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
 
 
 @pytest.fixture
-def migrated(transactional_db: None, environment: dict[str, str], tmp_path: Path) -> Iterator[dict[str, str]]:
+def migrated(
+    transactional_db: None, environment: dict[str, str], tmp_path: Path
+) -> Iterator[dict[str, str]]:
     """Return these variables with a migrated database, of the kind that the tests run on."""
     with backup(tmp_path) as copy:
         yield environment | {"DATABASE_URL": copy.url}
@@ -120,9 +124,13 @@ def own_commands() -> set[str]:
 
 def own_modules() -> list[str]:
     """Return the names of all modules of the product, and the paths of programs beside them."""
-    packages = {path.parent for path in ROOT.glob("*/__init__.py")} - {ROOT / name for name in DEVELOPMENT}
+    packages = {path.parent for path in ROOT.glob("*/__init__.py")} - {
+        ROOT / name for name in DEVELOPMENT
+    }
     modules = [
-        path.relative_to(ROOT).with_suffix("") for package in packages for path in package.rglob("*.py")
+        path.relative_to(ROOT).with_suffix("")
+        for package in packages
+        for path in package.rglob("*.py")
     ]
     names = {".".join(path.parts).removesuffix(".__init__") for path in modules}
     return [*sorted(names), *sorted(path.name for path in ROOT.glob("*.py"))]
@@ -137,7 +145,9 @@ def served_modules() -> set[str]:
 def run_bare(commands: list[str], environment: dict[str, str]) -> list[Done]:
     """Run commands that must all end with 0."""
     results = run_commands(*commands, python=bare.PYTHON, **environment)
-    failed = [(command, done) for command, done in zip(commands, results, strict=True) if done.returncode]
+    failed = [
+        (command, done) for command, done in zip(commands, results, strict=True) if done.returncode
+    ]
     assert not failed, "\n".join(f"{command}: {done.stderr}" for command, done in failed)
     return results
 
@@ -156,7 +166,9 @@ def test_each_command_is_in_the_table() -> None:
 
 def test_each_command_runs(migrated: dict[str, str]) -> None:
     commands = [*(f"{name} {arguments}".strip() for name, arguments in RUNS.items()), *OTHERS]
-    there = commands.index(next(command for command in commands if command.startswith("make_demo"))) + 1
+    there = (
+        commands.index(next(command for command in commands if command.startswith("make_demo"))) + 1
+    )
     run_bare(commands[:there], migrated)
     ids = json.loads(run_program(IDS, python=bare.PYTHON, **migrated))
     run_bare([command.format(**ids) for command in commands[there:]], migrated)
@@ -167,7 +179,9 @@ def test_each_module_is_imported(environment: dict[str, str]) -> None:
     modules = own_modules()
     assert {"manage.py", *served_modules()} <= set(modules)
     development = ["deptry", "hypothesis", "pytest"]
-    printed = run_program(IMPORT, json.dumps([*modules, *development]), python=bare.PYTHON, **environment)
+    printed = run_program(
+        IMPORT, json.dumps([*modules, *development]), python=bare.PYTHON, **environment
+    )
     assert [line.split(": ")[:2] for line in printed.splitlines()] == [
         [name, "ModuleNotFoundError"] for name in development
     ], printed
@@ -175,7 +189,9 @@ def test_each_module_is_imported(environment: dict[str, str]) -> None:
 
 @pytest.mark.any_database
 @pytest.mark.parametrize(
-    "files", [("requirements.txt",), ("requirements.txt", "requirements-dev.txt")], ids=["run", "develop"]
+    "files",
+    [("requirements.txt",), ("requirements.txt", "requirements-dev.txt")],
+    ids=["run", "develop"],
 )
 def test_each_installed_version_is_pinned(files: tuple[str, ...]) -> None:
     named = [requirement for file in files for requirement in bare.required(file)]
@@ -197,4 +213,7 @@ def test_no_pin_is_left_over() -> None:
 
 
 def pinned(requirements: Iterator[Requirement] | list[Requirement]) -> dict[str, str]:
-    return {canonicalize_name(requirement.name): str(requirement.specifier) for requirement in requirements}
+    return {
+        canonicalize_name(requirement.name): str(requirement.specifier)
+        for requirement in requirements
+    }

@@ -55,7 +55,8 @@ def test_an_outage_keeps_no_thread_and_ends_by_itself(
             assert time.monotonic() < deadline
     lines = server.said.read_text().splitlines()
     assert all(
-        re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 [A-Z]+ [a-z_.]+ ", line) for line in lines
+        re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 [A-Z]+ [a-z_.]+ ", line)
+        for line in lines
     )
     said = [line.split(" ", 2)[2] for line in lines]
     assert [line for line in said if "the database does not answer: PoolTimeout" in line]
@@ -86,11 +87,16 @@ def test_staff_are_told(away: Callable[[], Any], log_in: Any, path: str) -> None
     staff.raise_request_exception = False
     with away():
         page = staff.get(path)
-    assert (page.status_code, "The database is not responding." in page.content.decode()) == (503, True)
+    assert (page.status_code, "The database is not responding." in page.content.decode()) == (
+        503,
+        True,
+    )
     assert page.headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize(("method", "path"), [("get", "/api/v1/Sessions"), ("post", "/login/connect/token")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("get", "/api/v1/Sessions"), ("post", "/login/connect/token")]
+)
 def test_programs_are_told(away: Callable[[], Any], client: Client, method: str, path: str) -> None:
     credentials = {"grant_type": "client_credentials", "client_id": "x", "client_secret": "x"}
     with away():

@@ -110,7 +110,9 @@ def keys() -> dict[str, int]:
         "sessions_app.Guest": session.guest_id or 0,
         "auth.Group": Group.objects.get(name="support").pk,
         "auth.User": other.pk,
-        "account.EmailAddress": EmailAddress.objects.create(user=other, email="other@example.com").pk,
+        "account.EmailAddress": EmailAddress.objects.create(
+            user=other, email="other@example.com"
+        ).pk,
         "mfa.Authenticator": Authenticator.objects.create(user=other, type="totp", data={}).pk,
         "api.ApiClient": ApiClientFactory().pk,
     }
@@ -174,7 +176,9 @@ def test_no_form_of_staff_is_taken_without_its_token(log_in: LogIn, ids: dict[st
         if "POST" in row.answers and row.right != "public"
     ]
     guarded += [
-        (route, url_of(route, {})) for route, statuses in ACCOUNTS_POST.items() if statuses != (405, 405)
+        (route, url_of(route, {}))
+        for route, statuses in ACCOUNTS_POST.items()
+        if statuses != (405, 405)
     ]
     guarded += [
         (r, url_of(r, {}))

@@ -14,7 +14,11 @@ from django.test import RequestFactory
 from lib.pages import StaffPage, staff_page
 from tests.factories import StaffFactory
 
-SEE, ANSWER, ANONYMIZE = "sessions_app.see_sessions", "sessions_app.answer", "sessions_app.anonymize_guest"
+SEE, ANSWER, ANONYMIZE = (
+    "sessions_app.see_sessions",
+    "sessions_app.answer",
+    "sessions_app.anonymize_guest",
+)
 
 
 @staff_page(SEE, any_of=(ANSWER, ANONYMIZE))
@@ -42,8 +46,12 @@ def ask(view: Callable[..., Any], user: Any, *, htmx: bool = False) -> Any:
 
 @views
 @pytest.mark.django_db
-@pytest.mark.parametrize(("role", "opens"), [("support", True), ("operator", True), ("administrator", False)])
-def test_it_opens_for_all_of_the_permissions_and_one_of_the_others(view: Any, role: str, opens: bool) -> None:
+@pytest.mark.parametrize(
+    ("role", "opens"), [("support", True), ("operator", True), ("administrator", False)]
+)
+def test_it_opens_for_all_of_the_permissions_and_one_of_the_others(
+    view: Any, role: str, opens: bool
+) -> None:
     if not opens:
         with pytest.raises(PermissionDenied):
             ask(view, StaffFactory(role=role))

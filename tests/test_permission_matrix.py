@@ -25,7 +25,15 @@ pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 PUBLIC, STAFF, SUPERUSER = "public", "staff", "superuser"
 ANONYMOUS = {"nobody", "visitor"}
-PEOPLE = [*sorted(ANONYMOUS), "stranger", "administrator", "support", "operator", "officer", "superuser"]
+PEOPLE = [
+    *sorted(ANONYMOUS),
+    "stranger",
+    "administrator",
+    "support",
+    "operator",
+    "officer",
+    "superuser",
+]
 METHODS = ["OPTIONS", "PUT", "PATCH", "DELETE", "HEAD", "GET", "POST"]
 #: They try every method: nobody and a stranger have no right, a superuser has all of them.
 TRY_EVERYTHING = {"nobody", "stranger", "superuser"}
@@ -65,7 +73,9 @@ def read(status: int = 200) -> dict[str, int]:
 TABLE: dict[str, Row] = {
     # The visitor's side: no login; the ticket protects the form, the secret URL the room.
     "w/<public_id:public_id>/": Row("/w/{public_id}/", PUBLIC, read() | {"POST": 403}),
-    "w/<public_id:public_id>/showroom/": Row("/w/{public_id}/showroom/", PUBLIC, read() | {"POST": 403}),
+    "w/<public_id:public_id>/showroom/": Row(
+        "/w/{public_id}/showroom/", PUBLIC, read() | {"POST": 403}
+    ),
     "w/<public_id:public_id>/theme.css": Row("/w/{public_id}/theme.css", PUBLIC, read()),
     "w/<public_id:public_id>/widget.js": Row("/w/{public_id}/widget.js", PUBLIC, read()),
     "w/<public_id:public_id>/logo/": Row("/w/{public_id}/logo/", PUBLIC, read(404)),
@@ -90,7 +100,9 @@ TABLE: dict[str, Row] = {
     "sessions/": Row("/sessions/", SEE, read()),
     "sessions/live/": Row("/sessions/live/", SEE, read()),
     "sessions/columns/": Row("/sessions/columns/", SEE, {"POST": 302}),
-    "sessions/export/": Row("/sessions/export/", (SEE, "sessions_app.export_sessions"), {"GET": 200}),
+    "sessions/export/": Row(
+        "/sessions/export/", (SEE, "sessions_app.export_sessions"), {"GET": 200}
+    ),
     "sessions/<id:pk>/": Row("/sessions/{session}/", SEE, read()),
     "sessions/<id:pk>/transcript/": Row("/sessions/{session}/transcript/", (SEE, PERSONAL), read()),
     "sessions/<id:pk>/accept/": Row("/sessions/{session}/accept/", ANSWER, {"POST": 302}),
@@ -98,15 +110,23 @@ TABLE: dict[str, Row] = {
     "sessions/<id:pk>/release/": Row("/sessions/{session}/release/", ANSWER, {"POST": 302}),
     "sessions/<id:pk>/answer/": Row("/sessions/{session}/answer/", ANSWER, {"POST": 422}),
     "sessions/<id:pk>/files/": Row("/sessions/{session}/files/", ANSWER, {"POST": 422}),
-    "sessions/<id:pk>/files/<id:file>/": Row("/sessions/{session}/files/{file}/", (SEE, PERSONAL), read()),
+    "sessions/<id:pk>/files/<id:file>/": Row(
+        "/sessions/{session}/files/{file}/", (SEE, PERSONAL), read()
+    ),
     "sessions/<id:pk>/note/": Row("/sessions/{session}/note/", ANSWER, {"POST": 302}),
     # Of a call that nobody has taken yet.
-    "sessions/<id:pk>/signal/": Row("/sessions/{called}/signal/", ANSWER, read(409) | {"POST": 409}),
+    "sessions/<id:pk>/signal/": Row(
+        "/sessions/{called}/signal/", ANSWER, read(409) | {"POST": 409}
+    ),
     "sessions/<id:pk>/ice/": Row("/sessions/{called}/ice/", ANSWER, read(409)),
     "sessions/<id:pk>/end/": Row("/sessions/{session}/end/", ANSWER, {"POST": 302}),
-    "sessions/anonymize/": Row("/sessions/anonymize/", "sessions_app.anonymize_session", {"POST": 422}),
+    "sessions/anonymize/": Row(
+        "/sessions/anonymize/", "sessions_app.anonymize_session", {"POST": 422}
+    ),
     "sessions/<id:pk>/anonymize/": Row(
-        "/sessions/{session}/anonymize/", "sessions_app.anonymize_session", {"GET": 200, "POST": 409}
+        "/sessions/{session}/anonymize/",
+        "sessions_app.anonymize_session",
+        {"GET": 200, "POST": 409},
     ),
     "withdrawals/": Row("/withdrawals/", (SEE, "sessions_app.anonymize_session"), read()),
     "guests/find/": Row("/guests/find/", PERSONAL, read() | {"POST": 422}),
@@ -115,12 +135,18 @@ TABLE: dict[str, Row] = {
         "/guests/{guest}/anonymize/", "sessions_app.anonymize_guest", {"GET": 200, "POST": 409}
     ),
     "erasures/": Row("/erasures/", "anonymization.see_erasures", read()),
-    "erasures/replay/": Row("/erasures/replay/", "anonymization.replay_erasures", read() | {"POST": 409}),
+    "erasures/replay/": Row(
+        "/erasures/replay/", "anonymization.replay_erasures", read() | {"POST": 409}
+    ),
     "erasures/<uuid:pk>/": Row("/erasures/{erasure}/", "anonymization.see_erasures", read()),
-    "erasures/<uuid:pk>/json/": Row("/erasures/{erasure}/json/", "anonymization.see_erasures", read()),
+    "erasures/<uuid:pk>/json/": Row(
+        "/erasures/{erasure}/json/", "anonymization.see_erasures", read()
+    ),
     "settings/webchat/": Row("/settings/webchat/", (SETTINGS, PUBLISH), read(), either=True),
     "settings/webchat/add/": Row("/settings/webchat/add/", SETTINGS, read() | {"POST": 422}),
-    "settings/webchat/<int:pk>/": Row("/settings/webchat/{webchat}/", SETTINGS, read() | {"POST": 422}),
+    "settings/webchat/<int:pk>/": Row(
+        "/settings/webchat/{webchat}/", SETTINGS, read() | {"POST": 422}
+    ),
     "settings/webchat/<int:pk>/retention/": Row(
         "/settings/webchat/{webchat}/retention/?days=30", SETTINGS, read() | {"POST": 302}
     ),
@@ -142,11 +168,15 @@ TABLE: dict[str, Row] = {
     "settings/webchat/<int:pk>/forms/versions/<int:number>/": Row(
         "/settings/webchat/{webchat}/forms/versions/1/", (SETTINGS, PUBLISH), read(), either=True
     ),
-    "settings/gdpr/": Row("/settings/gdpr/", (SETTINGS, "anonymization.see_erasures"), read(), either=True),
+    "settings/gdpr/": Row(
+        "/settings/gdpr/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
+    ),
     "settings/api/": Row("/settings/api/", CLIENTS, read()),
     "settings/api/add/": Row("/settings/api/add/", CLIENTS, read() | {"POST": 422}),
     "settings/api/<id:pk>/": Row("/settings/api/{client}/", CLIENTS, read()),
-    "settings/api/<id:pk>/revoke/": Row("/settings/api/{client}/revoke/", CLIENTS, read() | {"POST": 302}),
+    "settings/api/<id:pk>/revoke/": Row(
+        "/settings/api/{client}/revoke/", CLIENTS, read() | {"POST": 302}
+    ),
     "settings/api/<id:pk>/seen/": Row("/settings/api/{client}/seen/", CLIENTS, {"POST": 302}),
     # The REST API: its calls are in tests/api/test_rights.py.
     "login/connect/token": Row("/login/connect/token", PUBLIC, {"POST": 400}),
@@ -208,7 +238,9 @@ def is_let_in(person: str, row: Row) -> bool:
     if person in ANONYMOUS:
         return False
     rights = (row.right,) if isinstance(row.right, str) else row.right
-    return row.right == STAFF or (any if row.either else all)(person in HOLDERS[right] for right in rights)
+    return row.right == STAFF or (any if row.either else all)(
+        person in HOLDERS[right] for right in rights
+    )
 
 
 def expected(person: str, row: Row, method: str) -> int:
@@ -323,8 +355,14 @@ def test_admin_site_changes_no_session_and_no_guest(log_in: LogIn) -> None:
     for model, pk in (("session", session.pk), ("guest", session.guest_id)):
         assert client.get(f"/admin/sessions_app/{model}/").status_code == 200
         assert client.get(f"/admin/sessions_app/{model}/{pk}/change/").status_code == 200
-        assert client.post(f"/admin/sessions_app/{model}/{pk}/change/", {"name": "x"}).status_code == 403
-        assert client.post(f"/admin/sessions_app/{model}/{pk}/delete/", {"post": "yes"}).status_code == 403
+        assert (
+            client.post(f"/admin/sessions_app/{model}/{pk}/change/", {"name": "x"}).status_code
+            == 403
+        )
+        assert (
+            client.post(f"/admin/sessions_app/{model}/{pk}/delete/", {"post": "yes"}).status_code
+            == 403
+        )
         assert client.post(f"/admin/sessions_app/{model}/add/").status_code == 403
 
 

@@ -90,12 +90,20 @@ def test_a_fresh_shell_upgrades_the_production_and_closes_its_files(checkout: Pa
     modes = {name: mode for mode, name in (line.split(" ", 1) for line in ran.stdout.splitlines())}
     static = {name: modes.pop(name) for name in list(modes) if name.startswith("var/static")}
     assert modes.pop("var/production") == "777", "a link; what it leads to is closed"
-    for part in ("live.sqlite3-wal", "ledger.jsonl", "attachments/ab/cd", ".djcache", ".upload.pdf"):
+    for part in (
+        "live.sqlite3-wal",
+        "ledger.jsonl",
+        "attachments/ab/cd",
+        ".djcache",
+        ".upload.pdf",
+    ):
         assert any(part in name for name in modes), (part, modes)
     modes.pop("../ledger")  # the test's own
     assert {name: mode for name, mode in modes.items() if mode not in {"600", "700"}} == {}
     assert any(name.endswith(".css.gz") for name in static)
-    assert set(static.values()) == {"644", "755"}, "read by the service's user, also when root collected them"
+    assert set(static.values()) == {"644", "755"}, (
+        "read by the service's user, also when root collected them"
+    )
 
 
 @pytest.mark.parametrize("server", ["gunicorn.conf.py", "gunicorn.events.py"])
@@ -144,7 +152,9 @@ def test_scripts_for_a_trial_refuse(checkout: Path, script: str) -> None:
     before = sorted(path.name for path in (checkout / ".venv").rglob("*"))
     ran = run(checkout, f"exec ./bin/{script}")
     assert ran.returncode == 1
-    assert ran.stderr.strip().endswith("var/production makes this a production. Use another checkout.")
+    assert ran.stderr.strip().endswith(
+        "var/production makes this a production. Use another checkout."
+    )
     (checkout / "var" / "production").rename(checkout / "aside")
     try:
         named = run(checkout, f"exec ./bin/{script}", MLUVII_GDPR_ENV="/etc/mluvii-gdpr.env")

@@ -45,7 +45,9 @@ def visit(webchat: WebChat, who: str) -> Session:
     """Return a session of a person in which both sides spoke and a file was sent; ``who`` stands everywhere."""
     name, email, messages = f"Kanar {who}", f"{who}@example.com", [f"This is {who}"]
     session = SessionFactory(webchat=webchat, name=name, email=email, messages=messages)
-    AttachmentFactory(session=session, content=f"File of {who}".encode(), original_name=f"{who}.txt")
+    AttachmentFactory(
+        session=session, content=f"File of {who}".encode(), original_name=f"{who}.txt"
+    )
     return session
 
 
@@ -80,12 +82,16 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: LogIn, webchat: WebChat
     boris_again = visit(webchat, "boris")
     with backup(tmp_path) as made:
         newcomers = [visit(webchat, who) for who in ("dora", "emil", "franta")]
-        records = [erase(subject) for subject in (anna.guest, boris, newcomers[0].guest, newcomers[1])]
+        records = [
+            erase(subject) for subject in (anna.guest, boris, newcomers[0].guest, newcomers[1])
+        ]
         head = recording.head()
 
         made.restore()
         after = [visit(webchat, who) for who in ("gustav", "hana", "ivan")]
-        assert [s.pk for s in after] == [s.pk for s in newcomers], "they got the numbers of erased ones"
+        assert [s.pk for s in after] == [s.pk for s in newcomers], (
+            "they got the numbers of erased ones"
+        )
         assert [s.guest_id for s in after] == [s.guest_id for s in newcomers]
         assert holds("anna"), "the backup brought them back"
         assert holds("This is boris")
@@ -97,7 +103,13 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: LogIn, webchat: WebChat
         assert (ready.status_code, ready.json()["problems"]) == (503, ["ledger.behind"])
         assert Client().get("/livez").status_code == 200
         assert Client().get("/accounts/login/").status_code == 200
-        for url in (entry_url(webchat), "/", "/sessions/", f"/sessions/{anna.pk}/", "/api/v1/Sessions"):
+        for url in (
+            entry_url(webchat),
+            "/",
+            "/sessions/",
+            f"/sessions/{anna.pk}/",
+            "/api/v1/Sessions",
+        ):
             assert administrator.get(url).status_code == 503, url
         with pytest.raises(recording.DatabaseBehind):
             erase(cyril)
@@ -112,7 +124,9 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: LogIn, webchat: WebChat
         assert run("replay_erasures", "--dry-run") == (
             "4 records are missing; 0 erasures were begun and never ended. Subjects of them in the database: 2.\n"
         )
-        assert not restoration.carry_out(restoration.plan(), requester=COMMAND, within=0), "no time for one"
+        assert not restoration.carry_out(restoration.plan(), requester=COMMAND, within=0), (
+            "no time for one"
+        )
         assert (digest(), media()) == (before, files_before)
 
         # Killed after the second record; then to the end, and once more.
@@ -127,7 +141,11 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: LogIn, webchat: WebChat
     assert Session.objects.get(pk=boris_again.pk).anonymized_at is None
     assert Session.objects.get(pk=boris.pk).anonymized_at is not None
     assert Guest.objects.get(pk=anna.guest_id).anonymized_at is not None
-    gone = {table: len(rows - digest()[table]) for table, rows in before.items() if table != "django_session"}
+    gone = {
+        table: len(rows - digest()[table])
+        for table, rows in before.items()
+        if table != "django_session"
+    }
     assert {table: n for table, n in gone.items() if n} == {
         "sessions_app_guest": 1, "sessions_app_session": 3, "sessions_app_message": 3, "sessions_app_attachment": 3,
     }  # fmt: skip
@@ -143,7 +161,9 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: LogIn, webchat: WebChat
     assert [(e.door, e.requested_by and e.requested_by.username) for e in chain[1:]] == [
         *[("replay", None)] * 2, *[("replay", "administrator")] * 2, ("page", "administrator"),
     ]  # fmt: skip
-    assert len(ledger.read_text().splitlines()) == len(copied.splitlines()) + 2, "intent and seal of the note"
+    assert len(ledger.read_text().splitlines()) == len(copied.splitlines()) + 2, (
+        "intent and seal of the note"
+    )
     assert standing() is Standing.EVEN
     assert "The ledger holds: 6 records" in run("verify_ledger")
     readiness.ledger.forget()
@@ -174,14 +194,21 @@ def test_an_intent_alone_counts_as_an_erasure(
     assert "The ledger holds" in run("verify_ledger")
 
 
-def test_an_intent_whose_place_was_taken_counts_as_an_erasure(ledger: Path, webchat: WebChat) -> None:
+def test_an_intent_whose_place_was_taken_counts_as_an_erasure(
+    ledger: Path, webchat: WebChat
+) -> None:
     """No such copy is written any more; one that was begun earlier may hold it."""
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
     head = recording.head()
     erase(boris)
     lines = ledger.read_text().splitlines(keepends=True)
     lost = Entry(
-        head.sequence + 1, "sessions_app.Session", subject_of(anna.uid), "2026-11-25", "system", head.hash
+        head.sequence + 1,
+        "sessions_app.Session",
+        subject_of(anna.uid),
+        "2026-11-25",
+        "system",
+        head.hash,
     )
     lines.insert(-2, json.dumps({"intent": lost.as_fields()}, separators=(",", ":")) + "\n")
     ledger.write_text("".join(lines))
@@ -270,7 +297,9 @@ def test_a_replay_that_another_overtook_changes_nothing_twice(ledger: Path, tmp_
     assert digest() == before
 
 
-def test_an_entry_erases_nobody_but_whom_it_names(ledger: Path, tmp_path: Path, webchat: WebChat) -> None:
+def test_an_entry_erases_nobody_but_whom_it_names(
+    ledger: Path, tmp_path: Path, webchat: WebChat
+) -> None:
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
     with backup(tmp_path) as made:
         entry: Entry = erase(anna).entry
@@ -310,7 +339,9 @@ def test_a_copy_that_is_not_there_closes_everything_until_one_is_begun(ledger: P
     assert (status(), status("/readyz"), status("/livez")) == (503, 503, 200)
     with pytest.raises(recording.LedgerUnavailable):
         erase(session)
-    with pytest.raises(CommandError, match=r"^The external copy can't be read: No such file or directory\.$"):
+    with pytest.raises(
+        CommandError, match=r"^The external copy can't be read: No such file or directory\.$"
+    ):
         run("replay_erasures")
     said = run("begin_ledger_copy")
     assert said == f"The external copy holds 2 records. Head: {recording.head()}\n"

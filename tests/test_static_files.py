@@ -57,7 +57,9 @@ def test_a_module_imports_others_by_names_that_carry_their_hash(collected):
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_a_script_defines_no_global_that_others_read(path):
-    named = re.findall(r"\b(?:window|globalThis|self)\.(\w+)\s*(?:\?\?|\|\|)?=(?![=>])", path.read_text())
+    named = re.findall(
+        r"\b(?:window|globalThis|self)\.(\w+)\s*(?:\?\?|\|\|)?=(?![=>])", path.read_text()
+    )
 
     assert named == GLOBALS.get(path.name, [])
 

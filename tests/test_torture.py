@@ -35,8 +35,12 @@ def failures(trials: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("batch", [1, 2], ids=["exceptions in a session's", "full disks in a guest's"])
-def test_an_erasure_with_a_fault_is_whole_or_nothing(ledger: None, monkeypatch: Any, batch: int) -> None:
+@pytest.mark.parametrize(
+    "batch", [1, 2], ids=["exceptions in a session's", "full disks in a guest's"]
+)
+def test_an_erasure_with_a_fault_is_whole_or_nothing(
+    ledger: None, monkeypatch: Any, batch: int
+) -> None:
     monkeypatch.setattr(faults, "STEP", 13)
     tried = list(faults.trials(batch))
     assert len(tried) > 4

@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGES = ["cs", "de", "sk"]
 ENTRY = re.compile(
-    r'^msgid (?P<id>(?:".*"\n)+)(?:msgid_plural (?:".*"\n)+)?(?P<texts>(?:msgstr.*\n(?:".*"\n)*)+)', re.M
+    r'^msgid (?P<id>(?:".*"\n)+)(?:msgid_plural (?:".*"\n)+)?(?P<texts>(?:msgstr.*\n(?:".*"\n)*)+)',
+    re.M,
 )
 
 
@@ -38,7 +39,10 @@ def test_compiled_catalogue_is_that_of_the_text(language: str) -> None:
     with path.with_suffix(".mo").open("rb") as compiled:
         known = gettext.GNUTranslations(compiled)._catalog  # type: ignore[attr-defined]
     singular = {
-        "".join(re.findall(r'"(.*)"', m["id"])).replace("\\n", "\n").replace('\\"', '"').replace("\\\\", "\\")
+        "".join(re.findall(r'"(.*)"', m["id"]))
+        .replace("\\n", "\n")
+        .replace('\\"', '"')
+        .replace("\\\\", "\\")
         for m in ENTRY.finditer(path.read_text())
         if "msgstr[" not in m["texts"]
     } - {""}
@@ -64,7 +68,8 @@ def test_the_catalogues_hold_the_words_of_the_sources_and_no_others(tmp_path: Pa
     for language in LANGUAGES:
         before, after = catalogue(language), copy / catalogue(language).relative_to(ROOT)
         names = [
-            set(re.findall(r"^msgid (.*(?:\n\".*\")*)", path.read_text(), re.M)) for path in (before, after)
+            set(re.findall(r"^msgid (.*(?:\n\".*\")*)", path.read_text(), re.M))
+            for path in (before, after)
         ]
         assert sorted(names[0] ^ names[1]) == [], language
 
@@ -89,7 +94,14 @@ ABANDONED = {
 
 
 def test_abandoned_words_do_not_come_back() -> None:
-    ids = ["".join(re.findall(r'"(.*)"', m["id"])) for m in ENTRY.finditer(catalogue("cs").read_text())]
+    ids = [
+        "".join(re.findall(r'"(.*)"', m["id"])) for m in ENTRY.finditer(catalogue("cs").read_text())
+    ]
     assert len(ids) > 500
-    found = [(word, text) for word in ABANDONED for text in ids if re.search(rf"\b{word}s?\b", text, re.I)]
+    found = [
+        (word, text)
+        for word in ABANDONED
+        for text in ids
+        if re.search(rf"\b{word}s?\b", text, re.I)
+    ]
     assert found == []

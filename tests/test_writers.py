@@ -21,12 +21,20 @@ from anonymization.storage import mark_storage
 from sessions_app import calls, consent, conversation, lock
 from sessions_app.models import Attachment, Channel, Message, Party, Session
 from tests.database import digest, media
-from tests.factories import AttachmentFactory, ErasureFactory, MessageFactory, SessionFactory, StaffFactory
+from tests.factories import (
+    AttachmentFactory,
+    ErasureFactory,
+    MessageFactory,
+    SessionFactory,
+    StaffFactory,
+)
 from tests.writers import GUARD, Names, Write, personal, writes_in
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Where writers of personal data stand; ``_`` names are private to one of them.
-SERVICES = [f"sessions_app/{name}.py" for name in ("lock", "conversation", "consent", "gate", "calls")]
+SERVICES = [
+    f"sessions_app/{name}.py" for name in ("lock", "conversation", "consent", "gate", "calls")
+]
 GATE, LOCK = "sessions_app/gate.py", "sessions_app/lock.py"
 #: No product: they run on a database of their own, which they made.
 OTHER_CODE = {"tests", "bench", "docs", "var", ".venv"}
@@ -74,14 +82,18 @@ def test_every_writer_of_personal_data_goes_through_the_lock() -> None:
     found = {place for module, source in modules().items() for place in unguarded(module, source)}
     bare = {place for place in found if not any(fnmatch(place, known) for known in EXCEPTIONS)}
     assert not bare, f"they write personal data and do not call {GUARD} before"
-    assert not {known for known in EXCEPTIONS if not any(fnmatch(place, known) for place in found)}, "stale"
+    assert not {
+        known for known in EXCEPTIONS if not any(fnmatch(place, known) for place in found)
+    }, "stale"
 
 
 def test_the_lock_is_taken_by_one_function_only() -> None:
     """A second way to lock and to judge would have to be kept right a second time."""
     for module, source in modules().items():
         for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.FunctionDef) and "Session.objects.select_for_update" in ast.unparse(node):
+            if isinstance(
+                node, ast.FunctionDef
+            ) and "Session.objects.select_for_update" in ast.unparse(node):
                 assert module == LOCK if node.name == GUARD else node.name in ONLY_DELETE
 
 
@@ -147,7 +159,9 @@ CLASSES = {
 
 @pytest.mark.parametrize("rogue", [*ROGUES.values(), *CLASSES.values()], ids=[*ROGUES, *CLASSES])
 def test_a_writer_that_passes_the_lock_by_is_found(rogue: str) -> None:
-    source = rogue if rogue in CLASSES.values() else f"@atomic\nasync def rogue(session):\n    {rogue}\n"
+    source = (
+        rogue if rogue in CLASSES.values() else f"@atomic\nasync def rogue(session):\n    {rogue}\n"
+    )
     assert [write for write in writes_in(source) if not write.guarded]
 
 
@@ -276,7 +290,9 @@ def test_a_writer_locks_the_session_before_anything_else(name: str) -> None:
         assert connection.vendor == "sqlite" or "FOR UPDATE" in first, (
             "SQLite locks the database as it begins"
         )
-        assert not [statement for statement in rest if statement.startswith("SELECT")], "it was read already"
+        assert not [statement for statement in rest if statement.startswith("SELECT")], (
+            "it was read already"
+        )
 
 
 @pytest.mark.django_db
@@ -303,7 +319,9 @@ def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str)
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", WRITERS)
-def test_an_ended_conversation_takes_a_note_feedback_and_a_withdrawal_and_nothing_else(name: str) -> None:
+def test_an_ended_conversation_takes_a_note_feedback_and_a_withdrawal_and_nothing_else(
+    name: str,
+) -> None:
     session, operator = SessionFactory(), StaffFactory()
     conversation.end_session(Session.objects.get(pk=session.pk), by=Party.VISITOR)
     mark_storage()

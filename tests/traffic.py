@@ -24,7 +24,9 @@ MISSED = 0.08
 _STARS = {None: 0.75, 5: 0.12, 4: 0.06, 3: 0.03, 2: 0.01, 1: 0.03}
 
 
-def simulate(*, first: date, days: int, per_day: int = 100, precision: str, seed: int = 1) -> list[int]:
+def simulate(
+    *, first: date, days: int, per_day: int = 100, precision: str, seed: int = 1
+) -> list[int]:
     """Store closed sessions and return their keys, the oldest first.
 
     Answered ones last 7 minutes in the median, log-normally. A third of the time in, each WebChat publishes the next
@@ -43,7 +45,8 @@ def simulate(*, first: date, days: int, per_day: int = 100, precision: str, seed
             sessions.append(_session(chance, webchat, staff, first + timedelta(days=number)))
     Session.objects.bulk_create(sessions)
     published = {
-        webchat.pk: first + timedelta(days=days // 3 + 2 * place) for place, webchat in enumerate(webchats)
+        webchat.pk: first + timedelta(days=days // 3 + 2 * place)
+        for place, webchat in enumerate(webchats)
     }
     ConsentEvent.objects.bulk_create(
         _event(session, texts[session.webchat_id], published[session.webchat_id], precision)
@@ -58,7 +61,9 @@ def _texts_of(webchat: WebChat) -> dict[tuple[int, str], ConsentText]:
 
 
 def _session(chance: random.Random, webchat: WebChat, staff: list[User], day: date) -> Session:
-    at = timezone.make_aware(datetime.combine(day, time(8))) + timedelta(seconds=chance.randrange(12 * 3600))
+    at = timezone.make_aware(datetime.combine(day, time(8))) + timedelta(
+        seconds=chance.randrange(12 * 3600)
+    )
     missed = chance.random() < MISSED
     minutes = chance.expovariate(1 / 2) if missed else chance.lognormvariate(math.log(7), 0.9)
     waited = timedelta(seconds=chance.expovariate(1 / 40))

@@ -28,7 +28,15 @@ from anonymization.policy import Policy, registry
 GUARD = "lock_writable"
 MAKE = {"create", "bulk_create", "get_or_create", "update_or_create"}
 #: What makes a model's class write: the ends of the names of such bases, and what makes such a class.
-WRITING_BASES = ("ModelForm", "Serializer", "CreateView", "UpdateView", "Inline", "InlineModelAdmin", "Admin")
+WRITING_BASES = (
+    "ModelForm",
+    "Serializer",
+    "CreateView",
+    "UpdateView",
+    "Inline",
+    "InlineModelAdmin",
+    "Admin",
+)
 FACTORY = re.compile(r"(model\w*|inline)_?form(set)?_factory$")
 STATEMENT = re.compile(
     r"\b(?:INSERT\s+INTO|UPDATE|MERGE\s+INTO|REPLACE\s+INTO|COPY)\s+[\"`]?(\w+|\{\})", re.I
@@ -131,7 +139,9 @@ class _Scan:
                 return reached
             reached = more
 
-    def block(self, body: Sequence[ast.stmt], *, function: str, guarded: bool, atomic: bool) -> bool:
+    def block(
+        self, body: Sequence[ast.stmt], *, function: str, guarded: bool, atomic: bool
+    ) -> bool:
         """Walk statements in their order; return whether the session is locked at their end."""
         for statement in body:
             guarded = self.statement(statement, function=function, guarded=guarded, atomic=atomic)
@@ -147,16 +157,21 @@ class _Scan:
             self.klass(node, function=function)
             return guarded
         bodies = [
-            getattr(node, name) for name in ("body", "orelse", "finalbody") if getattr(node, name, None)
+            getattr(node, name)
+            for name in ("body", "orelse", "finalbody")
+            if getattr(node, name, None)
         ]
-        bodies += [part.body for part in [*getattr(node, "handlers", []), *getattr(node, "cases", [])]]
+        bodies += [
+            part.body for part in [*getattr(node, "handlers", []), *getattr(node, "cases", [])]
+        ]
         locks = atomic and any(_calls(part, GUARD) for part in _own(node))
         self.own(node, function=function, guarded=guarded or locks)
         inside = atomic or (
             isinstance(node, ast.With) and any(_is_atomic(i.context_expr) for i in node.items)
         )
         ends = [
-            self.block(body, function=function, guarded=guarded or locks, atomic=inside) for body in bodies
+            self.block(body, function=function, guarded=guarded or locks, atomic=inside)
+            for body in bodies
         ]
         if isinstance(node, ast.Try) and all(_leaves(handler.body) for handler in node.handlers):
             return ends[0]
@@ -166,13 +181,18 @@ class _Scan:
         self.classes.append(node.name)
         if any(self.name(base).endswith(WRITING_BASES) for base in node.bases):
             for inner in ast.walk(node):
-                if isinstance(inner, ast.Assign) and _named(inner.targets[0]) in {"model", "queryset"}:
+                if isinstance(inner, ast.Assign) and _named(inner.targets[0]) in {
+                    "model",
+                    "queryset",
+                }:
                     self.of_model(inner.value, node, f"{function}.{node.name}".lstrip("."))
         for decorator in node.decorator_list:
             if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("register"):
                 for model in decorator.args:
                     self.of_model(model, node, f"{function}.{node.name}".lstrip("."))
-        self.block(node.body, function=f"{function}.{node.name}".lstrip("."), guarded=False, atomic=False)
+        self.block(
+            node.body, function=f"{function}.{node.name}".lstrip("."), guarded=False, atomic=False
+        )
         self.classes.pop()
 
     def of_model(self, value: ast.expr, node: ast.ClassDef, function: str) -> None:
@@ -182,7 +202,11 @@ class _Scan:
     def own(self, node: ast.stmt, *, function: str, guarded: bool) -> None:
         """Look at what a statement does itself, without the statements inside it."""
         for target in _targets(node):
-            if isinstance(target, ast.Attribute) and target.attr in self.names.fields and self.is_row(target):
+            if (
+                isinstance(target, ast.Attribute)
+                and target.attr in self.names.fields
+                and self.is_row(target)
+            ):
                 self.add(function, node, f"{ast.unparse(target)} =", guarded=guarded)
         parts = [inner for part in _own(node) for inner in ast.walk(part)]
         heads = {id(call.func) for call in parts if isinstance(call, ast.Call)}
@@ -225,19 +249,25 @@ class _Scan:
             return not self.is_other(receiver)
         if way == "save":
             return _named(receiver) in self.names.files or self.lists_field(call)
-        return name == "register" and _named(receiver) == "site" and any(map(self.mentions, call.args))
+        return (
+            name == "register" and _named(receiver) == "site" and any(map(self.mentions, call.args))
+        )
 
     def makes(self, call: ast.Call, name: str) -> bool:
         return not FACTORY.search(name) or any(self.mentions(model) for model in call.args)
 
     def puts(self, call: ast.Call) -> bool:
         """Say whether a call names a personal field, or hands on names that only the run knows."""
-        return any(k.arg is None or k.arg == "defaults" or k.arg in self.names.fields for k in call.keywords)
+        return any(
+            k.arg is None or k.arg == "defaults" or k.arg in self.names.fields
+            for k in call.keywords
+        )
 
     def lists_field(self, call: ast.Call) -> bool:
         lists = [keyword.value for keyword in call.keywords if keyword.arg == "update_fields"]
         return any(
-            not isinstance(value, ast.List | ast.Tuple | ast.Set) or any(map(self.may_be_field, value.elts))
+            not isinstance(value, ast.List | ast.Tuple | ast.Set)
+            or any(map(self.may_be_field, value.elts))
             for value in lists
         )
 
@@ -247,7 +277,9 @@ class _Scan:
     def mentions(self, value: ast.expr) -> bool:
         """Say whether an expression names a personal model, also as text, or an accessor of its rows."""
         for node in ast.walk(value):
-            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            text = (
+                node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            )
             if isinstance(node, ast.Attribute) and node.attr in self.names.accessors:
                 return True
             if self.name(node) in self.names.models or text.rpartition(".")[2] in self.names.models:
@@ -268,8 +300,12 @@ class _Scan:
         named = _named(node)
         return self.aliases.get(named, named)
 
-    def sql(self, parts: Sequence[ast.AST], node: ast.stmt, *, function: str, guarded: bool) -> None:
-        inside = {id(part) for whole in parts if isinstance(whole, ast.JoinedStr) for part in whole.values}
+    def sql(
+        self, parts: Sequence[ast.AST], node: ast.stmt, *, function: str, guarded: bool
+    ) -> None:
+        inside = {
+            id(part) for whole in parts if isinstance(whole, ast.JoinedStr) for part in whole.values
+        }
         for part in parts:
             text = _text(part) if id(part) not in inside else ""
             for table in STATEMENT.findall(text):
@@ -294,15 +330,25 @@ def _targets(node: ast.stmt) -> Iterator[ast.expr]:
     heads += [item.optional_vars for item in getattr(node, "items", [])]
     for head in heads:
         if head is not None and not isinstance(node, ast.Delete):
-            yield from (part for part in ast.walk(head) if isinstance(getattr(part, "ctx", None), ast.Store))
+            yield from (
+                part for part in ast.walk(head) if isinstance(getattr(part, "ctx", None), ast.Store)
+            )
 
 
 def _named(node: ast.AST) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return (
+        node.id
+        if isinstance(node, ast.Name)
+        else node.attr
+        if isinstance(node, ast.Attribute)
+        else ""
+    )
 
 
 def _calls(node: ast.AST, name: str) -> bool:
-    return any(isinstance(inner, ast.Call) and _named(inner.func) == name for inner in ast.walk(node))
+    return any(
+        isinstance(inner, ast.Call) and _named(inner.func) == name for inner in ast.walk(node)
+    )
 
 
 def _is_atomic(node: ast.expr) -> bool:

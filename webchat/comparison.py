@@ -28,7 +28,9 @@ class LanguageDifference(NamedTuple):
     body: list[DiffRun]
 
 
-def differences(before: Mapping[str, DraftText], after: Mapping[str, DraftText]) -> list[LanguageDifference]:
+def differences(
+    before: Mapping[str, DraftText], after: Mapping[str, DraftText]
+) -> list[LanguageDifference]:
     """Return the differences in each language of either side, in the order of the settings."""
     return [
         _difference(code, name, before.get(code), after.get(code))

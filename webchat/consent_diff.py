@@ -68,7 +68,9 @@ def _replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[DiffLine]
     words = [Counter(_TOKEN.findall(line)) for line in after]
     start = 0
     for line in before:
-        found = _alike(Counter(_TOKEN.findall(line)), words, range(start, min(len(after), start + 20)))
+        found = _alike(
+            Counter(_TOKEN.findall(line)), words, range(start, min(len(after), start + 20))
+        )
         if found is None:
             yield _line("removed", line)
             continue
@@ -156,7 +158,9 @@ def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
     """Return the longest chain of elements that are unique and ascending on both sides."""
     once_old, once_new = Counter(old), Counter(new)
     place = {text: position for position, text in enumerate(new) if once_new[text] == 1}
-    found = [(i, place[text]) for i, text in enumerate(old) if once_old[text] == 1 and text in place]
+    found = [
+        (i, place[text]) for i, text in enumerate(old) if once_old[text] == 1 and text in place
+    ]
     return _longest_rising(found)
 
 

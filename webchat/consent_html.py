@@ -134,7 +134,9 @@ def refuse_unstorable(text: str) -> str:
 def _blocks_of(html: str) -> list[_Node]:
     text = refuse_unstorable(html).replace("\r\n", "\n").replace("\r", "\n")
     if not _LOOKS_LIKE_HTML.search(text):
-        text = "".join(f"<p>{escape(part).replace(_BREAK, '<br>')}</p>" for part in _BLANK_LINE.split(text))
+        text = "".join(
+            f"<p>{escape(part).replace(_BREAK, '<br>')}</p>" for part in _BLANK_LINE.split(text)
+        )
     reader = _Reader()
     reader.feed(_CLEANER.clean(text))
     reader.close()
@@ -216,7 +218,11 @@ def _block(node: _Node, kind: str, level: int) -> Iterator[_Node]:
     if node.kind == "hr":
         yield node
     elif node.kind in {"ul", "ol", "blockquote"} and level < _MAX_LEVEL:
-        content = _list_items(node, level + 1) if node.kind != "blockquote" else _blocks(node, "p", level + 1)
+        content = (
+            _list_items(node, level + 1)
+            if node.kind != "blockquote"
+            else _blocks(node, "p", level + 1)
+        )
         if items := list(content):
             yield _Node(node.kind, [*items])
     else:
@@ -226,9 +232,15 @@ def _block(node: _Node, kind: str, level: int) -> Iterator[_Node]:
 def _list_items(node: _Node, level: int) -> Iterator[_Node]:
     """Yield list items. Content between items is appended to the item before it."""
     items: list[_Node] = []
-    for is_item, group in groupby(node.items, lambda item: isinstance(item, _Node) and item.kind == "li"):
+    for is_item, group in groupby(
+        node.items, lambda item: isinstance(item, _Node) and item.kind == "li"
+    ):
         if is_item:
-            items += [_Node("li", [*_blocks(item, "p", level)]) for item in group if isinstance(item, _Node)]
+            items += [
+                _Node("li", [*_blocks(item, "p", level)])
+                for item in group
+                if isinstance(item, _Node)
+            ]
         elif blocks := list(_blocks(_Node("li", list(group)), "p", level)):
             items = items or [_Node("li")]
             items[-1].items += blocks
@@ -289,7 +301,9 @@ def _write(items: Iterable[Any]) -> str:
         if node.kind == "hr":
             parts.append("<hr>")
         else:
-            inner = _write_runs(node.items) if node.kind in {"p", "h2", "h3"} else _write(node.items)
+            inner = (
+                _write_runs(node.items) if node.kind in {"p", "h2", "h3"} else _write(node.items)
+            )
             parts.append(f"<{node.kind}>{inner}</{node.kind}>")
     return "".join(parts)
 
@@ -302,14 +316,22 @@ def _write_runs(runs: Iterable[Any]) -> str:
         while keep < min(len(open_marks), len(run.marks)) and open_marks[keep] == run.marks[keep]:
             keep += 1
         parts += [f"</{tag}>" for tag, _ in reversed(open_marks[keep:])]
-        parts += [f'<{tag} href="{_escape(href)}">' if href else f"<{tag}>" for tag, href in run.marks[keep:]]
+        parts += [
+            f'<{tag} href="{_escape(href)}">' if href else f"<{tag}>"
+            for tag, href in run.marks[keep:]
+        ]
         parts.append("<br>" if run.text == _BREAK else _escape(run.text, quote=False))
         open_marks = run.marks
     return "".join(parts)
 
 
 def _escape(text: str, *, quote: bool = True) -> str:
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\xa0", "&nbsp;")
+    text = (
+        text.replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace("\xa0", "&nbsp;")
+    )
     return text.replace('"', "&quot;") if quote else text
 
 
@@ -318,9 +340,13 @@ def readable(html: str) -> str:
 
     Spaces between blocks have no meaning: ``sanitise(readable(body)) == body``.
     """
-    html = re.sub(r"(</(?:p|h2|h3|li|ul|ol|blockquote)>|<hr>|<(?:ul|ol|blockquote)>)", r"\1\n", html)
+    html = re.sub(
+        r"(</(?:p|h2|h3|li|ul|ol|blockquote)>|<hr>|<(?:ul|ol|blockquote)>)", r"\1\n", html
+    )
     html = re.sub(r"<li>(<p>[^\n]*</p>)\n</li>", r"<li>\1</li>", html)
-    between_blocks = r"(?<=>)(?<!<ul>|<ol>|/li>)(?<!<blockquote>)\n(?=<(?:p|h2|h3|ul|ol|blockquote|hr)>)"
+    between_blocks = (
+        r"(?<=>)(?<!<ul>|<ol>|/li>)(?<!<blockquote>)\n(?=<(?:p|h2|h3|ul|ol|blockquote|hr)>)"
+    )
     return re.sub(between_blocks, "\n\n", html).strip()
 
 
@@ -371,7 +397,11 @@ def diff(old: str, new: str) -> list[DiffLine]:
 _WORDS = {
     "en": {"title": "Consent text", "version": "Version", "label": "Text beside the checkbox"},
     "cs": {"title": "Text souhlasu", "version": "Verze", "label": "Text u zaškrtávacího políčka"},
-    "de": {"title": "Einwilligungstext", "version": "Version", "label": "Text neben dem Kontrollkästchen"},
+    "de": {
+        "title": "Einwilligungstext",
+        "version": "Version",
+        "label": "Text neben dem Kontrollkästchen",
+    },
     "sk": {"title": "Text súhlasu", "version": "Verzia", "label": "Text pri začiarkavacom políčku"},
 }
 

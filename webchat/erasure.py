@@ -6,7 +6,9 @@ from anonymization import policy
 from webchat.models import ConsentText, ConsentVersion, WebChat
 
 _SETTING = _("A chat setting of the company.")
-_EVIDENCE = _("The company's own published text: evidence of what consent was asked for (GDPR Art. 7(1)).")
+_EVIDENCE = _(
+    "The company's own published text: evidence of what consent was asked for (GDPR Art. 7(1))."
+)
 
 policy.register(
     WebChat,
@@ -39,7 +41,9 @@ policy.register(
     ConsentVersion,
     append_only=True,
     keep={
-        "published_by": _("Accountability (GDPR Art. 5(2)): the staff member who published the text."),
+        "published_by": _(
+            "Accountability (GDPR Art. 5(2)): the staff member who published the text."
+        ),
     },
     impersonal=dict.fromkeys(("id", "webchat", "number", "published_at"), _EVIDENCE),
 )
@@ -47,5 +51,7 @@ policy.register(
 policy.register(
     ConsentText,
     append_only=True,
-    impersonal=dict.fromkeys(("id", "version", "language", "label", "body", "document", "sha256"), _EVIDENCE),
+    impersonal=dict.fromkeys(
+        ("id", "version", "language", "label", "body", "document", "sha256"), _EVIDENCE
+    ),
 )

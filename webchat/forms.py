@@ -66,7 +66,9 @@ class LogoField(forms.FileField):
                 image.verify()
         except Exception as error:
             # Pillow raises many types of exceptions for a broken file.
-            raise ValidationError(self.error_messages["invalid_image"], code="invalid_image") from error
+            raise ValidationError(
+                self.error_messages["invalid_image"], code="invalid_image"
+            ) from error
         finally:
             if not upload.closed:
                 upload.seek(0)
@@ -118,7 +120,9 @@ class RetentionField(forms.IntegerField):
 def region_choices() -> list[tuple[str, str]]:
     """Return the regions with known phone numbers, by name, with their calling code."""
     named = regions_by_name(get_language() or "en")
-    return [(code, f"{name} (+{phonenumbers.country_code_for_region(code)})") for name, code in named]
+    return [
+        (code, f"{name} (+{phonenumbers.country_code_for_region(code)})") for name, code in named
+    ]
 
 
 class WebChatForm(forms.ModelForm):
@@ -157,7 +161,9 @@ class WebChatForm(forms.ModelForm):
         cleaned = super().clean()
         default = self.cleaned_data.get("default_language")
         if default and default not in self.cleaned_data.get("languages", [default]):
-            self.add_error("default_language", _("The default language must be one of the languages chosen."))
+            self.add_error(
+                "default_language", _("The default language must be one of the languages chosen.")
+            )
         return cleaned
 
     @property
@@ -239,10 +245,14 @@ class InstallForm(forms.Form):
 
     def __init__(self, data: Any = None, *, webchat: WebChat) -> None:
         self.webchat = webchat
-        super().__init__(data, initial={"site": webchat.site, "button_position": webchat.button_position})
+        super().__init__(
+            data, initial={"site": webchat.site, "button_position": webchat.button_position}
+        )
         for code, name in settings.LANGUAGES:
             if code in webchat.languages:
-                self._add_text("chat_button", code, format_lazy(_("Chat ({language})"), language=name))
+                self._add_text(
+                    "chat_button", code, format_lazy(_("Chat ({language})"), language=name)
+                )
                 self._add_text(
                     "showroom_button", code, format_lazy(_("Showroom ({language})"), language=name)
                 )
@@ -273,9 +283,13 @@ class InstallForm(forms.Form):
         wished = {name: self.cleaned_data[name] for name in ("site", "button_position")}
         for setting in ("chat_button", "showroom_button"):
             stored = getattr(self.webchat, setting)
-            typed = {code: self.cleaned_data[f"{setting}_{code}"] for code in self.webchat.languages}
+            typed = {
+                code: self.cleaned_data[f"{setting}_{code}"] for code in self.webchat.languages
+            }
             wished[setting] = {code: text for code, text in (stored | typed).items() if text}
-        return {name: value for name, value in wished.items() if value != getattr(self.webchat, name)}
+        return {
+            name: value for name, value in wished.items() if value != getattr(self.webchat, name)
+        }
 
 
 class MenusForm(forms.ModelForm):
@@ -294,7 +308,8 @@ class MenusForm(forms.ModelForm):
     def chosen(self) -> list[tuple[str | Promise, str | Promise]]:
         """Return the label of each menu and of the chosen option, for a valid form."""
         return [
-            (bound.label, EntryForm(self.cleaned_data[bound.name]).label) for bound in self.visible_fields()
+            (bound.label, EntryForm(self.cleaned_data[bound.name]).label)
+            for bound in self.visible_fields()
         ]
 
     def refuse_gdpr(self, reason: str) -> None:
@@ -323,7 +338,9 @@ class ConsentForm(forms.Form):
 
     based_on = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
 
-    def __init__(self, data: Any = None, *, webchat: WebChat, initial: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, data: Any = None, *, webchat: WebChat, initial: dict[str, Any] | None = None
+    ) -> None:
         self.webchat = webchat
         self.current = webchat.current_version()
         super().__init__(data, initial=self._starting_values() | (initial or {}))
@@ -336,7 +353,9 @@ class ConsentForm(forms.Form):
             self.fields[f"also_{code}"] = forms.BooleanField(
                 label=_("Publish this language too"),
                 required=False,
-                help_text=_("Visitors won't see it until you add the language on the General page."),
+                help_text=_(
+                    "Visitors won't see it until you add the language on the General page."
+                ),
             )
         self.fields[f"label_{code}"] = forms.CharField(
             label=format_lazy(_("Checkbox label ({language})"), language=name),
@@ -387,7 +406,10 @@ class ConsentForm(forms.Form):
     def texts(self) -> dict[str, DraftText]:
         """Return the texts that a valid form asks to publish."""
         values = self.cleaned_data
-        return {code: DraftText(values[f"label_{code}"], values[f"body_{code}"]) for code in self._chosen()}
+        return {
+            code: DraftText(values[f"label_{code}"], values[f"body_{code}"])
+            for code in self._chosen()
+        }
 
     @property
     def typed(self) -> dict[str, str]:
@@ -398,7 +420,9 @@ class ConsentForm(forms.Form):
     def sections(self) -> list[Section]:
         """Return all languages in the order of the settings. The default language is open."""
         first = self.webchat.first_language
-        return [self._section(code, name, is_open=code == first) for code, name in settings.LANGUAGES]
+        return [
+            self._section(code, name, is_open=code == first) for code, name in settings.LANGUAGES
+        ]
 
     def _section(self, code: str, name: str | Promise, *, is_open: bool) -> Section:
         also = self[f"also_{code}"] if f"also_{code}" in self.fields else None

@@ -69,7 +69,9 @@ def validate_origins(text: str) -> None:
     """
     for line in text.split():
         if not _origin_of(line):
-            message = _("“%(line)s” is not a valid address. Use, for example, https://www.example.com")
+            message = _(
+                "“%(line)s” is not a valid address. Use, for example, https://www.example.com"
+            )
             raise ValidationError(message, params={"line": line})
 
 
@@ -124,11 +126,15 @@ class WebChat(models.Model):
         validators=[validate_origins],
         help_text=_("One address per line, for example https://www.example.com."),
     )
-    entry_form = models.CharField(_("entry form"), max_length=10, choices=EntryForm, default=EntryForm.NONE)
+    entry_form = models.CharField(
+        _("entry form"), max_length=10, choices=EntryForm, default=EntryForm.NONE
+    )
     showroom_form = models.CharField(
         _("showroom entry form"), max_length=10, choices=EntryForm, default=EntryForm.NONE
     )
-    languages = models.JSONField(_("languages"), default=default_languages, validators=[validate_languages])
+    languages = models.JSONField(
+        _("languages"), default=default_languages, validators=[validate_languages]
+    )
     default_language = models.CharField(
         _("default language"), max_length=5, choices=settings.LANGUAGES, default="en"
     )
@@ -190,7 +196,9 @@ class WebChat(models.Model):
     @property
     def first_language(self) -> str:
         """Return the language for visitors who ask for no offered language."""
-        return self.default_language if self.default_language in self.languages else self.languages[0]
+        return (
+            self.default_language if self.default_language in self.languages else self.languages[0]
+        )
 
     def current_version(self) -> ConsentVersion | None:
         """Return the newest published version, or None if nothing was published."""
@@ -218,7 +226,11 @@ class ConsentVersion(models.Model):
     number = models.PositiveIntegerField(_("number"))
     published_at = models.DateTimeField(_("published at"))
     published_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("published by")
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        verbose_name=_("published by"),
     )
 
     class Meta:
@@ -226,7 +238,9 @@ class ConsentVersion(models.Model):
         verbose_name_plural = _("consent versions")
         ordering = ("-number",)
         default_permissions = ()
-        constraints = (models.UniqueConstraint(fields=("webchat", "number"), name="consent_version_number"),)
+        constraints = (
+            models.UniqueConstraint(fields=("webchat", "number"), name="consent_version_number"),
+        )
 
     def __str__(self) -> str:
         return f"v{self.number}"
@@ -262,7 +276,9 @@ class ConsentText(models.Model):
         verbose_name_plural = _("consent texts")
         ordering = ("version", "language")
         default_permissions = ()
-        constraints = (models.UniqueConstraint(fields=("version", "language"), name="consent_text_language"),)
+        constraints = (
+            models.UniqueConstraint(fields=("version", "language"), name="consent_text_language"),
+        )
 
     def __str__(self) -> str:
         return f"{self.version} {self.language}"
@@ -270,4 +286,6 @@ class ConsentText(models.Model):
     def get_absolute_url(self) -> str:
         """Return the permanent public URL of exactly this text."""
         version = self.version
-        return reverse("consent_document", args=[version.webchat.public_id, version.number, self.language])
+        return reverse(
+            "consent_document", args=[version.webchat.public_id, version.number, self.language]
+        )

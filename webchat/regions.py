@@ -25,5 +25,7 @@ def regions_by_name(language: str) -> list[tuple[str, str]]:
 
     A letter with a diacritic follows its base letter: ``Cuba, Česko, Dánsko``.
     """
-    named = [(names.get(language, names[_FALLBACK]), code) for code, names in read_regions().items()]
+    named = [
+        (names.get(language, names[_FALLBACK]), code) for code, names in read_regions().items()
+    ]
     return sorted(named, key=lambda item: unicodedata.normalize("NFKD", item[0].casefold()))

@@ -22,7 +22,9 @@ DUTIES = [
     Duty(
         _("Art. 6(1), 7(1)"),
         _("Lawful basis and proof of consent"),
-        _("You need a legal basis to use somebody's data. If it is consent, you must be able to prove it."),
+        _(
+            "You need a legal basis to use somebody's data. If it is consent, you must be able to prove it."
+        ),
         _(
             "With the GDPR entry form, no conversation starts until the visitor ticks the box. "
             "Each session stores the version and language of the text shown. Published texts "
@@ -35,7 +37,9 @@ DUTIES = [
     Duty(
         _("Art. 7(3)"),
         _("Withdrawal"),
-        _("Withdrawing consent must be as easy as giving it, and people must be told so in advance."),
+        _(
+            "Withdrawing consent must be as easy as giving it, and people must be told so in advance."
+        ),
         _(
             "From the conversation or a saved link, people can see what they agreed to and "
             "withdraw it with two clicks, without logging in. The conversation ends. Depending on"
@@ -104,7 +108,9 @@ DUTIES = [
     Duty(
         _("Art. 32"),
         _("Security"),
-        _("Data must be protected according to the risk: access, integrity, and a way to check both."),
+        _(
+            "Data must be protected according to the risk: access, integrity, and a way to check both."
+        ),
         _(
             "Each role sees only what it needs; names, e-mail addresses and phone numbers are "
             "hidden from everyone else. Two-factor login, conversations at unguessable addresses,"

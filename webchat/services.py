@@ -13,7 +13,14 @@ from django.utils.translation import gettext as _
 
 from anonymization.files import delete_file
 from anonymization.storage import require_storage, storing
-from webchat.consent_html import MAX_BODY, MAX_LABEL, DraftText, render_document, sanitise, sha256_hex
+from webchat.consent_html import (
+    MAX_BODY,
+    MAX_LABEL,
+    DraftText,
+    render_document,
+    sanitise,
+    sha256_hex,
+)
 from webchat.models import ConsentText, ConsentVersion, WebChat
 
 
@@ -37,7 +44,9 @@ class NewerVersionExists(PublicationRefused):
     """A version was published after the administrator started. ``version`` is the current one."""
 
     def __init__(self, version: ConsentVersion) -> None:
-        super().__init__(_("Version %(number)d was published in the meantime.") % {"number": version.number})
+        super().__init__(
+            _("Version %(number)d was published in the meantime.") % {"number": version.number}
+        )
         self.version = version
 
 
@@ -75,7 +84,9 @@ def texts_of(version: ConsentVersion | None) -> dict[str, DraftText]:
     return {text.language: DraftText(label=text.label, body=text.body) for text in texts}
 
 
-def prepare_publication(webchat: WebChat, *, texts: Mapping[str, DraftText], based_on: int) -> Publication:
+def prepare_publication(
+    webchat: WebChat, *, texts: Mapping[str, DraftText], based_on: int
+) -> Publication:
     """Return what would be published now, without storing anything.
 
     ``texts`` must contain every language of the WebChat. Texts in other languages are published
@@ -90,7 +101,9 @@ def prepare_publication(webchat: WebChat, *, texts: Mapping[str, DraftText], bas
     current = webchat.current_version()
     if current is not None and current.number != based_on:
         raise NewerVersionExists(current)
-    cleaned = clean_texts({code: texts[code] for code, _name in settings.LANGUAGES if code in texts})
+    cleaned = clean_texts(
+        {code: texts[code] for code, _name in settings.LANGUAGES if code in texts}
+    )
     _require_texts(webchat, cleaned)
     if current is not None and texts_of(current) == cleaned:
         message = _("Nothing was published: the texts are identical to version %(number)d.")
@@ -164,7 +177,9 @@ def text_of(version: ConsentVersion, language: str, text: DraftText) -> ConsentT
     )
 
 
-def save_settings(webchat: WebChat, *, changes: Mapping[str, object], previewed: bool = False) -> set[str]:
+def save_settings(
+    webchat: WebChat, *, changes: Mapping[str, object], previewed: bool = False
+) -> set[str]:
     """Store settings of a WebChat under its lock and return the names of the changed ones.
 
     A retention period that anonymizes more sessions than the stored one is refused, unless it was
@@ -228,12 +243,18 @@ def _require_published(webchat: WebChat) -> None:
     version = webchat.current_version()
     if version is None:
         raise NothingPublished(
-            _("The GDPR form can't be chosen yet: no consent text is published. Publish one below first.")
+            _(
+                "The GDPR form can't be chosen yet: no consent text is published. Publish one below first."
+            )
         )
     published = set(version.texts.values_list("language", flat=True))
-    missing = [str(dict(settings.LANGUAGES)[code]) for code in webchat.languages if code not in published]
+    missing = [
+        str(dict(settings.LANGUAGES)[code]) for code in webchat.languages if code not in published
+    ]
     if missing:
         raise NothingPublished(
-            _("The GDPR form needs a published consent text in each language. Missing: %(languages)s.")
+            _(
+                "The GDPR form needs a published consent text in each language. Missing: %(languages)s."
+            )
             % {"languages": ", ".join(missing)}
         )

@@ -9,11 +9,21 @@ urlpatterns = [
     path("settings/webchat/", settings.WebChatsView.as_view(), name="webchats"),
     path("settings/webchat/add/", settings.WebChatAddView.as_view(), name="webchat_add"),
     path("settings/webchat/<int:pk>/", settings.GeneralView.as_view(), name="webchat"),
-    path("settings/webchat/<int:pk>/archive/", settings.ArchiveView.as_view(), name="webchat_archive"),
-    path("settings/webchat/<int:pk>/restore/", settings.RestoreView.as_view(), name="webchat_restore"),
-    path("settings/webchat/<int:pk>/install/", install.InstallView.as_view(), name="webchat_install"),
+    path(
+        "settings/webchat/<int:pk>/archive/", settings.ArchiveView.as_view(), name="webchat_archive"
+    ),
+    path(
+        "settings/webchat/<int:pk>/restore/", settings.RestoreView.as_view(), name="webchat_restore"
+    ),
+    path(
+        "settings/webchat/<int:pk>/install/", install.InstallView.as_view(), name="webchat_install"
+    ),
     path("settings/webchat/<int:pk>/forms/", consent.FormsView.as_view(), name="webchat_forms"),
-    path("settings/webchat/<int:pk>/forms/publish/", consent.PublishView.as_view(), name="webchat_publish"),
+    path(
+        "settings/webchat/<int:pk>/forms/publish/",
+        consent.PublishView.as_view(),
+        name="webchat_publish",
+    ),
     path(
         "settings/webchat/<int:pk>/forms/versions/<int:number>/",
         consent.VersionView.as_view(),

@@ -34,7 +34,10 @@ def default_words(language: str) -> dict[str, str]:
 
 def words_of(webchat: WebChat, language: str) -> dict[str, str]:
     """Return the texts of the script in a language: the two buttons, and how to close."""
-    own = {"chat": webchat.chat_button.get(language), "showroom": webchat.showroom_button.get(language)}
+    own = {
+        "chat": webchat.chat_button.get(language),
+        "showroom": webchat.showroom_button.get(language),
+    }
     return default_words(language) | {name: text for name, text in own.items() if text}
 
 

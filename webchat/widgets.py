@@ -123,7 +123,9 @@ class ConsentBodyField(forms.CharField):
         try:
             return sanitise(text)
         except ValueError:
-            raise ValidationError(_("The text contains a character that cannot be stored.")) from None
+            raise ValidationError(
+                _("The text contains a character that cannot be stored.")
+            ) from None
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Compare canonical forms, so that line ends and equivalent spellings are not a change."""

@@ -98,7 +98,11 @@ def _stored(folder: str) -> Iterator[str]:
 
 def _outbox() -> Iterator[Piece]:
     for number, message in enumerate(getattr(mail, "outbox", [])):
-        yield "mail outbox", f"mail {number}", message.message().as_bytes() + repr(vars(message)).encode()
+        yield (
+            "mail outbox",
+            f"mail {number}",
+            message.message().as_bytes() + repr(vars(message)).encode(),
+        )
 
 
 def _caches(since: datetime) -> Iterator[Piece]:
@@ -113,12 +117,18 @@ def _caches(since: datetime) -> Iterator[Piece]:
 
 def _files(kind: str, path: Path, since: datetime) -> Iterator[Piece]:
     """Yield the name and the content of a file, or of all files in a folder."""
-    paths = [inner for inner in sorted(path.rglob("*")) if inner.is_file()] if path.is_dir() else [path]
+    paths = (
+        [inner for inner in sorted(path.rglob("*")) if inner.is_file()] if path.is_dir() else [path]
+    )
     for number, inner in enumerate(paths):
         with suppress(FileNotFoundError):
             if inner.stat().st_mtime < (since - _SLACK).timestamp():
                 continue
-            yield kind, f"names in {path}", str(inner.relative_to(path)).encode(errors="surrogateescape")
+            yield (
+                kind,
+                f"names in {path}",
+                str(inner.relative_to(path)).encode(errors="surrogateescape"),
+            )
             with inner.open("rb") as file:
                 for piece in database.read(file):
                     yield kind, f"file {number} in {path}", piece
@@ -141,7 +151,11 @@ def logged() -> Iterator[list[str]]:
     """Yield a list that receives every line that a handler of this process writes in the block."""
     lines: list[str] = []
     named = [x for x in logging.Logger.manager.loggerDict.values() if isinstance(x, logging.Logger)]
-    taps = [(logger, _Tap(h, lines)) for logger in [logging.getLogger(), *named] for h in logger.handlers]
+    taps = [
+        (logger, _Tap(h, lines))
+        for logger in [logging.getLogger(), *named]
+        for h in logger.handlers
+    ]
     for logger, tap in taps:
         logger.addHandler(tap)
     try:

@@ -177,7 +177,9 @@ def _other_words(policy: Policy, row: Any) -> dict[str, Any]:
 
 def _links(policy: Policy, row: Any) -> dict[str, Any]:
     """Return a row for each erased foreign key that is empty, for example a staff member."""
-    empty = [name for name in policy.erase if policy.fields[name].is_relation and not getattr(row, name)]
+    empty = [
+        name for name in policy.erase if policy.fields[name].is_relation and not getattr(row, name)
+    ]
     targets: dict[str, Any] = {name: policy.fields[name].related_model for name in empty}
     return {name: model._base_manager.first() for name, model in targets.items()}
 
@@ -191,4 +193,6 @@ def _remember(policy: Policy, pk: int, *, choices: bool) -> Planted:
         if (choices if field.choices else not isinstance(field, _WITH_CANARY))
     ]
     values = policy.model._base_manager.filter(pk=pk).values(*names).get()
-    return Planted(policy, pk, {name: value for name, value in values.items() if value not in (None, "")})
+    return Planted(
+        policy, pk, {name: value for name, value in values.items() if value not in (None, "")}
+    )

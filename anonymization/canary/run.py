@@ -89,7 +89,9 @@ def search(
         result.bytes[kind] += len(data)
         for found in needles.find(data):
             seen.add((kind, place, *found))
-    result.hits = {Hit(f"{kind}: {place}", label, spelling) for kind, place, label, spelling in seen}
+    result.hits = {
+        Hit(f"{kind}: {place}", label, spelling) for kind, place, label, spelling in seen
+    }
     return result
 
 
@@ -113,7 +115,10 @@ class Run(AbstractContextManager["Run"]):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._logged.__exit__(kind, error, trace)
         for subject in self.subjects:
@@ -158,7 +163,11 @@ class Run(AbstractContextManager["Run"]):
         """Search after the erasure, and compare the remaining planted rows."""
         found = self.search()
         hits = {self._judged(hit) for hit in found.hits} | {
-            Hit(f"database: {p.policy.model._meta.db_table}", planting.label_of(p.policy, name), "unchanged")
+            Hit(
+                f"database: {p.policy.model._meta.db_table}",
+                planting.label_of(p.policy, name),
+                "unchanged",
+            )
             for p in self._planted
             for name in p.unchanged()
         }
@@ -179,7 +188,9 @@ class Run(AbstractContextManager["Run"]):
         """
         for kept in self._kept:
             own = {f"database: {kept.column}", f"pg_stats: {kept.column}"}
-            if hit.label == kept.label and (hit.place in own or hit.place.startswith("SQLite's bytes: ")):
+            if hit.label == kept.label and (
+                hit.place in own or hit.place.startswith("SQLite's bytes: ")
+            ):
                 return Hit(hit.place, hit.label, hit.spelling, kept.reason)
         return hit
 

@@ -38,7 +38,9 @@ _DEPTH = 3
 
 def letters(value: str) -> Iterator[tuple[str, str]]:
     """Yield (name, text): the value itself, in lower case, and without diacritics."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", value.casefold()) if not unicodedata.combining(c))
+    bare = "".join(
+        c for c in unicodedata.normalize("NFKD", value.casefold()) if not unicodedata.combining(c)
+    )
     texts = {value: "plain"}
     for name, text in (("lower", value.lower()), ("lower", value.casefold()), ("folded", bare)):
         texts.setdefault(text, name)
@@ -101,7 +103,9 @@ class Search:
             found.update(self._digests_in(match[0].lower()))
         if depth:
             for packing, inner in unpacked(data):
-                found |= {(label, f"{s}, in {packing}") for label, s in self.find(inner, depth=depth - 1)}
+                found |= {
+                    (label, f"{s}, in {packing}") for label, s in self.find(inner, depth=depth - 1)
+                }
         return found
 
     def _digests_in(self, digits: bytes) -> Iterator[Found]:

@@ -117,7 +117,9 @@ def verify(entries: Iterable[Entry], *, after: Head = Head()) -> Head:
     head = after
     for entry in entries:
         if entry.sequence != head.sequence + 1:
-            raise BrokenChain(head.sequence + 1, f"is missing; {entry.sequence} stands in its place")
+            raise BrokenChain(
+                head.sequence + 1, f"is missing; {entry.sequence} stands in its place"
+            )
         if entry.previous != head.hash:
             raise BrokenChain(entry.sequence, "does not follow the record before it")
         head = entry.head

@@ -133,7 +133,9 @@ def write_intents(entries: Sequence[Entry]) -> None:
         OSError: there is no external copy, or the volume is full; the erasure must be rolled back.
     """
     if file_of() is not None:
-        _append(_intents(entries), before=lambda descriptor: _require_end(_end_of(descriptor), entries))
+        _append(
+            _intents(entries), before=lambda descriptor: _require_end(_end_of(descriptor), entries)
+        )
 
 
 def write_seal(entry: Entry) -> None:
@@ -225,13 +227,17 @@ def _entries_in(tail: bytes) -> list[_Parsed]:
     found: list[_Parsed] = []
     for line in tail.decode("ascii", errors="replace").splitlines():
         with suppress(Unreadable):
-            found += [(kind, fields) for kind, fields in _parsed(0, line) if _head_of(fields).sequence]
+            found += [
+                (kind, fields) for kind, fields in _parsed(0, line) if _head_of(fields).sequence
+            ]
     return found
 
 
 def _head_of(fields: dict[str, Any]) -> Head:
     sequence, digest = fields.get("sequence"), fields.get("hash")
-    return Head(sequence, digest) if isinstance(sequence, int) and isinstance(digest, str) else Head()
+    return (
+        Head(sequence, digest) if isinstance(sequence, int) and isinstance(digest, str) else Head()
+    )
 
 
 def _require_end(end: End, entries: Sequence[Entry]) -> None:
@@ -251,7 +257,9 @@ def _require_end(end: End, entries: Sequence[Entry]) -> None:
     if (
         newer
         or other
-        or any(wanted.get(h.sequence, h) != h for h in end.still_open if h.sequence > first.sequence)
+        or any(
+            wanted.get(h.sequence, h) != h for h in end.still_open if h.sequence > first.sequence
+        )
     ):
         raise Diverged(
             f"the copy is sealed up to record {end.sealed.sequence}, the database ends with {first.sequence}"

@@ -159,7 +159,9 @@ def new_records(kind: str, subjects: Iterable[str], requester: Requester) -> lis
         client_id=requester.client.pk if requester.client else None,
     )
     shared = {f.attname: getattr(first, f.attname) for f in Erasure._meta.concrete_fields}
-    own = ({"id": uuid.uuid4(), "subject": subject, "counts": {}, "shells": {}} for subject in subjects)
+    own = (
+        {"id": uuid.uuid4(), "subject": subject, "counts": {}, "shells": {}} for subject in subjects
+    )
     # Django takes twice as long to create a model from keyword arguments.
     by_position: Any = Erasure
     return [by_position(*(shared | values).values()) for values in own]
@@ -204,7 +206,9 @@ def announce(
     except external_copy.Diverged:
         del announced[-len(entries) :]  # nothing was written
         raise DatabaseBehind(
-            _("The external copy of the erasure ledger does not match the database. Nothing was erased.")
+            _(
+                "The external copy of the erasure ledger does not match the database. Nothing was erased."
+            )
         ) from None
     except OSError:
         logger.exception("the external copy of the ledger can't be written")
@@ -226,7 +230,9 @@ def seal_after_commit(records: Sequence[Erasure], *, seal: bool = True, files: b
             external_copy.write_seal(records[-1].entry)
     except OSError:
         logger.exception(
-            "erasures %d to %d were not sealed in the external copy", records[0].number, records[-1].number
+            "erasures %d to %d were not sealed in the external copy",
+            records[0].number,
+            records[-1].number,
         )
     if files:
         delete_files_of([record.pk for record in records])

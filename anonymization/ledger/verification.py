@@ -24,7 +24,9 @@ def verify_database(*, published: Head | None = None) -> list[Entry]:
     head = Head()
     for erasure in Erasure.objects.order_by("number").iterator():
         if erasure.number != head.sequence + 1:
-            raise BrokenChain(head.sequence + 1, f"is missing; {erasure.number} stands in its place")
+            raise BrokenChain(
+                head.sequence + 1, f"is missing; {erasure.number} stands in its place"
+            )
         if erasure.entry.hash != erasure.hash:
             raise BrokenChain(erasure.number, "was changed: its hash is another")
         head = verify([erasure.entry], after=head)
@@ -75,6 +77,8 @@ def read_head(text: str) -> Head:
             raise ValueError("The head was not signed by this installation.") from None
     elif len(parts) != 2:
         raise ValueError("A head is SEQUENCE:HASH or SEQUENCE:HASH:SIGNATURE.")
-    if not (parts[0].isascii() and parts[0].isdecimal() and len(parts[0]) < 19 and len(parts[1]) == 64):
+    if not (
+        parts[0].isascii() and parts[0].isdecimal() and len(parts[0]) < 19 and len(parts[1]) == 64
+    ):
         raise ValueError("A head is SEQUENCE:HASH or SEQUENCE:HASH:SIGNATURE.")
     return Head(int(parts[0]), parts[1])

@@ -80,7 +80,8 @@ class Migration(migrations.Migration):
                 (
                     "queued_at",
                     models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(), verbose_name="queued at"
+                        db_default=django.db.models.functions.datetime.Now(),
+                        verbose_name="queued at",
                     ),
                 ),
                 ("name", models.CharField(max_length=100, verbose_name="stored name")),
@@ -108,6 +109,8 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="erasure",
-            constraint=models.UniqueConstraint(fields=("subject", "kind"), name="erasure_once_per_subject"),
+            constraint=models.UniqueConstraint(
+                fields=("subject", "kind"), name="erasure_once_per_subject"
+            ),
         ),
     ]

@@ -19,7 +19,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "uid",
-                    models.UUIDField(default=uuid.uuid4, editable=False, verbose_name="random identifier"),
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, verbose_name="random identifier"
+                    ),
                 ),
             ],
             options={

@@ -49,7 +49,9 @@ def chain(apps, schema_editor):
     for erasure in apps.get_model("anonymization", "Erasure").objects.order_by("number").iterator():
         erasure.chained_subject = subject_of(erasure.subject)
         erasure.day = (
-            erasure.created_at.replace(tzinfo=erasure.created_at.tzinfo or UTC).astimezone(zone).date()
+            erasure.created_at.replace(tzinfo=erasure.created_at.tzinfo or UTC)
+            .astimezone(zone)
+            .date()
         )
         erasure.requester = ASKED_BY_DOOR[erasure.door]
         erasure.previous = previous
@@ -75,12 +77,16 @@ class Migration(migrations.Migration):
             "version",
             models.PositiveSmallIntegerField(default=1, verbose_name="version of the format"),
         ),
-        migrations.AddField("erasure", "chained_subject", models.CharField(max_length=64, null=True)),
+        migrations.AddField(
+            "erasure", "chained_subject", models.CharField(max_length=64, null=True)
+        ),
         migrations.AddField("erasure", "day", models.DateField(null=True, verbose_name="day")),
         migrations.AddField(
             "erasure",
             "requester",
-            models.CharField(choices=ASKED, max_length=20, null=True, verbose_name="requested by a"),
+            models.CharField(
+                choices=ASKED, max_length=20, null=True, verbose_name="requested by a"
+            ),
         ),
         migrations.AddField(
             "erasure",
@@ -95,7 +101,9 @@ class Migration(migrations.Migration):
         migrations.RemoveField("erasure", "subject"),
         migrations.RenameField("erasure", "chained_subject", "subject"),
         migrations.AlterField(
-            "erasure", "subject", models.CharField(max_length=64, verbose_name="digest of the subject")
+            "erasure",
+            "subject",
+            models.CharField(max_length=64, verbose_name="digest of the subject"),
         ),
         migrations.AlterField("erasure", "day", models.DateField(verbose_name="day")),
         migrations.AlterField(
@@ -112,6 +120,7 @@ class Migration(migrations.Migration):
             "erasure", "hash", models.CharField(max_length=64, unique=True, verbose_name="hash")
         ),
         migrations.AddConstraint(
-            "erasure", models.UniqueConstraint(fields=("subject", "kind"), name="erasure_once_per_subject")
+            "erasure",
+            models.UniqueConstraint(fields=("subject", "kind"), name="erasure_once_per_subject"),
         ),
     ]

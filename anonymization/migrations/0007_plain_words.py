@@ -29,7 +29,9 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="erasure",
             name="previous",
-            field=models.CharField(max_length=64, unique=True, verbose_name="hash of the previous record"),
+            field=models.CharField(
+                max_length=64, unique=True, verbose_name="hash of the previous record"
+            ),
         ),
         migrations.AlterField(
             model_name="erasure",

@@ -63,7 +63,8 @@ class ConfirmErasureView(StaffPage):
         except recording.ErasureRefused as refusal:
             return self._show(subject, door=door, refusal=str(refusal), status=409)
         messages.success(
-            request, summary(record) if erased else _("This was already anonymized. Nothing was changed.")
+            request,
+            summary(record) if erased else _("This was already anonymized. Nothing was changed."),
         )
         return redirect(record)
 
@@ -76,7 +77,9 @@ class ConfirmErasureView(StaffPage):
         record: Erasure | None = getattr(subject, policy.record)
         return record if getattr(subject, policy.mark) is not None else None
 
-    def _show(self, subject: Model, *, door: str, refusal: str = "", status: int = 200) -> HttpResponse:
+    def _show(
+        self, subject: Model, *, door: str, refusal: str = "", status: int = 200
+    ) -> HttpResponse:
         preview = engine.preview(subject)
         context = {
             "subject": subject,
@@ -98,13 +101,17 @@ def source_of(request: HttpRequest) -> Source:
 
     The source is the Django admin only if the user may open it.
     """
-    from_admin = request.POST.get("door") == Source.ADMIN and getattr(request.user, "is_staff", False)
+    from_admin = request.POST.get("door") == Source.ADMIN and getattr(
+        request.user, "is_staff", False
+    )
     return Source.ADMIN if from_admin else Source.PAGE
 
 
 def shown_in(data: QueryDict) -> dict[str, str]:
     """Return the rows that the confirm page showed, from its hidden fields."""
-    return {name.removeprefix(SHOWN): str(rows) for name, rows in data.items() if name.startswith(SHOWN)}
+    return {
+        name.removeprefix(SHOWN): str(rows) for name, rows in data.items() if name.startswith(SHOWN)
+    }
 
 
 def line_of(policy: Policy, count: int) -> dict[str, Any]:
@@ -132,7 +139,10 @@ def name_of(model: type[Model], count: int) -> str:
 def summary(record: Erasure) -> str:
     """Return one sentence with the number of the erasure record and the numbers of rows."""
     parts = ", ".join(counts_of(record))
-    return _("Anonymized, record %(number)d: %(parts)s.") % {"number": record.number, "parts": parts}
+    return _("Anonymized, record %(number)d: %(parts)s.") % {
+        "number": record.number,
+        "parts": parts,
+    }
 
 
 def counts_of(record: Erasure) -> list[str]:
@@ -159,7 +169,9 @@ def erasure_list(request: HttpRequest) -> HttpResponse:
     An invalid filter shows no records and an error (422).
     """
     before = request.GET.get("before", "")
-    filters = ErasureFilters(request.GET, queryset=Erasure.objects.select_related("requested_by", "client"))
+    filters = ErasureFilters(
+        request.GET, queryset=Erasure.objects.select_related("requested_by", "client")
+    )
     wrong = not filters.is_valid()
     erasures = Erasure.objects.none() if wrong else filters.qs
     if is_id(before):
@@ -195,7 +207,9 @@ def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "kind": kind_of(erasure),
         "lines": [line_of(policy, count) for policy, count in counted(erasure)],
         "shells": [
-            shell for label, keys in erasure.shells.items() for shell in _shells(policies[label], keys)
+            shell
+            for label, keys in erasure.shells.items()
+            for shell in _shells(policies[label], keys)
         ],
         "pending": erasure.pending_files,
         "logically": maintenance.logically_complete_at(erasure),
@@ -246,7 +260,9 @@ def evidence_of(erasure: Erasure) -> list[str]:
 def _shells(policy: Policy, keys: list[int]) -> list[tuple[str, str]]:
     """Return the URL and the name of each anonymized record."""
     rows: Any = policy.model._base_manager.filter(pk__in=keys[:MAX_LINKS]).order_by("pk")
-    return [(row.get_absolute_url(), f"{capfirst(name_of(policy.model, 1))} {row.pk}") for row in rows]
+    return [
+        (row.get_absolute_url(), f"{capfirst(name_of(policy.model, 1))} {row.pk}") for row in rows
+    ]
 
 
 def kind_of(erasure: Erasure) -> str:

@@ -14,7 +14,9 @@ class ErasureFilters(Filters):
 
     since = DayFilter(label=_("From"), method="filter_since")
     until = DayFilter(label=_("To"), method="filter_until")
-    door = django_filters.ChoiceFilter(label=_("Source"), choices=Source.choices, empty_label=_("All"))
+    door = django_filters.ChoiceFilter(
+        label=_("Source"), choices=Source.choices, empty_label=_("All")
+    )
 
     class Meta(Filters.Meta):
         model = Erasure

@@ -80,9 +80,15 @@ class Migration(migrations.Migration):
                         verbose_name="client secret",
                     ),
                 ),
-                ("hash_client_secret", models.BooleanField(default=True, verbose_name="hash client secret")),
+                (
+                    "hash_client_secret",
+                    models.BooleanField(default=True, verbose_name="hash client secret"),
+                ),
                 ("name", models.CharField(blank=True, max_length=255, verbose_name="name")),
-                ("skip_authorization", models.BooleanField(default=False, verbose_name="skip authorization")),
+                (
+                    "skip_authorization",
+                    models.BooleanField(default=False, verbose_name="skip authorization"),
+                ),
                 ("created", models.DateTimeField(auto_now_add=True, verbose_name="created")),
                 ("updated", models.DateTimeField(auto_now=True, verbose_name="updated")),
                 (
@@ -132,10 +138,19 @@ class Migration(migrations.Migration):
                         verbose_name="CIMD expires at",
                     ),
                 ),
-                ("id", models.BigAutoField(primary_key=True, serialize=False, verbose_name="number")),
+                (
+                    "id",
+                    models.BigAutoField(primary_key=True, serialize=False, verbose_name="number"),
+                ),
                 ("rights", models.JSONField(default=list, verbose_name="rights")),
-                ("last_used_at", models.DateTimeField(blank=True, null=True, verbose_name="last used")),
-                ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked at")),
+                (
+                    "last_used_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last used"),
+                ),
+                (
+                    "revoked_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="revoked at"),
+                ),
                 (
                     "created_by",
                     models.ForeignKey(
@@ -191,7 +206,9 @@ class Migration(migrations.Migration):
                 ("request", models.CharField(max_length=64, verbose_name="digest of the request")),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="created at"),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="created at"
+                    ),
                 ),
                 (
                     "client",
@@ -208,7 +225,9 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "idempotency keys",
                 "default_permissions": (),
                 "constraints": [
-                    models.UniqueConstraint(fields=("client", "digest"), name="idempotency_key_once")
+                    models.UniqueConstraint(
+                        fields=("client", "digest"), name="idempotency_key_once"
+                    )
                 ],
             },
         ),
@@ -223,10 +242,18 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "first_at",
-                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="first at"),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="first at"
+                    ),
                 ),
-                ("last_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="last at")),
-                ("refused", models.PositiveIntegerField(default=0, verbose_name="refused requests")),
+                (
+                    "last_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="last at"),
+                ),
+                (
+                    "refused",
+                    models.PositiveIntegerField(default=0, verbose_name="refused requests"),
+                ),
                 ("seen_at", models.DateTimeField(blank=True, null=True, verbose_name="seen at")),
                 (
                     "client",
@@ -256,7 +283,9 @@ class Migration(migrations.Migration):
                 "default_permissions": (),
                 "constraints": [
                     models.UniqueConstraint(
-                        condition=models.Q(("seen_at", None)), fields=("client",), name="limit_unseen_once"
+                        condition=models.Q(("seen_at", None)),
+                        fields=("client",),
+                        name="limit_unseen_once",
                     )
                 ],
             },

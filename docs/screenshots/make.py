@@ -38,13 +38,18 @@ STAFF_WIDTH, VISITOR_WIDTH, HEIGHT = 1360, 390, 900
 
 
 def main() -> None:
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    chromium = (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    )
     if chromium is None:
         sys.exit("No Chromium was found. On Debian: apt-get install chromium")
     (ROOT / "var").mkdir(mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="screenshots-", dir=ROOT / "var") as folder:
         database = Path(folder) / "db.sqlite3"
-        with demo(database, media=Path(folder) / "media") as address, sync_playwright() as playwright:
+        with (
+            demo(database, media=Path(folder) / "media") as address,
+            sync_playwright() as playwright,
+        ):
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             take_all(browser, address, database)
             browser.close()
@@ -191,7 +196,9 @@ def save(page: Page, name: str, *, full_page: bool = False) -> None:
     page.screenshot(path=path, full_page=full_page, animations="disabled")
     picture = Image.open(path).convert("RGB")
     for colours in (256, 128, 64, 32):
-        reduced = picture.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        reduced = picture.quantize(
+            colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
+        )
         reduced.save(path, optimize=True)
         if path.stat().st_size < MAX_BYTES:
             break

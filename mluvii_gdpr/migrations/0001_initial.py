@@ -26,7 +26,12 @@ class Migration(migrations.Migration):
                     "language",
                     models.CharField(
                         blank=True,
-                        choices=[("en", "English"), ("cs", "Czech"), ("de", "German"), ("sk", "Slovak")],
+                        choices=[
+                            ("en", "English"),
+                            ("cs", "Czech"),
+                            ("de", "German"),
+                            ("sk", "Slovak"),
+                        ],
                         help_text="Of the staff pages. Visitors read in a language of their own.",
                         max_length=5,
                         verbose_name="language",

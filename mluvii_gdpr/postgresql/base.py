@@ -72,7 +72,8 @@ class Breaker:
             self._closed_until = None
             if self._away_since is not None:
                 logger.warning(
-                    "the database answers again, after %d seconds", time.monotonic() - self._away_since
+                    "the database answers again, after %d seconds",
+                    time.monotonic() - self._away_since,
                 )
                 self._away_since = None
 

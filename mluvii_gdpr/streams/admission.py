@@ -125,7 +125,10 @@ def admit(asked: Asked) -> tuple[Watch | LiveWatch, str, int]:
         raise Refused(404)
     if not allowed():
         raise Refused(403)
-    if isinstance(watch, Watch) and not Session.objects.filter(pk=watch.session, anonymized_at=None).exists():
+    if (
+        isinstance(watch, Watch)
+        and not Session.objects.filter(pk=watch.session, anonymized_at=None).exists()
+    ):
         raise Refused(404)
     return watch, f"login {key}", PER_LOG_IN
 

@@ -83,7 +83,14 @@ class Events:
             await _respond(send, 503, asked)
 
     async def _stream(
-        self, watch: Watch | LiveWatch, asked: Asked, receive: Receive, send: Send, *, owner: str, limit: int
+        self,
+        watch: Watch | LiveWatch,
+        asked: Asked,
+        receive: Receive,
+        send: Send,
+        *,
+        owner: str,
+        limit: int,
     ) -> None:
         """Send the events of a stream.
 

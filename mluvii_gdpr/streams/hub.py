@@ -188,8 +188,21 @@ class Hub:
         After a lost connection, wake all streams.
         """
         parameters = connection.get_connection_params()
-        wanted = ("dbname", "user", "password", "host", "port", "service", "passfile", "connect_timeout")
-        kept = {name: value for name, value in parameters.items() if name in wanted or name.startswith("ssl")}
+        wanted = (
+            "dbname",
+            "user",
+            "password",
+            "host",
+            "port",
+            "service",
+            "passfile",
+            "connect_timeout",
+        )
+        kept = {
+            name: value
+            for name, value in parameters.items()
+            if name in wanted or name.startswith("ssl")
+        }
         connecting = psycopg.AsyncConnection.connect(**kept, autocommit=True, keepalives_idle=30)
         async with await connecting as listening:
             await listening.execute(f"LISTEN {CHANNEL}")

@@ -65,7 +65,13 @@ MENU = {
             "/sessions/live/",
             ("sessions_app.see_sessions",),
         ),
-        Entry(gettext_lazy("Sessions"), "messages", "sessions", "/sessions/", ("sessions_app.see_sessions",)),
+        Entry(
+            gettext_lazy("Sessions"),
+            "messages",
+            "sessions",
+            "/sessions/",
+            ("sessions_app.see_sessions",),
+        ),
         Entry(
             gettext_lazy("Find a person"),
             "user-search",
@@ -81,7 +87,13 @@ MENU = {
             ("sessions_app.anonymize_session",),
             Session.objects.count_withdrawn,
         ),
-        Entry(gettext_lazy("Erasures"), "eraser", "erasures", "/erasures/", ("anonymization.see_erasures",)),
+        Entry(
+            gettext_lazy("Erasures"),
+            "eraser",
+            "erasures",
+            "/erasures/",
+            ("anonymization.see_erasures",),
+        ),
     ],
     gettext_lazy("Settings"): [
         Entry(
@@ -92,7 +104,11 @@ MENU = {
             ("webchat.manage_settings", "webchat.publish_consent"),
         ),
         Entry(
-            gettext_lazy("API clients"), "key", "api_clients", "/settings/api/", ("api.manage_api_clients",)
+            gettext_lazy("API clients"),
+            "key",
+            "api_clients",
+            "/settings/api/",
+            ("api.manage_api_clients",),
         ),
         Entry(
             gettext_lazy("GDPR"),
@@ -109,12 +125,18 @@ MENU = {
 def sidebar(context: Context) -> dict[str, Any]:
     """Render the main menu with the entries that the user may open."""
     request = context["request"]
-    sections = [{"title": title, "entries": _lines(request, entries)} for title, entries in MENU.items()]
+    sections = [
+        {"title": title, "entries": _lines(request, entries)} for title, entries in MENU.items()
+    ]
     return {"sections": [section for section in sections if section["entries"]]}
 
 
 def _lines(request: HttpRequest, entries: list[Entry]) -> list[dict[str, Any]]:
-    return [line for entry in entries if _may(request, entry) and (line := _line(entry, request.path_info))]
+    return [
+        line
+        for entry in entries
+        if _may(request, entry) and (line := _line(entry, request.path_info))
+    ]
 
 
 def _may(request: HttpRequest, entry: Entry) -> bool:
@@ -128,10 +150,18 @@ def _line(entry: Entry, path: str) -> dict[str, Any] | None:
         return None
     current = entry is _current(path) if entry.prefix else path == url
     waiting = entry.waiting() if entry.waiting else 0
-    return {"label": entry.label, "icon": entry.icon, "url": url, "current": current, "waiting": waiting}
+    return {
+        "label": entry.label,
+        "icon": entry.icon,
+        "url": url,
+        "current": current,
+        "waiting": waiting,
+    }
 
 
 def _current(path: str) -> Entry | None:
     """Return the entry with the longest prefix of the path."""
-    fitting = [e for entries in MENU.values() for e in entries if e.prefix and path.startswith(e.prefix)]
+    fitting = [
+        e for entries in MENU.values() for e in entries if e.prefix and path.startswith(e.prefix)
+    ]
     return max(fitting, key=lambda entry: len(entry.prefix), default=None)

@@ -15,7 +15,14 @@ from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, 
 
 from anonymization.policy import registry
 from api.parameters import Parameters
-from sessions_app.api.representation import BROWSERS, CHANNELS, OTHER, STATUSES, SYSTEMS, gdpr_version
+from sessions_app.api.representation import (
+    BROWSERS,
+    CHANNELS,
+    OTHER,
+    STATUSES,
+    SYSTEMS,
+    gdpr_version,
+)
 from sessions_app.models import Channel, ConsentEvent, Session, Status
 from sessions_app.rounding import start_of
 from webchat.models import ConsentText, WebChat
@@ -31,7 +38,12 @@ MOMENTS = {
     "Anonymized": "anonymized_at",
 }
 DURATIONS = {"WaitingTime": "waited", "Duration": "duration"}
-IDS = {"SessionId": "pk", "ClientId": "guest", "DepartmentId": "webchat", "OperatorUserId": "operator"}
+IDS = {
+    "SessionId": "pk",
+    "ClientId": "guest",
+    "DepartmentId": "webchat",
+    "OperatorUserId": "operator",
+}
 STATUS: dict[str, Status | None] = {
     **dict.fromkeys(("CREATED", "IN_QUEUE", "ACW", "BCW", "BLACKLISTED")),
     **{word: status for status, word in STATUSES.items()},
@@ -43,13 +55,19 @@ SOURCE = {
         "Default", "Callback", "Invitation", "ChatInvitation", "IncomingCall", "OutgoingCall", "Campaign", "API",
     )
 }  # fmt: skip
-BROWSER = {word: word for word in ("OTHER", "CHROME", "OPERA", "FF", "SAFARI", "EDGE", "CHROMIUM_EDGE")}
+BROWSER = {
+    word: word for word in ("OTHER", "CHROME", "OPERA", "FF", "SAFARI", "EDGE", "CHROMIUM_EDGE")
+}
 SYSTEM = {word: word for word in ("OTHER", "WINDOWS", "OSX", "LINUX", "ANDROID", "IOS")}
 #: Parameters that reveal something about a person. They need the right to read personal data.
 PERSONAL = (
     "Browser",
     "OS",
-    *(f"{name}.{kind}" for name in ("LandingPage", "IPAddress") for kind in ("Text", "Exact", "Null")),
+    *(
+        f"{name}.{kind}"
+        for name in ("LandingPage", "IPAddress")
+        for kind in ("Text", "Exact", "Null")
+    ),
 )
 
 
@@ -65,7 +83,9 @@ def filtered(sessions: QuerySet[Session], given: Parameters) -> QuerySet[Session
     for name, field, known in (("Status", "status", STATUS), ("Channel", "channel", CHANNEL)):
         if name in given:
             chosen = given.choices(name, known)
-            sessions = sessions.filter(**{f"{field}__in": [value for value in chosen if value is not None]})
+            sessions = sessions.filter(
+                **{f"{field}__in": [value for value in chosen if value is not None]}
+            )
     if "Source" in given and "Default" not in given.choices("Source", SOURCE):
         sessions = sessions.none()
     if "Widget" in given:
@@ -87,13 +107,19 @@ def in_order(sessions: QuerySet[Session], given: Parameters) -> QuerySet[Session
     pages. With a condition on the start, the ordering is written so that PostgreSQL reads the index
     of the period and sorts the result. Otherwise it would first read all newer sessions.
     """
-    if any(f"{name}.{end}" in given for name in ("Created", "GuestJoined") for end in ("Min", "Max")):
+    if any(
+        f"{name}.{end}" in given for name in ("Created", "GuestJoined") for end in ("Min", "Max")
+    ):
         return sessions.order_by((F("pk") + 0).desc())
     return sessions.order_by("-pk")
 
 
 def _in_range(
-    sessions: QuerySet[Session], given: Parameters, name: str, field: str, read: Callable[[str], Any]
+    sessions: QuerySet[Session],
+    given: Parameters,
+    name: str,
+    field: str,
+    read: Callable[[str], Any],
 ) -> QuerySet[Session]:
     """Filter by Min and Max, both inclusive. Null selects sessions without (or with) a value."""
     low, high, empty = read(f"{name}.Min"), read(f"{name}.Max"), given.flag(f"{name}.Null")
@@ -101,7 +127,9 @@ def _in_range(
         sessions = sessions.filter(_from(field, low))
         low = None
     conditions = {f"{field}__gte": low, f"{field}__lte": high, f"{field}__isnull": empty}
-    return sessions.filter(**{lookup: value for lookup, value in conditions.items() if value is not None})
+    return sessions.filter(
+        **{lookup: value for lookup, value in conditions.items() if value is not None}
+    )
 
 
 def _from(field: str, low: datetime) -> Q:
@@ -142,8 +170,14 @@ def _told_by_browser(sessions: QuerySet[Session], given: Parameters) -> QuerySet
     return sessions
 
 
-def _like(sessions: QuerySet[Session], given: Parameters, name: str, field: str) -> QuerySet[Session]:
-    text, exact, empty = given.text(f"{name}.Text"), given.text(f"{name}.Exact"), given.flag(f"{name}.Null")
+def _like(
+    sessions: QuerySet[Session], given: Parameters, name: str, field: str
+) -> QuerySet[Session]:
+    text, exact, empty = (
+        given.text(f"{name}.Text"),
+        given.text(f"{name}.Exact"),
+        given.flag(f"{name}.Null"),
+    )
     if text is not None:
         sessions = sessions.filter(**{f"{field}__icontains": text})
     if exact is not None:
@@ -159,7 +193,9 @@ def _by_address(sessions: QuerySet[Session], given: Parameters) -> QuerySet[Sess
         "ip_address": given.address("IPAddress.Exact"),
         "ip_address__isnull": given.flag("IPAddress.Null"),
     }
-    return sessions.filter(**{lookup: value for lookup, value in conditions.items() if value is not None})
+    return sessions.filter(
+        **{lookup: value for lookup, value in conditions.items() if value is not None}
+    )
 
 
 def _by_version(sessions: QuerySet[Session], given: Parameters) -> QuerySet[Session]:

@@ -13,7 +13,16 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session, Status
+from sessions_app.models import (
+    Attachment,
+    Channel,
+    ConsentEvent,
+    Guest,
+    Message,
+    Party,
+    Session,
+    Status,
+)
 
 #: One installation serves one company.
 COMPANY_ID = 1
@@ -66,7 +75,10 @@ def sessions_json(sessions: Iterable[Session], *, sees_people: bool) -> list[dic
     versions = _versions(keys)
     return [
         _session_json(
-            session, activities.get(session.pk, []), versions.get(session.pk), sees_people=sees_people
+            session,
+            activities.get(session.pk, []),
+            versions.get(session.pk),
+            sees_people=sees_people,
         )
         for session in rows
     ]
@@ -193,11 +205,14 @@ def _activities(sessions: list[int], *, sees_people: bool) -> dict[int, list[dic
         "pk", "session_id", "at", "sender", "author_id", "original_name"
     ):
         found[session].append(
-            _activity(2 * pk + 1, "SharedFile", at, sender, author, file=name if sees_people else None)
+            _activity(
+                2 * pk + 1, "SharedFile", at, sender, author, file=name if sees_people else None
+            )
         )
     by_time = itemgetter(0, 1)
     return {
-        session: [line for _at, _id, line in sorted(lines, key=by_time)] for session, lines in found.items()
+        session: [line for _at, _id, line in sorted(lines, key=by_time)]
+        for session, lines in found.items()
     }
 
 
@@ -225,7 +240,9 @@ def _activity(
 
 def _versions(sessions: list[int]) -> dict[int, str]:
     """Return the version and language of the consented text, by session."""
-    events = ConsentEvent.objects.filter(session__in=sessions, kind=ConsentEvent.Kind.GIVEN).order_by()
+    events = ConsentEvent.objects.filter(
+        session__in=sessions, kind=ConsentEvent.Kind.GIVEN
+    ).order_by()
     rows = events.values_list("session_id", "text__version__number", "text__language")
     return {session: gdpr_version(number, language) for session, number, language in rows}
 
@@ -260,5 +277,9 @@ def _duration(duration: timedelta | None) -> str | None:
         return None
     minutes, seconds = divmod(max(0, int(duration.total_seconds())), 60)
     hours, minutes = divmod(minutes, 60)
-    parts = f"{hours}H" if hours else "", f"{minutes}M" if minutes else "", f"{seconds}S" if seconds else ""
+    parts = (
+        f"{hours}H" if hours else "",
+        f"{minutes}M" if minutes else "",
+        f"{seconds}S" if seconds else "",
+    )
     return "PT" + ("".join(parts) or "0S")

@@ -118,7 +118,9 @@ class SessionJson(serializers.Serializer):
     recordingsState = serializers.CharField(allow_null=True)
     directCallNumber = serializers.CharField(allow_null=True)
     phoneCallbackNumber = serializers.CharField(allow_null=True)
-    anonymized = serializers.DateTimeField(allow_null=True, help_text="When the session was anonymized.")
+    anonymized = serializers.DateTimeField(
+        allow_null=True, help_text="When the session was anonymized."
+    )
 
     class Meta:
         ref_name = "Session"
@@ -138,7 +140,9 @@ class GuestJson(serializers.Serializer):
 
 
 class FoundGuest(GuestJson):
-    matches = serializers.ListField(child=_choice(["name", "email", "phone"]), help_text="What is the same.")
+    matches = serializers.ListField(
+        child=_choice(["name", "email", "phone"]), help_text="What is the same."
+    )
 
     class Meta:
         ref_name = "FoundGuest"
@@ -153,7 +157,9 @@ class Search(serializers.Serializer):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and (unknown := set(map(str, data)) - set(self.fields)):
-            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "This field is unknown."))
+            raise serializers.ValidationError(
+                dict.fromkeys(sorted(unknown), "This field is unknown.")
+            )
         return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, str]) -> dict[str, str]:
@@ -177,14 +183,20 @@ WouldGo = inline_serializer(
 def _range(name: str, kind: Any) -> list[OpenApiParameter]:
     return [
         OpenApiParameter(f"{name}.Min", kind, description="This or later; without an offset UTC."),
-        OpenApiParameter(f"{name}.Max", kind, description="This or earlier; without an offset UTC."),
-        OpenApiParameter(f"{name}.Null", bool, description="true: those without; false: those with."),
+        OpenApiParameter(
+            f"{name}.Max", kind, description="This or earlier; without an offset UTC."
+        ),
+        OpenApiParameter(
+            f"{name}.Null", bool, description="true: those without; false: those with."
+        ),
     ]
 
 
 def _length(name: str) -> list[OpenApiParameter]:
     return [
-        OpenApiParameter(f"{name}.Min", str, description="This or longer, such as PT4M40S or 00:04:40."),
+        OpenApiParameter(
+            f"{name}.Min", str, description="This or longer, such as PT4M40S or 00:04:40."
+        ),
         OpenApiParameter(f"{name}.Max", str, description="This or shorter."),
         OpenApiParameter(f"{name}.Null", bool),
     ]
@@ -205,7 +217,12 @@ def _like(name: str, text: str) -> list[OpenApiParameter]:
 _LIST_PARAMETERS = [
     OpenApiParameter(
         "limit",
-        {"type": "integer", "minimum": 1, "maximum": filters.MAX_LIMIT, "default": filters.DEFAULT_LIMIT},
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": filters.MAX_LIMIT,
+            "default": filters.DEFAULT_LIMIT,
+        },
     ),
     OpenApiParameter("offset", {"type": "integer", "minimum": 0, "default": 0}),
     *[p for name in filters.MOMENTS for p in _range(name, OpenApiTypes.DATETIME)],

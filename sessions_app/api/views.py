@@ -63,7 +63,9 @@ def _array(keys: list[int], *, sees_people: bool) -> Iterator[str]:
     """Yield a JSON array in chunks of sessions."""
     yield "["
     for start in range(0, len(keys), _CHUNK):
-        chunk = with_json_data(Session.objects.filter(pk__in=keys[start : start + _CHUNK])).order_by("-pk")
+        chunk = with_json_data(
+            Session.objects.filter(pk__in=keys[start : start + _CHUNK])
+        ).order_by("-pk")
         rows = sessions_json(chunk, sees_people=sees_people)
         yield "," * bool(start) + ",".join(
             json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows
@@ -93,7 +95,9 @@ class GuestView(ApiView):
         read_parameters(request).finish()
         guest = get_object_or_404(Guest, pk=pk)
         return Response(
-            guest_json(guest, sessions=guest.sessions.count(), sees_people=caller_of(request).sees_people)
+            guest_json(
+                guest, sessions=guest.sessions.count(), sees_people=caller_of(request).sees_people
+            )
         )
 
 
@@ -112,9 +116,13 @@ class FindGuestsView(ApiView):
         search.is_valid(raise_exception=True)
         found = find_people(**search.validated_data)
         if found.more:
-            raise exceptions.ValidationError({"detail": "Too many guests match. Give more of what you know."})
+            raise exceptions.ValidationError(
+                {"detail": "Too many guests match. Give more of what you know."}
+            )
         if found.unreadable:
-            raise exceptions.ValidationError(dict.fromkeys(found.unreadable, "This can't be read as one."))
+            raise exceptions.ValidationError(
+                dict.fromkeys(found.unreadable, "This can't be read as one.")
+            )
         return Response(
             [
                 guest_json(match.guest, sessions=match.sessions, sees_people=True)
@@ -175,7 +183,10 @@ def _counts_of(subject: Model) -> dict[str, int]:
     """Return what an erasure would remove, by type. Empty for a subject already anonymized."""
     if getattr(subject, registry.get(type(subject)).mark) is not None:
         return {}
-    return {label.rpartition(".")[2].lower() + "s": n for label, n in engine.preview(subject).counts.items()}
+    return {
+        label.rpartition(".")[2].lower() + "s": n
+        for label, n in engine.preview(subject).counts.items()
+    }
 
 
 @schema.anonymize_session

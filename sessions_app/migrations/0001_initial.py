@@ -30,23 +30,37 @@ class Migration(migrations.Migration):
                 (
                     "uid",
                     models.UUIDField(
-                        default=uuid.uuid4, editable=False, unique=True, verbose_name="random identifier"
+                        default=uuid.uuid4,
+                        editable=False,
+                        unique=True,
+                        verbose_name="random identifier",
                     ),
                 ),
                 ("name", models.CharField(blank=True, max_length=200, verbose_name="name")),
                 ("email", models.CharField(blank=True, max_length=254, verbose_name="e-mail")),
                 ("phone", models.CharField(blank=True, max_length=50, verbose_name="phone")),
-                ("name_key", models.CharField(blank=True, max_length=400, verbose_name="name as compared")),
+                (
+                    "name_key",
+                    models.CharField(blank=True, max_length=400, verbose_name="name as compared"),
+                ),
                 (
                     "email_key",
                     models.CharField(blank=True, max_length=400, verbose_name="e-mail as compared"),
                 ),
-                ("phone_key", models.CharField(blank=True, max_length=20, verbose_name="phone as compared")),
+                (
+                    "phone_key",
+                    models.CharField(blank=True, max_length=20, verbose_name="phone as compared"),
+                ),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="first seen at"),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="first seen at"
+                    ),
                 ),
-                ("anonymized_at", models.DateTimeField(blank=True, null=True, verbose_name="anonymized at")),
+                (
+                    "anonymized_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="anonymized at"),
+                ),
                 (
                     "erasure",
                     models.ForeignKey(
@@ -80,7 +94,10 @@ class Migration(migrations.Migration):
                 (
                     "uid",
                     models.UUIDField(
-                        default=uuid.uuid4, editable=False, unique=True, verbose_name="random identifier"
+                        default=uuid.uuid4,
+                        editable=False,
+                        unique=True,
+                        verbose_name="random identifier",
                     ),
                 ),
                 (
@@ -94,7 +111,11 @@ class Migration(migrations.Migration):
                 (
                     "status",
                     models.CharField(
-                        choices=[("waiting", "Waiting"), ("active", "Active"), ("closed", "Closed")],
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("active", "Active"),
+                            ("closed", "Closed"),
+                        ],
                         default="waiting",
                         max_length=10,
                         verbose_name="status",
@@ -103,42 +124,71 @@ class Migration(migrations.Migration):
                 (
                     "language",
                     models.CharField(
-                        choices=[("en", "English"), ("cs", "Czech"), ("de", "German"), ("sk", "Slovak")],
+                        choices=[
+                            ("en", "English"),
+                            ("cs", "Czech"),
+                            ("de", "German"),
+                            ("sk", "Slovak"),
+                        ],
                         max_length=5,
                         verbose_name="language",
                     ),
                 ),
                 (
                     "created_at",
-                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="started at"),
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="started at"
+                    ),
                 ),
-                ("accepted_at", models.DateTimeField(blank=True, null=True, verbose_name="accepted at")),
+                (
+                    "accepted_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="accepted at"),
+                ),
                 ("ended_at", models.DateTimeField(blank=True, null=True, verbose_name="ended at")),
                 (
                     "ended_by",
                     models.CharField(
                         blank=True,
-                        choices=[("visitor", "Visitor"), ("operator", "Operator"), ("system", "System")],
+                        choices=[
+                            ("visitor", "Visitor"),
+                            ("operator", "Operator"),
+                            ("system", "System"),
+                        ],
                         max_length=10,
                         verbose_name="ended by",
                     ),
                 ),
                 ("waited", models.DurationField(blank=True, null=True, verbose_name="time waited")),
                 ("duration", models.DurationField(blank=True, null=True, verbose_name="duration")),
-                ("entered_name", models.CharField(blank=True, max_length=200, verbose_name="entered name")),
+                (
+                    "entered_name",
+                    models.CharField(blank=True, max_length=200, verbose_name="entered name"),
+                ),
                 (
                     "entered_email",
                     models.CharField(blank=True, max_length=254, verbose_name="entered e-mail"),
                 ),
-                ("entered_phone", models.CharField(blank=True, max_length=50, verbose_name="entered phone")),
+                (
+                    "entered_phone",
+                    models.CharField(blank=True, max_length=50, verbose_name="entered phone"),
+                ),
                 ("params", models.JSONField(blank=True, default=dict, verbose_name="parameters")),
                 (
                     "ip_address",
                     models.GenericIPAddressField(blank=True, null=True, verbose_name="IP address"),
                 ),
-                ("user_agent", models.CharField(blank=True, max_length=500, verbose_name="browser")),
-                ("landing_page", models.CharField(blank=True, max_length=2000, verbose_name="landing page")),
-                ("referrer", models.CharField(blank=True, max_length=2000, verbose_name="referrer")),
+                (
+                    "user_agent",
+                    models.CharField(blank=True, max_length=500, verbose_name="browser"),
+                ),
+                (
+                    "landing_page",
+                    models.CharField(blank=True, max_length=2000, verbose_name="landing page"),
+                ),
+                (
+                    "referrer",
+                    models.CharField(blank=True, max_length=2000, verbose_name="referrer"),
+                ),
                 ("note", models.TextField(blank=True, verbose_name="note")),
                 ("result", models.CharField(blank=True, max_length=200, verbose_name="result")),
                 (
@@ -158,7 +208,10 @@ class Migration(migrations.Migration):
                 (
                     "entry_key",
                     models.CharField(
-                        editable=False, max_length=64, unique=True, verbose_name="digest of the form's ticket"
+                        editable=False,
+                        max_length=64,
+                        unique=True,
+                        verbose_name="digest of the form's ticket",
                     ),
                 ),
                 (
@@ -171,7 +224,10 @@ class Migration(migrations.Migration):
                         verbose_name="digest of the room's secret",
                     ),
                 ),
-                ("anonymized_at", models.DateTimeField(blank=True, null=True, verbose_name="anonymized at")),
+                (
+                    "anonymized_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="anonymized at"),
+                ),
                 (
                     "erasure",
                     models.ForeignKey(
@@ -242,11 +298,18 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="sent at")),
+                (
+                    "at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="sent at"),
+                ),
                 (
                     "sender",
                     models.CharField(
-                        choices=[("visitor", "Visitor"), ("operator", "Operator"), ("system", "System")],
+                        choices=[
+                            ("visitor", "Visitor"),
+                            ("operator", "Operator"),
+                            ("system", "System"),
+                        ],
                         max_length=10,
                         verbose_name="sender",
                     ),
@@ -343,18 +406,27 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="sent at")),
+                (
+                    "at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="sent at"),
+                ),
                 (
                     "sender",
                     models.CharField(
-                        choices=[("visitor", "Visitor"), ("operator", "Operator"), ("system", "System")],
+                        choices=[
+                            ("visitor", "Visitor"),
+                            ("operator", "Operator"),
+                            ("system", "System"),
+                        ],
                         max_length=10,
                         verbose_name="sender",
                     ),
                 ),
                 (
                     "file",
-                    models.FileField(upload_to=sessions_app.models.random_file_name, verbose_name="file"),
+                    models.FileField(
+                        upload_to=sessions_app.models.random_file_name, verbose_name="file"
+                    ),
                 ),
                 ("original_name", models.CharField(max_length=255, verbose_name="file name")),
                 ("content_type", models.CharField(max_length=100, verbose_name="type")),
@@ -418,15 +490,21 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="session",
-            index=models.Index(fields=["webchat", "-created_at", "-id"], name="session_webchat_newest"),
+            index=models.Index(
+                fields=["webchat", "-created_at", "-id"], name="session_webchat_newest"
+            ),
         ),
         migrations.AddIndex(
             model_name="session",
-            index=models.Index(fields=["operator", "-created_at", "-id"], name="session_operator_newest"),
+            index=models.Index(
+                fields=["operator", "-created_at", "-id"], name="session_operator_newest"
+            ),
         ),
         migrations.AddIndex(
             model_name="session",
-            index=models.Index(fields=["channel", "-created_at", "-id"], name="session_channel_newest"),
+            index=models.Index(
+                fields=["channel", "-created_at", "-id"], name="session_channel_newest"
+            ),
         ),
         migrations.AddIndex(
             model_name="session",
@@ -462,6 +540,8 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="consentevent",
-            constraint=models.UniqueConstraint(fields=("session", "kind"), name="consent_event_once"),
+            constraint=models.UniqueConstraint(
+                fields=("session", "kind"), name="consent_event_once"
+            ),
         ),
     ]

@@ -15,11 +15,15 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="session",
             name="messages_operator",
-            field=models.PositiveIntegerField(default=0, verbose_name="number of messages of the operator"),
+            field=models.PositiveIntegerField(
+                default=0, verbose_name="number of messages of the operator"
+            ),
         ),
         migrations.AlterField(
             model_name="session",
             name="messages_visitor",
-            field=models.PositiveIntegerField(default=0, verbose_name="number of messages of the visitor"),
+            field=models.PositiveIntegerField(
+                default=0, verbose_name="number of messages of the visitor"
+            ),
         ),
     ]

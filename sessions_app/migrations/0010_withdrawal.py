@@ -34,7 +34,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="consentevent",
             index=models.Index(
-                condition=models.Q(("kind", "withdrawn")), fields=["session"], name="consent_event_withdrawn"
+                condition=models.Q(("kind", "withdrawn")),
+                fields=["session"],
+                name="consent_event_withdrawn",
             ),
         ),
     ]

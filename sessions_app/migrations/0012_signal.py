@@ -20,11 +20,18 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="sent at")),
+                (
+                    "at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="sent at"),
+                ),
                 (
                     "sender",
                     models.CharField(
-                        choices=[("visitor", "Visitor"), ("operator", "Operator"), ("system", "System")],
+                        choices=[
+                            ("visitor", "Visitor"),
+                            ("operator", "Operator"),
+                            ("system", "System"),
+                        ],
                         max_length=10,
                         verbose_name="sender",
                     ),

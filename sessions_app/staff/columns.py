@@ -97,7 +97,11 @@ def _id_cell(session: Session) -> SafeString:
 
 def _guest_cell(session: Session) -> SafeString | str:
     guest = session.guest
-    return format_html('<a href="{}">{}</a>', guest.get_absolute_url(), guest.pk) if guest else _NOTHING
+    return (
+        format_html('<a href="{}">{}</a>', guest.get_absolute_url(), guest.pk)
+        if guest
+        else _NOTHING
+    )
 
 
 def _entered(name: str) -> Callable[[Session], str]:
@@ -142,7 +146,8 @@ def _withdrawn_badge() -> SafeString:
 
 def _consent_value(session: Session) -> str:
     return ", ".join(
-        consent_label(event) + (f" ({_('withdrawn')})" if event.kind == ConsentEvent.Kind.WITHDRAWN else "")
+        consent_label(event)
+        + (f" ({_('withdrawn')})" if event.kind == ConsentEvent.Kind.WITHDRAWN else "")
         for event in session.consent_events.all()
     )
 
@@ -159,7 +164,9 @@ def _personal(name: str, label: Promise) -> Column:
         text = read(session)
         return (_cut(text) if cut else text) or _NOTHING
 
-    return Column(name, label, "text-nowrap" if cut else "", cell, read, personal=True, default=default)
+    return Column(
+        name, label, "text-nowrap" if cut else "", cell, read, personal=True, default=default
+    )
 
 
 #: The columns by name, in the order of the table. The default columns fit next to each other on a
@@ -186,8 +193,22 @@ COLUMNS: dict[str, Column] = {
         ),
         Column("channel", gettext_lazy("Channel"), "text-nowrap", _channel, _channel, default=True),
         Column("status", gettext_lazy("Status"), "", _status_cell, _status, default=True),
-        Column("consent", gettext_lazy("Consent version"), "", _consent_cell, _consent_value, default=True),
-        Column("guest", gettext_lazy("Guest ID"), "", _guest_cell, lambda s: s.guest_id or "", default=True),
+        Column(
+            "consent",
+            gettext_lazy("Consent version"),
+            "",
+            _consent_cell,
+            _consent_value,
+            default=True,
+        ),
+        Column(
+            "guest",
+            gettext_lazy("Guest ID"),
+            "",
+            _guest_cell,
+            lambda s: s.guest_id or "",
+            default=True,
+        ),
         *(_personal(name, label) for name, label in TYPED.items()),
         Column(
             "operator",

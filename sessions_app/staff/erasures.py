@@ -82,9 +82,13 @@ class ConfirmSessionsErasureView(StaffPage):
 
     def _sessions(self) -> list[Session]:
         keys = chosen_ids(self.request.POST.getlist("session"))
-        sessions = Session.objects.filter(pk__in=keys).select_related("webchat", "guest").order_by("pk")
+        sessions = (
+            Session.objects.filter(pk__in=keys).select_related("webchat", "guest").order_by("pk")
+        )
         if len(sessions) != len(keys):
-            raise ChoiceRefused(_("One of the selected records does not exist. Nothing was changed."))
+            raise ChoiceRefused(
+                _("One of the selected records does not exist. Nothing was changed.")
+            )
         return list(sessions)
 
     def _is_as_shown(self, expected: Expected) -> bool:
@@ -93,7 +97,9 @@ class ConfirmSessionsErasureView(StaffPage):
         Sessions that have been anonymized since are ignored.
         """
         shown = shown_in(self.request.POST)
-        return all(not takes or shown.get(str(pk)) == _in_one(takes) for pk, takes in expected.items())
+        return all(
+            not takes or shown.get(str(pk)) == _in_one(takes) for pk, takes in expected.items()
+        )
 
     def _erase(self, sessions: list[Session], expected: Expected) -> HttpResponse:
         requester = recording.Requester(source_of(self.request), self.staff)
@@ -107,7 +113,9 @@ class ConfirmSessionsErasureView(StaffPage):
         except recording.ErasureRefused as refused:
             return self._show(self._sessions(), refusal=_stopped(refused, records), status=409)
         except DatabaseError:
-            logger.exception("erasures stopped after %d of %d sessions", len(records), len(sessions))
+            logger.exception(
+                "erasures stopped after %d of %d sessions", len(records), len(sessions)
+            )
             return self._show(self._sessions(), refusal=_failed(records), status=503)
         if records:
             messages.success(self.request, self._told(records))
@@ -128,7 +136,9 @@ class ConfirmSessionsErasureView(StaffPage):
             return reverse("admin:sessions_app_session_changelist")
         return table_address(self.request.POST.get("query", ""))
 
-    def _show(self, sessions: list[Session], *, refusal: str = "", status: int = 200) -> HttpResponse:
+    def _show(
+        self, sessions: list[Session], *, refusal: str = "", status: int = 200
+    ) -> HttpResponse:
         preview = engine.preview_several(sessions)
         context = {
             "sessions": sessions,
@@ -141,7 +151,10 @@ class ConfirmSessionsErasureView(StaffPage):
             "lines": [line_of(policy, count) for policy, count in preview.lines if count],
         }
         return render(
-            self.request, "sessions_app/staff/erasures/sessions_confirm.html", context, status=status
+            self.request,
+            "sessions_app/staff/erasures/sessions_confirm.html",
+            context,
+            status=status,
         )
 
 
@@ -150,7 +163,9 @@ def summary_of(records: list[Erasure]) -> str:
     counts: Counter[str] = Counter()
     for record in records:
         counts.update(record.counts)
-    done = ngettext("%(n)s session was anonymized.", "%(n)s sessions were anonymized.", len(records))
+    done = ngettext(
+        "%(n)s session was anonymized.", "%(n)s sessions were anonymized.", len(records)
+    )
     rest = {
         Guest: _("Guests anonymized with their last session: %(n)s."),
         Message: _("Messages deleted: %(n)s."),

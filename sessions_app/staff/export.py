@@ -51,7 +51,9 @@ def harmless(value: Any) -> Any:
 
 def _visible(text: str) -> str:
     """Return the text from its first visible character, without leading spaces."""
-    return text.lstrip("".join(c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Zs", "Zl", "Zp"}))
+    return text.lstrip(
+        "".join(c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Zs", "Zl", "Zp"})
+    )
 
 
 def csv_parts(
@@ -85,7 +87,8 @@ class SessionExport(SessionList):
             return super().get(request)
         parts = csv_parts(filters.qs, columns=chosen_columns(request), sees_people=self.sees_people)
         response = StreamingHttpResponse(
-            self._logged(_in_language(parts, get_language() or "en")), content_type="text/csv; charset=utf-8"
+            self._logged(_in_language(parts, get_language() or "en")),
+            content_type="text/csv; charset=utf-8",
         )
         name = f"sessions-{timezone.localdate():%Y-%m-%d}.csv"
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'

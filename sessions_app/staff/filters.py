@@ -49,10 +49,15 @@ class SessionFilters(Filters):
     webchat = django_filters.ModelChoiceFilter(
         label="WebChat", queryset=WebChat.objects.all(), empty_label=_("All")
     )
-    channel = django_filters.ChoiceFilter(label=_("Channel"), choices=Channel.choices, empty_label=_("All"))
+    channel = django_filters.ChoiceFilter(
+        label=_("Channel"), choices=Channel.choices, empty_label=_("All")
+    )
     status = django_filters.ChoiceFilter(
         label=_("Status"),
-        choices=[*Status.choices, (OPEN, format_lazy("{} / {}", Status.WAITING.label, Status.ACTIVE.label))],
+        choices=[
+            *Status.choices,
+            (OPEN, format_lazy("{} / {}", Status.WAITING.label, Status.ACTIVE.label)),
+        ],
         empty_label=_("All"),
         method="filter_status",
     )
@@ -81,19 +86,29 @@ class SessionFilters(Filters):
         model = Session
         fields: list[str] = []
 
-    def filter_status(self, sessions: QuerySet[Session], name: str, value: str) -> QuerySet[Session]:
-        return sessions.filter(status__in=[Status.WAITING, Status.ACTIVE] if value == OPEN else [value])
+    def filter_status(
+        self, sessions: QuerySet[Session], name: str, value: str
+    ) -> QuerySet[Session]:
+        return sessions.filter(
+            status__in=[Status.WAITING, Status.ACTIVE] if value == OPEN else [value]
+        )
 
-    def filter_anonymized(self, sessions: QuerySet[Session], name: str, value: str) -> QuerySet[Session]:
+    def filter_anonymized(
+        self, sessions: QuerySet[Session], name: str, value: str
+    ) -> QuerySet[Session]:
         return sessions.filter(anonymized_at__isnull=value == "no")
 
-    def filter_withdrawn(self, sessions: QuerySet[Session], name: str, value: str) -> QuerySet[Session]:
+    def filter_withdrawn(
+        self, sessions: QuerySet[Session], name: str, value: str
+    ) -> QuerySet[Session]:
         events = ConsentEvent.objects.order_by().filter(kind=ConsentEvent.Kind.WITHDRAWN)
         if value == "no":
             return sessions.exclude(Exists(events.filter(session=OuterRef("pk"))))
         return _that_have(events, sessions)
 
-    def filter_version(self, sessions: QuerySet[Session], name: str, number: int) -> QuerySet[Session]:
+    def filter_version(
+        self, sessions: QuerySet[Session], name: str, number: int
+    ) -> QuerySet[Session]:
         """Select the sessions that consented to this version.
 
         If few sessions have it, they are read from the consent events and sorted, because all of

@@ -34,7 +34,11 @@ class NoteForm(forms.Form):
     """The operator's note and result of a conversation."""
 
     note = forms.CharField(
-        label=_("Note"), required=False, max_length=10_000, widget=forms.Textarea({"rows": 4}), strip=False
+        label=_("Note"),
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea({"rows": 4}),
+        strip=False,
     )
     result = forms.CharField(label=_("Result"), required=False, max_length=200)
 

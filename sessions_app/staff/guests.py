@@ -22,7 +22,16 @@ from sessions_app.staff.paging import KeyPage, PositionRefused, page_by_key
 from sessions_app.staff.session_list import page_links
 from sessions_app.staff.table import SessionTable, with_row_data
 
-_GUEST_COLUMNS = ("id", "created_at", "webchat", "channel", "status", "consent", "operator", "messages")
+_GUEST_COLUMNS = (
+    "id",
+    "created_at",
+    "webchat",
+    "channel",
+    "status",
+    "consent",
+    "operator",
+    "messages",
+)
 _PAGE_SIZE = 20
 #: No country has numbers with fewer digits. A country code would not make them valid.
 _NATIONAL_DIGITS = 6
@@ -45,7 +54,8 @@ def guest_page(request: HttpRequest, pk: int) -> HttpResponse:
         "table": SessionTable(page.rows, columns=_GUEST_COLUMNS, sees_people=sees_people),
         "links": page_links("", page),
         "sees_people": sees_people,
-        "may_anonymize": request.user.has_perm("sessions_app.anonymize_guest") and not guest.anonymized_at,
+        "may_anonymize": request.user.has_perm("sessions_app.anonymize_guest")
+        and not guest.anonymized_at,
         "may_see_erasures": request.user.has_perm("anonymization.see_erasures"),
     }
     return render(request, "sessions_app/staff/guest.html", context, status=status)
@@ -84,7 +94,9 @@ class FindPerson(SessionsPage, View):
             form.add_error(part, " ".join(_unreadable(part, form.cleaned_data[part], search)))
         return self._show(form, search=search, status=200 if search.searched else 422)
 
-    def _show(self, form: FindForm, *, search: Search | None = None, status: int = 200) -> HttpResponse:
+    def _show(
+        self, form: FindForm, *, search: Search | None = None, status: int = 200
+    ) -> HttpResponse:
         context: dict[str, Any] = {"form": form, "search": search, "limit": LIMIT}
         if getattr(self.request, "htmx", False):
             return render(self.request, "sessions_app/staff/find_people.html", context)

@@ -85,7 +85,10 @@ class AnswerSession(OperatorAct):
             return self.show(status=422, message_form=form)
         try:
             conversation.post_message(
-                self.session, sender=Party.OPERATOR, text=form.cleaned_data["text"], author=self.staff
+                self.session,
+                sender=Party.OPERATOR,
+                text=form.cleaned_data["text"],
+                author=self.staff,
             )
         except (conversation.AlreadyAccepted, lock.SessionClosed) as reason:
             return self.refused(reason, message_form=form)

@@ -31,6 +31,8 @@ class SessionPage(SessionsPage):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not self.has_permission():
             return self.handle_no_permission()
-        sessions = Session.objects.select_related("webchat", "guest", "operator", "erasure__requested_by")
+        sessions = Session.objects.select_related(
+            "webchat", "guest", "operator", "erasure__requested_by"
+        )
         self.session = get_object_or_404(sessions, pk=kwargs["pk"])
         return super().dispatch(request, *args, **kwargs)

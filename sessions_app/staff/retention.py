@@ -34,10 +34,14 @@ class RetentionView(WebChatPage):
         if retention.preview(self.webchat, days=days).now > form.cleaned_data["shown"]:
             return self._show(form, refused=True, status=409)
         save_settings(self.webchat, changes={"retention_days": days}, previewed=True)
-        messages.success(request, _("Sessions are anonymized %(days)d days after they end.") % {"days": days})
+        messages.success(
+            request, _("Sessions are anonymized %(days)d days after they end.") % {"days": days}
+        )
         return redirect("webchat", self.webchat.pk)
 
-    def _show(self, form: RetentionForm, *, refused: bool = False, status: int = 200) -> HttpResponse:
+    def _show(
+        self, form: RetentionForm, *, refused: bool = False, status: int = 200
+    ) -> HttpResponse:
         if not form.is_valid():
             return redirect("webchat", self.webchat.pk)
         preview = retention.preview(self.webchat, days=form.cleaned_data["days"])

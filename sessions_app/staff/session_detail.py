@@ -65,7 +65,9 @@ class SessionView(SessionPage, View):
             ),
             "refused": status == 409,
         }
-        page = render(self.request, "sessions_app/staff/session_detail.html", context | forms, status=status)
+        page = render(
+            self.request, "sessions_app/staff/session_detail.html", context | forms, status=status
+        )
         if may["call"]:
             let_use_devices(page)
         return page
@@ -84,9 +86,11 @@ class SessionView(SessionPage, View):
             "end": answers and session.is_open,
             "note": answers and not anonymized and session.withdrawn_at is None,
             "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,
-            "anonymize_guest": has_perm("sessions_app.anonymize_guest") and session.guest_id is not None,
+            "anonymize_guest": has_perm("sessions_app.anonymize_guest")
+            and session.guest_id is not None,
             "see_erasures": has_perm("anonymization.see_erasures"),
-            "see_versions": has_perm("webchat.manage_settings") or has_perm("webchat.publish_consent"),
+            "see_versions": has_perm("webchat.manage_settings")
+            or has_perm("webchat.publish_consent"),
         }
 
 

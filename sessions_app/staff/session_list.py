@@ -94,7 +94,9 @@ def page_links(query: str, page: KeyPage) -> dict[str, str]:
     """Return the query strings of the adjacent pages. An empty one means there is no such page."""
 
     def link(name: str, position: str) -> str:
-        return "?" + "&".join(filter(None, (query, urlencode({name: position})))) if position else ""
+        return (
+            "?" + "&".join(filter(None, (query, urlencode({name: position})))) if position else ""
+        )
 
     first = f"?{query}" if page.newer else ""
     return {"first": first, "newer": link("before", page.newer), "older": link("after", page.older)}

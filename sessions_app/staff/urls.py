@@ -42,7 +42,9 @@ urlpatterns = [
     path("sessions/<id:pk>/signal/", SessionSignals.as_view(), name="session_signals"),
     path("sessions/<id:pk>/ice/", SessionIceServers.as_view(), name="session_ice"),
     path("sessions/<id:pk>/end/", EndSession.as_view(), name="session_end"),
-    path("sessions/<id:pk>/anonymize/", ConfirmSessionErasureView.as_view(), name="session_anonymize"),
+    path(
+        "sessions/<id:pk>/anonymize/", ConfirmSessionErasureView.as_view(), name="session_anonymize"
+    ),
     path("settings/webchat/<int:pk>/retention/", RetentionView.as_view(), name="webchat_retention"),
     path("withdrawals/", withdrawals, name="withdrawals"),
     path("guests/find/", FindPerson.as_view(), name="guest_find"),

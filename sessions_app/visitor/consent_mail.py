@@ -45,7 +45,12 @@ def send_link(address: str, *, session: Session, link: str) -> None:
     # A header must be on one line.
     name = " ".join(session.webchat.name.split())
     try:
-        send_mail(_("Your consent for %(webchat)s") % {"webchat": name}, _body(name, link), None, [address])
+        send_mail(
+            _("Your consent for %(webchat)s") % {"webchat": name},
+            _body(name, link),
+            None,
+            [address],
+        )
     except (OSError, SMTPException) as failure:
         # The text of the exception is not logged, because it contains the address.
         logger.warning("a link to my consent was not sent: %s", type(failure).__name__)
@@ -65,7 +70,9 @@ def _count(key: str, limit: int, *, seconds: int) -> None:
     # extend its expiry.
     sent = [moment for moment in cache.get(key, ()) if now - moment < seconds]
     if len(sent) >= limit:
-        raise TooManyMails(_("The link has been sent too often. Please copy it or try again tomorrow."))
+        raise TooManyMails(
+            _("The link has been sent too often. Please copy it or try again tomorrow.")
+        )
     cache.set(key, [*sent, now], seconds)
 
 

@@ -42,7 +42,11 @@ class EntryView(View):
         self.webchat = get_object_or_404(WebChat, public_id=public_id)
         self.language = visit.language_of(request, self.webchat)
         with translation.override(self.language):
-            response = super().dispatch(request) if self.webchat.archived_at is None else self._not_offered()
+            response = (
+                super().dispatch(request)
+                if self.webchat.archived_at is None
+                else self._not_offered()
+            )
         response.headers["Content-Language"] = self.language
         let_frame(response, self.webchat.origins)
         return response
@@ -56,7 +60,9 @@ class EntryView(View):
             typed = {name: request.POST.get(name, "") for name in form.fields if name != "consent"}
             return self._show(self._form_class(initial=typed, region=self.webchat.phone_region))
         try:
-            shown = ticket.read(request.POST.get("ticket", ""), webchat=self.webchat, channel=self.channel)
+            shown = ticket.read(
+                request.POST.get("ticket", ""), webchat=self.webchat, channel=self.channel
+            )
         except ticket.TicketRefused:
             return self._show(
                 form,
@@ -77,7 +83,9 @@ class EntryView(View):
             )
             return self._show(form, status=409, notice=notice % {"number": changed.number})
         except (gate.ConsentNotShown, gate.EntryIncomplete):
-            notice = _("The form has changed since you opened it. Please check it and send it again.")
+            notice = _(
+                "The form has changed since you opened it. Please check it and send it again."
+            )
             return self._show(form, status=409, notice=notice)
         except gate.Unavailable:
             # The WebChat was archived after the request arrived, or has no consent text.

@@ -159,7 +159,9 @@ class MailLinkView(ConsentView):
             focus_first_error(form)
             return self._show(mail=form, status=422)
         try:
-            send_link(form.cleaned_data["email"], session=self.session, link=self._address("my_consent"))
+            send_link(
+                form.cleaned_data["email"], session=self.session, link=self._address("my_consent")
+            )
         except MailRefused as refused:
             return self._show(mail=form, problem=str(refused), status=refused.status)
         return HttpResponseRedirect(reverse("my_consent", args=[self.token]) + "?sent#keep")

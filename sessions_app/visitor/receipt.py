@@ -52,7 +52,9 @@ class Controller:
         )
 
 
-def receipt_of(session: Session, given: ConsentEvent, *, notice: str, withdrawal: str) -> dict[str, Any]:
+def receipt_of(
+    session: Session, given: ConsentEvent, *, notice: str, withdrawal: str
+) -> dict[str, Any]:
     """Return the receipt of a consent.
 
     ``notice`` is the URL of the exact text, ``withdrawal`` is the URL of the withdrawal. The person
@@ -70,11 +72,17 @@ def receipt_of(session: Session, given: ConsentEvent, *, notice: str, withdrawal
         "processing": _processing(session, given, notice=notice, withdrawal=withdrawal),
         "party": [_party(Controller.of(session.webchat))],
         "event": [_event(person, "ConsentGiven", session.created_at)]
-        + ([_event(person, "ConsentWithdrawn", session.withdrawn_at)] if session.withdrawn_at else []),
+        + (
+            [_event(person, "ConsentWithdrawn", session.withdrawn_at)]
+            if session.withdrawn_at
+            else []
+        ),
     }
 
 
-def _processing(session: Session, given: ConsentEvent, *, notice: str, withdrawal: str) -> dict[str, Any]:
+def _processing(
+    session: Session, given: ConsentEvent, *, notice: str, withdrawal: str
+) -> dict[str, Any]:
     text, days = given.text, session.webchat.retention_days
     return {
         "privacy_notice": notice,

@@ -147,7 +147,9 @@ class RoomMessageView(RoomView):
             focus_first_error(form)
             return self._show(message=form, status=422)
         try:
-            conversation.post_message(self.session, sender=Party.VISITOR, text=form.cleaned_data["text"])
+            conversation.post_message(
+                self.session, sender=Party.VISITOR, text=form.cleaned_data["text"]
+            )
         except lock.SessionClosed:
             return self._closed(message=form)
         return self._back(place="#message_text")
@@ -165,7 +167,10 @@ class RoomFileView(RoomView):
     max_body = None
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if int(request.META.get("CONTENT_LENGTH") or 0) > settings.ATTACHMENT_MAX_BYTES + BODY_OVERHEAD:
+        if (
+            int(request.META.get("CONTENT_LENGTH") or 0)
+            > settings.ATTACHMENT_MAX_BYTES + BODY_OVERHEAD
+        ):
             return self._too_large()
         form = AttachmentForm(request.POST, request.FILES, auto_id="attachment_%s")
         if not form.is_valid():
@@ -186,7 +191,8 @@ class RoomFileView(RoomView):
         form.errors.pop("file", None)
         megabytes = settings.ATTACHMENT_MAX_BYTES / 1024 / 1024
         form.add_error(
-            "file", _("The file is too large. The limit is %(limit)s MB.") % {"limit": f"{megabytes:g}"}
+            "file",
+            _("The file is too large. The limit is %(limit)s MB.") % {"limit": f"{megabytes:g}"},
         )
         return self._show(attachment=form, status=413)
 

@@ -20,7 +20,9 @@ register_converter(SecretConverter, "secret")
 
 urlpatterns = [
     path("w/<public_id:public_id>/", EntryView.as_view(), name="entry"),
-    path("w/<public_id:public_id>/showroom/", EntryView.as_view(channel=Channel.AV), name="showroom"),
+    path(
+        "w/<public_id:public_id>/showroom/", EntryView.as_view(channel=Channel.AV), name="showroom"
+    ),
     path("r/<secret:token>/", room.RoomView.as_view(), name="room"),
     path("r/<secret:token>/message/", room.RoomMessageView.as_view(), name="room_message"),
     path("r/<secret:token>/file/", room.RoomFileView.as_view(), name="room_file"),

@@ -50,7 +50,9 @@ def parameters_of(data: QueryDict) -> dict[str, str]:
     """Return the parameters that the embedding page sent, in fields named ``param.<name>``."""
     fields = [field for field in data if field.startswith(_PARAMETER)]
     named = {
-        _printable(field.removeprefix(_PARAMETER))[:_MAX_NAME]: _printable(data.get(field) or "")[:_MAX_VALUE]
+        _printable(field.removeprefix(_PARAMETER))[:_MAX_NAME]: _printable(data.get(field) or "")[
+            :_MAX_VALUE
+        ]
         for field in fields[:_MAX_PARAMETERS]
     }
     return {name: value for name, value in named.items() if name}
@@ -62,8 +64,14 @@ def language_of(request: HttpRequest, webchat: WebChat) -> str:
     Otherwise return the first language of the WebChat.
     """
     chosen = [request.POST.get("switch"), request.POST.get("language"), request.GET.get("lang")]
-    preferred = [code for code, _q in parse_accept_lang_header(request.headers.get("Accept-Language", ""))]
-    for code in [*filter(None, chosen), *preferred, *(code.partition("-")[0] for code in preferred)]:
+    preferred = [
+        code for code, _q in parse_accept_lang_header(request.headers.get("Accept-Language", ""))
+    ]
+    for code in [
+        *filter(None, chosen),
+        *preferred,
+        *(code.partition("-")[0] for code in preferred),
+    ]:
         if code in webchat.languages:
             return code
     return webchat.first_language
@@ -71,7 +79,9 @@ def language_of(request: HttpRequest, webchat: WebChat) -> str:
 
 def language_choices(webchat: WebChat) -> list[tuple[str, str]]:
     """Return code and native name of each language of the WebChat."""
-    return [(code, get_language_info(code)["name_local"].capitalize()) for code in webchat.languages]
+    return [
+        (code, get_language_info(code)["name_local"].capitalize()) for code in webchat.languages
+    ]
 
 
 def _printable(text: str) -> str:

@@ -32,7 +32,9 @@ def made() -> list[Session]:
     """Four sessions of three guests, the first of whom has one more elsewhere, and a session of nobody."""
     webchat = WebChatFactory()
     emails = ("anna@example.com", "anna@example.com", "bert@example.com", "carl@example.com")
-    sessions = [talk(SessionFactory(webchat=webchat, email=email), f"words of {email}") for email in emails]
+    sessions = [
+        talk(SessionFactory(webchat=webchat, email=email), f"words of {email}") for email in emails
+    ]
     MessageFactory(session=sessions[1], text="once more")
     SessionFactory(email="anna@example.com")
     sessions.append(SessionFactory(webchat=webchat, email="nobody@example.com"))
@@ -55,7 +57,10 @@ def remains() -> list[Any]:
         for model in (Guest, Session)
         for row in model.objects.order_by("pk").values()
     ]
-    records = [(e.number, e.subject, e.kind, e.counts, e.shells, e.requester) for e in Erasure.objects.all()]
+    records = [
+        (e.number, e.subject, e.kind, e.counts, e.shells, e.requester)
+        for e in Erasure.objects.all()
+    ]
     return [rows, records, Message.objects.count(), Attachment.objects.count()]
 
 
@@ -108,7 +113,9 @@ def test_guests_are_no_batch() -> None:
         batch.erase_batch([Guest.objects.get().pk], among=Guest.objects.all(), requester=SYSTEM)
 
 
-def test_a_guest_goes_with_the_last_session_and_stays_with_a_younger_one(made: list[Session]) -> None:
+def test_a_guest_goes_with_the_last_session_and_stays_with_a_younger_one(
+    made: list[Session],
+) -> None:
     anna, bert = made[0].guest, made[2].guest
     assert anna
     assert bert
@@ -169,9 +176,13 @@ def test_a_row_outside_the_batch_rolls_everything_back(
 def test_what_left_the_set_meanwhile_is_left_alone(made: list[Session]) -> None:
     engine.erase(made[0], requester=SYSTEM)
     records = batch.erase_batch(
-        [session.pk for session in made], among=Session.objects.exclude(pk=made[1].pk), requester=SYSTEM
+        [session.pk for session in made],
+        among=Session.objects.exclude(pk=made[1].pk),
+        requester=SYSTEM,
     )
-    assert [record.shells["sessions_app.Session"] for record in records] == [[s.pk] for s in made[2:]]
+    assert [record.shells["sessions_app.Session"] for record in records] == [
+        [s.pk] for s in made[2:]
+    ]
     made[1].refresh_from_db()
     assert made[1].anonymized_at is None
     assert erase(made[:1]) == []
@@ -189,7 +200,9 @@ def test_files_and_uploads_go_with_their_own_record(
     assert queued == {*expected, (records[2].pk, "attachments/begun")}
 
 
-def test_the_number_of_statements_does_not_grow(made: list[Session], django_assert_num_queries: Any) -> None:
+def test_the_number_of_statements_does_not_grow(
+    made: list[Session], django_assert_num_queries: Any
+) -> None:
     from django.db import connection
 
     with CaptureQueriesContext(connection) as of_two:

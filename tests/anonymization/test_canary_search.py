@@ -58,7 +58,9 @@ def whole_digest(name: str) -> Callable[[bytes], bytes]:
 SPELLED: dict[str, Callable[[bytes], bytes]] = {
     "plain": bytes,
     "lower": lambda data: data.decode().lower().encode(),
-    "folded": lambda data: match_keys(name=data.decode(), email="", phone="", region="CZ").name.encode(),
+    "folded": lambda data: match_keys(
+        name=data.decode(), email="", phone="", region="CZ"
+    ).name.encode(),
     "plain UTF-16": lambda data: data.decode().encode("utf-16"),
     "plain base64": base64.b64encode,
     "plain hex": lambda data: data.hex().encode(),
@@ -75,12 +77,24 @@ OTHER_FORMS: dict[str, tuple[str, bytes]] = {
     "stored in zip": ("plain", zipped(VALUE.encode(), zipfile.ZIP_STORED)),
     "big endian": ("plain UTF-16", VALUE.encode("utf-16-be")),
     "capital digits": ("plain hex", VALUE.encode().hex().upper().encode()),
-    "digest in capitals": ("plain SHA-1", hashlib.sha1(VALUE.encode()).hexdigest().upper().encode()),  # noqa: S324
-    "digest among digits": ("plain MD5", b"00" + hashlib.md5(VALUE.encode()).hexdigest().encode() + b"ff"),  # noqa: S324
-    "digest of small letters": ("lower SHA-256", hashlib.sha256(VALUE.lower().encode()).hexdigest().encode()),
+    "digest in capitals": (
+        "plain SHA-1",
+        hashlib.sha1(VALUE.encode()).hexdigest().upper().encode(),  # noqa: S324
+    ),
+    "digest among digits": (
+        "plain MD5",
+        b"00" + hashlib.md5(VALUE.encode()).hexdigest().encode() + b"ff",  # noqa: S324
+    ),
+    "digest of small letters": (
+        "lower SHA-256",
+        hashlib.sha256(VALUE.lower().encode()).hexdigest().encode(),
+    ),
     "one in another": ("plain, in gzip, in zip", zipped(gzip.compress(b"..." + VALUE.encode()))),
     "base64 in zlib": ("plain base64, in zlib", zlib.compress(base64.b64encode(VALUE.encode()))),
-    "cut off": ("plain, in zlib", zlib.compress(VALUE.encode() * 9 + bytes(range(256)) * 900, 0)[:-400]),
+    "cut off": (
+        "plain, in zlib",
+        zlib.compress(VALUE.encode() * 9 + bytes(range(256)) * 900, 0)[:-400],
+    ),
     "far behind": ("plain, in zlib", bytes(20_000) + zlib.compress(VALUE.encode())),
     "at the end of something long": (
         "plain, in zlib",
@@ -97,7 +111,9 @@ OTHER_FORMS: dict[str, tuple[str, bytes]] = {
 def test_every_spelling_is_found(spelling: str) -> None:
     around = b"\x00before:" + SPELLED[spelling](VALUE.encode()) + b":behind\xff"
     assert ("it", spelling) in SEARCH.find(around)
-    assert not SEARCH.find(b"before:" + SPELLED[spelling](b"Kq7Xaz2" + "ž".encode() + b"000000000000"))
+    assert not SEARCH.find(
+        b"before:" + SPELLED[spelling](b"Kq7Xaz2" + "ž".encode() + b"000000000000")
+    )
     assert {label for label, _ in SEARCH.find(around)} == {"it"}
 
 
@@ -133,7 +149,9 @@ def test_canaries_have_the_form_of_what_they_stand_for(monkeypatch: pytest.Monke
     assert len(canaries.text("text")) == LENGTH == 20
     assert canaries.email("email").partition("@")[1:] == ("@", "example.com")
     assert len(canaries.email("email")) == LENGTH + len("@example.com")
-    assert canaries.email("email")[:8] == canaries.text("text")[:8], "a search looks for few beginnings"
+    assert canaries.email("email")[:8] == canaries.text("text")[:8], (
+        "a search looks for few beginnings"
+    )
     monkeypatch.setattr("anonymization.canary.values.secrets.randbelow", lambda end: end - 1)
     assert canaries.phone("phone") == "+43 1 2999 99999999"
     (phone,) = (canary for canary in canaries if canary.label == "phone")
@@ -159,10 +177,16 @@ PLACES: dict[str, Callable[[str], Any]] = {
     "database: django_admin_log.object_repr": lambda value: _admin_history(value),
     "django_session: session_data": lambda value: _log_in(value),
     "media: names": lambda value: default_storage.save(f"a/b/{value}", ContentFile(b"nothing")),
-    "media: content of file 0": lambda value: default_storage.save("a/b/c", ContentFile(value.encode())),
-    "mail outbox: mail 0": lambda value: mail.send_mail("Hello", value, "a@example.com", ["b@example.com"]),
+    "media: content of file 0": lambda value: default_storage.save(
+        "a/b/c", ContentFile(value.encode())
+    ),
+    "mail outbox: mail 0": lambda value: mail.send_mail(
+        "Hello", value, "a@example.com", ["b@example.com"]
+    ),
     "cache: default": lambda value: cache.set("key", {"said": value}),
-    "logs: this process": lambda value: logging.getLogger("anonymization").warning("said %s", value),
+    "logs: this process": lambda value: logging.getLogger("anonymization").warning(
+        "said %s", value
+    ),
 }
 
 
@@ -253,11 +277,19 @@ class ElsewhereCache(BaseCache):
     ("backend", "mails"),
     [("smtp", ["mails that were sent (smtp)"]), ("locmem", []), ("filebased", []), ("dummy", [])],
 )
-def test_what_is_not_searched_is_said(settings: Any, tmp_path: Path, backend: str, mails: list[str]) -> None:
+def test_what_is_not_searched_is_said(
+    settings: Any, tmp_path: Path, backend: str, mails: list[str]
+) -> None:
     settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
-    known = ("dummy.DummyCache", "locmem.LocMemCache", "filebased.FileBasedCache", "db.DatabaseCache")
+    known = (
+        "dummy.DummyCache",
+        "locmem.LocMemCache",
+        "filebased.FileBasedCache",
+        "db.DatabaseCache",
+    )
     settings.CACHES = {
-        name: {"BACKEND": f"django.core.cache.backends.{name}", "LOCATION": tmp_path / "x"} for name in known
+        name: {"BACKEND": f"django.core.cache.backends.{name}", "LOCATION": tmp_path / "x"}
+        for name in known
     } | {"default": {"BACKEND": f"{__name__}.ElsewhereCache"}}
     assert places.out_of_reach() == [
         "backups, replicas and what a file system has not reused yet",
@@ -272,7 +304,11 @@ def test_what_is_not_searched_is_said(settings: Any, tmp_path: Path, backend: st
 
 def test_letters_are_folded_and_each_spelling_has_its_name() -> None:
     assert list(letters("Žák")) == [("plain", "Žák"), ("lower", "žák"), ("folded", "zak")]
-    assert list(letters("Straße")) == [("plain", "Straße"), ("lower", "straße"), ("lower", "strasse")]
+    assert list(letters("Straße")) == [
+        ("plain", "Straße"),
+        ("lower", "straße"),
+        ("lower", "strasse"),
+    ]
     assert list(letters("zak")) == [("plain", "zak")]
     names = [name for name, _needle in encoded("Kq7Xaz2")]
     assert names == ["", *["UTF-16"] * 2, *["base64"] * 6, *["hex"] * 2, "JSON", *["URL"] * 2]
@@ -295,7 +331,9 @@ def test_a_long_file_is_read_in_pieces_that_overlap(monkeypatch: pytest.MonkeyPa
     assert read == [b"01234567", b"56789abcdef", b"def01"]
 
 
-def test_the_files_of_sqlite_are_all_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_files_of_sqlite_are_all_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = str(tmp_path / "db.sqlite3")
     for end in ("", "-wal", "-journal", "-shm"):
         Path(name + end).write_bytes(b"x" + end.encode())
@@ -311,7 +349,11 @@ def test_the_files_of_sqlite_are_all_searched(tmp_path: Path, monkeypatch: pytes
         ("SQLite's bytes", "journal", b"x-journal"),
     ]
     cursor.__enter__().execute.assert_called_once_with("PRAGMA wal_checkpoint(TRUNCATE)")
-    for change in ({"vendor": "postgresql"}, {"in_atomic_block": True}, {"is_in_memory_db": lambda: True}):
+    for change in (
+        {"vendor": "postgresql"},
+        {"in_atomic_block": True},
+        {"is_in_memory_db": lambda: True},
+    ):
         monkeypatch.setattr(database, "connection", SimpleNamespace(**{**vars(stored), **change}))
         assert database.sqlite_files() == []
 

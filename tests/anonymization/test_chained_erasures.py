@@ -72,8 +72,17 @@ def test_records_are_chained_in_the_order_of_their_numbers(copy: Path) -> None:
     uids = [session.uid for session in made]
     records = [erase(session, door) for session, door in zip(made, doors, strict=True)]
     assert [record.number for record in records] == [1, 2, 3, 4, 5]
-    assert [record.previous for record in records] == [GENESIS, *(record.hash for record in records[:-1])]
-    assert [record.requester for record in records] == ["staff", "program", "system", "system", "person"]
+    assert [record.previous for record in records] == [
+        GENESIS,
+        *(record.hash for record in records[:-1]),
+    ]
+    assert [record.requester for record in records] == [
+        "staff",
+        "program",
+        "system",
+        "system",
+        "person",
+    ]
     assert [record.subject for record in records] == [subject_of(uid) for uid in uids]
     assert external_copy.read(copy).sealed == [record.entry for record in records]
     assert "The ledger holds" in run("verify_ledger")
@@ -134,7 +143,9 @@ def test_an_erasure_that_is_rolled_back_is_void_outside(copy: Path) -> None:
     assert "The ledger holds: 2 records" in run("verify_ledger")
 
 
-def test_an_intent_that_cannot_be_made_void_stays_open(copy: Path, monkeypatch: Any, caplog: Any) -> None:
+def test_an_intent_that_cannot_be_made_void_stays_open(
+    copy: Path, monkeypatch: Any, caplog: Any
+) -> None:
     def failing(entries: Any) -> None:
         raise OSError("disk full")
 
@@ -161,7 +172,9 @@ def test_an_erasure_that_its_caller_could_roll_back_in_silence_is_refused(copy: 
     assert copy.read_text() == ""
 
 
-def test_an_intent_of_a_connection_lost_at_the_commit_stays_open(copy: Path, monkeypatch: Any) -> None:
+def test_an_intent_of_a_connection_lost_at_the_commit_stays_open(
+    copy: Path, monkeypatch: Any
+) -> None:
     def lost() -> None:
         connection.connection.close()
         raise OperationalError
@@ -183,7 +196,9 @@ def test_an_intent_of_a_connection_lost_at_the_commit_stays_open(copy: Path, mon
     assert "The ledger holds: 2 records" in run("verify_ledger")
 
 
-def test_a_full_disk_lets_all_intents_of_a_transaction_in_or_none(copy: Path, monkeypatch: Any) -> None:
+def test_a_full_disk_lets_all_intents_of_a_transaction_in_or_none(
+    copy: Path, monkeypatch: Any
+) -> None:
     """What was written of a line counts for nothing, also where the word that it is void finds no room."""
     made = sessions(20)
 
@@ -198,7 +213,9 @@ def test_a_full_disk_lets_all_intents_of_a_transaction_in_or_none(copy: Path, mo
 
     def erase_all() -> list[Erasure]:
         pks = [session.pk for session in made]
-        return erase_batch(pks, among=Session.objects.all(), requester=recording.Requester(Source.RETENTION))
+        return erase_batch(
+            pks, among=Session.objects.all(), requester=recording.Requester(Source.RETENTION)
+        )
 
     with monkeypatch.context() as patched:
         patched.setattr(external_copy, "os", FullDisk())
@@ -238,11 +255,15 @@ def test_what_fails_after_the_commit_makes_nothing_void(copy: Path, monkeypatch:
     monkeypatch.undo()
     assert Session.objects.get(pk=session.pk).anonymized_at is not None
     assert [*map(kind_of, copy.read_text().splitlines())] == ["intents"]
-    assert restoration.standing() is restoration.Standing.EVEN, "the database has what is not sealed"
+    assert restoration.standing() is restoration.Standing.EVEN, (
+        "the database has what is not sealed"
+    )
     assert "The ledger holds: 1 records" in run("verify_ledger")
 
 
-def test_a_seal_that_cannot_be_written_undoes_nothing(copy: Path, monkeypatch: Any, caplog: Any) -> None:
+def test_a_seal_that_cannot_be_written_undoes_nothing(
+    copy: Path, monkeypatch: Any, caplog: Any
+) -> None:
     def failing(entries: Any) -> None:
         raise OSError("disk full")
 
@@ -310,7 +331,10 @@ def tamper(statement: str) -> None:
             "UPDATE anonymization_erasure SET kind = 'x' WHERE number = 1",
             "record 1: was changed: its hash is another",
         ),
-        ("DELETE FROM anonymization_erasure WHERE number = 2", "record 2: is missing; 3 stands in its place"),
+        (
+            "DELETE FROM anonymization_erasure WHERE number = 2",
+            "record 2: is missing; 3 stands in its place",
+        ),
         (
             "UPDATE anonymization_erasure SET number = number + 10 WHERE number = 4",
             "record 4: is missing; 14 stands in its place",
@@ -367,7 +391,9 @@ def test_a_record_that_the_outside_copy_lacks_is_named(copy: Path) -> None:
     with pytest.raises(CommandError, match="record 2: is missing in the external copy"):
         run("verify_ledger")
     copy.unlink()
-    with pytest.raises(CommandError, match=r"^The external copy can't be read: No such file or directory\.$"):
+    with pytest.raises(
+        CommandError, match=r"^The external copy can't be read: No such file or directory\.$"
+    ):
         run("verify_ledger")
 
 
@@ -393,12 +419,24 @@ def test_a_head_is_signed(settings: Any) -> None:
         "sequence": int(sequence), "hash": hash_, "signature": signature,
     }  # fmt: skip
     assert "The ledger holds" in run("verify_ledger", "--without-outside", "--head", head)
-    assert "The ledger holds" in run("verify_ledger", "--without-outside", "--head", str(recording.head()))
+    assert "The ledger holds" in run(
+        "verify_ledger", "--without-outside", "--head", str(recording.head())
+    )
     forged = head[:-1] + ("A" if head[-1] != "A" else "B")
     with pytest.raises(CommandError, match=r"^The head was not signed by this installation\.$"):
         run("verify_ledger", "--without-outside", "--head", forged)
-    for bad in ("1:xyz", "x", f"x:{hash_}", f"1:{hash_}0", f"{'1' * 19}:{hash_}", f"١:{hash_}", f"{head}:x"):
-        with pytest.raises(CommandError, match=r"^A head is SEQUENCE:HASH or SEQUENCE:HASH:SIGNATURE\.$"):
+    for bad in (
+        "1:xyz",
+        "x",
+        f"x:{hash_}",
+        f"1:{hash_}0",
+        f"{'1' * 19}:{hash_}",
+        f"١:{hash_}",
+        f"{head}:x",
+    ):
+        with pytest.raises(
+            CommandError, match=r"^A head is SEQUENCE:HASH or SEQUENCE:HASH:SIGNATURE\.$"
+        ):
             run("verify_ledger", "--without-outside", "--head", bad)
     for other in (f"1:{GENESIS}", f"{'1' * 18}:{hash_}"):
         with pytest.raises(CommandError, match="is not the one whose head was published"):

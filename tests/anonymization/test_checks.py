@@ -19,7 +19,9 @@ from sessions_app.models import Attachment, Guest, Message
 
 
 def codes(declared: Registry, *chosen: Any) -> list[str]:
-    return sorted(str(message.id).partition(".")[2] for message in check_registry(declared, list(chosen)))
+    return sorted(
+        str(message.id).partition(".")[2] for message in check_registry(declared, list(chosen))
+    )
 
 
 def declare(**declaration: Any) -> Registry:
@@ -38,7 +40,11 @@ def test_every_installed_model_is_declared() -> None:
 
 def test_model_without_policy() -> None:
     assert list(check_registry(Registry(), [Message, Guest])) == [
-        Error(f"{model._meta.label} is not declared in any erasure.py.", obj=model, id="anonymization.E001")
+        Error(
+            f"{model._meta.label} is not declared in any erasure.py.",
+            obj=model,
+            id="anonymization.E001",
+        )
         for model in (Message, Guest)
     ]
 
@@ -76,7 +82,11 @@ def test_new_field_is_noticed() -> None:
 @pytest.mark.parametrize(
     ("declaration", "code", "said"),
     [
-        ({"keep": WHOLE | {"text": "x", "nothing": "x"}}, "E004", ".nothing is declared but does not exist."),
+        (
+            {"keep": WHOLE | {"text": "x", "nothing": "x"}},
+            "E004",
+            ".nothing is declared but does not exist.",
+        ),
         (
             {"keep": WHOLE | {"text": "x"}, "impersonal": {"text": "x"}},
             "E003",
@@ -116,13 +126,17 @@ def test_wrong_declaration(declaration: dict[str, Any], code: str, said: str) ->
 
 
 def test_who_has_no_policy_is_named() -> None:
-    with pytest.raises(NotRegistered, match=r"^sessions_app\.Guest is not declared in any erasure\.py\.$"):
+    with pytest.raises(
+        NotRegistered, match=r"^sessions_app\.Guest is not declared in any erasure\.py\.$"
+    ):
         Registry().get(Guest)
 
 
 def test_file_of_a_deleted_row_in_another_storage(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine would look for it in the default storage and take it for gone."""
-    monkeypatch.setattr(Attachment._meta.get_field("file"), "storage", FileSystemStorage("elsewhere"))
+    monkeypatch.setattr(
+        Attachment._meta.get_field("file"), "storage", FileSystemStorage("elsewhere")
+    )
     said = "sessions_app.Attachment.file is not in the default storage."
     assert list(check_registry(registry, [Attachment])) == [
         Error(said, obj=Attachment, id="anonymization.E012")
@@ -157,12 +171,18 @@ def test_table_that_no_model_declares() -> None:
 @pytest.mark.parametrize(
     ("statements", "name"),
     [
-        (["CREATE SCHEMA backup", "CREATE TABLE backup.left_behind (name text)"], "backup.left_behind"),
+        (
+            ["CREATE SCHEMA backup", "CREATE TABLE backup.left_behind (name text)"],
+            "backup.left_behind",
+        ),
         (
             ["CREATE SCHEMA backup", "CREATE TABLE backup.sessions_app_guest (name text)"],
             "backup.sessions_app_guest",
         ),
-        (["CREATE MATERIALIZED VIEW everybody AS SELECT name FROM sessions_app_guest"], "everybody"),
+        (
+            ["CREATE MATERIALIZED VIEW everybody AS SELECT name FROM sessions_app_guest"],
+            "everybody",
+        ),
         (["CREATE TABLE parted (name text) PARTITION BY LIST (name)"], "parted"),
     ],
     ids=["schema", "name of a model", "materialized view", "partitioned"],
@@ -188,7 +208,9 @@ def test_unsafe_sqlite_connection_is_noticed(pragma: str) -> None:
         cursor.execute(f"PRAGMA {pragma} = OFF")
         try:
             said = f"The SQLite connection does not run with {pragma} as settings.py asks for."
-            assert check_database(None, databases=["default"]) == [Error(said, id="anonymization.E011")]
+            assert check_database(None, databases=["default"]) == [
+                Error(said, id="anonymization.E011")
+            ]
         finally:
             cursor.execute(f"PRAGMA {pragma} = ON")
 

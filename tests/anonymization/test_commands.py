@@ -140,11 +140,15 @@ def test_status_fails_while_the_copy_is_not_even_or_files_are_left(
         call_command("erasure_status")
 
 
-def test_status_fails_while_the_storage_is_another_one(settings: Any, tmp_path: Path, capsys: Any) -> None:
+def test_status_fails_while_the_storage_is_another_one(
+    settings: Any, tmp_path: Path, capsys: Any
+) -> None:
     settings.ERASURE_LEDGER_DIR = None
     marker = mark_storage()
     settings.MEDIA_ROOT = tmp_path / "not mounted"
-    with pytest.raises(CommandError, match=f"^The storage lacks {marker.name}: is MEDIA_ROOT right"):
+    with pytest.raises(
+        CommandError, match=f"^The storage lacks {marker.name}: is MEDIA_ROOT right"
+    ):
         call_command("erasure_status", "--json")
     assert marker.name in json.loads(capsys.readouterr().out)["storage"]
 
@@ -152,7 +156,9 @@ def test_status_fails_while_the_storage_is_another_one(settings: Any, tmp_path: 
 def test_a_copy_is_not_begun_in_a_folder_that_is_closed(settings: Any, monkeypatch: Any) -> None:
     settings.ERASURE_LEDGER_DIR = Path("/closed")
     deny_below("/closed", monkeypatch)
-    with pytest.raises(CommandError, match=r"^The external copy of the erasure ledger can't be written"):
+    with pytest.raises(
+        CommandError, match=r"^The external copy of the erasure ledger can't be written"
+    ):
         call_command("begin_ledger_copy")
 
 

@@ -17,7 +17,13 @@ from anonymization.models import Erasure, FileDeletion, Source
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session
 from tests.bystander import besides, media_besides
 from tests.database import Rows, digest, dump
-from tests.factories import AttachmentFactory, MessageFactory, SessionFactory, StaffFactory, WebChatFactory
+from tests.factories import (
+    AttachmentFactory,
+    MessageFactory,
+    SessionFactory,
+    StaffFactory,
+    WebChatFactory,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
@@ -42,13 +48,23 @@ def others(before: Rows, after: Rows, *, touched: set[str]) -> None:
 
 
 def test_session_is_emptied_and_keeps_its_shell(conversation: Session) -> None:
-    SessionFactory(webchat=conversation.webchat)  # the same person once more, so that the guest stays
+    SessionFactory(
+        webchat=conversation.webchat
+    )  # the same person once more, so that the guest stays
     erasure, erased = engine.erase(conversation, requester=COMMAND)
 
     assert erased
     conversation.refresh_from_db()
-    assert (conversation.entered_name, conversation.entered_email, conversation.entered_phone) == ("", "", "")
-    assert (conversation.guest_id, conversation.ip_address, conversation.room_key) == (None, None, None)
+    assert (conversation.entered_name, conversation.entered_email, conversation.entered_phone) == (
+        "",
+        "",
+        "",
+    )
+    assert (conversation.guest_id, conversation.ip_address, conversation.room_key) == (
+        None,
+        None,
+        None,
+    )
     assert (conversation.params, conversation.user_agent, conversation.note) == ({}, "", "")
     assert (conversation.status, conversation.messages_visitor, conversation.attachments_count) == (
         "closed",
@@ -88,15 +104,21 @@ def test_last_session_takes_the_guest_with_it(conversation: Session) -> None:
 
     guest.refresh_from_db()
     assert guest.anonymized_at is not None
-    assert (guest.name, guest.email, guest.phone, guest.email_key, guest.phone_key, guest.name_key) == (
-        "",
-    ) * 6
+    assert (
+        guest.name,
+        guest.email,
+        guest.phone,
+        guest.email_key,
+        guest.phone_key,
+        guest.name_key,
+    ) == ("",) * 6
     assert erasure.counts["sessions_app.Guest"] == 1
 
 
 def test_guest_goes_whole_and_others_stay(conversation: Session) -> None:
     stranger = talk(
-        SessionFactory(webchat=conversation.webchat, name="Petr Malý", email="petr@example.com"), "stranger"
+        SessionFactory(webchat=conversation.webchat, name="Petr Malý", email="petr@example.com"),
+        "stranger",
     )
     talk(SessionFactory(webchat=conversation.webchat), "again")
     guest = conversation.guest
@@ -111,7 +133,9 @@ def test_guest_goes_whole_and_others_stay(conversation: Session) -> None:
     others(
         before,
         digest(),
-        touched={m._meta.db_table for m in (Guest, Session, Message, Attachment, Erasure, FileDeletion)},
+        touched={
+            m._meta.db_table for m in (Guest, Session, Message, Attachment, Erasure, FileDeletion)
+        },
     )
     assert erasure.counts == {
         "sessions_app.Attachment": 2,
@@ -143,7 +167,9 @@ def test_a_returning_person_is_a_new_guest(conversation: Session) -> None:
 
 
 @pytest.mark.parametrize("kind", ["session", "last session", "guest"])
-def test_number_of_statements_does_not_grow(kind: str, django_capture_on_commit_callbacks: Any) -> None:
+def test_number_of_statements_does_not_grow(
+    kind: str, django_capture_on_commit_callbacks: Any
+) -> None:
     counted = []
     for number in (1, 2, 30):
         webchat, email = WebChatFactory(), f"guest{number}@example.com"
@@ -153,7 +179,10 @@ def test_number_of_statements_does_not_grow(kind: str, django_capture_on_commit_
             talk(session)
         subject = sessions[0].guest if kind == "guest" else sessions[0]
         assert subject is not None
-        with CaptureQueriesContext(connection) as queries, django_capture_on_commit_callbacks(execute=True):
+        with (
+            CaptureQueriesContext(connection) as queries,
+            django_capture_on_commit_callbacks(execute=True),
+        ):
             erasure, _ = engine.erase(subject, requester=COMMAND)
         assert erasure.counts["sessions_app.Attachment"] == number
         assert erasure.pending_files == 0
@@ -207,12 +236,16 @@ def test_upload_that_died_half_way_is_deleted_later(
 
     from anonymization import files
 
-    monkeypatch.setattr(Attachment, "save", lambda *args, **kwargs: (_ for _ in ()).throw(SystemExit))
+    monkeypatch.setattr(
+        Attachment, "save", lambda *args, **kwargs: (_ for _ in ()).throw(SystemExit)
+    )
     monkeypatch.setattr("django.core.files.storage.FileSystemStorage.delete", lambda *args: None)
     with pytest.raises(SystemExit), transaction.atomic():
         talk(conversation, "half")
     monkeypatch.undo()
-    (orphan,) = set(media_besides()) - {attachment.file.name for attachment in Attachment.objects.all()}
+    (orphan,) = set(media_besides()) - {
+        attachment.file.name for attachment in Attachment.objects.all()
+    }
     # A killed process would not have cleaned up behind itself.
     FileDeletion.objects.create(name=orphan)
     assert files.delete_pending_files() == 0
@@ -263,7 +296,11 @@ def test_row_outside_the_subject_rolls_everything_back(
     original = engine._apply
 
     def too_much(policy: Any, *args: Any) -> int:
-        return Message.objects.all().delete()[0] if policy.model is Message else original(policy, *args)
+        return (
+            Message.objects.all().delete()[0]
+            if policy.model is Message
+            else original(policy, *args)
+        )
 
     monkeypatch.setattr(engine, "_apply", too_much)
     before = digest()
@@ -279,7 +316,9 @@ def test_nothing_but_a_stored_subject_is_erased(conversation: Session, pk: Any) 
     for fake in (Session(pk=pk), Guest(pk=pk), Message(pk=pk)):
         fake._state.adding = False
         for attempt in (lambda s: engine.erase(s, requester=COMMAND), engine.preview):
-            with pytest.raises(engine.NotErasable, match=r"^This guest or session is not stored here\.$"):
+            with pytest.raises(
+                engine.NotErasable, match=r"^This guest or session is not stored here\.$"
+            ):
                 attempt(fake)
     with pytest.raises(engine.NotErasable, match=r"^This guest or session is not stored here\.$"):
         engine.erase(Session(), requester=COMMAND)
@@ -306,7 +345,9 @@ def test_a_preview_counts_what_an_erasure_takes(conversation: Session) -> None:
 def several() -> list[Session]:
     """Return sessions of which one takes its guest along, one leaves it, and one was erased before."""
     webchat = WebChatFactory()
-    first, last = (SessionFactory(webchat=webchat, email="a@example.com", messages=[words]) for words in "ab")
+    first, last = (
+        SessionFactory(webchat=webchat, email="a@example.com", messages=[words]) for words in "ab"
+    )
     left = SessionFactory(webchat=webchat, email="b@example.com", messages=["c"])
     SessionFactory(webchat=webchat, email="b@example.com")
     gone = SessionFactory(webchat=webchat, email="c@example.com", anonymized=True)
@@ -316,10 +357,14 @@ def several() -> list[Session]:
 def test_a_preview_of_several_counts_what_their_erasures_take() -> None:
     sessions = several()
     preview = engine.preview_several(sessions)
-    assert [len(preview.each[session.pk]) for session in sessions] == [1, 1, 0, 2], "the last takes the guest"
+    assert [len(preview.each[session.pk]) for session in sessions] == [1, 1, 0, 2], (
+        "the last takes the guest"
+    )
     taken: Counter[str] = Counter()
     for session in sessions:
-        record, erased = engine.erase(session, requester=COMMAND, expected=preview.each[session.pk] or None)
+        record, erased = engine.erase(
+            session, requester=COMMAND, expected=preview.each[session.pk] or None
+        )
         taken.update(record.counts if erased else {})
     assert preview.counts == {label: taken[label] for label in preview.counts}
     assert not +(taken - Counter(preview.counts))
@@ -332,7 +377,9 @@ def test_a_preview_of_several_guests_is_that_of_each() -> None:
     guests = list(Guest.objects.filter(anonymized_at=None))
     preview = engine.preview_several(guests)
     assert preview.each == {guest.pk: engine.preview(guest).shown for guest in guests}
-    assert preview.counts == dict(sum((Counter(engine.preview(g).counts) for g in guests), Counter()))
+    assert preview.counts == dict(
+        sum((Counter(engine.preview(g).counts) for g in guests), Counter())
+    )
 
 
 def test_a_preview_of_several_is_of_one_model(conversation: Session) -> None:

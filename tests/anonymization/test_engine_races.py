@@ -49,7 +49,9 @@ def note(session: Session) -> Any:
 @pytest.mark.parametrize("writer", [say, send, note])
 def test_writer_leaves_nothing_behind_an_erasure(writer: Any, webchat: WebChat) -> None:
     for session in SessionFactory.create_batch(ROUNDS, webchat=webchat, new_guest=True):
-        results = at_once([partial(writer, session), partial(erase, session), partial(writer, session)])
+        results = at_once(
+            [partial(writer, session), partial(erase, session), partial(writer, session)]
+        )
         assert not isinstance(results[1], Exception)
         for result in (results[0], results[2]):
             assert not isinstance(result, Exception) or isinstance(result, lock.SessionClosed)
@@ -82,11 +84,15 @@ def test_eight_erasures_of_different_guests_are_numbered_without_a_gap(webchat: 
 
 def test_last_two_sessions_erased_at_once_take_the_guest(webchat: WebChat) -> None:
     for number in range(ROUNDS):
-        sessions = [SessionFactory(webchat=webchat, email=f"{number}@example.com") for _ in range(2)]
+        sessions = [
+            SessionFactory(webchat=webchat, email=f"{number}@example.com") for _ in range(2)
+        ]
         results = at_once([partial(erase, session) for session in sessions])
         assert not [result for result in results if isinstance(result, Exception)]
     assert besides(Guest).filter(anonymized_at=None).count() == 0
-    assert sorted(Erasure.objects.values_list("number", flat=True)) == list(range(1, 2 * ROUNDS + 1))
+    assert sorted(Erasure.objects.values_list("number", flat=True)) == list(
+        range(1, 2 * ROUNDS + 1)
+    )
 
 
 def test_visit_of_a_person_who_is_being_erased_is_a_new_guest_or_goes_too(webchat: WebChat) -> None:
@@ -145,7 +151,9 @@ def test_cron_passes_over_what_somebody_holds_and_then_waits_for_it(old_signal: 
         with transaction.atomic():
             lock.lock_writable(old_signal.session)
             assert pool.submit(elsewhere, calls.delete_old_signals).result(timeout=30) == 0
-            cron = pool.submit(elsewhere, partial(call_command, "delete_old_signals", stdout=StringIO()))
+            cron = pool.submit(
+                elsewhere, partial(call_command, "delete_old_signals", stdout=StringIO())
+            )
             assert wait_until_blocked_by_me(cron)
             assert besides(Signal).exists()
         cron.result(timeout=30)

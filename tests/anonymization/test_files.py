@@ -69,7 +69,9 @@ def test_a_process_that_sees_another_storage_takes_no_file_for_gone(
     for command in ("delete_erased_files", "erasure_status"):
         code, said = call(command, capsys)
         assert code == 1, command
-        assert f"The storage lacks {marker.name}: is MEDIA_ROOT right, is the share mounted?" in said, command
+        assert (
+            f"The storage lacks {marker.name}: is MEDIA_ROOT right, is the share mounted?" in said
+        ), command
     page: Client = log_in("officer")
     assert "still has to be deleted" in page.get(erased.get_absolute_url()).content.decode()
 
@@ -78,7 +80,9 @@ def test_a_process_that_sees_another_storage_takes_no_file_for_gone(
     assert call("delete_erased_files", capsys)[0] == 0
     assert (media(), erased.pending_files) == ({}, 0)
     assert call("erasure_status", capsys)[0] == 0
-    assert "Done: rows and files are deleted" in page.get(erased.get_absolute_url()).content.decode()
+    assert (
+        "Done: rows and files are deleted" in page.get(erased.get_absolute_url()).content.decode()
+    )
 
 
 def test_a_refused_upload_does_not_make_another_storage_the_right_one(
@@ -96,7 +100,10 @@ def test_a_refused_upload_does_not_make_another_storage_the_right_one(
 def test_files_go_in_batches_and_one_that_fails_holds_up_no_other(
     erased: Erasure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = [default_storage.save(f"attachments/{number}", ContentFile(b"Kassiopeia")) for number in range(4)]
+    names = [
+        default_storage.save(f"attachments/{number}", ContentFile(b"Kassiopeia"))
+        for number in range(4)
+    ]
     FileDeletion.objects.bulk_create(FileDeletion(erasure=erased, name=name) for name in names)
     delete = FileSystemStorage.delete
 
@@ -122,12 +129,17 @@ def test_a_file_deleted_by_hand_is_gone_where_the_storage_is_the_right_one(
     assert erased.pending_files == 0
 
 
-def test_a_missing_file_is_not_gone_while_no_storage_is_marked(erased: Erasure, capsys: Any) -> None:
+def test_a_missing_file_is_not_gone_while_no_storage_is_marked(
+    erased: Erasure, capsys: Any
+) -> None:
     StorageMarker.objects.all().delete()
     default_storage.delete(FileDeletion.objects.get().name)
     code, said = call("delete_erased_files", capsys)
     assert (code, erased.pending_files) == (1, 1)
-    assert said == "1 files could not be deleted yet. No storage is marked yet: the first upload will do it."
+    assert (
+        said
+        == "1 files could not be deleted yet. No storage is marked yet: the first upload will do it."
+    )
 
 
 def test_a_storage_that_does_not_answer_is_reported(
@@ -151,7 +163,9 @@ def test_the_storage_is_marked_once() -> None:
     for _number in range(2):
         send(session)
     marker = StorageMarker.objects.get()
-    assert [name for name in default_storage.listdir("")[1] if name.startswith("storage-")] == [marker.name]
+    assert [name for name in default_storage.listdir("")[1] if name.startswith("storage-")] == [
+        marker.name
+    ]
     with default_storage.open(marker.name) as file:
         assert file.read() == b"The files of mluvii GDPR are here. Keep this one.\n"
 
@@ -209,7 +223,9 @@ def test_an_upload_that_died_half_way_belongs_to_the_erasure(
     assert call("erasure_status", capsys)[0] == 1
     assert call("delete_erased_files", capsys)[0] == 1
     assert len(media()) == 1, "an upload that is refused deletes its own file"
-    FileDeletion.objects.filter(erasure=record).update(queued_at=timezone.now() - timedelta(hours=2))
+    FileDeletion.objects.filter(erasure=record).update(
+        queued_at=timezone.now() - timedelta(hours=2)
+    )
     code, said = call("delete_erased_files", capsys)
     assert (code, media(), record.pending_files) == (0, {}, 0)
     assert "Uploads that have not ended: 1." in said

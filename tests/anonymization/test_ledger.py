@@ -22,7 +22,9 @@ def chain(length: int) -> list[Entry]:
     for number in range(1, length + 1):
         previous = entries[-1].hash if entries else GENESIS
         subject = subject_of(uuid.UUID(int=number))
-        entries.append(Entry(number, "sessions_app.Guest", subject, "2026-11-25", "staff", previous))
+        entries.append(
+            Entry(number, "sessions_app.Guest", subject, "2026-11-25", "staff", previous)
+        )
     return entries
 
 
@@ -100,7 +102,11 @@ def test_tampering_is_found_at_its_place(tampered: Any, said: str) -> None:
     ],
 )
 def test_what_is_no_entry_is_refused_with_the_reason(change: dict[str, Any], said: str) -> None:
-    fields = {name: value for name, value in (chain(1)[0].as_fields() | change).items() if value is not ...}
+    fields = {
+        name: value
+        for name, value in (chain(1)[0].as_fields() | change).items()
+        if value is not ...
+    }
     with pytest.raises(ValueError, match=f"^{said}$"):
         Entry.read(fields)
 
@@ -168,7 +174,9 @@ def damage(lines: list[str], how: str) -> list[str]:
         ("foreign line", "line 7 is no line of a ledger"),
     ],
 )
-def test_a_damaged_outside_copy_is_refused_by_both_verifiers(ledger: Path, how: str, reason: str) -> None:
+def test_a_damaged_outside_copy_is_refused_by_both_verifiers(
+    ledger: Path, how: str, reason: str
+) -> None:
     write(chain(3))
     ledger.write_text("\n".join(damage(ledger.read_text().splitlines(), how)) + "\n")
     with pytest.raises((BrokenChain, external_copy.Unreadable)) as refused:
@@ -195,8 +203,12 @@ def test_a_damaged_outside_copy_is_refused_by_both_verifiers(ledger: Path, how: 
 def test_what_is_no_line_of_a_ledger_is_named_by_its_number(ledger: Path, line: str) -> None:
     write(chain(1))
     with ledger.open("a") as copy:
-        copy.write(f"{line}\n" if line.endswith(("}}", "]}")) or line[0] != "{" else f"{line} }}}}\n")
-    with pytest.raises(external_copy.Unreadable, match=r"^line 3 is no line of a ledger$") as refused:
+        copy.write(
+            f"{line}\n" if line.endswith(("}}", "]}")) or line[0] != "{" else f"{line} }}}}\n"
+        )
+    with pytest.raises(
+        external_copy.Unreadable, match=r"^line 3 is no line of a ledger$"
+    ) as refused:
         external_copy.read(ledger)
     assert refused.value.line == 3
 
@@ -220,7 +232,9 @@ def test_two_sealed_records_in_one_place_are_named(ledger: Path) -> None:
         external_copy.read(ledger)
 
 
-def test_a_new_copy_holds_what_it_is_begun_with_and_takes_no_place(settings: Any, tmp_path: Path) -> None:
+def test_a_new_copy_holds_what_it_is_begun_with_and_takes_no_place(
+    settings: Any, tmp_path: Path
+) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path
     entries, path = chain(4), tmp_path / external_copy.FILE
     external_copy.begin(path, entries=entries[:3], intents=entries[3:])
@@ -244,7 +258,9 @@ def test_what_follows_a_head_and_what_is_none_of_the_copy(ledger: Path) -> None:
     with pytest.raises(BrokenChain, match=r"^record 2: differs from the external copy$"):
         contents.following(Head(2, "f" * 64))
     for sequence in (4, 5):
-        with pytest.raises(BrokenChain, match=f"^record {sequence}: is missing in the external copy$"):
+        with pytest.raises(
+            BrokenChain, match=f"^record {sequence}: is missing in the external copy$"
+        ):
             contents.following(Head(sequence, "f" * 64))
 
 
@@ -310,7 +326,10 @@ def test_the_same_intents_may_be_tried_again_and_more_after_them(ledger: Path) -
 def test_the_verifier_is_led_in_no_circle(ledger: Path) -> None:
     write(chain(1))
     fields = chain(1)[0].as_fields() | {"previous": "ab" * 32, "hash": "ab" * 32}
-    lines = [json.dumps({"intent": fields}), json.dumps({"seal": {"sequence": 1, "hash": "ab" * 32}})]
+    lines = [
+        json.dumps({"intent": fields}),
+        json.dumps({"seal": {"sequence": 1, "hash": "ab" * 32}}),
+    ]
     ledger.write_text("\n".join(lines) + "\n")
     code, said = stand_alone(ledger)
     assert code == 1
@@ -333,5 +352,14 @@ def test_the_verifier_says_what_it_cannot_read(tmp_path: Path) -> None:
 
 def test_an_entry_holds_nothing_but_what_is_documented() -> None:
     fields = chain(1)[0].as_fields()
-    assert set(fields) == {"version", "sequence", "kind", "subject", "day", "requester", "previous", "hash"}
+    assert set(fields) == {
+        "version",
+        "sequence",
+        "kind",
+        "subject",
+        "day",
+        "requester",
+        "previous",
+        "hash",
+    }
     assert json.dumps(fields).isascii()

@@ -106,7 +106,9 @@ def test_a_void_is_on_the_disk_too(copy: Path, happened: Happened) -> None:
     assert happened == [("file", ["intents"]), ("file", ["intents", "void"])]
 
 
-def test_a_new_copy_is_on_the_disk_with_its_name_before_the_commit(folder: Path, happened: Happened) -> None:
+def test_a_new_copy_is_on_the_disk_with_its_name_before_the_commit(
+    folder: Path, happened: Happened
+) -> None:
     restoration.begin_copy(requester=COMMAND)
     assert happened == [
         ("file", ["intents"]),
@@ -116,7 +118,9 @@ def test_a_new_copy_is_on_the_disk_with_its_name_before_the_commit(folder: Path,
     ]
 
 
-def test_no_other_process_appends_at_the_same_time(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_other_process_appends_at_the_same_time(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     locked = []
 
     def record_lock(descriptor: int) -> None:
@@ -133,7 +137,9 @@ def test_no_other_process_appends_at_the_same_time(copy: Path, monkeypatch: pyte
     assert locked == [True, True], "intent and seal"
 
 
-def test_without_an_intent_on_the_disk_nothing_is_erased(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_intent_on_the_disk_nothing_is_erased(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = SessionFactory()
     monkeypatch.setattr(os, "fsync", fail_at(1))
     with pytest.raises(recording.LedgerUnavailable):
@@ -143,7 +149,9 @@ def test_without_an_intent_on_the_disk_nothing_is_erased(copy: Path, monkeypatch
     assert session.entered_name
 
 
-def test_without_a_seal_on_the_disk_the_erasure_counts(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_seal_on_the_disk_the_erasure_counts(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     session = SessionFactory()
     monkeypatch.setattr(os, "fsync", fail_at(2))
     erase(session)

@@ -175,7 +175,9 @@ def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
 
 
 def test_files_of_several_erasures_end_each_by_itself(webchat: WebChat) -> None:
-    first, second = (erase(SessionFactory(webchat=webchat, email=f"{n}@example.com")) for n in range(2))
+    first, second = (
+        erase(SessionFactory(webchat=webchat, email=f"{n}@example.com")) for n in range(2)
+    )
     for record, name in ((first, "a"), (first, "b"), (second, "c")):
         FileDeletion.objects.create(erasure=record, name=name)
     files.settle(FileDeletion.objects.filter(name__in=["a", "c"]))
@@ -284,7 +286,9 @@ def test_the_owner_of_tables_alone_rewrites_them_and_completes_nothing() -> None
         try:
             told = json.loads(rewrite("--json"))
         finally:
-            execute("RESET SESSION AUTHORIZATION", *(f"{statement}SESSION_USER" for statement in owned))
+            execute(
+                "RESET SESSION AUTHORIZATION", *(f"{statement}SESSION_USER" for statement in owned)
+            )
     assert (told["skipped"], told["not_physically_complete"]) == (["pg_statistic"], 1)
     assert CANARY not in bytes_of_the_database()
 
@@ -321,7 +325,11 @@ def test_a_database_that_fails_leaves_the_run_unfinished_and_says_the_first_line
 
 
 def test_somebody_reading_is_waited_for_as_long_as_asked_and_no_longer() -> None:
-    assert [maintenance._milliseconds(timedelta(seconds=s)) for s in (0, 0.0015, 1.5)] == [1, 1, 1500]
+    assert [maintenance._milliseconds(timedelta(seconds=s)) for s in (0, 0.0015, 1.5)] == [
+        1,
+        1,
+        1500,
+    ]
     if connection.vendor != "sqlite":
         return
     with somebody_reading(), pytest.raises(maintenance.Unfinished) as unfinished:

@@ -12,7 +12,10 @@ from sessions_app.models import Guest
 
 #: What may be unique although it goes, and why.
 ALLOWED = {
-    ("sessions_app.Session", "room_key"): "SHA-256 of 256 random bits, which say nothing about a person",
+    (
+        "sessions_app.Session",
+        "room_key",
+    ): "SHA-256 of 256 random bits, which say nothing about a person",
     ("sessions_app.Session", "consent_key"): "SHA-256 of 256 bits derived from those",
 }
 
@@ -20,7 +23,9 @@ ALLOWED = {
 def erased(policy: Policy) -> set[str]:
     """Return the fields that an erasure takes, but for the number of a row that goes whole."""
     whole = (
-        {name for name, field in policy.fields.items() if not field.primary_key} if policy.delete else set()
+        {name for name, field in policy.fields.items() if not field.primary_key}
+        if policy.delete
+        else set()
     )
     return whole | set(policy.erase)
 
@@ -42,5 +47,7 @@ def test_nothing_erased_is_unique() -> None:
     reached = [policy for _path, policy in registry.reaching(Guest)]
     unique = {(p.label, name) for p in reached for name in unique_in_the_database(p)}
     assert ("sessions_app.Session", "entry_key") in unique, "the control: the database was asked"
-    identity = {(label, name) for label, name in unique if name in erased(registry._policies[label.lower()])}
+    identity = {
+        (label, name) for label, name in unique if name in erased(registry._policies[label.lower()])
+    }
     assert identity == set(ALLOWED), "each of these is in the database, and no other"

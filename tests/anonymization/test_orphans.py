@@ -50,7 +50,9 @@ def age_everything(settings: Any) -> None:
         os.utime(path, (time.time() - 100 * HOUR,) * 2)
 
 
-def test_a_file_that_no_row_names_goes_and_all_others_stay(store: Any, settings: Any, capsys: Any) -> None:
+def test_a_file_that_no_row_names_goes_and_all_others_stay(
+    store: Any, settings: Any, capsys: Any
+) -> None:
     send(SessionFactory())
     WebChatFactory(logo=default_storage.save("logos/shop.png", ContentFile(b"logo")))
     waiting = queue_upload("attachments/ab/waiting", subject=SessionFactory(new_guest=True).uid)
@@ -69,7 +71,10 @@ def test_a_file_that_no_row_names_goes_and_all_others_stay(store: Any, settings:
     assert not [path for path in left_over if path.exists()]
     assert "Files without a row deleted: 3." in said
     assert "attachments" not in said
-    assert call("delete_erased_files", capsys) == (0, "No file is left. Uploads that have not ended: 1.\n")
+    assert call("delete_erased_files", capsys) == (
+        0,
+        "No file is left. Uploads that have not ended: 1.\n",
+    )
 
 
 @pytest.mark.parametrize(("hours", "stays"), [(0, True), (23.9, True), (24.1, False)])
@@ -156,7 +161,9 @@ def test_a_share_that_goes_in_the_middle_stops_the_sweep(
     assert "Files without a row deleted: 2." in said
 
 
-def test_an_upload_that_ends_meanwhile_keeps_its_file(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_that_ends_meanwhile_keeps_its_file(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its row leaves the queue and enters the table at one moment; whichever is read first, one of them has it."""
     session = SessionFactory()
     monkeypatch.setattr(orphans, "_is_old", lambda name: True)
@@ -223,7 +230,9 @@ def test_a_name_that_is_no_text_is_left_to_its_owner(store: Any, settings: Any) 
     assert os.path.exists(strange)
 
 
-def test_statements_and_batches_do_not_grow_with_a_name(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statements_and_batches_do_not_grow_with_a_name(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(10):
         store(f"attachments/ab/{number}", hours=0)
     monkeypatch.setattr(orphans, "BATCH", 4)

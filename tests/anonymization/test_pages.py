@@ -49,6 +49,8 @@ def test_a_page_that_names_no_permission_opens_for_nobody() -> None:
         is_let_in(StaffFactory(role="superuser"))
 
 
-@pytest.mark.parametrize("path", ["/settings/webchat/", "/settings/gdpr/", "/sessions/", "/erasures/"])
+@pytest.mark.parametrize(
+    "path", ["/settings/webchat/", "/settings/gdpr/", "/sessions/", "/erasures/"]
+)
 def test_no_staff_page_is_kept(log_in: LogIn, path: str) -> None:
     assert "no-store" in log_in("administrator").get(path).headers["Cache-Control"]

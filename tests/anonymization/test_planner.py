@@ -43,7 +43,9 @@ def rows(statement: str) -> list[Any]:
 
 def remembered() -> str:
     """Return all that the planner remembers of tables and indexes."""
-    return str(rows("SELECT row_to_json(s)::text FROM pg_stats s WHERE schemaname = current_schema()"))
+    return str(
+        rows("SELECT row_to_json(s)::text FROM pg_stats s WHERE schemaname = current_schema()")
+    )
 
 
 def conversation() -> Session:
@@ -142,7 +144,9 @@ def test_a_column_of_a_new_kind_is_left_out(monkeypatch: pytest.MonkeyPatch) -> 
         policy = declared.register(Call, subject="", delete=True)
         policy.__dict__["model"] = Call
         monkeypatch.setattr(planner, "registry", declared)
-        assert planner.columns() == [("sessions_app_call", name) for name in ("address", "facts", "voice")]
+        assert planner.columns() == [
+            ("sessions_app_call", name) for name in ("address", "facts", "voice")
+        ]
 
 
 def test_forgetting_rewrites_neither_table_nor_index() -> None:

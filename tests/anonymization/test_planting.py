@@ -62,8 +62,12 @@ def test_what_has_room_takes_something(policy: Policy) -> None:
     assert taking(sealed) == set()
 
 
-def test_what_could_hold_a_text_and_is_not_planted_is_said(policy: Policy, monkeypatch: Any) -> None:
-    monkeypatch.setattr(planting.registry, "reaching", lambda model: [("", policy)] if model is Guest else [])
+def test_what_could_hold_a_text_and_is_not_planted_is_said(
+    policy: Policy, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(
+        planting.registry, "reaching", lambda model: [("", policy)] if model is Guest else []
+    )
     short = "x.Everything.narrow (too short for a value that exists nowhere else)"
     few = "x.Everything.word (one of a few words)"
     assert planting.left_out(Guest, choices=True) == [short]
@@ -72,7 +76,10 @@ def test_what_could_hold_a_text_and_is_not_planted_is_said(policy: Policy, monke
     kept = Policy("x.Everything", "here", keep={"word": "proof"}, append_only=True)
     kept.__dict__["model"] = policy.model
     monkeypatch.setattr(planting.registry, "reaching", lambda model: [("", kept)])
-    assert planting.left_out(Guest, choices=True)[0] == "x.Everything.roomy (the database refuses changes)"
+    assert (
+        planting.left_out(Guest, choices=True)[0]
+        == "x.Everything.roomy (the database refuses changes)"
+    )
 
 
 def test_each_kind_of_column_takes_a_value_of_its_kind(policy: Policy) -> None:

@@ -54,7 +54,9 @@ def anonymize(pks: list[int]) -> None:
 
 
 def test_a_hundred_sessions_a_day_leave_no_shell_alone() -> None:
-    pks = traffic.simulate(first=date(2026, 1, 1), days=31, precision=configured.ERASURE_TIME_PRECISION)
+    pks = traffic.simulate(
+        first=date(2026, 1, 1), days=31, precision=configured.ERASURE_TIME_PRECISION
+    )
     assert 2900 < len(pks) < 3400
     anonymize(pks)
     known, _all_of_it = of_sessions()
@@ -73,7 +75,9 @@ def test_a_hundred_sessions_a_day_leave_no_shell_alone() -> None:
     assert Session.objects.exclude(operator=None).exclude(duration=None).count() > len(pks) / 3
 
 
-def test_the_report_finds_those_who_are_alone(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_finds_those_who_are_alone(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The control: rounded to the day, and whoever answered for how long kept of each."""
     settings.ERASURE_TIME_PRECISION = "day"
     monkeypatch.setattr(sharing, "MIN_SHARED", 1)
@@ -86,7 +90,9 @@ def test_the_report_finds_those_who_are_alone(settings: Any, monkeypatch: pytest
 
 
 def ended(webchat: Any, operator: Any, *, minutes: float = 7, **fields: Any) -> Session:
-    session = SessionFactory(webchat=webchat, new_guest=True, operator=operator, ended=True, **fields)
+    session = SessionFactory(
+        webchat=webchat, new_guest=True, operator=operator, ended=True, **fields
+    )
     Session.objects.filter(pk=session.pk).update(duration=timedelta(minutes=minutes))
     return session
 
@@ -97,7 +103,11 @@ def left(session: Session) -> tuple[int | None, timedelta | None]:
 
 
 def test_operator_and_duration_stay_in_company_only() -> None:
-    webchat, often, seldom = WebChatFactory(), StaffFactory(username="often"), StaffFactory(username="seldom")
+    webchat, often, seldom = (
+        WebChatFactory(),
+        StaffFactory(username="often"),
+        StaffFactory(username="seldom"),
+    )
     alike = [ended(webchat, often, minutes=5 + number) for number in range(sharing.MIN_SHARED)]
     longer, another = ended(webchat, often, minutes=20), ended(webchat, seldom)
     czech, elsewhere = ended(webchat, often, language="cs"), ended(WebChatFactory(), often)
@@ -108,15 +118,21 @@ def test_operator_and_duration_stay_in_company_only() -> None:
     # The others are found alike whether they go one by one or together, and with the first one gone.
     anonymize([session.pk for session in alike[1:]])
     assert {left(session) for session in alike} == {(often.pk, timedelta(minutes=5))}
-    assert {left(session) for session in (longer, another, czech, elsewhere, call, missed)} == {(None, None)}
+    assert {left(session) for session in (longer, another, czech, elsewhere, call, missed)} == {
+        (None, None)
+    }
 
 
 def test_a_consent_of_another_day_is_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
     """The day in the evidence stays what it was when the precision is made coarser."""
     webchat, operator = WebChatFactory(), StaffFactory()
-    monkeypatch.setattr(consent, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 1)))
+    monkeypatch.setattr(
+        consent, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 1))
+    )
     sessions = [ended(webchat, operator) for _ in range(sharing.MIN_SHARED - 1)]
-    monkeypatch.setattr(consent, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 5)))
+    monkeypatch.setattr(
+        consent, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 5))
+    )
     finer = ended(webchat, operator)
     assert sharing.sharing_sessions([finer.pk]) == []
     sessions += [ended(webchat, operator) for _ in range(sharing.MIN_SHARED - 1)]
@@ -177,7 +193,9 @@ def test_a_duration_becomes_that_of_its_band(minutes: float, stays: int) -> None
     assert alike[0].waited == timedelta(minutes=stays)
 
 
-@pytest.mark.parametrize(("precision", "together"), [("day", False), ("week", True), ("month", True)])
+@pytest.mark.parametrize(
+    ("precision", "together"), [("day", False), ("week", True), ("month", True)]
+)
 def test_company_is_that_of_the_period(settings: Any, precision: str, together: bool) -> None:
     settings.ERASURE_TIME_PRECISION = precision
     webchat, operator = WebChatFactory(), StaffFactory()
@@ -239,4 +257,6 @@ def test_nothing_anonymized_is_no_error_and_the_setting_is_named() -> None:
     call_command("reidentification_report", stdout=printed)
     lines = printed.getvalue().splitlines()
     assert lines[0] == "Times are rounded to the month (ERASURE_TIME_PRECISION)."
-    assert all(line.endswith(": 0 anonymized, 0 alone, 0 with k < 5, smallest k: –.") for line in lines[1:])
+    assert all(
+        line.endswith(": 0 anonymized, 0 alone, 0 with k < 5, smallest k: –.") for line in lines[1:]
+    )

@@ -53,7 +53,9 @@ def another_value(model: Any, name: str) -> Any:
     }.get(kind, "x")
 
 
-@pytest.mark.parametrize(("model", "name"), columns(), ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("model", "name"), columns(), ids=lambda value: getattr(value, "__name__", value)
+)
 def test_no_field_of_a_sealed_row_changes(sealed: Session, model: Any, name: str) -> None:
     rows = model.objects.exclude(anonymized_at=None)
     assert rows.count() == 1
@@ -116,16 +118,23 @@ def test_no_message_and_no_file_hangs_on_a_sealed_session(sealed: Session) -> No
 
 def test_no_identified_session_hangs_on_a_tombstone(sealed: Session) -> None:
     tombstone, other = Guest.objects.get(), SessionFactory(webchat=sealed.webchat)
-    copy = Session(webchat=sealed.webchat, guest=tombstone, channel="chat", language="en", entry_key="x")
+    copy = Session(
+        webchat=sealed.webchat, guest=tombstone, channel="chat", language="en", entry_key="x"
+    )
     for attempt in (
         lambda: Session.objects.filter(pk=other.pk).update(guest=tombstone),
         lambda: copy.save(force_insert=True),
     ):
-        with pytest.raises(IntegrityError, match=r"sessions_app\.Guest is anonymized"), transaction.atomic():
+        with (
+            pytest.raises(IntegrityError, match=r"sessions_app\.Guest is anonymized"),
+            transaction.atomic(),
+        ):
             attempt()
 
 
-def test_session_that_was_hung_on_a_tombstone_without_triggers_can_still_be_erased(sealed: Session) -> None:
+def test_session_that_was_hung_on_a_tombstone_without_triggers_can_still_be_erased(
+    sealed: Session,
+) -> None:
     tombstone, other = Guest.objects.get(), SessionFactory(webchat=sealed.webchat)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -154,7 +163,9 @@ def test_session_that_was_hung_on_a_tombstone_without_triggers_can_still_be_eras
         ({"a": "it's"}, """'{"a": "it''s"}'""", """'{"a": "it''s"}'::jsonb"""),
     ],
 )
-def test_an_erased_value_is_written_as_its_column_keeps_it(value: Any, sqlite: str, postgresql: str) -> None:
+def test_an_erased_value_is_written_as_its_column_keeps_it(
+    value: Any, sqlite: str, postgresql: str
+) -> None:
     for vendor, literal in (("sqlite", sqlite), ("postgresql", postgresql)):
         database: Any = SimpleNamespace(vendor=vendor)
         assert triggers._literal(models.Field(), value, database) == literal
@@ -201,7 +212,9 @@ def test_a_temporary_table_does_not_stand_in_for_a_guarded_one(sealed: Session) 
     if connection.vendor != "postgresql":
         pytest.skip("a trigger of SQLite reads the tables of its own database")
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TEMP TABLE sessions_app_session (id bigint, anonymized_at timestamptz)")
+        cursor.execute(
+            "CREATE TEMP TABLE sessions_app_session (id bigint, anonymized_at timestamptz)"
+        )
         with pytest.raises(IntegrityError, match="is anonymized"), transaction.atomic():
             cursor.execute(
                 "INSERT INTO sessions_app_message (session_id, at, sender, text) VALUES (%s, now(), 'visitor', 'x')",

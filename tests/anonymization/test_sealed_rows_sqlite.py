@@ -40,7 +40,13 @@ def replacing(file: sqlite3.Connection, verb: str) -> Iterator[str]:
         ("sessions_app_guest", ("id", "uid"), "name"),
     ):
         columns = [row[1] for row in file.execute(f"PRAGMA table_info({table})")]
-        fresh = {"id": "NULL", "uid": "'x'", "entry_key": "'x'", "room_key": "'x'", "anonymized_at": "NULL"}
+        fresh = {
+            "id": "NULL",
+            "uid": "'x'",
+            "entry_key": "'x'",
+            "room_key": "'x'",
+            "anonymized_at": "NULL",
+        }
         for key in keys:
             values = (fresh | {name: "'Jana'", key: key}).items()
             chosen = ", ".join(dict(values).get(column, column) for column in columns)
@@ -64,6 +70,8 @@ def test_sealed_row_is_not_replaced(stranger: sqlite3.Connection, verb: str) -> 
 
 def test_identified_rows_are_replaced_as_ever(stranger: sqlite3.Connection) -> None:
     """The positive control: nothing but the seal refuses."""
-    stranger.execute("REPLACE INTO sessions_app_guest SELECT * FROM sessions_app_guest WHERE name <> ''")
+    stranger.execute(
+        "REPLACE INTO sessions_app_guest SELECT * FROM sessions_app_guest WHERE name <> ''"
+    )
     stranger.execute("UPDATE sessions_app_session SET id = 999 WHERE anonymized_at IS NULL")
     assert [len(table) for table in rows(stranger)] == [2, 2]

@@ -116,11 +116,16 @@ def nothing_stored(settings: Any) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("headers", [{}, {"X-Fetched": "1"}], ids=["page", "fetched"])
 def test_a_visitor_is_told_at_the_field(
-    client: Client, fault: Callable[[], None], nothing_stored: Callable[[], bool], headers: dict[str, str]
+    client: Client,
+    fault: Callable[[], None],
+    nothing_stored: Callable[[], bool],
+    headers: dict[str, str],
 ) -> None:
     room = submit(client, WebChatFactory()).headers["Location"]
     fault()
-    response = client.post(f"{room}file/", {"file": SimpleUploadedFile("a.txt", b"x")}, headers=headers)
+    response = client.post(
+        f"{room}file/", {"file": SimpleUploadedFile("a.txt", b"x")}, headers=headers
+    )
     assert response.status_code == 503
     html = response.content.decode()
     assert REFUSAL in html
@@ -131,7 +136,10 @@ def test_a_visitor_is_told_at_the_field(
 
 @pytest.mark.parametrize("headers", [{}, {"X-Fetched": "1"}], ids=["page", "fetched"])
 def test_an_operator_is_told_at_the_field(
-    log_in: Any, fault: Callable[[], None], nothing_stored: Callable[[], bool], headers: dict[str, str]
+    log_in: Any,
+    fault: Callable[[], None],
+    nothing_stored: Callable[[], bool],
+    headers: dict[str, str],
 ) -> None:
     session = SessionFactory()
     fault()
@@ -143,7 +151,9 @@ def test_an_operator_is_told_at_the_field(
     assert f'action="/sessions/{session.pk}/files/"' in html
     assert nothing_stored()
     session.refresh_from_db()
-    assert (session.operator, session.attachments_count) == (None, 0), "who sends nothing takes nothing"
+    assert (session.operator, session.attachments_count) == (None, 0), (
+        "who sends nothing takes nothing"
+    )
 
 
 def test_an_administrator_is_told_at_the_logo_and_keeps_what_was_typed(
@@ -171,16 +181,23 @@ def test_a_logo_that_can_not_be_deleted_now_is_removed_all_the_same(
     log_in: Any, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     """Its file has no row any more, so ``delete_erased_files`` deletes it."""
-    webchat = WebChatFactory(logo=default_storage.save("logos/shop.png", SimpleUploadedFile("x", b"logo")))
+    webchat = WebChatFactory(
+        logo=default_storage.save("logos/shop.png", SimpleUploadedFile("x", b"logo"))
+    )
     monkeypatch.setattr(FileSystemStorage, "delete", failing(errno.EROFS))
     with django_capture_on_commit_callbacks(execute=True):
         sent = GOOD | {"remove_logo": "on"}
-        assert log_in("administrator").post(f"/settings/webchat/{webchat.pk}/", sent).status_code == 302
+        assert (
+            log_in("administrator").post(f"/settings/webchat/{webchat.pk}/", sent).status_code
+            == 302
+        )
     webchat.refresh_from_db()
     assert not webchat.logo
 
 
-def test_what_is_stored_but_not_readable_is_not_found(client: Client, log_in: Any, settings: Any) -> None:
+def test_what_is_stored_but_not_readable_is_not_found(
+    client: Client, log_in: Any, settings: Any
+) -> None:
     webchat = WebChatFactory(logo="logos/shop.png")
     room = submit(client, webchat).headers["Location"]
     session = Session.objects.get()

@@ -55,7 +55,9 @@ def run(db: None) -> Iterator[Run]:
 
 
 @pytest.fixture
-def hits(run: Run, tmp_path: Path, django_capture_on_commit_callbacks: Any) -> Callable[[], list[Hit]]:
+def hits(
+    run: Run, tmp_path: Path, django_capture_on_commit_callbacks: Any
+) -> Callable[[], list[Hit]]:
     """Return a function that erases, searches, and takes the erasure back."""
 
     def erase_and_search() -> list[Hit]:
@@ -80,7 +82,9 @@ def lacking(label: str, eraser: str) -> Iterator[None]:
     """Let the registry forget one thing that it erases."""
     key, policy = label.lower(), registry._policies[label.lower()]
     erase = {name: value for name, value in policy.erase.items() if name != eraser}
-    registry._policies[key] = replace(policy, erase=erase, delete=policy.delete and eraser != "delete")
+    registry._policies[key] = replace(
+        policy, erase=erase, delete=policy.delete and eraser != "delete"
+    )
     try:
         yield
     finally:
@@ -161,9 +165,11 @@ def test_dry_run_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     plan = json.loads(capsys.readouterr().out)
     assert digest() == before
     assert plan["result"] == "would plant"
-    assert {"sessions_app.Message.text", "sessions_app.Attachment.file", "sessions_app.Guest.name"} <= set(
-        plan["planted"]
-    )
+    assert {
+        "sessions_app.Message.text",
+        "sessions_app.Attachment.file",
+        "sessions_app.Guest.name",
+    } <= set(plan["planted"])
     assert plan["not_searched"] == places.out_of_reach()
     assert plan["not_planted"] == not_planted(choices=False) != not_planted(choices=True)
     assert said == [
@@ -177,7 +183,9 @@ def test_dry_run_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_storage_that_takes_no_file_is_said(settings: Any, tmp_path: Path) -> None:
     mark_storage()
     settings.MEDIA_ROOT = tmp_path / "not mounted"
-    with pytest.raises(CommandError, match=r"^MEDIA_ROOT takes no file\. The storage lacks storage-"):
+    with pytest.raises(
+        CommandError, match=r"^MEDIA_ROOT takes no file\. The storage lacks storage-"
+    ):
         call_command("verify_erasure", production=True)
     assert not Guest.objects.exists()
 
@@ -185,7 +193,9 @@ def test_a_storage_that_takes_no_file_is_said(settings: Any, tmp_path: Path) -> 
 def test_an_unmarked_storage_that_takes_no_file_is_said(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path
     (tmp_path / "storage-of-another").touch()
-    with pytest.raises(CommandError, match=r"^MEDIA_ROOT takes no file\. The lines above say why\. Nothing"):
+    with pytest.raises(
+        CommandError, match=r"^MEDIA_ROOT takes no file\. The lines above say why\. Nothing"
+    ):
         call_command("verify_erasure", production=True)
     assert not Guest.objects.exists()
 
@@ -224,7 +234,9 @@ def test_it_runs_as_in_production(capsys: pytest.CaptureFixture[str], tmp_path: 
         missed = made.missed()
         made.erase()
         report = made.report(missed)
-    assert [(hit.place, hit.label) for hit in report.hits] == [(f"files: file 0 in {log}", "entered name")]
+    assert [(hit.place, hit.label) for hit in report.hits] == [
+        (f"files: file 0 in {log}", "entered name")
+    ]
     assert not report.clean
     values = [value for canary in made.canaries for value in canary.values]
     assert not [value for value in values if value in repr(report)], "a report names no value"
@@ -236,8 +248,13 @@ COMMAND = "anonymization.management.commands.verify_erasure"
 def test_the_command_says_all_that_the_report_does(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    stays, hit = Hit("database: a.key", "key", "plain", "proof"), Hit("database: a.b", "name", "lower")
-    clean = Report(["key", "name"], [], [], [stays], {"database": 7}, ["backups"], ["a.word (short)"])
+    stays, hit = (
+        Hit("database: a.key", "key", "plain", "proof"),
+        Hit("database: a.b", "name", "lower"),
+    )
+    clean = Report(
+        ["key", "name"], [], [], [stays], {"database": 7}, ["backups"], ["a.word (short)"]
+    )
     report, asked = clean, []
 
     def verify(**options: Any) -> Report:
@@ -269,7 +286,11 @@ def test_the_command_says_all_that_the_report_does(
         "not_planted": ["a.word (short)"],
     }  # fmt: skip
     assert asked == [{"choices": False, "also": also} for also in ([tmp_path], [], [])]
-    for bad in (replace(clean, labels=[]), replace(clean, missed=["key"]), replace(clean, hits=[hit])):
+    for bad in (
+        replace(clean, labels=[]),
+        replace(clean, missed=["key"]),
+        replace(clean, hits=[hit]),
+    ):
         assert not bad.clean
     assert clean.clean
 
@@ -289,12 +310,18 @@ def _refuse() -> None:
     raise recording.LedgerUnavailable("refused")
 
 
-def test_what_is_kept_may_stay_in_its_own_column_only(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(Session.objects.values_list("channel", flat=True)) == {"chat"}, "what is kept has its own word"
+def test_what_is_kept_may_stay_in_its_own_column_only(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert set(Session.objects.values_list("channel", flat=True)) == {"chat"}, (
+        "what is kept has its own word"
+    )
     key = run.canaries.text("sessions_app.Session.entry_key")
     found = run.report([])
     own = "database: sessions_app_session.entry_key"
-    assert {(hit.place, hit.label) for hit in found.allowed} == {(own, "sessions_app.Session.entry_key")}
+    assert {(hit.place, hit.label) for hit in found.allowed} == {
+        (own, "sessions_app.Session.entry_key")
+    }
     assert all(hit.reason for hit in found.allowed)
     for name in ("guest", "status", "created_at"):
         hit = Hit("database: sessions_app_session", f"sessions_app.Session.{name}", "unchanged")

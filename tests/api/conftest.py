@@ -36,7 +36,12 @@ def token_for(client: ApiClient, **fields: str) -> str:
 
 
 def ask_for_token(client_id: str, secret: str, **fields: str) -> Any:
-    body = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret, **fields}
+    body = {
+        "grant_type": "client_credentials",
+        "client_id": client_id,
+        "client_secret": secret,
+        **fields,
+    }
     return Client().post("/login/connect/token", body)
 
 

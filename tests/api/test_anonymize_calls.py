@@ -52,7 +52,9 @@ def commits(django_capture_on_commit_callbacks: Any) -> Callable[..., Any]:
 
 
 def test_a_session_is_anonymized_and_answers_in_the_same_shape(api: Any, commits: Any) -> None:
-    session, _again = SessionFactory.create_batch(2, name="Kanar Kanarova", email="kanar@example.com")
+    session, _again = SessionFactory.create_batch(
+        2, name="Kanar Kanarova", email="kanar@example.com"
+    )
     MessageFactory(session=session, text="kanartext")
     caller = api()
     before = caller.get(f"/api/v1/Sessions/{session.pk}").json()
@@ -71,7 +73,9 @@ def test_a_session_is_anonymized_and_answers_in_the_same_shape(api: Any, commits
     assert after["guest"]["gdprVersion"] == before["guest"]["gdprVersion"] == "1/en"
     assert after["anonymized"]
     assert [row["id"] for row in caller.sessions(**{"Anonymized.Null": "false"})] == [session.pk]
-    assert caller.sessions(**{"GDPRVersion.Exact": "1/en", "Anonymized.Min": "2020-01-01"})[0] == after
+    assert (
+        caller.sessions(**{"GDPRVersion.Exact": "1/en", "Anonymized.Min": "2020-01-01"})[0] == after
+    )
 
 
 def test_the_record_names_the_door_and_the_client() -> None:
@@ -95,7 +99,11 @@ def test_repeating_is_a_success_and_changes_nothing(api: Any) -> None:
     guest = session.guest_id
     assert caller.post(f"/api/v1/Guest/{guest}/anonymous").status_code == 204
     before = digest()
-    for path in (f"Guest/{guest}/anonymize", f"Guests/{guest}/anonymous", f"Sessions/{session.pk}/anonymize"):
+    for path in (
+        f"Guest/{guest}/anonymize",
+        f"Guests/{guest}/anonymous",
+        f"Sessions/{session.pk}/anonymize",
+    ):
         assert caller.post(f"/api/v1/{path}").status_code == 204
         assert caller.client.put(f"/api/v1/{path}").status_code == 204
     assert digest() == before
@@ -129,7 +137,10 @@ def test_a_dry_run_counts_and_changes_nothing(api: Any, word: str) -> None:
     }
     assert one.json()["counts"] == {"attachments": 0, "messages": 1, "signals": 0, "sessions": 1}
     caller.post(f"/api/v1/Guest/{session.guest_id}/anonymous?dry_run=false")
-    assert caller.post(f"/api/v1/Guest/{session.guest_id}/anonymous?dry_run=true").json()["counts"] == {}
+    assert (
+        caller.post(f"/api/v1/Guest/{session.guest_id}/anonymous?dry_run=true").json()["counts"]
+        == {}
+    )
 
 
 @pytest.mark.parametrize("word", ["yes", "", "2"])
@@ -171,7 +182,9 @@ def test_only_the_subject_changes(api: Any) -> None:
     before = digest()
     api().post(f"/api/v1/Sessions/{mine.pk}/anonymous")
     after = digest()
-    changed = {table: len(before[table] - after[table]) for table in before if before[table] - after[table]}
+    changed = {
+        table: len(before[table] - after[table]) for table in before if before[table] - after[table]
+    }
     assert changed.pop("sessions_app_session") == changed.pop("sessions_app_guest") == 1
     assert changed == {}
     other.refresh_from_db()
@@ -193,7 +206,9 @@ def test_a_key_stands_for_one_request_of_one_client(api: Any) -> None:
     assert list(refused.json()) == ["Idempotency-Key"]
     second.refresh_from_db()
     assert second.anonymized_at is None
-    assert other.post(path.format(second.pk), **key).status_code == 204, "another client's keys are its own"
+    assert other.post(path.format(second.pk), **key).status_code == 204, (
+        "another client's keys are its own"
+    )
     assert "kanar-key-1" not in dump()
     for stored in IdempotencyKey.objects.all():
         assert hashlib.sha256(b"kanar-key-1").hexdigest() not in (stored.digest, stored.request), (
@@ -218,7 +233,9 @@ def test_a_key_is_free_again_after_a_day_and_a_failure_keeps_none(api: Any) -> N
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "a\tb", "ž"])
 def test_a_key_that_is_none_is_refused(api: Any, key: str) -> None:
     session = SessionFactory()
-    response = api().post(f"/api/v1/Sessions/{session.pk}/anonymous", headers={"Idempotency-Key": key})
+    response = api().post(
+        f"/api/v1/Sessions/{session.pk}/anonymous", headers={"Idempotency-Key": key}
+    )
     assert response.status_code == 400
     assert list(response.json()) == ["Idempotency-Key"]
 
@@ -255,7 +272,9 @@ def test_a_stolen_token_does_not_empty_the_company(api: Any, log_in: Any, call: 
     assert entry.seen_by is not None
     assert f"/settings/api/{entry.client_id}/" not in administrator.get("/").content.decode()
     caller.post(paths[3])
-    assert LimitReached.objects.filter(seen_at=None).count() == 1, "what happens after that is told again"
+    assert LimitReached.objects.filter(seen_at=None).count() == 1, (
+        "what happens after that is told again"
+    )
 
 
 def test_a_guest_counts_whatever_call_took_them(api: Any, settings: Any) -> None:
@@ -263,13 +282,17 @@ def test_a_guest_counts_whatever_call_took_them(api: Any, settings: Any) -> None
     settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 2, "sessions_app.Session": 100}
     caller, sessions = api(), SessionFactory.create_batch(3, new_guest=True)
     extra, _again = SessionFactory.create_batch(2)
-    statuses = [caller.post(f"/api/v1/Sessions/{session.pk}/anonymize").status_code for session in sessions]
+    statuses = [
+        caller.post(f"/api/v1/Sessions/{session.pk}/anonymize").status_code for session in sessions
+    ]
     assert statuses == [204, 204, 429]
     sessions[2].refresh_from_db()
     assert sessions[2].entered_name, "what was refused is rolled back"
     assert Guest.objects.exclude(anonymized_at=None).count() == 2
     assert caller.post(f"/api/v1/Guest/{sessions[2].guest_id}/anonymous").status_code == 429
-    assert caller.post(f"/api/v1/Sessions/{extra.pk}/anonymize").status_code == 204, "its guest has another"
+    assert caller.post(f"/api/v1/Sessions/{extra.pk}/anonymize").status_code == 204, (
+        "its guest has another"
+    )
 
 
 def test_kinds_have_limits_of_their_own_and_the_oldest_erasure_says_when_to_go_on(
@@ -344,7 +367,9 @@ def test_requests_at_once_do_not_pass_the_limit_together(settings: Any) -> None:
 def test_one_key_at_once_is_one_claim() -> None:
     client, guest = ApiClientFactory(), SessionFactory().guest
     results = at_once([lambda: services.erase_for(client, guest, key="same") for _ in range(6)])
-    assert {result.pk for result in results if isinstance(result, Erasure)} == {Erasure.objects.get().pk}
+    assert {result.pk for result in results if isinstance(result, Erasure)} == {
+        Erasure.objects.get().pk
+    }
     assert len([result for result in results if isinstance(result, Erasure)]) == 6
     assert IdempotencyKey.objects.count() == 1
 

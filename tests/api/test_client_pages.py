@@ -29,7 +29,8 @@ def secret_in(page: str) -> str:
 def test_an_administrator_adds_a_client_and_sees_its_secret_once(log_in: Any) -> None:
     administrator = log_in("administrator")
     response = administrator.post(
-        "/settings/api/add/", {"name": "CRM nightly sync", "rights": ["read_sessions", "anonymize_guests"]}
+        "/settings/api/add/",
+        {"name": "CRM nightly sync", "rights": ["read_sessions", "anonymize_guests"]},
     )
     assert response.status_code == 200
     assert "no-store" in response.headers["Cache-Control"]
@@ -67,7 +68,10 @@ def test_an_administrator_revokes_a_client(log_in: Any) -> None:
     client = ApiClientFactory(name="Old partner")
     caller = Caller(token_for(client))
     administrator = log_in("administrator")
-    assert "Revoke Old partner?" in administrator.get(f"/settings/api/{client.pk}/revoke/").content.decode()
+    assert (
+        "Revoke Old partner?"
+        in administrator.get(f"/settings/api/{client.pk}/revoke/").content.decode()
+    )
     assert caller.get("/api/v1/Sessions").status_code == 200, "asking revokes nothing"
     administrator.post(f"/settings/api/{client.pk}/revoke/")
     assert caller.get("/api/v1/Sessions").status_code == 401
@@ -97,7 +101,10 @@ def test_the_admin_site_makes_no_client_and_lists_no_token(log_in: Any) -> None:
     assert page.status_code == 200
     assert client.client_secret not in page.content.decode()
     assert superuser.get("/admin/api/apiclient/add/").status_code == 403
-    assert superuser.post(f"/admin/api/apiclient/{client.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert (
+        superuser.post(f"/admin/api/apiclient/{client.pk}/delete/", {"post": "yes"}).status_code
+        == 403
+    )
     for model in ("accesstoken", "grant", "idtoken", "refreshtoken", "devicegrant"):
         assert superuser.get(f"/admin/oauth2_provider/{model}/").status_code == 404
 
@@ -109,10 +116,14 @@ def run(*arguments: str) -> str:
 
 
 def test_the_command_prints_what_a_program_needs(db: None) -> None:
-    made = json.loads(run("Nightly", "--right", "read_sessions", "--right", "anonymize_sessions", "--json"))
+    made = json.loads(
+        run("Nightly", "--right", "read_sessions", "--right", "anonymize_sessions", "--json")
+    )
     assert made["rights"] == ["read_sessions", "anonymize_sessions"]
     assert ask_for_token(made["client_id"], made["client_secret"]).status_code == 200
-    words = dict(line.split(maxsplit=1) for line in run("Other", "--right", "read_sessions").splitlines()[:2])
+    words = dict(
+        line.split(maxsplit=1) for line in run("Other", "--right", "read_sessions").splitlines()[:2]
+    )
     assert ask_for_token(words["client_id"], words["client_secret"]).status_code == 200
 
 

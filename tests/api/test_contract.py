@@ -36,7 +36,9 @@ ENUMS = {
     ),
     "status": set("CREATED IN_QUEUE WAITING ACTIVE ACW BCW CLOSED BLACKLISTED".split()),
     "avSupport": {"WEB_RTC", "FLASH_ONLY", "NONE"},
-    "guestLeftSession": set("LeftQueue LeftSession LeftAfterSession StillConnected LeftBeforeQueue".split()),
+    "guestLeftSession": set(
+        "LeftQueue LeftSession LeftAfterSession StillConnected LeftBeforeQueue".split()
+    ),
 }
 GUEST_ENUMS = {
     "os": set("OTHER WINDOWS OSX LINUX ANDROID IOS".split()),
@@ -69,7 +71,9 @@ class Program:
             connection.putheader(name, value)
         connection.endheaders(body.encode() or None)
         response = connection.getresponse()
-        answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        answer = Answer(
+            response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+        )
         connection.close()
         return answer
 
@@ -97,7 +101,10 @@ def sessions() -> list[int]:
     shared = {"webchat": WebChatFactory(name="Shop Prague"), "new_guest": True}
     taken = shared | {"operator": StaffFactory(), "messages": ["Hello"]}
     waiting, active = SessionFactory(**shared), SessionFactory(**taken, showroom=True)
-    ended, anonymized = SessionFactory(**taken), SessionFactory(**taken, showroom=True, anonymized=True)
+    ended, anonymized = (
+        SessionFactory(**taken),
+        SessionFactory(**taken, showroom=True, anonymized=True),
+    )
     conversation.end_session(ended, by=Party.OPERATOR)
     return [session.pk for session in (waiting, active, ended, anonymized)]
 
@@ -129,7 +136,9 @@ def test_the_official_go_client(program: Program, sessions: list[int]) -> None:
         assert type(row["id"]) is type(row["companyId"]) is type(row["departmentId"]) is int
         assert row["guest"]["trackedId"] is None or uuid.UUID(row["guest"]["trackedId"])
         for name in ("created", "enteredQueue", "guestJoined", "started", "ended"):
-            assert row[name] is None or (RFC3339.fullmatch(row[name]) and datetime.fromisoformat(row[name]))
+            assert row[name] is None or (
+                RFC3339.fullmatch(row[name]) and datetime.fromisoformat(row[name])
+            )
         for name in ("waited", "duration", "length"):
             assert row[name] is None or ISO_DURATION.fullmatch(row[name])
     one = program.send("GET", f"/api/v1/Sessions/{sessions[0]}", headers).json()
@@ -150,13 +159,17 @@ def test_the_c_sharp_clients(program: Program, sessions: list[int]) -> None:
     headers = {"authorization": f"bearer {token['access_token']}"}
     closed = program.send("GET", "/api/v1/Sessions?status=CLOSED&limit=10000", headers).json()
     assert {row["id"] for row in closed} == set(sessions[2:])
-    exact = program.send("GET", "/API/V1/sessions/?created.min=2026-01-01T00:00:00.0000000Z", headers).json()
+    exact = program.send(
+        "GET", "/API/V1/sessions/?created.min=2026-01-01T00:00:00.0000000Z", headers
+    ).json()
     assert len(exact) == 4
     for row in exact:
         assert [name for name in NEVER_NULL if row[name] is None] == []
         assert [name for name in GUEST_NEVER_NULL if row["guest"][name] is None] == []
         assert [name for name, words in ENUMS.items() if row[name] not in words] == []
-        assert [name for name, words in GUEST_ENUMS.items() if row["guest"][name] not in words] == []
+        assert [
+            name for name, words in GUEST_ENUMS.items() if row["guest"][name] not in words
+        ] == []
         for operator in row["operators"]:
             assert isinstance(operator["userId"], int)
             assert RFC3339.fullmatch(operator["joined"])
@@ -215,7 +228,9 @@ def test_a_body_in_chunks_is_read(program: Program, sessions: list[int]) -> None
         "Transfer-Encoding": "chunked",
     }
     text = '{"email": "guest0@example.com"}'
-    found = program.send("POST", "/api/v1/Guests/find", headers, f"{len(text):x}\r\n{text}\r\n0\r\n\r\n")
+    found = program.send(
+        "POST", "/api/v1/Guests/find", headers, f"{len(text):x}\r\n{text}\r\n0\r\n\r\n"
+    )
     assert [row["matches"] for row in found.json()] == [["email"]]
     part = f"{2**20:x}\r\n{'x' * 2**20}\r\n"
     huge = program.send("POST", "/api/v1/Guests/find", headers, part * 3 + "0\r\n\r\n")

@@ -26,7 +26,11 @@ DOCUMENT = (ROOT / "docs" / "api.md").read_text()
 def examples(language: str, server: Server, session: Session, guest: int | None) -> str:
     """Return the examples of a language as one program, for this server and these records."""
     code = "\n".join(re.findall(rf"^```{language}\n(.*?)^```", DOCUMENT, re.M | re.S))
-    for written, real in (("https://chat.example.com", server.url), ("4711", session.pk), ("815", guest)):
+    for written, real in (
+        ("https://chat.example.com", server.url),
+        ("4711", session.pk),
+        ("815", guest),
+    ):
         assert written in code
         code = code.replace(written, str(real))
     return code

@@ -21,7 +21,9 @@ def test_a_guest_is_found_by_what_a_program_knows(api: Any) -> None:
     assert [(row["id"], row["email"], row["matches"], row["sessions"]) for row in found] == [
         (session.guest_id, "Jana@Example.com", ["email"], 1)
     ]
-    both = caller.post("/api/v1/guests/FIND/", {"name": "jana novakova", "phone": "+420603123456"}).json()
+    both = caller.post(
+        "/api/v1/guests/FIND/", {"name": "jana novakova", "phone": "+420603123456"}
+    ).json()
     assert [row["matches"] for row in both] == [["name", "phone"], ["name", "phone"]]
     assert caller.post("/api/v1/Guests/find", {"email": "nobody@example.com"}).json() == []
     assert caller.get("/api/v1/Guests/find").status_code == 405
@@ -55,7 +57,9 @@ def test_more_guests_than_an_answer_holds_are_not_passed_over_in_silence(api: An
 )
 def test_a_wrong_search_is_explained(api: Any, body: Any, named: str) -> None:
     caller = api()
-    response = caller.client.post("/api/v1/Guests/find", json.dumps(body), content_type="application/json")
+    response = caller.client.post(
+        "/api/v1/Guests/find", json.dumps(body), content_type="application/json"
+    )
     assert response.status_code == 400
     assert list(response.json()) == [named]
     assert all(isinstance(message, str) for message in response.json().values())

@@ -34,7 +34,10 @@ def erase_at(monkeypatch: pytest.MonkeyPatch) -> Erase:
 
 def sessions(count: int) -> list[Session]:
     webchat = WebChatFactory()
-    return [SessionFactory(webchat=webchat, email=f"guest{number}@example.com") for number in range(count)]
+    return [
+        SessionFactory(webchat=webchat, email=f"guest{number}@example.com")
+        for number in range(count)
+    ]
 
 
 @pytest.mark.parametrize("kind", ["sessions_app.Guest", "sessions_app.Session"])

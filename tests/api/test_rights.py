@@ -118,7 +118,9 @@ def test_an_unknown_id_looks_the_same_whoever_asks_and_whatever_it_is(api: Any, 
             "%00",
             "a/b",
         )
-        for response in [caller.client.generic("POST" if verb else "GET", f"/api/v1/sessions/{bad}{verb}")]
+        for response in [
+            caller.client.generic("POST" if verb else "GET", f"/api/v1/sessions/{bad}{verb}")
+        ]
     }
     assert {status for status, _body in bodies} == {404}
     assert len(bodies) == 1
@@ -162,7 +164,8 @@ def test_without_the_right_no_person_is_shown(api: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Browser", "os", "LandingPage.Text", "landingpage.exact", "IPAddress.Exact", "IPAddress.Null"]
+    "name",
+    ["Browser", "os", "LandingPage.Text", "landingpage.exact", "IPAddress.Exact", "IPAddress.Null"],
 )
 def test_nobody_guesses_a_person_by_a_filter(api: Any, name: str) -> None:
     assert api(READ).get("/api/v1/Sessions", **{name: "203.0.113.7"}).status_code == 403

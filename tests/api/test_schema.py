@@ -75,7 +75,9 @@ BOUNDED = settings(
 # Requests through the WSGI application close the connection, which would end a test's transaction.
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode))
-def test_made_up_requests_are_answered_as_described(api: Any, mode: schemathesis.GenerationMode) -> None:
+def test_made_up_requests_are_answered_as_described(
+    api: Any, mode: schemathesis.GenerationMode
+) -> None:
     """Right and wrong ones: no fault of ours, no status and no body that the description does not have."""
     SessionFactory.create_batch(3, new_guest=True, messages=["Hello"])
     caller: Caller = api()
@@ -96,7 +98,9 @@ def statuses_of(cases: Any, caller: Caller) -> set[int]:
     @BOUNDED
     @given(case=cases)
     def check(case: Any) -> None:
-        answer = case.call_and_validate(headers=caller.headers, excluded_checks=[positive_data_acceptance])
+        answer = case.call_and_validate(
+            headers=caller.headers, excluded_checks=[positive_data_acceptance]
+        )
         statuses.add(answer.status_code)
 
     check()

@@ -39,7 +39,9 @@ def three() -> list[int]:
     first = SessionFactory(webchat=shop, language="cs", visit=visit, operator=operator, ended=True)
     visit = Visit("2001:db8::1", EDGE, "https://x.example/B")
     email = "b@example.com"
-    second = SessionFactory(webchat=other, showroom=True, email=email, visit=visit, operator=operator)
+    second = SessionFactory(
+        webchat=other, showroom=True, email=email, visit=visit, operator=operator
+    )
     third = SessionFactory(webchat=other, email="c@example.com", visit=Visit(None, IPHONE))
     at(first, created_at=day(1, 10), accepted_at=day(1, 10, 1), ended_at=day(1, 10, 5),
        waited=timedelta(seconds=60), duration=timedelta(minutes=4, seconds=40))  # fmt: skip
@@ -61,7 +63,10 @@ def three() -> list[int]:
         ({"created.min": "2026-10-02T01:00:00 01:00"}, [3, 2]),
         ({"created.max": "2026-10-01T12:00:00.0000000Z"}, [1]),
         ({"created.min": "2026-10-01", "created.max": "2026-11-01", "limit": "5000"}, [3, 2, 1]),
-        ({"created.min": "0001-01-01T00:00:00", "created.max": "9999-12-31T23:59:59.9999999"}, [3, 2, 1]),
+        (
+            {"created.min": "0001-01-01T00:00:00", "created.max": "9999-12-31T23:59:59.9999999"},
+            [3, 2, 1],
+        ),
         ({"GuestJoined.Max": "2026-10-02"}, [2, 1]),
         ({"Accepted.Null": "true"}, [3]),
         ({"accepted.min": "2026-10-01T10:01:00Z"}, [2, 1]),
@@ -123,10 +128,16 @@ def test_parameters(api: Any, three: list[int], query: dict[str, Any], expected:
 def test_ids_and_sets_of_ids(api: Any, three: list[int]) -> None:
     sessions = {session.pk: session for session in Session.objects.all()}
     caller, first = api(), sessions[three[0]]
-    assert [row["id"] for row in caller.sessions(SessionId=[three[0], three[2]])] == [three[2], three[0]]
+    assert [row["id"] for row in caller.sessions(SessionId=[three[0], three[2]])] == [
+        three[2],
+        three[0],
+    ]
     assert [row["id"] for row in caller.sessions(clientid=first.guest_id)] == [three[0]]
     assert [row["id"] for row in caller.sessions(DepartmentId=first.webchat_id)] == [three[0]]
-    assert [row["id"] for row in caller.sessions(OperatorUserId=first.operator_id)] == [three[1], three[0]]
+    assert [row["id"] for row in caller.sessions(OperatorUserId=first.operator_id)] == [
+        three[1],
+        three[0],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +200,9 @@ def test_all_mistakes_are_named_at_once_and_a_call_without_parameters_takes_none
 
 
 def test_too_many_parameters_are_a_clean_refusal(api: Any) -> None:
-    response = api().client.get("/api/v1/Sessions?" + "&".join(f"SessionId={n}" for n in range(1, 3000)))
+    response = api().client.get(
+        "/api/v1/Sessions?" + "&".join(f"SessionId={n}" for n in range(1, 3000))
+    )
     assert response.status_code == 400
     assert list(response.json()) == ["detail"]
 
@@ -199,7 +212,9 @@ def test_any_number_of_names_is_one_comparison(api: Any, three: list[int]) -> No
     assert [row["id"] for row in api().sessions(Widget=[*names, "SHOP PRAGUE"])] == [three[0]]
 
 
-def test_pages_are_complete_and_an_arrival_between_them_hides_nothing(api: Any, webchat: WebChat) -> None:
+def test_pages_are_complete_and_an_arrival_between_them_hides_nothing(
+    api: Any, webchat: WebChat
+) -> None:
     pks = {session.pk for session in SessionFactory.create_batch(25, webchat=webchat)}
     Session.objects.update(created_at=day(5))
     caller, seen, offset = api(), [], 0
@@ -208,7 +223,9 @@ def test_pages_are_complete_and_an_arrival_between_them_hides_nothing(api: Any, 
         offset += 10
         SessionFactory(webchat=webchat)
     assert pks <= set(seen)
-    assert [pk for pk in seen if pk in pks] == sorted((pk for pk in seen if pk in pks), reverse=True)
+    assert [pk for pk in seen if pk in pks] == sorted(
+        (pk for pk in seen if pk in pks), reverse=True
+    )
 
 
 def many(count: int) -> list[int]:
@@ -218,7 +235,9 @@ def many(count: int) -> list[int]:
     return [session.pk for session in reversed(made)]
 
 
-@pytest.mark.parametrize("period", [{}, {"Created.Min": "2026-10-01", "Created.Max": "2026-11-01"}], ids=str)
+@pytest.mark.parametrize(
+    "period", [{}, {"Created.Min": "2026-10-01", "Created.Max": "2026-11-01"}], ids=str
+)
 def test_who_anonymizes_page_by_page_misses_nobody(api: Any, period: dict[str, str]) -> None:
     """An erasure rounds the start of a session; the rows behind it stay where they are."""
     expected, caller, seen, offset = many(30), api(), [], 0
@@ -231,7 +250,9 @@ def test_who_anonymizes_page_by_page_misses_nobody(api: Any, period: dict[str, s
     assert not Session.objects.filter(anonymized_at=None).exists()
 
 
-def test_a_rounded_start_is_in_every_period_in_which_it_may_have_been(api: Any, settings: Any) -> None:
+def test_a_rounded_start_is_in_every_period_in_which_it_may_have_been(
+    api: Any, settings: Any
+) -> None:
     settings.ERASURE_TIME_PRECISION = "month"
     (pk,) = many(1)
     ErasureFactory(subject=Session.objects.get(pk=pk))
@@ -249,7 +270,11 @@ def test_no_time_that_an_erasure_rounds_falls_out_of_its_period(
     """A program that anonymizes a period page by page must still meet the sessions of that period."""
     settings.ERASURE_TIME_PRECISION = "month"
     session = SessionFactory()
-    at(session, status=Status.CLOSED, **dict.fromkeys(("created_at", "accepted_at", "ended_at"), day(20)))
+    at(
+        session,
+        status=Status.CLOSED,
+        **dict.fromkeys(("created_at", "accepted_at", "ended_at"), day(20)),
+    )
     ErasureFactory(subject=session)
     session.refresh_from_db()
     left = getattr(session, MOMENTS[parameter])
@@ -269,8 +294,12 @@ def test_an_erasure_while_the_list_is_sent_changes_no_page(api: Any) -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_the_number_of_queries_does_not_grow(api: Any, rows: int, django_assert_num_queries: Any) -> None:
-    SessionFactory.create_batch(rows, webchat=WebChatFactory(), new_guest=True, messages=["one", "two"])
+def test_the_number_of_queries_does_not_grow(
+    api: Any, rows: int, django_assert_num_queries: Any
+) -> None:
+    SessionFactory.create_batch(
+        rows, webchat=WebChatFactory(), new_guest=True, messages=["one", "two"]
+    )
     caller = api()
     caller.sessions()
     # The token; the keys of the page; sessions, messages, files, consent.

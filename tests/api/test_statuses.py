@@ -15,7 +15,9 @@ from tests.factories import AttachmentFactory, SessionFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
-PATHS = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text())["paths"]
+PATHS = yaml.safe_load((Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml").read_text())[
+    "paths"
+]
 DOCUMENTED = [
     (method, path, int(status))
     for path, methods in PATHS.items()
@@ -45,7 +47,9 @@ class World:
         elif status == 401:
             client = Client()
         elif status == 403:
-            client = self.api("anonymize_guests" if "Guest/" not in path else "read_sessions").client
+            client = self.api(
+                "anonymize_guests" if "Guest/" not in path else "read_sessions"
+            ).client
         elif status == 404:
             url = path.format(id=999_999)
         elif status == 413:
@@ -67,7 +71,10 @@ class World:
             options["headers"] = {"Idempotency-Key": "one"}
             client.generic(method.upper(), self.url(path, self.other), **options)
         elif status == 429:
-            self.settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 1, "sessions_app.Session": 1}
+            self.settings.API_ERASURES_PER_HOUR = {
+                "sessions_app.Guest": 1,
+                "sessions_app.Session": 1,
+            }
             client.generic(method.upper(), self.url(path, self.other))
         return url
 

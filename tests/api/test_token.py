@@ -75,7 +75,11 @@ def test_a_narrower_scope_is_kept_and_a_wider_one_refused() -> None:
 )
 def test_a_wrong_client_is_refused(fields: dict[str, str]) -> None:
     client = ApiClientFactory()
-    body = {"grant_type": "client_credentials", "client_id": client.client_id, "client_secret": client.secret}
+    body = {
+        "grant_type": "client_credentials",
+        "client_id": client.client_id,
+        "client_secret": client.secret,
+    }
     response = Client().post("/login/connect/token", body | fields)
     assert response.status_code in {400, 401}
     assert response.json()["error"] in {"invalid_client", "invalid_request"}
@@ -96,14 +100,18 @@ def test_a_wrong_client_is_refused(fields: dict[str, str]) -> None:
 )
 def test_no_other_grant_is_served(grant: str) -> None:
     client = ApiClientFactory()
-    response = ask_for_token(client.client_id, client.secret, grant_type=grant, username="x", password="x")
+    response = ask_for_token(
+        client.client_id, client.secret, grant_type=grant, username="x", password="x"
+    )
     assert response.status_code == 400
     assert response.json()["error"] == ("unsupported_grant_type" if grant else "invalid_request")
 
 
 def test_credentials_in_the_address_are_refused() -> None:
     client = ApiClientFactory()
-    query = f"?grant_type=client_credentials&client_id={client.client_id}&client_secret={client.secret}"
+    query = (
+        f"?grant_type=client_credentials&client_id={client.client_id}&client_secret={client.secret}"
+    )
     assert Client().post(f"/login/connect/token{query}").status_code == 400
     for method in ("GET", "HEAD", "PUT", "OPTIONS"):
         assert Client().generic(method, f"/login/connect/token{query}").status_code == 405

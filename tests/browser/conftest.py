@@ -89,7 +89,9 @@ def log_in_browser(open_browser: Callable[..., Page]) -> Callable[..., Page]:
 def send_log_in(page: Page, role: str) -> None:
     """Send the form of the login page without drawing the page, which takes most of its time."""
     page.request.get("/accounts/login/")
-    token = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "csrftoken")
+    token = next(
+        cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "csrftoken"
+    )
     form: dict[str, Any] = {"csrfmiddlewaretoken": token, "login": role, "password": PASSWORD}
     assert page.request.post("/accounts/login/", form=form, max_redirects=0).status == 302
 

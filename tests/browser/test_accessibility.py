@@ -97,9 +97,14 @@ def ids() -> dict[str, Any]:
 def violations(page: Page, path: str) -> list[str]:
     # axe copies the stylesheets of a shadow into elements, which our policy forbids and reports.
     has_shadow = page.locator("#button-preview").count() > 0
-    options = {"preload": not has_shadow, "resultTypes": ["violations"]}  # what passes is not written down
+    options = {
+        "preload": not has_shadow,
+        "resultTypes": ["violations"],
+    }  # what passes is not written down
     found = Axe().run(page, options=options).response["violations"]
-    return [f"{path}: {v['id']}: {v['nodes'][0]['html'][:120]}" for v in found] + too_wide(page, path)
+    return [f"{path}: {v['id']}: {v['nodes'][0]['html'][:120]}" for v in found] + too_wide(
+        page, path
+    )
 
 
 def too_wide(page: Page, path: str) -> list[str]:
@@ -109,7 +114,9 @@ def too_wide(page: Page, path: str) -> list[str]:
 
 def overflow(page: Page) -> int:
     """Return by how many pixels the page scrolls sideways."""
-    width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    width: int = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
     return width
 
 

@@ -155,7 +155,9 @@ def test_both_see_each_other_switch_off_and_hang_up(call: Callable[..., tuple[Pa
     is_seen(visitor)
     start(other_tab)
     expect(visitor.locator(".call")).to_have_attribute("data-state", "elsewhere")
-    other_tab.unroute("**/signal/?after=*")  # it reads only now that the first tab has answered the operator
+    other_tab.unroute(
+        "**/signal/?after=*"
+    )  # it reads only now that the first tab has answered the operator
     for page in (other_tab, operator):
         is_seen(page)
     hang_up(other_tab, operator)
@@ -174,13 +176,17 @@ def test_what_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> No
     visitor.get_by_role("button", name="Turn camera on").click()
     hang_up(visitor)
     visitor.evaluate("answer()")
-    visitor.wait_for_function("() => got.length && got.every((track) => track.readyState === 'ended')")
+    visitor.wait_for_function(
+        "() => got.length && got.every((track) => track.readyState === 'ended')"
+    )
     expect(visitor.locator("[data-self]")).not_to_be_visible()
 
     # The site's window is closed while the browser asks.
     start(visitor)
     visitor.evaluate("got.length = 0; document.dispatchEvent(new Event('call:hidden')); answer()")
-    visitor.wait_for_function("() => got.length && got.every((track) => track.readyState === 'ended')")
+    visitor.wait_for_function(
+        "() => got.length && got.every((track) => track.readyState === 'ended')"
+    )
     expect(visitor.get_by_role("button", name="Start camera")).to_be_enabled()
 
     start(visitor)
@@ -261,14 +267,20 @@ def test_an_erasure_ends_the_call_on_both_sides(call: Callable[..., tuple[Page, 
 
 
 def test_without_devices_one_writes_and_is_told_why(call: Callable[..., tuple[Page, Page]]) -> None:
-    visitor, operator = call(permissions=[], color_scheme="dark", viewport={"width": 320, "height": 640})
+    visitor, operator = call(
+        permissions=[], color_scheme="dark", viewport={"width": 320, "height": 640}
+    )
     assert violations(visitor, "before the call") == []
     start(operator)
     expect(visitor.get_by_text("The operator is calling.")).to_be_visible()
     start(visitor)
-    expect(visitor.get_by_role("alert").get_by_text("not allowed. Allow them using the icon")).to_be_visible()
+    expect(
+        visitor.get_by_role("alert").get_by_text("not allowed. Allow them using the icon")
+    ).to_be_visible()
     expect(visitor.get_by_text("No camera or microphone. Please use the chat.")).to_be_visible()
-    expect(operator.get_by_text("The visitor can't join the call. Please use the chat.")).to_be_visible()
+    expect(
+        operator.get_by_text("The visitor can't join the call. Please use the chat.")
+    ).to_be_visible()
     assert violations(visitor, "no devices") == []
     visitor.get_by_label("Your message").fill("I can only write")
     visitor.get_by_label("Your message").press("Enter")
@@ -276,23 +288,33 @@ def test_without_devices_one_writes_and_is_told_why(call: Callable[..., tuple[Pa
     # A microphone alone: they hear, and do not see.
     visitor.context.grant_permissions(["microphone"])
     start(visitor)
-    expect(visitor.get_by_role("alert").get_by_text("The other person can only hear you")).to_be_visible()
+    expect(
+        visitor.get_by_role("alert").get_by_text("The other person can only hear you")
+    ).to_be_visible()
     expect(visitor.get_by_role("button", name="Turn camera on")).to_be_visible()
     expect(operator.get_by_text("The other person's camera is off.")).to_be_visible()
     is_seen(visitor)
     hang_up(visitor, operator)
 
 
-def test_a_site_s_frame_may_use_the_camera(live_server: Any, open_browser: Callable[..., Page]) -> None:
+def test_a_site_s_frame_may_use_the_camera(
+    live_server: Any, open_browser: Callable[..., Page]
+) -> None:
     """By the widget's ``allow``, our own Permissions-Policy, and the person's consent; in this order."""
     with somebodys_site() as site:
         webchat = WebChatFactory(site=site.origin)
         address = f"{live_server.url}/w/{webchat.public_id}/widget.js"
         page = open_browser(permissions=DEVICES)
-        page.goto(site.page("/", f'<script src="{address}" data-channel="showroom" async></script>'))
+        page.goto(
+            site.page("/", f'<script src="{address}" data-channel="showroom" async></script>')
+        )
         page.get_by_role("button", name="Video call").click()
         frame = page.frame_locator("iframe")
-        for label, value in (("Name", "Eva"), ("E-mail", "eva@example.com"), ("Phone", "603123457")):
+        for label, value in (
+            ("Name", "Eva"),
+            ("E-mail", "eva@example.com"),
+            ("Phone", "603123457"),
+        ):
             frame.get_by_label(label).fill(value)
         frame.locator("[name=consent]").check()
         allowed = "document.featurePolicy.allowsFeature('camera')"
@@ -302,9 +324,13 @@ def test_a_site_s_frame_may_use_the_camera(live_server: Any, open_browser: Calla
         expect(frame.get_by_text("An operator will join you here.")).to_be_visible()
         expect(frame.locator("[data-self]")).to_be_visible()
         assert page.frames[1].evaluate(allowed)
-        page.frames[1].evaluate("window.used = document.querySelector('[data-self]').srcObject.getTracks()")
+        page.frames[1].evaluate(
+            "window.used = document.querySelector('[data-self]').srcObject.getTracks()"
+        )
         page.get_by_role("button", name="Close").click()
         expect(page.locator("iframe")).to_be_hidden()
-        page.frames[1].wait_for_function("() => used.every((track) => track.readyState === 'ended')")
+        page.frames[1].wait_for_function(
+            "() => used.every((track) => track.readyState === 'ended')"
+        )
         page.get_by_role("button", name="Video call").click()
         expect(frame.get_by_role("button", name="Start camera")).to_be_visible()

@@ -107,9 +107,7 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
 ) -> None:
     webchat = WebChatFactory(site=f"https://www.example.com {site.origin}")
     ours = live_server.url
-    site.policy = (
-        f"default-src 'none'; script-src {ours}; frame-src {ours}; require-trusted-types-for 'script'"
-    )
+    site.policy = f"default-src 'none'; script-src {ours}; frame-src {ours}; require-trusted-types-for 'script'"
     bare, twice = site.page("/bare", ""), site.page("/help/lamps", 2 * script(live_server, webchat))
     page = open_browser()
     requests: list[Request] = []
@@ -125,7 +123,10 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
     expect(button).to_have_text("Chat with us")
     expect(button).to_have_attribute("aria-expanded", "false")
     assert set(page.evaluate("Object.keys(window)")) - globals_before == {"mluviiGdpr"}
-    assert {request.url for request in requests} == {twice, f"{ours}/w/{webchat.public_id}/widget.js"}
+    assert {request.url for request in requests} == {
+        twice,
+        f"{ours}/w/{webchat.public_id}/widget.js",
+    }
     assert page.locator("iframe").count() == 0
     listen(page)
     assert button.evaluate("(button) => getComputedStyle(button).position") == "fixed", (
@@ -139,7 +140,9 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
     expect(frame.get_by_label("Name")).to_be_visible()
     expect(button.filter(has_text="Chat with us")).to_have_attribute("aria-expanded", "true")
     for shown in (page, frame):
-        assert [(v["id"], v["nodes"][0]["html"]) for v in Axe().run(shown).response["violations"]] == []
+        assert [
+            (v["id"], v["nodes"][0]["html"]) for v in Axe().run(shown).response["violations"]
+        ] == []
     assert frame.evaluate("document.referrer") == f"{site.origin}/"
     frame.locator("#entry button[type=submit]").click()
     expect(frame.get_by_label("Name")).to_be_focused()
@@ -202,7 +205,9 @@ def test_the_showroom_is_opened_by_the_site_with_what_it_knows_until_an_erasure_
     webchat = WebChatFactory(site=site.origin, languages=["en", "cs"], button_position="left")
     page = open_browser(viewport=PHONE)
     # A style of the site that would hide everything.
-    site.pages["/site.css"] = "body * { display: none !important } main, .own { display: block !important }"
+    site.pages["/site.css"] = (
+        "body * { display: none !important } main, .own { display: block !important }"
+    )
     attributes = 'data-channel="showroom" data-lang="cs-CZ" data-param-order-id="A 17"'
     style = '<link rel="stylesheet" href="/site.css"><a class="own" href="#">Call us</a>'
     page.goto(site.page("/", style + script(live_server, webchat, attributes)))
@@ -222,7 +227,9 @@ def test_the_showroom_is_opened_by_the_site_with_what_it_knows_until_an_erasure_
     panel = page.get_by_role("dialog").bounding_box()
     assert panel == {"x": 0, "y": 0, **PHONE}
     allowed = page.locator("iframe").get_attribute("allow")
-    assert allowed == "; ".join(f"{name} {live_server.url}" for name in ("camera", "microphone", "autoplay"))
+    assert allowed == "; ".join(
+        f"{name} {live_server.url}" for name in ("camera", "microphone", "autoplay")
+    )
     expect(frame.locator("[name='param.order-id']")).to_have_value("A 17")
     frame.locator("[name=name]").fill("Zdislava")
     frame.locator("[name=email]").fill("zdislava@example.com")
@@ -241,7 +248,9 @@ def test_the_showroom_is_opened_by_the_site_with_what_it_knows_until_an_erasure_
     expect(page.get_by_role("link")).to_be_focused()
 
 
-def test_a_site_that_is_not_listed_shows_nothing(site: Site, live_server: Any, browser: Browser) -> None:
+def test_a_site_that_is_not_listed_shows_nothing(
+    site: Site, live_server: Any, browser: Browser
+) -> None:
     webchat = WebChatFactory(site="https://www.example.com")
     page = browser.new_context().new_page()
     said: list[str] = []

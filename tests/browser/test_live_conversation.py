@@ -124,7 +124,10 @@ def test_a_lost_network_loses_and_doubles_nothing(open_browser: Callable[..., Pa
 
 
 def test_a_storage_that_takes_no_file_is_said_at_the_field_on_both_sides(
-    open_browser: Callable[..., Page], log_in_browser: Callable[..., Page], settings: Any, tmp_path: Path
+    open_browser: Callable[..., Page],
+    log_in_browser: Callable[..., Page],
+    settings: Any,
+    tmp_path: Path,
 ) -> None:
     visitor = open_browser()
     enter(visitor)

@@ -40,7 +40,10 @@ def fill_in(visitor: Page) -> None:
 
 def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[..., Page]) -> None:
     webchat = WebChatFactory(
-        name="Shop Prague", languages=["cs"], entry_form=EntryForm.STANDARD, published=["One", "Two", "Three"]
+        name="Shop Prague",
+        languages=["cs"],
+        entry_form=EntryForm.STANDARD,
+        published=["One", "Two", "Three"],
     )
 
     # The administrator chooses GDPR.

@@ -40,7 +40,9 @@ def test_withdrawing_needs_no_javascript(open_browser: Callable[..., Page]) -> N
     expect(mine.get_by_role("heading", name="You have withdrawn your consent")).to_be_visible()
     assert overflow(mine) <= 0
     mine.reload()  # sends it once more
-    expect(mine.get_by_role("heading", name="You have already withdrawn your consent")).to_be_visible()
+    expect(
+        mine.get_by_role("heading", name="You have already withdrawn your consent")
+    ).to_be_visible()
     page.goto(room)
     expect(page.get_by_text("You have ended the conversation.")).to_be_visible()
     assert Session.objects.get().status == "closed"

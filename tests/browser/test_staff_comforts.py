@@ -39,7 +39,9 @@ def test_a_look_up_that_can_not_be_swapped_in_is_shown_as_a_page(
     expect(page.get_by_role("heading", name="This form has expired")).to_be_visible()
 
 
-def test_sessions_that_are_looked_at_leave_the_chosen_ones_open(log_in_browser: Callable[..., Page]) -> None:
+def test_sessions_that_are_looked_at_leave_the_chosen_ones_open(
+    log_in_browser: Callable[..., Page],
+) -> None:
     session = SessionFactory()
     page = log_in_browser("support")
     page.goto("/sessions/")
@@ -74,10 +76,18 @@ def test_the_filters_open_below_their_row(log_in_browser: Callable[..., Page]) -
 
 
 def test_no_table_is_cut_off_on_a_phone(log_in_browser: Callable[..., Page]) -> None:
-    session = SessionFactory(name="Maximiliana Novotná-Procházková", email="maximiliana@mail.example.com")
+    session = SessionFactory(
+        name="Maximiliana Novotná-Procházková", email="maximiliana@mail.example.com"
+    )
     ErasureFactory(subject__new_guest=True)
     page = log_in_browser("superuser", viewport=PHONE)
-    for path in ("/", "/sessions/", "/erasures/", "/settings/webchat/", f"/guests/{session.guest_id}/"):
+    for path in (
+        "/",
+        "/sessions/",
+        "/erasures/",
+        "/settings/webchat/",
+        f"/guests/{session.guest_id}/",
+    ):
         page.goto(path)
         assert_nothing_is_cut(page)
     page.goto("/guests/find/")

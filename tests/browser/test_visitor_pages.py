@@ -133,7 +133,11 @@ def test_a_keyboard_is_enough(open_browser: Callable[..., Page]) -> None:
     page = open_browser()
     keyboard = page.keyboard
     page.goto(f"/w/{WebChatFactory().public_id}/")
-    for label, value in (("Name", "Eva Malá"), ("E-mail", "eva@example.com"), ("Phone", "603123457")):
+    for label, value in (
+        ("Name", "Eva Malá"),
+        ("E-mail", "eva@example.com"),
+        ("Phone", "603123457"),
+    ):
         tab_to(page, page.get_by_label(label))
         keyboard.type(value)
     tab_to(page, page.locator("[name=consent]"))

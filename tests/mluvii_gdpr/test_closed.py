@@ -37,7 +37,9 @@ def _closed(settings: Any, tmp_path: Path) -> Iterator[None]:
 @pytest.mark.usefixtures("_closed")
 @pytest.mark.parametrize("path", [*PAGES, *CALLS])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_it_is_stored_by_no_cache_and_says_when_to_come_back(client: Client, path: str, method: str) -> None:
+def test_it_is_stored_by_no_cache_and_says_when_to_come_back(
+    client: Client, path: str, method: str
+) -> None:
     answer = client.generic(method, path)
     assert answer.status_code == 503
     assert answer.headers["Cache-Control"] == "no-store"

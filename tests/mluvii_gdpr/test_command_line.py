@@ -45,9 +45,7 @@ def manage(command: str, **environment: str) -> subprocess.CompletedProcess[str]
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unmigrated_database_is_one_sentence(command: str, tmp_path: Path) -> None:
     done = manage(command, DATABASE_URL=f"sqlite:///{tmp_path}/db.sqlite3")
-    sentence = (
-        rf"manage.py {command.split()[0]} failed: the database lacks \d+ migrations\. Run manage\.py migrate"
-    )
+    sentence = rf"manage.py {command.split()[0]} failed: the database lacks \d+ migrations\. Run manage\.py migrate"
     assert done.returncode == 1
     assert re.fullmatch(f"{sentence} .*\n", done.stderr), done.stderr
 
@@ -59,8 +57,12 @@ def test_a_database_that_is_away_is_one_sentence_with_its_cause(command: str) ->
     *log, last = done.stderr.splitlines()
     assert done.returncode == 1
     assert not done.stdout.startswith("{")
-    assert all(" ERROR mluvii_gdpr.postgresql.base the database does not answer" in line for line in log), log
-    assert last.startswith(f"manage.py {command.split()[0]} failed: the database does not answer: no server ")
+    assert all(
+        " ERROR mluvii_gdpr.postgresql.base the database does not answer" in line for line in log
+    ), log
+    assert last.startswith(
+        f"manage.py {command.split()[0]} failed: the database does not answer: no server "
+    )
     assert last.endswith(" Start PostgreSQL, or correct DATABASE_URL. (ECONNREFUSED)")
     assert CANARY not in done.stderr
 
@@ -83,9 +85,17 @@ def test_failures_of_sqlite_are_said_with_their_name(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "db").execute("CREATE TABLE t (a)")
     (tmp_path / "text").write_text(CANARY * 1000)
     for name, statement, wanted in [
-        ("db", f"INSERT INTO t VALUES ('{CANARY}')", r"can't be written\. .* user .* \(SQLITE_READONLY\)"),
+        (
+            "db",
+            f"INSERT INTO t VALUES ('{CANARY}')",
+            r"can't be written\. .* user .* \(SQLITE_READONLY\)",
+        ),
         ("none", "SELECT 1", r"can't be opened\. .* user .* \(SQLITE_CANTOPEN\)"),
-        ("text", "SELECT * FROM t", r"not an SQLite database\. Correct DATABASE_URL\. \(SQLITE_NOTADB\)"),
+        (
+            "text",
+            "SELECT * FROM t",
+            r"not an SQLite database\. Correct DATABASE_URL\. \(SQLITE_NOTADB\)",
+        ),
     ]:
         failure = OperationalError(CANARY)
         failure.__cause__ = fail_in_sqlite(tmp_path, statement, name=name)
@@ -97,13 +107,18 @@ def test_failures_of_sqlite_are_said_with_their_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("failure", "wanted"),
     [
-        (psycopg.errors.InsufficientPrivilege(CANARY), r"must own the database.*\(SQLSTATE 42501\)"),
+        (
+            psycopg.errors.InsufficientPrivilege(CANARY),
+            r"must own the database.*\(SQLSTATE 42501\)",
+        ),
         (psycopg.errors.DiskFull(CANARY), r"volume of the server is full.*\(SQLSTATE 53100\)"),
         (psycopg.errors.ReadOnlySqlTransaction(CANARY), r"takes no changes.*\(SQLSTATE 25006\)"),
         (psycopg.errors.DeadlockDetected(CANARY), r"Run this again\. \(SQLSTATE 40P01\)"),
     ],
 )
-def test_failures_of_postgresql_are_said_with_their_sqlstate(failure: psycopg.Error, wanted: str) -> None:
+def test_failures_of_postgresql_are_said_with_their_sqlstate(
+    failure: psycopg.Error, wanted: str
+) -> None:
     wrapped = ProgrammingError(CANARY)
     wrapped.__cause__ = failure
     assert re.search(wanted, explain(wrapped))
@@ -118,7 +133,10 @@ def test_failures_of_postgresql_are_said_with_their_sqlstate(failure: psycopg.Er
         ('FATAL:  role "kanarcmd" does not exist', "SQLSTATE 28000"),
         ("FATAL:  sorry, too many clients already", "SQLSTATE 53300"),
         ("FATAL:  the database system is starting up", "SQLSTATE 57P03"),
-        ("failed to resolve host 'kanarcmd': [Errno -2] Name or service not known", "can't be resolved"),
+        (
+            "failed to resolve host 'kanarcmd': [Errno -2] Name or service not known",
+            "can't be resolved",
+        ),
         ("connection timeout expired", "ETIMEDOUT"),
         ("connection failed: No route to host", "EHOSTUNREACH"),
         ("kanarcmd", "Its log says why"),
@@ -153,7 +171,9 @@ def test_another_failure_is_logged_by_its_frames_and_quotes_nothing(
             raise failure
 
     monkeypatch.setattr(
-        command_line, "execute_from_command_line", lambda argv: Command().run_from_argv(["manage.py", "x"])
+        command_line,
+        "execute_from_command_line",
+        lambda argv: Command().run_from_argv(["manage.py", "x"]),
     )
     monkeypatch.setattr(logging.getLogger("mluvii_gdpr"), "propagate", True)
     with pytest.raises(SystemExit) as left:
@@ -212,10 +232,21 @@ def test_a_failing_volume_is_one_sentence(
 @pytest.mark.any_database
 @pytest.mark.parametrize(
     ("user", "owner", "production", "warned"),
-    [(0, 4567, True, True), (0, 0, True, False), (0, 4567, False, False), (4567, 4567, True, False)],
+    [
+        (0, 4567, True, True),
+        (0, 0, True, False),
+        (0, 4567, False, False),
+        (4567, 4567, True, False),
+    ],
 )
 def test_root_is_warned_in_the_production_of_another_user(
-    user: int, owner: int, production: bool, warned: bool, tmp_path: Path, monkeypatch: Any, capsys: Any
+    user: int,
+    owner: int,
+    production: bool,
+    warned: bool,
+    tmp_path: Path,
+    monkeypatch: Any,
+    capsys: Any,
 ) -> None:
     marker = tmp_path / "production"
     if production:

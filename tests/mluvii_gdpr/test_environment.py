@@ -80,9 +80,15 @@ def test_a_line_that_could_be_read_in_two_ways_is_refused(
     assert "DEBUG" not in process, "all of it or nothing"
 
 
-def test_the_file_wins_over_the_process_and_is_read_once(process: dict[str, str], file: Path) -> None:
+def test_the_file_wins_over_the_process_and_is_read_once(
+    process: dict[str, str], file: Path
+) -> None:
     file.write_text("DATABASE_URL=postgres://right\nDATABASE_POOL=8\n")
-    process |= {"MLUVII_GDPR_ENV": str(file), "DATABASE_URL": "sqlite:////left/from/a/trial", "LANG": "C"}
+    process |= {
+        "MLUVII_GDPR_ENV": str(file),
+        "DATABASE_URL": "sqlite:////left/from/a/trial",
+        "LANG": "C",
+    }
     environment.load()
     assert (process["DATABASE_URL"], process["LANG"]) == ("postgres://right", "C")
     # As gunicorn.events.py does; and a worker that begins later does not read a half-written file.
@@ -113,22 +119,30 @@ def test_an_empty_marker_is_enough(process: dict[str, str], file: Path) -> None:
 
 
 @pytest.mark.parametrize("reason", ["No such file or directory", "Is a directory"])
-def test_a_file_that_cannot_be_read_stops_the_start(process: dict[str, str], file: Path, reason: str) -> None:
+def test_a_file_that_cannot_be_read_stops_the_start(
+    process: dict[str, str], file: Path, reason: str
+) -> None:
     if reason == "Is a directory":
         file.mkdir()
     environment.MARKER.symlink_to(file)
     for path in (environment.MARKER, file):
-        with pytest.raises(WrongEnvironment, match=rf"^{path} can't be read \({reason}\)\. .* run this as "):
+        with pytest.raises(
+            WrongEnvironment, match=rf"^{path} can't be read \({reason}\)\. .* run this as "
+        ):
             environment.load()
         process["MLUVII_GDPR_ENV"] = str(file)
 
 
-def test_a_folder_that_is_closed_to_this_user_may_hold_a_marker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_is_closed_to_this_user_may_hold_a_marker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def refuse(_path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "lstat", refuse)
-    with pytest.raises(WrongEnvironment, match=r"/var/production can't be read \(Permission denied\)\. "):
+    with pytest.raises(
+        WrongEnvironment, match=r"/var/production can't be read \(Permission denied\)\. "
+    ):
         environment.load()
 
 

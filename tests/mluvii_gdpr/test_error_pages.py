@@ -14,7 +14,9 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 BRAND = "<span>mluvii <b>GDPR</b></span>"
 
 
-@pytest.mark.parametrize("path", ["/sessions/anonymize/", "/sessions/columns/", "/sessions/1/accept/"])
+@pytest.mark.parametrize(
+    "path", ["/sessions/anonymize/", "/sessions/columns/", "/sessions/1/accept/"]
+)
 def test_a_browser_gets_a_page_where_only_a_form_is_taken(log_in: LogIn, path: str) -> None:
     from tests.factories import SessionFactory
 
@@ -55,7 +57,9 @@ def test_an_expired_form_offers_to_log_in_again() -> None:
     client = Client(enforce_csrf_checks=True)
     anonymous = client.post("/accounts/login/", {"login": "support"})
     assert anonymous.status_code == 403
-    assert '<a class="btn btn-primary" href="/accounts/login/">Log in again</a>' in compact(anonymous)
+    assert '<a class="btn btn-primary" href="/accounts/login/">Log in again</a>' in compact(
+        anonymous
+    )
     assert "permission" not in anonymous.content.decode()
 
     client.handler.enforce_csrf_checks = False

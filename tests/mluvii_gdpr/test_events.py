@@ -56,7 +56,9 @@ def test_a_message_arrives_and_the_stream_ends_with_the_conversation(room: str) 
         assert (browser.status, browser.headers["content-type"]) == (200, "text/event-stream")
         assert browser.headers["x-accel-buffering"] == "no"
         session = await Session.objects.aget()
-        await sync_to_async(conversation.post_message)(session, sender=Party.OPERATOR, text="Good day\r\n<b>")
+        await sync_to_async(conversation.post_message)(
+            session, sender=Party.OPERATOR, text="Good day\r\n<b>"
+        )
         await settle(app)
         assert "Good day\n&lt;b&gt;" in browser.events[0].data
         await sync_to_async(conversation.end_session)(session, by=Party.OPERATOR)
@@ -200,13 +202,17 @@ def test_streams_are_limited_by_room_and_by_process(
     monkeypatch.setattr(admission, "PER_ROOM", 2)
     settings.EVENTS_MAX_STREAMS = 3
     webchat = WebChatFactory()
-    others = [submit(Client(), webchat, email=f"{n}@example.com").headers["Location"] for n in range(2)]
+    others = [
+        submit(Client(), webchat, email=f"{n}@example.com").headers["Location"] for n in range(2)
+    ]
 
     async def play(app: Events) -> None:
         tabs = [await Browser(app, room).open() for _ in range(3)]
         assert [tab.status for tab in tabs] == [200, 200, 429]
         assert tabs[2].headers["retry-after"]
-        first, second = [await Browser(app, f"/events{o.replace('/r/', '/room/')}").open() for o in others]
+        first, second = [
+            await Browser(app, f"/events{o.replace('/r/', '/room/')}").open() for o in others
+        ]
         assert (first.status, second.status) == (200, 503)
         await tabs[0].leave()
         assert (await Browser(app, room).open()).status == 200
@@ -289,7 +295,9 @@ async def _no_sleep(_seconds: float) -> None:
     return None
 
 
-def test_no_log_line_holds_the_secret_of_a_room(room: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_line_holds_the_secret_of_a_room(
+    room: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     status_of(room)
     status_of(room, origin="https://evil.example")

@@ -88,7 +88,9 @@ def test_the_process_gives_signs_by_itself(monkeypatch: pytest.MonkeyPatch) -> N
     assert not EventsProcess.objects.exists()
 
 
-def test_an_unmigrated_database_is_called_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unmigrated_database_is_called_so(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_table(*_args: Any) -> list[str]:
         raise AssertionError("the table may be missing")
 

@@ -22,14 +22,22 @@ def places(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> di
         monkeypatch.setitem(settings.DATABASES["default"], name, value)
     for name in ("var", "media", "tmp", "cache"):
         (tmp_path / name).mkdir(mode=0o700)
-    for name in ("ledger.jsonl", "db it's.sqlite3", "db it's.sqlite3-wal", "db it's.sqlite3-shm", "x.env"):
+    for name in (
+        "ledger.jsonl",
+        "db it's.sqlite3",
+        "db it's.sqlite3-wal",
+        "db it's.sqlite3-shm",
+        "x.env",
+    ):
         (tmp_path / name).touch(mode=0o640)
     (tmp_path / "var" / "secret_key").touch(mode=0o600)
     (tmp_path / "link").symlink_to(tmp_path / "x.env")
     return {path.name: path for path in tmp_path.rglob("*") if not path.is_symlink()}
 
 
-def test_closed_places_are_clean_and_absent_ones_too(places: dict[str, Path], settings: Any) -> None:
+def test_closed_places_are_clean_and_absent_ones_too(
+    places: dict[str, Path], settings: Any
+) -> None:
     assert check_files_are_closed(None) == []
     settings.MEDIA_ROOT = places["media"] / "none"
     assert check_files_are_closed(None) == []
@@ -55,7 +63,9 @@ def test_a_folder_of_all_users_is_not_to_be_closed_to_them(places: dict[str, Pat
     assert found.hint == "Set another folder: this one is for all users."
 
 
-def test_a_production_that_a_fresh_shell_does_not_find_is_named(settings: Any, tmp_path: Path) -> None:
+def test_a_production_that_a_fresh_shell_does_not_find_is_named(
+    settings: Any, tmp_path: Path
+) -> None:
     settings.ENVIRONMENT_FILE = None
     assert [found.id for found in check_shell_finds_the_environment(None)] == ["mluvii_gdpr.W021"]
     settings.ENVIRONMENT_FILE = tmp_path / "production"

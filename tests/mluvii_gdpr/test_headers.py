@@ -48,7 +48,9 @@ def pages(client: Client, log_in: LogIn) -> dict[str, Any]:
 
 
 def policy_of(response: Any) -> dict[str, str]:
-    header = re.sub(r"'nonce-[\w+/=-]{16,}'", "'nonce-…'", response.headers["Content-Security-Policy"])
+    header = re.sub(
+        r"'nonce-[\w+/=-]{16,}'", "'nonce-…'", response.headers["Content-Security-Policy"]
+    )
     return dict(directive.strip().split(" ", 1) for directive in header.split(";"))
 
 
@@ -80,7 +82,10 @@ def test_what_runs_and_who_frames(
 
 def test_a_nonce_is_used_once(log_in: LogIn) -> None:
     url, administrator = f"/settings/webchat/{WebChatFactory().pk}/forms/", log_in("administrator")
-    assert len({administrator.get(url).headers["Content-Security-Policy"] for _number in range(3)}) == 3
+    assert (
+        len({administrator.get(url).headers["Content-Security-Policy"] for _number in range(3)})
+        == 3
+    )
 
 
 def answers(client: Client) -> dict[int, Any]:

@@ -17,7 +17,13 @@ from django.test import Client
 
 from anonymization.storage import StorageUnavailable
 from mluvii_gdpr import logs
-from mluvii_gdpr.logs import FORMAT, FewOfAnOutage, ImpersonalFormatter, RouteInsteadOfPath, describe
+from mluvii_gdpr.logs import (
+    FORMAT,
+    FewOfAnOutage,
+    ImpersonalFormatter,
+    RouteInsteadOfPath,
+    describe,
+)
 from tests.factories import SessionFactory
 
 CANARY = "kanarlog"
@@ -162,7 +168,9 @@ def test_all_processes_write_one_form_with_the_offset(configuration: str, monkey
     if configuration == "settings":
         formatters = django_settings.LOGGING["formatters"]
     else:
-        formatters = run_path(str(django_settings.BASE_DIR / configuration))["logconfig_dict"]["formatters"]
+        formatters = run_path(str(django_settings.BASE_DIR / configuration))["logconfig_dict"][
+            "formatters"
+        ]
     form = formatters["impersonal"]
     assert form == {"()": "mluvii_gdpr.logs.ImpersonalFormatter", "format": logs.FORMAT}
     line = ImpersonalFormatter(form["format"]).format(

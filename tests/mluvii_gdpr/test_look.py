@@ -150,7 +150,9 @@ def test_times_are_written_as_the_reader_writes_them(language, time, day, month,
         for precision, text in (("month", month), ("week", week), ("day", day)):
             settings.ERASURE_TIME_PRECISION = precision
             for exact in (True, False):
-                assert f">{text}</time>" in render("{% moment day exact=exact %}", day=known, exact=exact)
+                assert f">{text}</time>" in render(
+                    "{% moment day exact=exact %}", day=known, exact=exact
+                )
 
 
 def test_a_moment_may_be_a_day_or_nothing():

@@ -83,7 +83,9 @@ def test_an_answer_that_could_not_be_found_is_not_kept(
     assert status(client) == 200
 
 
-def test_a_check_that_hangs_keeps_no_further_request(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_hangs_keeps_no_further_request(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A network share that hangs, hangs for ever: each probe of a load balancer would take one more thread."""
     monkeypatch.setattr(readiness, "PATIENCE", 0.01)
     hanging = readiness.Answer(list)

@@ -130,7 +130,9 @@ def test_nonsense_stops_the_start_with_a_sentence_that_quotes_nothing(
         {"SECRET_KEY_FALLBACKS": f"{'a' * 50},{'b' * 50}", "SECRET_KEY": "$HOME#'\"\\" * 10, "MEDIA_ROOT": "/srv/none"},
     ],
 )  # fmt: skip
-def test_odd_values_that_are_right_start(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
+def test_odd_values_that_are_right_start(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str]
+) -> None:
     loaded = load(monkeypatch, **in_production(**values))
     assert loaded["SECRET_KEY"] == values.get("SECRET_KEY", "k" * 50)
     assert loaded["HOST"] == ("[::1]" if "HOST" in values else "127.0.0.1")
@@ -157,12 +159,20 @@ SERVERS = [["-m", "gunicorn", "--config", f"gunicorn{kind}.py"] for kind in (".c
 
 @pytest.mark.any_database
 @pytest.mark.parametrize(
-    "command", [["manage.py", "check"], ["manage.py", "anonymize_guest", "1"], *SERVERS], ids=" ".join
+    "command",
+    [["manage.py", "check"], ["manage.py", "anonymize_guest", "1"], *SERVERS],
+    ids=" ".join,
 )
 def test_commands_and_servers_say_one_sentence_and_end(command: list[str]) -> None:
     env = os.environ | in_production(DATABASE_URL="postgres://u:ka/nar@host/db")
     ended = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
@@ -180,7 +190,9 @@ def test_large_uploads_wait_in_a_folder_that_nobody_else_reads(
 
 
 @pytest.mark.parametrize(("value", "day"), [("", None), ("2026-03-01", dt.date(2026, 3, 1))])
-def test_the_day_of_the_agreement(monkeypatch: pytest.MonkeyPatch, value: str, day: dt.date | None) -> None:
+def test_the_day_of_the_agreement(
+    monkeypatch: pytest.MonkeyPatch, value: str, day: dt.date | None
+) -> None:
     assert load(monkeypatch, DPA_SIGNED_ON=value)["DPA_SIGNED_ON"] == day
 
 
@@ -189,7 +201,10 @@ def test_the_day_of_the_agreement(monkeypatch: pytest.MonkeyPatch, value: str, d
     [
         ("", ["'self'"]),
         ("https://chat.example.com:8001/events/", ["'self'", "https://chat.example.com:8001"]),
-        ("http://{host}:8001/events/", ["'self'", "http://localhost:8001", "http://*.example.com:8001"]),
+        (
+            "http://{host}:8001/events/",
+            ["'self'", "http://localhost:8001", "http://*.example.com:8001"],
+        ),
     ],
 )
 def test_pages_may_connect_to_the_event_streams(
@@ -212,7 +227,10 @@ def test_pages_may_connect_to_the_event_streams(
     [
         ("", ""),
         ("stun:stun.example.com", ""),
-        ("stuns:stun.example.com,turn:203.0.113.9:3478?transport=udp,turns:turn.example.com:443", "x"),
+        (
+            "stuns:stun.example.com,turn:203.0.113.9:3478?transport=udp,turns:turn.example.com:443",
+            "x",
+        ),
     ],
 )
 def test_servers_of_calls(monkeypatch: pytest.MonkeyPatch, servers: str, secret: str) -> None:

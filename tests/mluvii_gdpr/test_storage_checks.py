@@ -50,7 +50,12 @@ def named() -> set[str]:
 
 @pytest.mark.parametrize(("fault", "expected"), NAMED_AS.items())
 def test_a_storage_that_takes_no_file_is_named(
-    fault: str, expected: str, client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fault: str,
+    expected: str,
+    client: Client,
+    settings: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert named() == set(), "a new installation"
     FAULTS[fault](settings, tmp_path, monkeypatch)
@@ -59,12 +64,16 @@ def test_a_storage_that_takes_no_file_is_named(
     assert (response.status_code, response.json()["problems"]) == (503, [f"mluvii_gdpr.{expected}"])
 
 
-def test_without_the_database_no_storage_is_asked(settings: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_without_the_database_no_storage_is_asked(
+    settings: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
     FAULTS["empty"](settings, tmp_path, monkeypatch)
     assert {message.id for message in run_checks()} == set()
 
 
-def test_a_migration_is_not_refused_for_the_storage(settings: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_migration_is_not_refused_for_the_storage(
+    settings: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
     FAULTS["empty"](settings, tmp_path, monkeypatch)
     call_command("migrate", verbosity=0)
 
@@ -102,7 +111,9 @@ def test_a_folder_below_a_closed_one_fails_no_check(settings: Any, monkeypatch: 
     assert named() == set(), "it is judged by the nearest folder that can be seen"
 
 
-def test_a_folder_that_is_not_made_yet_is_judged_by_its_parent(settings: Any, monkeypatch: Any) -> None:
+def test_a_folder_that_is_not_made_yet_is_judged_by_its_parent(
+    settings: Any, monkeypatch: Any
+) -> None:
     settings.MEDIA_ROOT = settings.MEDIA_ROOT / "a" / "b"
     assert named() == set()
     monkeypatch.setattr(os, "access", lambda *_args: False)
@@ -110,7 +121,9 @@ def test_a_folder_that_is_not_made_yet_is_judged_by_its_parent(settings: Any, mo
 
 
 def test_a_storage_without_folders_is_not_asked_for_them(settings: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("mluvii_gdpr.checks.FileSystemStorage", type("Other", (FileSystemStorage,), {}))
+    monkeypatch.setattr(
+        "mluvii_gdpr.checks.FileSystemStorage", type("Other", (FileSystemStorage,), {})
+    )
     monkeypatch.setattr(os, "access", lambda *_args: False)
     assert named() == set()
 
@@ -124,7 +137,9 @@ def volume(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         def changed(path: Any) -> Any:
             real = statvfs(path)
             names = [name for name in dir(real) if name.startswith("f_")]
-            values = {name: getattr(real, name) for name in names} | (fields if path == folder else {})
+            values = {name: getattr(real, name) for name in names} | (
+                fields if path == folder else {}
+            )
             return type("Volume", (), values)
 
         monkeypatch.setattr(os, "statvfs", changed)
@@ -164,6 +179,8 @@ def test_a_ledger_volume_that_fills_up_is_a_warning(
     assert named() == set()
 
 
-def test_a_ledger_folder_that_is_gone_fails_no_check_of_the_volume(settings: Any, tmp_path: Path) -> None:
+def test_a_ledger_folder_that_is_gone_fails_no_check_of_the_volume(
+    settings: Any, tmp_path: Path
+) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path / "gone"
     assert named() == set()

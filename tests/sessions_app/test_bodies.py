@@ -13,7 +13,9 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("charset", ["rot13", "idna", "utf-16", "unknown", "punycode", "base64"])
-@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize(
+    "kind", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded"]
+)
 def test_odd_charset_is_read_as_utf8(client: Client, kind: str, charset: str) -> None:
     url = entry_url(WebChatFactory())
     body = "--x\r\nContent-Disposition: form-data; name=name\r\n\r\nJana\r\n--x--\r\n"

@@ -21,7 +21,9 @@ AROUND_A_FILE = 64 * 1024
 def announce(client: Client, url: str, size: int) -> int:
     """Announce a body, send only its end, and return the status."""
     body: Any = {"wsgi.input": BytesIO(b"--x--\r\n"), "CONTENT_LENGTH": str(size)}
-    return client.generic("POST", url, content_type="multipart/form-data; boundary=x", **body).status_code
+    return client.generic(
+        "POST", url, content_type="multipart/form-data; boundary=x", **body
+    ).status_code
 
 
 def test_a_form_has_two_megabytes(client: Client) -> None:
@@ -31,7 +33,9 @@ def test_a_form_has_two_megabytes(client: Client) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 1_000_000, 10 * 1024 * 1024])
-def test_the_visitors_file_has_what_the_setting_allows(client: Client, settings: Any, limit: int) -> None:
+def test_the_visitors_file_has_what_the_setting_allows(
+    client: Client, settings: Any, limit: int
+) -> None:
     url = submit(client, WebChatFactory()).headers["Location"] + "file/"
     settings.ATTACHMENT_MAX_BYTES = limit
     assert announce(client, url, limit + AROUND_A_FILE) == 422, "read, and without a file"
@@ -40,5 +44,7 @@ def test_the_visitors_file_has_what_the_setting_allows(client: Client, settings:
 
 def test_the_operators_file_has_ten_megabytes(log_in: Callable[[str], Client]) -> None:
     url, operator = f"/sessions/{SessionFactory().pk}/files/", log_in("operator")
-    assert announce(operator, url, 10 * 1024 * 1024 + AROUND_A_FILE) == 422, "read, and without a file"
+    assert announce(operator, url, 10 * 1024 * 1024 + AROUND_A_FILE) == 422, (
+        "read, and without a file"
+    )
     assert announce(operator, url, 10 * 1024 * 1024 + AROUND_A_FILE + 1) == 413

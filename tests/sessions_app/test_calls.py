@@ -42,7 +42,9 @@ def room(client: Client) -> str:
     return submit(client, WebChatFactory(), showroom=True).headers["Location"]
 
 
-def send(client: Client, room: str, kind: str = "candidate", body: str = CANDIDATE, **fields: Any) -> int:
+def send(
+    client: Client, room: str, kind: str = "candidate", body: str = CANDIDATE, **fields: Any
+) -> int:
     return client.post(f"{room}signal/", {"kind": kind, "body": body, **fields}).status_code
 
 
@@ -125,7 +127,12 @@ def test_each_side_reads_what_the_other_has_sent(client: Client, log_in: LogIn, 
     page = f"/sessions/{session.pk}/"
     assert send(operator, page) == operator.get(f"{page}ice/").status_code == 409, "not taken yet"
     operator.post(f"{page}accept/")
-    assert send(client, room, "ready") == send(operator, page, "offer") == send(client, room, "answer") == 204
+    assert (
+        send(client, room, "ready")
+        == send(operator, page, "offer")
+        == send(client, room, "answer")
+        == 204
+    )
 
     def read(who: Client, where: str, after: Any = 0) -> list[str]:
         answer = who.get(f"{where}signal/", {"after": after})
@@ -191,12 +198,16 @@ def test_a_page_that_is_loaded_again_begins_behind_what_was_sent(client: Client,
         ({"kind": "connected", "seen": "0"}, 204),
     ],
 )
-def test_what_is_no_signal_is_refused(client: Client, room: str, fields: dict[str, str], status: int) -> None:
+def test_what_is_no_signal_is_refused(
+    client: Client, room: str, fields: dict[str, str], status: int
+) -> None:
     assert client.post(f"{room}signal/", fields).status_code == status
     assert Signal.objects.count() == (status == 204 and fields["kind"] != "connected")
 
 
-def test_half_of_a_surrogate_pair_is_refused_wherever_it_is_decoded(client: Client, room: str) -> None:
+def test_half_of_a_surrogate_pair_is_refused_wherever_it_is_decoded(
+    client: Client, room: str
+) -> None:
     """A body that says it comes in another charset is read in UTF-8 all the same; the form relies on nobody."""
     assert SignalForm({"kind": "offer", "body": '{"a": "\U0001f980"}'}).is_valid()
     assert not SignalForm({"kind": "offer", "body": '{"a": "\ud800"}'}).is_valid()
@@ -208,7 +219,10 @@ def test_half_of_a_surrogate_pair_is_refused_wherever_it_is_decoded(client: Clie
         for name, value in fields.items()
     )
     kind = "multipart/form-data; boundary=B; charset=utf-7"
-    assert client.post(f"{room}signal/", data=sent + b"--B--\r\n", content_type=kind).status_code == 204
+    assert (
+        client.post(f"{room}signal/", data=sent + b"--B--\r\n", content_type=kind).status_code
+        == 204
+    )
     assert "\ud800" not in Signal.objects.get().body
 
 
@@ -274,7 +288,9 @@ def test_what_is_old_goes_by_cron(room: str, capsys: Any) -> None:
     assert capsys.readouterr().out == said
 
 
-def test_what_is_old_goes_with_the_next_signal_of_any_call_without_cron(client: Client, room: str) -> None:
+def test_what_is_old_goes_with_the_next_signal_of_any_call_without_cron(
+    client: Client, room: str
+) -> None:
     session, other = Session.objects.get(), SessionFactory(new_guest=True, showroom=True)
     old, young, own = signal(other), signal(other), signal(session)
     for row in (old, own):

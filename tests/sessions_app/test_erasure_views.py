@@ -62,7 +62,9 @@ def test_page_shows_in_counts_what_goes(support: Client) -> None:
     response = support.get(f"/guests/{session.guest_id}/anonymize/")
     html = response.content.decode()
     counts = {str(line["title"]): line["count"] for line in response.context["lines"]}
-    assert counts == {"sessions": 2, "message": 1, "guest": 1}, "nothing is said of files: there are none"
+    assert counts == {"sessions": 2, "message": 1, "guest": 1}, (
+        "nothing is said of files: there are none"
+    )
     assert "Jana Nováková" in html
     assert "IP address" in html
     after = digest()
@@ -80,7 +82,9 @@ def test_page_of_a_guest_says_how_many_sessions_it_does_not_list(
     make_rows(WebChatFactory(), count - 1, guest=guest)
     html = compact(support.get(f"/guests/{guest.pk}/anonymize/"))
     assert len(re.findall(r'<div><a href="/sessions/\d+/">', html)) == listed
-    assert re.findall(rf'<a href="/guests/{guest.pk}/">(and .* more)</a>', html) == ([more] if more else [])
+    assert re.findall(rf'<a href="/guests/{guest.pk}/">(and .* more)</a>', html) == (
+        [more] if more else []
+    )
     crumbs = '<a href="/guests/find/">Find a person</a>'
     assert crumbs in html.split('class="breadcrumb"')[1].split("</ol>")[0]
 
@@ -98,7 +102,9 @@ def test_what_stays_are_numbers_and_no_bookkeeping(support: Client) -> None:
     before = support.get(url)
     record = support.post(url, shown_on(before), follow=True)
     for response in (before, record):
-        kept = next(line["kept"] for line in response.context["lines"] if line["title"] == "session")
+        kept = next(
+            line["kept"] for line in response.context["lines"] if line["title"] == "session"
+        )
         assert {"number of messages of the visitor", "number of files", "channel"} <= set(kept)
         assert not {"anonymized at", "erasure"} & set(kept)
     assert "<dt>Will be deleted</dt>" in before.content.decode()
@@ -146,7 +152,9 @@ def test_a_record_without_the_mark_is_no_erasure(support: Client) -> None:
 
 
 @pytest.mark.parametrize(("role", "door"), [("superuser", "admin"), ("support", "page")])
-def test_only_who_may_open_the_stock_admin_comes_from_there(log_in: LogIn, role: str, door: str) -> None:
+def test_only_who_may_open_the_stock_admin_comes_from_there(
+    log_in: LogIn, role: str, door: str
+) -> None:
     client, url = log_in(role), f"/sessions/{SessionFactory().pk}/anonymize/"
     page = client.get(f"{url}?door=admin")
     client.post(url, {**shown_on(page), "door": page.context["door"]})
@@ -208,7 +216,10 @@ def test_as_many_as_were_shown_but_not_the_same_are_refused(support: Client) -> 
 def test_bad_id_is_not_found_and_changes_nothing(support: Client, kind: str, bad: str) -> None:
     SessionFactory()
     before = digest()
-    for response in (support.get(f"/{kind}/{bad}/anonymize/"), support.post(f"/{kind}/{bad}/anonymize/")):
+    for response in (
+        support.get(f"/{kind}/{bad}/anonymize/"),
+        support.post(f"/{kind}/{bad}/anonymize/"),
+    ):
         assert response.status_code == 404
     assert digest() == before
 
@@ -252,7 +263,9 @@ def test_several_are_shown_then_erased_each_with_a_record(support: Client) -> No
     assert [row.number for row, *_ in support.get("/erasures/?before=3").context["rows"]] == [2, 1]
     assert Erasure.objects.count() == 2
     assert besides(Session).get(anonymized_at=None) == sessions[2]
-    again = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"}, follow=True)
+    again = support.post(
+        "/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"}, follow=True
+    )
     assert "Nothing was changed" in again.content.decode()
 
 
@@ -356,21 +369,36 @@ def test_several_stop_at_the_first_that_changes_meanwhile(
     stopped = support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
     html = stopped.content.decode()
     assert stopped.status_code == 409
-    assert "1 session was anonymized. Guests anonymized with their last session: 1. One session has" in html
+    assert (
+        "1 session was anonymized. Guests anonymized with their last session: 1. One session has"
+        in html
+    )
     assert "alert-success" not in html
     assert besides(Session).filter(anonymized_at=None).count() == 3
 
 
 @pytest.mark.parametrize(
     "chosen",
-    [[], ["x"], ["999999"], ["-1"], ["0"], ["9" * 19], ["9" * 30], ["\0"], ["01"], list(range(1, 102))],
+    [
+        [],
+        ["x"],
+        ["999999"],
+        ["-1"],
+        ["0"],
+        ["9" * 19],
+        ["9" * 30],
+        ["\0"],
+        ["01"],
+        list(range(1, 102)),
+    ],
     ids=len,
 )
 def test_wrong_choice_of_several_erases_nothing(support: Client, chosen: list[Any]) -> None:
     session = SessionFactory()
     before = digest()
     response = support.post(
-        "/sessions/anonymize/", {"session": [*chosen, session.pk] if chosen else [], "confirm": "yes"}
+        "/sessions/anonymize/",
+        {"session": [*chosen, session.pk] if chosen else [], "confirm": "yes"},
     )
     assert response.status_code == 422
     after = digest()
@@ -394,7 +422,9 @@ def ledger() -> list[Erasure]:
     """Return five erasures, one a day from the first to the fifth of March, every second one by command."""
     midnight = timezone.make_aware(datetime(2026, 3, 1))
     return [
-        RecordFactory(created_at=midnight + timedelta(days=day), door="page" if day % 2 else "command")
+        RecordFactory(
+            created_at=midnight + timedelta(days=day), door="page" if day % 2 else "command"
+        )
         for day in range(5)
     ]
 
@@ -457,7 +487,10 @@ def test_a_filter_is_kept_in_its_field_and_goes_by_its_chip(support: Client) -> 
         ("Source", "Command", "since=2000-01-01&until=2199-12-31"),
     ]
     assert response.context["filters"].query == query
-    assert support.get("/erasures/?since=2026-03-01&until=2026-03-01").context["rows"][0][0].number == 1
+    assert (
+        support.get("/erasures/?since=2026-03-01&until=2026-03-01").context["rows"][0][0].number
+        == 1
+    )
 
 
 def test_pages_of_erasures_keep_their_filter(support: Client) -> None:
@@ -475,7 +508,9 @@ def test_list_of_erasures_says_what_and_how_much_went(support: Client) -> None:
     record = ErasureFactory(subject=session)
     with recording.erasing():
         recording.lock_head()
-        note = recording.note(Note.REPLAYED, "0" * 64, requester=recording.Requester(Source.COMMAND))
+        note = recording.note(
+            Note.REPLAYED, "0" * 64, requester=recording.Requester(Source.COMMAND)
+        )
     FileDeletion.objects.create(erasure=record, name="a")
     response = support.get("/erasures/")
     assert ">guests: 1, sessions: 1, messages: 1</td>" in response.content.decode()
@@ -524,14 +559,19 @@ def test_the_page_after_a_restore_says_how_things_stand(
     page = log_in("administrator").get("/erasures/replay/")
     assert (page.status_code, page.context["standing"]) == (200, standing.value)
     assert said in page.content.decode()
-    assert page.context["plan"] is (planned if standing in {Standing.BEHIND, Standing.FOREIGN} else None)
+    assert page.context["plan"] is (
+        planned if standing in {Standing.BEHIND, Standing.FOREIGN} else None
+    )
 
 
 def test_a_replay_ends_at_its_page_and_a_refusal_is_said_there(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     administrator, url = log_in("administrator"), "/erasures/replay/"
-    assert "There is no external copy of the erasure ledger." in administrator.get(url).content.decode()
+    assert (
+        "There is no external copy of the erasure ledger."
+        in administrator.get(url).content.decode()
+    )
     assert administrator.post(url).status_code == 409, "no copy is kept"
     monkeypatch.setattr(external_copy, "file_of", lambda: Path("ledger.jsonl"))
     monkeypatch.setattr(restoration, "standing", lambda: Standing.BEHIND)

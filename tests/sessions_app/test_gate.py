@@ -16,7 +16,13 @@ from sessions_app.matching import MATCHED
 from sessions_app.models import ConsentEvent, Guest, Party, Session
 from sessions_app.visitor.forms import ENTRY_FORMS
 from tests.database import digest
-from tests.factories import ConsentVersionFactory, ErasureFactory, SessionFactory, WebChatFactory, make_ticket
+from tests.factories import (
+    ConsentVersionFactory,
+    ErasureFactory,
+    SessionFactory,
+    WebChatFactory,
+    make_ticket,
+)
 from tests.pages import COMPLETE, entry_url, submit, ticket_in
 from webchat.models import EntryForm, WebChat
 
@@ -28,7 +34,9 @@ INCOMPLETE = [given for size in range(4) for given in combinations(FIELDS, size)
 
 @pytest.mark.parametrize("showroom", [False, True], ids=["chat", "showroom"])
 @pytest.mark.parametrize("given", INCOMPLETE, ids=lambda given: "+".join(given) or "nothing")
-def test_incomplete_form_stores_nothing(client: Client, given: tuple[str, ...], showroom: bool) -> None:
+def test_incomplete_form_stores_nothing(
+    client: Client, given: tuple[str, ...], showroom: bool
+) -> None:
     webchat = WebChatFactory()
     before = digest()
 
@@ -47,8 +55,12 @@ def test_incomplete_form_stores_nothing(client: Client, given: tuple[str, ...], 
     assert "checked" not in html
 
 
-def test_the_server_judges_the_form_and_leads_to_the_first_error(client: Client, webchat: WebChat) -> None:
-    assert re.search(r'<form id="entry"[^>]+ novalidate>', client.get(entry_url(webchat)).content.decode())
+def test_the_server_judges_the_form_and_leads_to_the_first_error(
+    client: Client, webchat: WebChat
+) -> None:
+    assert re.search(
+        r'<form id="entry"[^>]+ novalidate>', client.get(entry_url(webchat)).content.decode()
+    )
     for wrong in ("email", "consent"):
         html = submit(client, webchat, **{wrong: None}).content.decode()
         assert re.findall(r'<input[^>]+name="(\w+)"[^>]* autofocus', html) == [wrong]
@@ -83,9 +95,23 @@ def test_rendering_stores_nothing_and_sets_no_cookie(client: Client, webchat: We
 
 @pytest.mark.parametrize(
     "consent",
-    ["false", "0", "TRUE ", "true", "1", "On", "on ", "", ["on", "on"], ["on", "false"], ["false", "on"]],
+    [
+        "false",
+        "0",
+        "TRUE ",
+        "true",
+        "1",
+        "On",
+        "on ",
+        "",
+        ["on", "on"],
+        ["on", "false"],
+        ["false", "on"],
+    ],
 )
-def test_only_the_affirmative_value_is_consent(client: Client, consent: Any, webchat: WebChat) -> None:
+def test_only_the_affirmative_value_is_consent(
+    client: Client, consent: Any, webchat: WebChat
+) -> None:
     before = digest()
     assert submit(client, webchat, consent=consent).status_code == 422
     assert digest() == before
@@ -96,7 +122,11 @@ def test_the_same_form_twice_is_one_session(client: Client, webchat: WebChat) ->
     first = client.post(entry_url(webchat), fields)
     second = client.post(entry_url(webchat), fields)
     assert first.headers["Location"] == second.headers["Location"]
-    assert (Session.objects.count(), ConsentEvent.objects.count(), Guest.objects.count()) == (1, 1, 1)
+    assert (Session.objects.count(), ConsentEvent.objects.count(), Guest.objects.count()) == (
+        1,
+        1,
+        1,
+    )
 
 
 def test_newer_version_shows_the_form_again(client: Client, webchat: WebChat) -> None:
@@ -152,7 +182,9 @@ def test_text_is_recorded_in_the_language_that_was_shown(client: Client, webchat
     assert czech.headers["Content-Language"] == "cs"
     # The browser's wish changes between showing and sending: what was shown counts.
     client.post(
-        entry_url(webchat), {"ticket": ticket_in(czech), **COMPLETE}, headers={"Accept-Language": "en"}
+        entry_url(webchat),
+        {"ticket": ticket_in(czech), **COMPLETE},
+        headers={"Accept-Language": "en"},
     )
     session = Session.objects.get()
     assert (session.language, ConsentEvent.objects.get().text.language) == ("cs", "cs")
@@ -213,7 +245,9 @@ def test_webchat_that_is_archived_during_the_submit_is_not_found(
     assert not Session.objects.exists()
 
 
-@pytest.mark.parametrize(("name", "status"), [("123", 422), ("+- 7", 422), ("X Æ A-12", 302), ("王", 302)])
+@pytest.mark.parametrize(
+    ("name", "status"), [("123", 422), ("+- 7", 422), ("X Æ A-12", 302), ("王", 302)]
+)
 def test_a_name_has_a_letter(client: Client, name: str, status: int) -> None:
     assert submit(client, WebChatFactory(), name=name).status_code == status
 
@@ -239,7 +273,8 @@ def test_used_form_after_erasure_opens_nothing(client: Client) -> None:
 
 @pytest.mark.parametrize("entry_form", EntryForm)
 @pytest.mark.parametrize(
-    ("seconds", "ended", "status"), [(0, False, 302), (100, False, 302), (121, False, 409), (0, True, 409)]
+    ("seconds", "ended", "status"),
+    [(0, False, 302), (100, False, 302), (121, False, 409), (0, True, 409)],
 )
 def test_used_form_leads_back_only_just_after_it_was_sent(
     client: Client, entry_form: str, seconds: int, ended: bool, status: int
@@ -260,10 +295,15 @@ def test_used_form_leads_back_only_just_after_it_was_sent(
     if status == 302:
         assert again.headers["Location"] == first.headers["Location"]
     else:
-        assert client.post(entry_url(webchat), fields | {"ticket": ticket_in(again)}).status_code == 302
+        assert (
+            client.post(entry_url(webchat), fields | {"ticket": ticket_in(again)}).status_code
+            == 302
+        )
 
 
-def test_used_form_leads_back_also_after_the_secret_key_was_changed(client: Client, settings: Any) -> None:
+def test_used_form_leads_back_also_after_the_secret_key_was_changed(
+    client: Client, settings: Any
+) -> None:
     webchat = WebChatFactory()
     fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     first = client.post(entry_url(webchat), fields).headers["Location"]
@@ -272,7 +312,9 @@ def test_used_form_leads_back_also_after_the_secret_key_was_changed(client: Clie
     again = client.post(entry_url(webchat), fields).headers["Location"]
     assert again == first
     assert client.get(again).status_code == 200
-    other = client.post(entry_url(webchat), fields | {"ticket": ticket_in(client.get(entry_url(webchat)))})
+    other = client.post(
+        entry_url(webchat), fields | {"ticket": ticket_in(client.get(entry_url(webchat)))}
+    )
     assert client.get(other.headers["Location"]).status_code == 200
 
 
@@ -296,7 +338,9 @@ def test_used_form_leads_nobody_else_into_the_conversation(client: Client, field
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(gate.Entry), ids=lambda field: field.name)
-def test_every_field_of_the_entry_tells_a_person_from_the_next(field: dataclasses.Field[Any]) -> None:
+def test_every_field_of_the_entry_tells_a_person_from_the_next(
+    field: dataclasses.Field[Any],
+) -> None:
     """Only ``consent`` is an act and not a value: a form without it never reaches the gate."""
     webchat = WebChatFactory()
     entry = gate.Entry(name="Jana", email="jana@example.com", phone="603 123 456", consent=True)
@@ -329,7 +373,9 @@ def test_day_of_consent_is_cut_as_the_setting_says(settings: Any) -> None:
 
 def test_person_is_recognised_by_all_three_keys() -> None:
     first = SessionFactory(name="Jana Nováková", email="jana@example.com", phone="603 123 456")
-    same = SessionFactory(name="JANA  NOVAKOVA", email=" Jana@EXAMPLE.com", phone="+420-603-123-456")
+    same = SessionFactory(
+        name="JANA  NOVAKOVA", email=" Jana@EXAMPLE.com", phone="+420-603-123-456"
+    )
     other = SessionFactory(name="Jana Nováková", email="jana@example.com", phone="603 123 457")
     assert first.guest_id == same.guest_id
     assert first.guest_id != other.guest_id

@@ -27,7 +27,11 @@ def test_twenty_parallel_submits_of_one_form_are_one_session(webchat: WebChat) -
 
     assert {answer.status_code for answer in answers} == {302}
     assert len({answer.headers["Location"] for answer in answers}) == 1
-    assert (Session.objects.count(), Guest.objects.count(), ConsentEvent.objects.count()) == (1, 1, 1)
+    assert (Session.objects.count(), Guest.objects.count(), ConsentEvent.objects.count()) == (
+        1,
+        1,
+        1,
+    )
 
 
 def submit(webchat: WebChat, fields: dict[str, str]) -> int:
@@ -55,7 +59,9 @@ def test_submit_waits_for_a_change_of_the_form_and_is_refused() -> None:
 def test_parallel_first_visits_of_one_person_are_one_guest(webchat: WebChat) -> None:
     forms = [{"ticket": make_ticket(webchat), **COMPLETE} for _ in range(8)]
 
-    answers: list[Any] = at_once([partial(Client().post, entry_url(webchat), fields) for fields in forms])
+    answers: list[Any] = at_once(
+        [partial(Client().post, entry_url(webchat), fields) for fields in forms]
+    )
 
     assert {answer.status_code for answer in answers} == {302}
     assert (Session.objects.count(), Guest.objects.count()) == (8, 1)

@@ -82,7 +82,9 @@ def test_other_addresses_stay_other() -> None:
 
 
 def test_keys_fit_their_columns() -> None:
-    keys = match_keys(name="\ufdfa" * 200, email="\u0390" * 200 + "@" + "\u0390" * 50, phone="", region="CZ")
+    keys = match_keys(
+        name="\ufdfa" * 200, email="\u0390" * 200 + "@" + "\u0390" * 50, phone="", region="CZ"
+    )
     assert len(keys.name) == 400
     assert len(keys.email) <= 400
 

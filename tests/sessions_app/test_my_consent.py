@@ -86,7 +86,9 @@ def test_rendering_it_changes_nothing(client: Client, mine: str) -> None:
     assert digest() == before
 
 
-def test_its_secret_is_stored_nowhere_and_opens_no_room(client: Client, room: str, mine: str) -> None:
+def test_its_secret_is_stored_nowhere_and_opens_no_room(
+    client: Client, room: str, mine: str
+) -> None:
     secret = mine.split("/")[2]
     assert secret not in dump()
     assert Session.objects.get().consent_key in dump(), "the control"
@@ -94,7 +96,9 @@ def test_its_secret_is_stored_nowhere_and_opens_no_room(client: Client, room: st
     assert client.get(f"/c/{room.split('/')[2]}/").status_code == 404
 
 
-def test_the_link_outlives_the_key_and_the_room(client: Client, room: str, mine: str, settings: Any) -> None:
+def test_the_link_outlives_the_key_and_the_room(
+    client: Client, room: str, mine: str, settings: Any
+) -> None:
     settings.SECRET_KEY = "another key, of fifty characters and more than that, as required"
     assert consent_url(room) == mine
     Session.objects.update(room_key=None)
@@ -110,7 +114,9 @@ def test_a_room_from_before_opens_it_by_its_own_secret(client: Client, room: str
     assert client.get(f"/c/{consent_token(room.split('/')[2])}/").status_code == 404
 
 
-def test_the_receipt_has_the_sections_of_the_standard(client: Client, mine: str, settings: Any) -> None:
+def test_the_receipt_has_the_sections_of_the_standard(
+    client: Client, mine: str, settings: Any
+) -> None:
     settings.CONTROLLER_NAME, settings.CONTROLLER_ADDRESS = "Example s.r.o.", "Dlouhá 1, Praha"
     settings.CONTROLLER_CONTACT = "privacy@example.com"
     session, given = Session.objects.get(), ConsentEvent.objects.get()
@@ -125,7 +131,10 @@ def test_the_receipt_has_the_sections_of_the_standard(client: Client, mine: str,
     }
     processing, (purpose,) = receipt["processing"], receipt["processing"]["purposes"]
     assert processing["privacy_notice"] == f"http://testserver{given.text.get_absolute_url()}"
-    assert (processing["privacy_notice_sha256"], processing["language"]) == (given.text.sha256, "en")
+    assert (processing["privacy_notice_sha256"], processing["language"]) == (
+        given.text.sha256,
+        "en",
+    )
     # What the standard makes mandatory of a purpose.
     assert {
         "purpose", "pii_information", "pii_controllers", "storage_locations", "retention_period", "jurisdiction",
@@ -139,7 +148,13 @@ def test_the_receipt_has_the_sections_of_the_standard(client: Client, mine: str,
         "Example s.r.o.", "Dlouhá 1, Praha", "privacy@example.com",
     )  # fmt: skip
     (event,) = receipt["event"]
-    assert event.keys() == {"event_time", "validity_duration", "entity_id", "event_type", "event_state"}
+    assert event.keys() == {
+        "event_time",
+        "validity_duration",
+        "entity_id",
+        "event_type",
+        "event_state",
+    }
     assert event["event_state"].endswith("#ConsentGiven")
     assert event["entity_id"] == receipt["record"]["pii_principal_id"]
 
@@ -180,7 +195,9 @@ def test_no_login_protects_it_and_no_token_is_asked(room: str, mine: str) -> Non
     assert Client(enforce_csrf_checks=True).post(f"{mine}withdraw/").status_code == 200
 
 
-def test_at_once_nothing_is_left_and_the_answer_is_that_of_an_unknown_secret(client: Client) -> None:
+def test_at_once_nothing_is_left_and_the_answer_is_that_of_an_unknown_secret(
+    client: Client,
+) -> None:
     webchat = WebChatFactory(on_withdrawal=OnWithdrawal.ANONYMIZE)
     room = submit(client, webchat, name="Kassiopeia").headers["Location"]
     mine = consent_url(room)
@@ -202,7 +219,9 @@ def test_at_once_nothing_is_left_and_the_answer_is_that_of_an_unknown_secret(cli
 
 
 def _without_nonce(response: Any) -> Any:
-    headers = {n: re.sub("nonce-[^']+", "", v) for n, v in response.headers.items() if n != "Expires"}
+    headers = {
+        n: re.sub("nonce-[^']+", "", v) for n, v in response.headers.items() if n != "Expires"
+    }
     return response.content, headers.items() - {("Last-Modified", headers.get("Last-Modified"))}
 
 
@@ -235,7 +254,9 @@ ADDRESS = "kanar@mail.example.com"
 @pytest.fixture
 def log() -> Any:
     """Catch what the configured handler writes."""
-    (handler,) = (h for h in logging.getLogger("sessions_app").handlers if type(h) is logging.StreamHandler)
+    (handler,) = (
+        h for h in logging.getLogger("sessions_app").handlers if type(h) is logging.StreamHandler
+    )
     stream = io.StringIO()
     before = handler.setStream(stream)
     yield stream
@@ -263,7 +284,9 @@ def test_the_link_goes_to_the_address_and_the_address_nowhere(
     assert ADDRESS not in log.getvalue()
 
 
-@pytest.mark.parametrize("address", ["", "x", "a@example.com\nBcc: b@example.com", "a@b, c@d.example"])
+@pytest.mark.parametrize(
+    "address", ["", "x", "a@example.com\nBcc: b@example.com", "a@b, c@d.example"]
+)
 def test_what_is_no_address_is_sent_nothing(
     client: Client, mine: str, mailoutbox: list[Any], address: str
 ) -> None:

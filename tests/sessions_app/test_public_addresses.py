@@ -11,7 +11,19 @@ from tests.factories import WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
-ODD = ["%00", "a%00b", "%ED%A0%80", "..", "%2e%2e", "x" * 5000, "'", "é", "%F0%9F%98%80", " ", "%0A"]
+ODD = [
+    "%00",
+    "a%00b",
+    "%ED%A0%80",
+    "..",
+    "%2e%2e",
+    "x" * 5000,
+    "'",
+    "é",
+    "%F0%9F%98%80",
+    " ",
+    "%0A",
+]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))

@@ -65,7 +65,9 @@ def identified() -> set[int]:
 
 
 def test_old_sessions_go_and_all_others_stay(webchat: WebChat) -> None:
-    old = EndedFactory(webchat=webchat, days_ago=31, email="old@example.com", messages=["Kassiopeia"])
+    old = EndedFactory(
+        webchat=webchat, days_ago=31, email="old@example.com", messages=["Kassiopeia"]
+    )
     young = EndedFactory(webchat=webchat, days_ago=30, new_guest=True)
     longer = EndedFactory(webchat__retention_days=90, days_ago=60, new_guest=True)
     for_good = EndedFactory(webchat__retention_days=None, days_ago=900, new_guest=True)
@@ -99,7 +101,9 @@ def test_a_guest_stays_with_a_younger_session() -> None:
     run()
     guest = Guest.objects.get()
     assert (guest.anonymized_at, guest.email) == (None, "jana@example.com")
-    Session.objects.filter(pk=young.pk).update(created_at=timezone.now() - timedelta(days=99), ended_at=None)
+    Session.objects.filter(pk=young.pk).update(
+        created_at=timezone.now() - timedelta(days=99), ended_at=None
+    )
     run()
     guest.refresh_from_db()
     assert (guest.anonymized_at is None, guest.email) == (False, "")
@@ -127,7 +131,13 @@ def test_a_guest_stays_with_a_younger_session() -> None:
     ],
 )
 def test_days_are_local_calendar_days(
-    webchat: WebChat, settings: Any, zone: str, began: str, ended_at: str | None, days: int, last_day: str
+    webchat: WebChat,
+    settings: Any,
+    zone: str,
+    began: str,
+    ended_at: str | None,
+    days: int,
+    last_day: str,
 ) -> None:
     settings.TIME_ZONE = zone
     session = SessionFactory(webchat=webchat)
@@ -157,7 +167,10 @@ def test_the_page_of_a_session_says_when(log_in: Any) -> None:
     assert "Will be anonymized on" in page
     assert f'datetime="{due:%Y-%m-%d}"' in page
     WebChat.objects.update(retention_days=None)
-    assert "Will be anonymized on" not in log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+    assert (
+        "Will be anonymized on"
+        not in log_in("support").get(f"/sessions/{session.pk}/").content.decode()
+    )
 
 
 # The command ------------------------------------------------------------------------------------------------
@@ -255,7 +268,9 @@ def test_a_chunk_is_made_smaller_when_it_takes_long() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_runs_share_the_work(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> None:
+def test_two_runs_share_the_work(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
+) -> None:
     settings.ERASURE_LEDGER_DIR = tmp_path
     (tmp_path / external_copy.FILE).touch()
     monkeypatch.setattr(retention, "FIRST_CHUNK", 3)

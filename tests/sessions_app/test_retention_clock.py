@@ -84,8 +84,12 @@ def test_a_clock_that_jumped_vouches_for_itself_by_nothing(jump: Any, log_in: An
     assert run("--clock-is-right")["sessions"] == 1
 
 
-@pytest.mark.parametrize(("days", "hours", "is_refused"), [(4, 12, False), (6, 23, False), (7, 1, True)])
-def test_a_long_weekend_off_is_forgiven_and_a_week_is_not(days: int, hours: int, is_refused: bool) -> None:
+@pytest.mark.parametrize(
+    ("days", "hours", "is_refused"), [(4, 12, False), (6, 23, False), (7, 1, True)]
+)
+def test_a_long_weekend_off_is_forgiven_and_a_week_is_not(
+    days: int, hours: int, is_refused: bool
+) -> None:
     SessionFactory(webchat=EndedFactory(days_ago=40).webchat, new_guest=True)
     last_run(ago=timedelta(days=days, hours=hours))
     if is_refused:
@@ -106,7 +110,9 @@ def test_before_the_first_run_the_clock_is_compared_with_what_happened(
     assert run(*["--clock-is-right"] * is_refused)["sessions"] == 1
 
 
-def test_a_clock_that_jumps_in_a_run_takes_nothing_else(jump: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_jumps_in_a_run_takes_nothing_else(
+    jump: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(retention, "FIRST_CHUNK", 1)
     monkeypatch.setattr(retention, "LARGEST_CHUNK", 1)
     many(3)

@@ -24,12 +24,16 @@ def room(client: Client) -> str:
 
 
 def send(client: Client, room: str, name: str = "a.txt", content: bytes = b"content") -> Any:
-    return client.post(f"{room}file/", {"file": SimpleUploadedFile(name, content, content_type="text/html")})
+    return client.post(
+        f"{room}file/", {"file": SimpleUploadedFile(name, content, content_type="text/html")}
+    )
 
 
 def test_both_sides_are_shown(client: Client, room: str) -> None:
     sent = client.post(f"{room}message/", {"text": "<b>Hello</b>"})
-    assert sent.headers["Location"] == f"{room}#message_text", "the caret goes back into the text area"
+    assert sent.headers["Location"] == f"{room}#message_text", (
+        "the caret goes back into the text area"
+    )
     MessageFactory(session=Session.objects.get(), sender=Party.OPERATOR, text="Good day")
     for page in (client.get(room), client.get(f"{room}transcript/")):
         html = page.content.decode()
@@ -57,7 +61,9 @@ def test_unknown_and_foreign_rooms_are_not_found(client: Client, room: str) -> N
         assert client.post(f"/r/{token}/message/", {"text": "x"}).status_code == 404
 
 
-def test_file_is_stored_under_a_random_name_and_downloaded_safely(client: Client, room: str) -> None:
+def test_file_is_stored_under_a_random_name_and_downloaded_safely(
+    client: Client, room: str
+) -> None:
     send(client, room, name="Vánoční účet.txt")
     attachment = Attachment.objects.get()
     assert attachment.original_name == "Vánoční účet.txt"
@@ -74,7 +80,9 @@ def test_file_is_stored_under_a_random_name_and_downloaded_safely(client: Client
 
 def test_file_of_another_room_is_not_found(client: Client, room: str) -> None:
     send(client, room)
-    other = submit(client, Session.objects.get().webchat, email="petr@example.com").headers["Location"]
+    other = submit(client, Session.objects.get().webchat, email="petr@example.com").headers[
+        "Location"
+    ]
     assert client.get(f"{other}files/{Attachment.objects.get().pk}/").status_code == 404
 
 
@@ -134,7 +142,9 @@ def test_leaving_ends_the_conversation(client: Client, room: str) -> None:
     assert len(media()) == 1
 
 
-def test_feedback_is_given_after_the_end_and_can_be_changed(client: Client, room: str, log_in: LogIn) -> None:
+def test_feedback_is_given_after_the_end_and_can_be_changed(
+    client: Client, room: str, log_in: LogIn
+) -> None:
     before = digest()
     assert client.post(f"{room}feedback/", {"stars": "4", "text": "too early"}).status_code == 409
     assert digest() == before
@@ -181,7 +191,9 @@ def test_the_page_says_where_its_stream_is_and_begins_it_behind_what_it_shows(
     client.post(f"{room}message/", {"text": "Hello"})
     html = client.get(room).content.decode()
     key = Message.objects.get().pk
-    assert f'data-stream="/events/room/{room.split("/")[2]}/" data-after="{key}-0-0-waiting"' in html
+    assert (
+        f'data-stream="/events/room/{room.split("/")[2]}/" data-after="{key}-0-0-waiting"' in html
+    )
     assert f'id="message-{key}"' in html
 
 
@@ -215,7 +227,9 @@ def test_the_text_agreed_to_is_one_click_away(client: Client, room: str) -> None
     assert link in client.get(room).content.decode()
     client.post(f"{room}leave/")
     assert link in client.get(room).content.decode()
-    without = submit(client, WebChatFactory(entry_form="none", showroom_form="none")).headers["Location"]
+    without = submit(client, WebChatFactory(entry_form="none", showroom_form="none")).headers[
+        "Location"
+    ]
     assert "/consent/" not in client.get(without).content.decode()
 
 

@@ -13,7 +13,13 @@ from sessions_app import conversation, streams
 from sessions_app.models import Party, Session
 from sessions_app.streams import Cursor, Event, LiveWatch, Watch
 from sessions_app.transcript import transcript_of
-from tests.factories import AttachmentFactory, ErasureFactory, MessageFactory, SessionFactory, StaffFactory
+from tests.factories import (
+    AttachmentFactory,
+    ErasureFactory,
+    MessageFactory,
+    SessionFactory,
+    StaffFactory,
+)
 
 pytestmark = pytest.mark.django_db
 TOKEN = "a" * 64
@@ -66,15 +72,22 @@ def test_who_comes_back_gets_what_came_since_and_nothing_twice(told: int) -> Non
         AttachmentFactory(session=session, original_name=f"file {number}.txt")
     say(session, "text 2")
     events = news(room(session))
-    assert [*events[:told], *news(room(session, after=events[told - 1].id if told else ""))] == events
+    assert [
+        *events[:told],
+        *news(room(session, after=events[told - 1].id if told else "")),
+    ] == events
 
 
 def test_two_tabs_that_know_different_things_are_told_what_each_lacks() -> None:
     session = SessionFactory(messages=["text 0", "text 1", "text 2"])
     other = SessionFactory(new_guest=True, messages=["somebody else's"])
     first, second, third = (event.id for event in news(room(session)))
-    told = streams.read([room(session, first), room(session, second), room(session, third), room(other)])
-    lines = [[event.data.split("<p>")[1].split("<")[0] for event in events] for _watch, events in told]
+    told = streams.read(
+        [room(session, first), room(session, second), room(session, third), room(other)]
+    )
+    lines = [
+        [event.data.split("<p>")[1].split("<")[0] for event in events] for _watch, events in told
+    ]
     assert lines == [["text 1", "text 2"], ["text 2"], ["somebody else&#x27;s"]]
 
 

@@ -10,7 +10,13 @@ from django.db import connection, transaction
 
 from sessions_app import conversation
 from sessions_app.telling import CHANNEL
-from tests.factories import ErasureFactory, MessageFactory, SessionFactory, StaffFactory, WebChatFactory
+from tests.factories import (
+    ErasureFactory,
+    MessageFactory,
+    SessionFactory,
+    StaffFactory,
+    WebChatFactory,
+)
 from tests.server import on_this_database
 from tests.test_writers import WRITERS, ready_for
 
@@ -53,11 +59,15 @@ def test_every_change_of_an_open_conversation_is_told(told: Callable[[], set[str
         assert str(session.pk) in told(), erased
 
 
-def test_hand_written_sql_is_told_and_what_was_rolled_back_is_not(told: Callable[[], set[str]]) -> None:
+def test_hand_written_sql_is_told_and_what_was_rolled_back_is_not(
+    told: Callable[[], set[str]],
+) -> None:
     session = SessionFactory()
     told()
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE sessions_app_session SET messages_operator = 7 WHERE id = %s", [session.pk])
+        cursor.execute(
+            "UPDATE sessions_app_session SET messages_operator = 7 WHERE id = %s", [session.pk]
+        )
     assert told() == {str(session.pk)}
     with transaction.atomic():
         MessageFactory(session=session)

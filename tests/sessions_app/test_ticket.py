@@ -51,7 +51,9 @@ def test_foreign_signature_is_refused(webchat: WebChat) -> None:
 @pytest.mark.parametrize("other", ["webchat", "channel"])
 def test_ticket_of_another_form_answers_403_and_stores_nothing(client: Client, other: str) -> None:
     webchat = WebChatFactory()
-    foreign = entry_url(WebChatFactory()) if other == "webchat" else entry_url(webchat, showroom=True)
+    foreign = (
+        entry_url(WebChatFactory()) if other == "webchat" else entry_url(webchat, showroom=True)
+    )
     signed = ticket_in(client.get(foreign))
     response = client.post(entry_url(webchat), {"ticket": signed, **COMPLETE})
     assert response.status_code == 403

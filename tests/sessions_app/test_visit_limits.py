@@ -21,7 +21,9 @@ def stored(client: Client, **fields: str) -> Session:
 
 @pytest.mark.parametrize("letter", ["v", "ž", "😀"])
 @pytest.mark.parametrize(("length", "kept"), [(499, 499), (500, 500), (501, 500), (5000, 500)])
-def test_a_parameter_has_500_characters(client: Client, letter: str, length: int, kept: int) -> None:
+def test_a_parameter_has_500_characters(
+    client: Client, letter: str, length: int, kept: int
+) -> None:
     assert stored(client, **{"param.order": letter * length}).params == {"order": letter * kept}
 
 

@@ -39,7 +39,9 @@ def test_it_ends_the_conversation_and_appends_the_evidence(settings: Any) -> Non
     before, event = session.consent_events.all()
     assert before == given
     assert (event.kind, event.text, event.channel) == ("withdrawn", given.text, "chat")
-    assert event.day == date(session.withdrawn_at.year, session.withdrawn_at.month, 1), "rounded as the other"
+    assert event.day == date(session.withdrawn_at.year, session.withdrawn_at.month, 1), (
+        "rounded as the other"
+    )
     assert session.anonymized_at is None, "by default the officer judges"
     assert list(Session.objects.withdrawn()) == [session]
 
@@ -100,7 +102,11 @@ def test_a_webchat_may_anonymize_at_once() -> None:
     session.refresh_from_db()
     assert (record, session.withdrawn_at, session.consent_key) == (session.erasure, None, None)
     assert record is not None
-    assert (record.door, record.requester, record.requested_by) == (Source.WITHDRAWAL, Asked.PERSON, None)
+    assert (record.door, record.requester, record.requested_by) == (
+        Source.WITHDRAWAL,
+        Asked.PERSON,
+        None,
+    )
     assert "Kassiopeia" not in dump()
     assert Guest.objects.get().anonymized_at is not None
     assert kinds(session) == ["given", "withdrawn"], "the evidence of both stays"

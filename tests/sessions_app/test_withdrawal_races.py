@@ -62,14 +62,18 @@ def test_withdrawal_message_and_erasure_at_once(at_its_end: OnWithdrawal) -> Non
         results: list[Any] = at_once(
             [
                 partial(consent.withdraw_consent, session),
-                partial(conversation.post_message, session, sender=Party.VISITOR, text="Kassiopeia"),
+                partial(
+                    conversation.post_message, session, sender=Party.VISITOR, text="Kassiopeia"
+                ),
                 partial(engine.erase, session, requester=recording.Requester(Source.PAGE)),
                 partial(consent.withdraw_consent, session),
             ]
         )
         assert not isinstance(results[2], Exception)
         for result in (results[0], results[1], results[3]):
-            assert not isinstance(result, Exception) or isinstance(result, lock.SessionClosed), result
+            assert not isinstance(result, Exception) or isinstance(result, lock.SessionClosed), (
+                result
+            )
         assert session.consent_events.filter(kind="withdrawn").count() <= 1
     assert Erasure.objects.count() == 3
     assert not Message.objects.exists()

@@ -25,7 +25,9 @@ def main() -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"which runs: {', '.join(RUNS)}; all of them"
     )
-    parser.add_argument("--trials", type=int, help="how many trials of each run, instead of its own number")
+    parser.add_argument(
+        "--trials", type=int, help="how many trials of each run, instead of its own number"
+    )
     parser.add_argument("--again", action="store_true", help="start over instead of going on")
     options = parser.parse_args()
     if unknown := set(options.names) - set(RUNS):

@@ -55,7 +55,11 @@ def prepare() -> str:
             anonymized=bool(number % 2),
         )
     client = ApiClientFactory()
-    form = {"grant_type": "client_credentials", "client_id": client.client_id, "client_secret": client.secret}
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": client.client_id,
+        "client_secret": client.secret,
+    }
     token: str = Client().post("/login/connect/token", form).json()["access_token"]
     return token
 

@@ -62,7 +62,9 @@ def begin_anew() -> WebChat:
     return webchat
 
 
-def make_somebody(webchat: WebChat, *, sessions: int = 2, files: int = 1, messages: int = 2) -> Somebody:
+def make_somebody(
+    webchat: WebChat, *, sessions: int = 2, files: int = 1, messages: int = 2
+) -> Somebody:
     """Return a stored person with so many sessions, each with so many messages and files."""
     token = f"torture{next(_numbers):08d}"
     person: dict[str, Any] = {"name": f"Jana {token}", "email": f"{token}@example.com"}
@@ -98,7 +100,9 @@ def state_of(subject: Model, shown: set[str]) -> str:
     current: Any = type(subject)._base_manager.get(pk=subject.pk)
     records = Erasure.objects.filter(subject=subject_of(current.uid))
     rows = {"session__guest": current.pk} if isinstance(current, Guest) else {"session": current.pk}
-    messages, attachments, signals = (m.objects.filter(**rows).count() for m in (Message, Attachment, Signal))
+    messages, attachments, signals = (
+        m.objects.filter(**rows).count() for m in (Message, Attachment, Signal)
+    )
     there = {name for name in shown if default_storage.exists(name)}
     if current.anonymized_at is None:
         whole = there == shown and not records.exists() and attachments == len(shown) and signals
@@ -141,7 +145,11 @@ def finish(subject: Model) -> None:
 def others(somebody: Somebody) -> tuple[dict[str, set[str]], dict[str, str]]:
     """Return digests of all rows and files but those of somebody; the ledger grows and is looked at apart."""
     rows = digest()
-    for table in ("anonymization_erasure", "anonymization_filedeletion", "anonymization_filesdeleted"):
+    for table in (
+        "anonymization_erasure",
+        "anonymization_filedeletion",
+        "anonymization_filesdeleted",
+    ):
         del rows[table]
     return rows, {name: content for name, content in media().items() if name not in somebody.files}
 

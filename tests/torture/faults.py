@@ -60,7 +60,9 @@ class Injector:
         if self.fault == "exception":
             raise RuntimeError("injected")
         if not of_database:
-            raise OSError(errno.ENOSPC if self.fault == "disk full" else errno.ECONNRESET, "injected")
+            raise OSError(
+                errno.ENOSPC if self.fault == "disk full" else errno.ECONNRESET, "injected"
+            )
         if self.fault == "lost connection":
             connection.connection.close()
         raise OperationalError("injected")
@@ -121,7 +123,9 @@ def trial(somebody: Somebody, kind: str, injector: Injector) -> tuple[bool, str]
     """Erase with a fault, look, repeat, look again; return whether there was a fault, and what is wrong."""
     subject = somebody.subject(kind)
     shown = (
-        somebody.files if kind == "guest" else {a.file.name for a in somebody.sessions[0].attachments.all()}
+        somebody.files
+        if kind == "guest"
+        else {a.file.name for a in somebody.sessions[0].attachments.all()}
     )
     before, files_before = others(somebody)
     try:
@@ -138,7 +142,9 @@ def trial(somebody: Somebody, kind: str, injector: Injector) -> tuple[bool, str]
         return injector.met, f"place {injector.at}: {state}"
     finish(somebody.subject(kind))
     again = state_of(subject, shown)
-    problem = again if again != "complete" else ledger_problem() or rows_changed(before, somebody, kind)
+    problem = (
+        again if again != "complete" else ledger_problem() or rows_changed(before, somebody, kind)
+    )
     if not problem and others(somebody)[1] != files_before:
         problem = "files of others changed"
     return injector.met, f"place {injector.at}, {state}, then {problem}" if problem else ""

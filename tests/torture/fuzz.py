@@ -47,7 +47,9 @@ _names = st.sampled_from(
 )  # fmt: skip
 _queries = st.lists(st.tuples(st.one_of(_names, _odd_text), _odd_text), max_size=4)
 _paths = st.one_of(
-    st.sampled_from(["Sessions", "sessions/", "Guests/find", "Guests", "", "nothing", "GUESTS/FIND/"]),
+    st.sampled_from(
+        ["Sessions", "sessions/", "Guests/find", "Guests", "", "nothing", "GUESTS/FIND/"]
+    ),
     st.tuples(
         st.sampled_from(["Sessions", "sessions", "Guest", "Guests"]),
         _ids,
@@ -58,7 +60,9 @@ _json = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), _odd_text),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
-        st.dictionaries(st.one_of(st.sampled_from(["name", "email", "phone"]), _odd_text), inner, max_size=3),
+        st.dictionaries(
+            st.one_of(st.sampled_from(["name", "email", "phone"]), _odd_text), inner, max_size=3
+        ),
     ),
     max_leaves=8,
 )
@@ -67,7 +71,12 @@ _bodies = st.one_of(
     _json.map(lambda value: json.dumps(value).encode()),
     st.binary(max_size=60),
     st.sampled_from(
-        [b"[" * 100_000, b'{"name":' * 50_000, b"1" * 5000, b'{"email": "' + b"x" * _TEN_MEGABYTES + b'"}']
+        [
+            b"[" * 100_000,
+            b'{"name":' * 50_000,
+            b"1" * 5000,
+            b'{"email": "' + b"x" * _TEN_MEGABYTES + b'"}',
+        ]
     ),
 )
 _header_text = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=300)
@@ -98,9 +107,12 @@ hostile = st.builds(
 )  # fmt: skip
 _form = st.dictionaries(
     st.one_of(
-        st.sampled_from(["grant_type", "client_id", "client_secret", "scope", "response_type"]), _odd_text
+        st.sampled_from(["grant_type", "client_id", "client_secret", "scope", "response_type"]),
+        _odd_text,
     ),
-    st.one_of(st.sampled_from(["client_credentials", "mluviiPublicApi", "read_sessions"]), _odd_text),
+    st.one_of(
+        st.sampled_from(["client_credentials", "mluviiPublicApi", "read_sessions"]), _odd_text
+    ),
     max_size=5,
 )
 tokens = st.builds(
@@ -125,7 +137,9 @@ def described() -> st.SearchStrategy[Request]:
     schema.config.update(base_url="http://testserver")
     operations = [operation.ok() for operation in schema.get_all_operations()]
     modes = list(schemathesis.GenerationMode)
-    return st.one_of([o.as_strategy(generation_mode=m) for o in operations for m in modes]).map(_as_request)
+    return st.one_of([o.as_strategy(generation_mode=m) for o in operations for m in modes]).map(
+        _as_request
+    )
 
 
 def _as_request(case: Any) -> Request:
@@ -133,7 +147,9 @@ def _as_request(case: Any) -> Request:
     url = urlsplit(sent.url)
     body = sent.body or b""
     headers = {
-        name: value for name, value in sent.headers.items() if name in {"Content-Type", "Idempotency-Key"}
+        name: value
+        for name, value in sent.headers.items()
+        if name in {"Content-Type", "Idempotency-Key"}
     }
     return (
         sent.method,
@@ -177,7 +193,10 @@ def run(progress: Progress, *, url: str = "", size: int = BATCH) -> None:
 
 
 def _send(
-    requests: st.SearchStrategy[Request], how_many: int, number: int, check: Callable[[Request], None]
+    requests: st.SearchStrategy[Request],
+    how_many: int,
+    number: int,
+    check: Callable[[Request], None],
 ) -> None:
     """Check so many requests of a batch, whose number says which."""
 

@@ -19,7 +19,9 @@ class Progress:
     A batch is a number that a run may use as its seed: batch 7 tries the same things whenever it runs.
     """
 
-    def __init__(self, name: str, *, trials: int, unit: str, again: bool = False, keep: bool = True) -> None:
+    def __init__(
+        self, name: str, *, trials: int, unit: str, again: bool = False, keep: bool = True
+    ) -> None:
         self.name, self.trials, self.unit = name, trials, unit
         self.file = FOLDER / f"{name}.json" if keep else None
         self.batch = 0

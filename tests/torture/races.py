@@ -44,7 +44,9 @@ def _leave_old_signal(session: Session, operator: User) -> None:
 
 WRITERS: dict[str, Writer] = {
     "message": lambda s, o: conversation.post_message(s, sender=Party.VISITOR, text=TOKEN),
-    "answer": lambda s, o: conversation.post_message(s, sender=Party.OPERATOR, text=TOKEN, author=o),
+    "answer": lambda s, o: conversation.post_message(
+        s, sender=Party.OPERATOR, text=TOKEN, author=o
+    ),
     "upload": lambda s, o: attach(s, TOKEN),
     "note": lambda s, o: conversation.set_note(s, note=TOKEN, result=TOKEN),
     "accept": lambda s, o: conversation.accept_session(s, operator=o),
@@ -82,7 +84,10 @@ def trials(batch: int) -> Iterator[Trial]:
 
 def _race(webchat: WebChat, operator: User, name: str, email: str, chance: random.Random) -> str:
     channel = Channel.AV if name in {"signal", "connected", "old signals"} else Channel.CHAT
-    session, writer = SessionFactory(webchat=webchat, name=TOKEN, email=email, channel=channel), WRITERS[name]
+    session, writer = (
+        SessionFactory(webchat=webchat, name=TOKEN, email=email, channel=channel),
+        WRITERS[name],
+    )
     if name in _BEFORE:
         _BEFORE[name](session, operator)
     subject = session.guest if chance.random() < 0.5 else session
@@ -98,7 +103,9 @@ def _race(webchat: WebChat, operator: User, name: str, email: str, chance: rando
     now = Session.objects.get(pk=session.pk)
     if now.anonymized_at is None or Guest.objects.get(pk=session.guest_id).anonymized_at is None:
         return "the erasure is not complete"
-    left = sum(model.objects.filter(session=session).count() for model in (Message, Attachment, Signal))
+    left = sum(
+        model.objects.filter(session=session).count() for model in (Message, Attachment, Signal)
+    )
     return f"{left} rows are left" if left else ""
 
 
@@ -114,11 +121,15 @@ def _erasures(webchat: WebChat, email: str, chance: random.Random) -> str:
     if wrong := [result for result in results if isinstance(result, Exception)]:
         return f"{type(wrong[0]).__name__}"
     assert session.guest is not None
-    records = Erasure.objects.filter(subject__in=[subject_of(session.uid), subject_of(session.guest.uid)])
+    records = Erasure.objects.filter(
+        subject__in=[subject_of(session.uid), subject_of(session.guest.uid)]
+    )
     done = sum(erased for _record, erased in results)
     here = Session.objects.filter(guest=session.guest).count()
     return (
-        "" if records.count() == done <= 2 and not here else f"{records.count()} records of {done} erasures"
+        ""
+        if records.count() == done <= 2 and not here
+        else f"{records.count()} records of {done} erasures"
     )
 
 

@@ -29,7 +29,9 @@ def refused():
     """Expect a refusal by the database, or earlier by Django, that says why, and every published row as it was."""
     before = rows()
     assert all(before.values()), "nothing was published"
-    said = r"webchat\.Consent(Version|Text) is append-only|referenced through protected foreign keys"
+    said = (
+        r"webchat\.Consent(Version|Text) is append-only|referenced through protected foreign keys"
+    )
     with pytest.raises(IntegrityError, match=said), transaction.atomic():
         yield
     assert rows() == before
@@ -86,7 +88,10 @@ ORM = {
     ),
     "update of the version": lambda text: ConsentVersion.objects.update(published_by=None),
     "save of the version": lambda text: ConsentVersion(
-        pk=text.version_id, webchat=text.version.webchat, number=7, published_at=text.version.published_at
+        pk=text.version_id,
+        webchat=text.version.webchat,
+        number=7,
+        published_at=text.version.published_at,
     ).save(),
     "delete of the version": lambda text: text.version.delete(),
     "raw delete of the version": lambda text: ConsentVersion.objects.all()._raw_delete("default"),

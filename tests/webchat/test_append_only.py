@@ -62,7 +62,9 @@ def test_new_rows_are_welcome(text):
 def test_not_by_truncate(text):
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has no TRUNCATE")
-    execute("SET CONSTRAINTS ALL IMMEDIATE")  # what the test itself inserted would refuse it otherwise
+    execute(
+        "SET CONSTRAINTS ALL IMMEDIATE"
+    )  # what the test itself inserted would refuse it otherwise
 
     for table in append_only.TABLES:
         with refused():
@@ -102,7 +104,9 @@ def test_the_check_notices_a_dropped_trigger(table, event):
     assert not check_database(None, databases=["default"])
     name = f"{triggers.PREFIX}{table}_{event}"
 
-    execute(f'DROP TRIGGER "{name}"' + (f" ON {table}" if connection.vendor == "postgresql" else ""))
+    execute(
+        f'DROP TRIGGER "{name}"' + (f" ON {table}" if connection.vendor == "postgresql" else "")
+    )
 
     messages = check_database(None, databases=["default"])
     assert [message.id for message in messages] == ["anonymization.E010"]
@@ -115,4 +119,6 @@ def test_the_check_notices_a_trigger_that_is_switched_off():
 
     execute("ALTER TABLE webchat_consenttext DISABLE TRIGGER USER")
 
-    assert {message.id for message in check_database(None, databases=["default"])} == {"anonymization.E010"}
+    assert {message.id for message in check_database(None, databases=["default"])} == {
+        "anonymization.E010"
+    }

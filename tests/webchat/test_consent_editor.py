@@ -27,8 +27,12 @@ BODIES = {language: text.body for language, text in DEFAULT_TEXTS.items()}
 
 
 def test_what_the_textarea_shows_is_no_change() -> None:
-    shown = {name: field.widget.format_value(BODIES[name]) for name, field in BodiesForm().fields.items()}
-    form = BodiesForm({name: text.replace("\n", "\r\n") for name, text in shown.items()}, initial=BODIES)
+    shown = {
+        name: field.widget.format_value(BODIES[name]) for name, field in BodiesForm().fields.items()
+    }
+    form = BodiesForm(
+        {name: text.replace("\n", "\r\n") for name, text in shown.items()}, initial=BODIES
+    )
 
     assert shown["en"].count("\n") > 20
     assert form.changed_data == []
@@ -76,7 +80,9 @@ class Site:
             file = finders.find(path.removeprefix("/static/"))
             route.fulfill(path=file, content_type=mimetypes.guess_type(file)[0])
         elif path == "/save":
-            self.posted = {name: value[0] for name, value in parse_qs(route.request.post_data).items()}
+            self.posted = {
+                name: value[0] for name, value in parse_qs(route.request.post_data).items()
+            }
             route.fulfill(body="saved")
         elif path == "/":
             html = (
@@ -84,7 +90,9 @@ class Site:
                 f"<form method=post action=/save>{BodiesForm(initial=BODIES).as_div()}"
                 "<button id=save>Save</button></form>"
             )
-            route.fulfill(body=html, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+            route.fulfill(
+                body=html, content_type="text/html", headers={"Content-Security-Policy": POLICY}
+            )
         else:
             route.fulfill(status=204)
 
@@ -176,4 +184,6 @@ def test_without_javascript_the_textarea_is_enough(browser: Any) -> None:
     context.close()
 
     assert sanitise(posted.pop("en")) == "<p>First paragraph</p><p>Second</p>"
-    assert {name: sanitise(body) for name, body in posted.items()} == {name: BODIES[name] for name in posted}
+    assert {name: sanitise(body) for name, body in posted.items()} == {
+        name: BODIES[name] for name in posted
+    }

@@ -32,9 +32,9 @@ def test_sanitising_twice_is_sanitising_once(html: str) -> None:
     assert sanitise(readable(once)) == once
 
 
-typed_by_hand = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="<") | st.sampled_from(
-    " \t\n\r"
-)
+typed_by_hand = st.characters(
+    exclude_categories=["Cs", "Cc"], exclude_characters="<"
+) | st.sampled_from(" \t\n\r")
 
 
 @given(st.text(typed_by_hand))
@@ -56,7 +56,10 @@ def test_typed_text_keeps_every_letter(text: str) -> None:
         ("<ul><li>x</li></ul>", "<ul><li><p>x</p></li></ul>"),
         ("<ul><li>x<ul><li>y</ul></ul>", "<ul><li><p>x</p><ul><li><p>y</p></li></ul></li></ul>"),
         ("<ul><li><ul><li>y</ul></ul>", "<ul><li><p></p><ul><li><p>y</p></li></ul></li></ul>"),
-        ('<ol start="3" type="1" data-type="decimal"><li><p>x</p></li></ol>', "<ol><li><p>x</p></li></ol>"),
+        (
+            '<ol start="3" type="1" data-type="decimal"><li><p>x</p></li></ol>',
+            "<ol><li><p>x</p></li></ol>",
+        ),
         ("<b>x</b><i> y</i>", "<p><strong>x</strong><em> y</em></p>"),
         ("<u><strong>x</strong></u>", "<p><strong><u>x</u></strong></p>"),
         ("<h1>x</h1><h5>y</h5>", "<h2>x</h2><h3>y</h3>"),
@@ -64,7 +67,10 @@ def test_typed_text_keeps_every_letter(text: str) -> None:
         ("<table><tr><td>a</td><td>b</td></tr></table>", "<p>a</p><p>b</p>"),
         ("<p>e\u0301 \u017e\xa0x</p>", "<p>e\u0301 \u017e&nbsp;x</p>"),
         ("<blockquote>x</blockquote><hr>", "<blockquote><p>x</p></blockquote><hr>"),
-        ('<a href="https://x.cz" target="_blank" onclick="y()">x</a>', '<p><a href="https://x.cz">x</a></p>'),
+        (
+            '<a href="https://x.cz" target="_blank" onclick="y()">x</a>',
+            '<p><a href="https://x.cz">x</a></p>',
+        ),
     ],
 )
 def test_canonical_spelling(typed: str, stored: str) -> None:
@@ -228,13 +234,18 @@ def _document(**changes: Any) -> str:
 def test_the_bytes_of_a_document_never_change(settings: Any) -> None:
     settings.LANGUAGE_CODE = "de"
 
-    assert sha256_hex(_document()) == "7e3a0d33c5251582d41ee45256e6b30fe7a8286c55bf11f00b86a9ae6f42f71a"
+    assert (
+        sha256_hex(_document())
+        == "7e3a0d33c5251582d41ee45256e6b30fe7a8286c55bf11f00b86a9ae6f42f71a"
+    )
 
 
 def test_a_document_is_complete_and_escaped() -> None:
     document = _document()
 
-    assert document.startswith('<!doctype html>\n<html lang="cs">\n<head>\n<meta charset="utf-8">\n')
+    assert document.startswith(
+        '<!doctype html>\n<html lang="cs">\n<head>\n<meta charset="utf-8">\n'
+    )
     assert "<title>Text souhlasu – Shop &lt;Prague&gt; &amp; co – Verze 3</title>" in document
     assert '<link rel="stylesheet" href="/static/webchat/consent.css">' in document
     assert "<p>Souhlasím &lt;b&gt;&quot;ano&quot;&lt;/b&gt;</p>" in document

@@ -71,7 +71,9 @@ def test_preview_and_review_hand_on_everything_typed(administrator, act, webchat
 
     response = administrator.post(url(webchat), typed)
 
-    assert hidden_fields(response) == {name: str(value) for name, value in typed.items() if name != "act"}
+    assert hidden_fields(response) == {
+        name: str(value) for name, value in typed.items() if name != "act"
+    }
 
 
 def test_a_label_is_one_line_however_it_was_typed(administrator, webchat):
@@ -121,7 +123,9 @@ def test_it_says_when_a_publication_has_no_effect_yet(administrator, showroom, s
     webchat = WebChatFactory(entry_form="none", showroom_form=showroom)
 
     review = administrator.post(url(webchat), sent("review", based_on=1)).content.decode()
-    page = administrator.post(url(webchat), sent("publish", based_on=1), follow=True).content.decode()
+    page = administrator.post(
+        url(webchat), sent("publish", based_on=1), follow=True
+    ).content.decode()
 
     assert ("Visitors won't see it until you choose GDPR" in review) == says
     assert ("Visitors are not asked for this consent yet. Choose GDPR" in page) == says
@@ -136,7 +140,11 @@ def test_review_folds_what_did_not_change(administrator):
     publish_consent(webchat, texts=texts, based_on=1, published_by=None)
 
     typed = sent(
-        "review", based_on=2, languages=("en",), label_en="I agree", body_en=start + "<p>New end</p>"
+        "review",
+        based_on=2,
+        languages=("en",),
+        label_en="I agree",
+        body_en=start + "<p>New end</p>",
     )
     page = administrator.post(url(webchat), typed).content.decode()
 
@@ -151,10 +159,14 @@ def test_review_folds_what_did_not_change(administrator):
 def test_publish_publishes_what_was_reviewed(administrator, webchat):
     review = administrator.post(url(webchat), sent("review", based_on=1))
 
-    response = administrator.post(url(webchat), hidden_fields(review) | {"act": "publish"}, follow=True)
+    response = administrator.post(
+        url(webchat), hidden_fields(review) | {"act": "publish"}, follow=True
+    )
 
     version = webchat.current_version()
     assert "Visitors are not asked" not in response.content.decode()
     assert "Version 2 was published in 2 languages." in response.content.decode()
     assert (version.number, version.published_by.username) == (2, "administrator")
-    assert version.texts.get(language="cs").body == "<p>We process your data otherwise now (cs).</p>"
+    assert (
+        version.texts.get(language="cs").body == "<p>We process your data otherwise now (cs).</p>"
+    )

@@ -25,7 +25,9 @@ def refused(administrator, webchat, act, **changed):
 @pytest.mark.parametrize("act", ["review", "publish"])
 def test_it_refuses_a_text_that_equals_the_current_one(administrator, act, webchat):
     same = {f"label_{c}": f"I agree ({c})" for c in ("en", "cs")}
-    same |= {f"body_{c}": f"<p>We  process your data to answer you. ({c})</p>\n\n" for c in ("en", "cs")}
+    same |= {
+        f"body_{c}": f"<p>We  process your data to answer you. ({c})</p>\n\n" for c in ("en", "cs")
+    }
 
     said = "Nothing was published: the texts are identical to version 1."
     assert said in refused(administrator, webchat, act, **same)

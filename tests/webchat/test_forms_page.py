@@ -140,7 +140,15 @@ def test_whoever_may_only_publish_can_not_change_settings(log_in, webchat):
     assert client.post(f"{url(webchat)}publish/", sent("publish", based_on=1)).status_code == 302
 
 
-PAGES = ["", "add/", "{pk}/", "{pk}/archive/", "{pk}/restore/", "{pk}/forms/", "{pk}/forms/versions/1/"]
+PAGES = [
+    "",
+    "add/",
+    "{pk}/",
+    "{pk}/archive/",
+    "{pk}/restore/",
+    "{pk}/forms/",
+    "{pk}/forms/versions/1/",
+]
 
 
 @pytest.mark.parametrize("page", [*PAGES, "{pk}/forms/publish/"])
@@ -158,7 +166,10 @@ def test_nobody_is_sent_to_the_log_in(client, page):
     address = "/settings/webchat/" + page.format(pk=WebChatFactory().pk)
 
     for response in (client.get(address), client.post(address)):
-        assert (response.status_code, response["Location"]) == (302, f"/accounts/login/?next={address}")
+        assert (response.status_code, response["Location"]) == (
+            302,
+            f"/accounts/login/?next={address}",
+        )
 
 
 @pytest.mark.parametrize("page", PAGES)

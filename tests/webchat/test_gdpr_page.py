@@ -62,19 +62,26 @@ def test_it_shows_the_contact_and_the_signed_agreement(log_in, settings):
 
 
 def test_the_map_names_every_field_of_every_model_once(log_in):
-    records = {record.label: record for chapter in chapters_of(registry) for record in chapter.records}
+    records = {
+        record.label: record for chapter in chapters_of(registry) for record in chapter.records
+    }
 
     assert records.keys() == {policy.model._meta.label for policy in registry}
     for policy in registry:
         named = sorted(
-            field.name for line in records[policy.model._meta.label].treatments for field in line.fields
+            field.name
+            for line in records[policy.model._meta.label].treatments
+            for field in line.fields
         )
         assert named == sorted(policy.fields)
 
 
 def test_every_line_of_the_map_has_a_reason():
     lines = [
-        line for chapter in chapters_of(registry) for record in chapter.records for line in record.treatments
+        line
+        for chapter in chapters_of(registry)
+        for record in chapter.records
+        for line in record.treatments
     ]
 
     assert lines
@@ -91,7 +98,10 @@ def test_records_about_visitors_come_first():
 
 def test_every_field_of_the_map_reads_as_words():
     records = [
-        record for chapter in chapters_of(registry) if not chapter.is_technical for record in chapter.records
+        record
+        for chapter in chapters_of(registry)
+        if not chapter.is_technical
+        for record in chapter.records
     ]
     named = [field for record in records for line in record.treatments for field in line.fields]
 

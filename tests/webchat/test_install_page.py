@@ -42,14 +42,19 @@ def test_it_saves_sites_texts_and_position(administrator, webchat):
 
     webchat.refresh_from_db()
     assert webchat.origins == SITES.split()
-    assert (webchat.chat_button, webchat.showroom_button) == ({"en": "Ask us"}, {"cs": "Ukažte mi to"})
+    assert (webchat.chat_button, webchat.showroom_button) == (
+        {"en": "Ask us"},
+        {"cs": "Ukažte mi to"},
+    )
     assert webchat.button_position == "left"
     page = administrator.get(page_of(webchat)).content.decode()
     assert 'value="Ask us"' in page
     assert '<div class="left">' in page
 
 
-def test_an_emptied_text_becomes_the_products_own_and_a_language_not_offered_keeps_its(administrator):
+def test_an_emptied_text_becomes_the_products_own_and_a_language_not_offered_keeps_its(
+    administrator,
+):
     webchat = WebChatFactory(chat_button={"en": "Ask us", "de": "Fragen Sie"})
 
     administrator.post(page_of(webchat), GOOD | {"chat_button_en": " "})

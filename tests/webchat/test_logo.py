@@ -27,7 +27,9 @@ def upload(log_in, django_capture_on_commit_callbacks):
     def send(webchat, content, name="logo.png", **fields):
         file = SimpleUploadedFile(name, content, "image/png")
         with django_capture_on_commit_callbacks(execute=True):
-            response = administrator.post(f"/settings/webchat/{webchat.pk}/", GOOD | {"logo": file} | fields)
+            response = administrator.post(
+                f"/settings/webchat/{webchat.pk}/", GOOD | {"logo": file} | fields
+            )
         webchat.refresh_from_db()
         return response
 
@@ -50,7 +52,9 @@ def test_it_is_served_as_the_picture_it_is_and_as_nothing_else(upload, client, k
     assert not response.cookies
     assert "Jana" not in webchat.logo.name
     assert client.head(f"/w/{webchat.public_id}/logo/").status_code == 200
-    unchanged = client.get(f"/w/{webchat.public_id}/logo/", headers={"if-none-match": response["ETag"]})
+    unchanged = client.get(
+        f"/w/{webchat.public_id}/logo/", headers={"if-none-match": response["ETag"]}
+    )
     assert unchanged.status_code == 304
 
 

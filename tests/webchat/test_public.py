@@ -74,10 +74,14 @@ def test_the_icon_that_a_browser_asks_for_beside_it_is_found(client):
     assert finders.find("look/favicon.svg")
 
 
-@pytest.mark.parametrize("rest", ["0/en/", "3/en/", "1/de/", "1/xx/", "9223372036854775808/en/", "-1/en/"])
+@pytest.mark.parametrize(
+    "rest", ["0/en/", "3/en/", "1/de/", "1/xx/", "9223372036854775808/en/", "-1/en/"]
+)
 def test_what_was_never_published_is_404(client, webchat, rest):
     assert client.get(f"/w/{webchat.public_id}/consent/{rest}").status_code == 404
-    assert client.get(f"/w/{WebChatFactory(published=[]).public_id}/consent/1/en/").status_code == 404
+    assert (
+        client.get(f"/w/{WebChatFactory(published=[]).public_id}/consent/1/en/").status_code == 404
+    )
 
 
 @pytest.mark.parametrize("page", ["consent/1/en/", "theme.css", "logo/"])
@@ -98,7 +102,11 @@ def test_a_hostile_label_and_body_are_served_as_text(client, log_in):
     )
     administrator = log_in("administrator")
     publishing = f"/settings/webchat/{webchat.pk}/forms/publish/"
-    typed = {f"{part}_{c}": getattr(hostile, part) + "2" for part in ("label", "body") for c in ("en", "cs")}
+    typed = {
+        f"{part}_{c}": getattr(hostile, part) + "2"
+        for part in ("label", "body")
+        for c in ("en", "cs")
+    }
 
     pages = [
         client.get(address(webchat, 1, "en")),

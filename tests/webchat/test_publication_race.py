@@ -23,8 +23,13 @@ def publish_at_once(webchat, bases):
     """Publish a text for each base; return the numbers, and the class of each refusal."""
 
     def publish(wording, based_on):
-        texts = {code: DraftText(f"Label {wording}", f"<p>Text {wording}</p>") for code in webchat.languages}
-        return services.publish_consent(webchat, texts=texts, based_on=based_on, published_by=None).number
+        texts = {
+            code: DraftText(f"Label {wording}", f"<p>Text {wording}</p>")
+            for code in webchat.languages
+        }
+        return services.publish_consent(
+            webchat, texts=texts, based_on=based_on, published_by=None
+        ).number
 
     results = at_once([partial(publish, wording, base) for wording, base in enumerate(bases)])
     return [type(result) if isinstance(result, Exception) else result for result in results]

@@ -59,7 +59,9 @@ def test_what_else_was_typed_is_saved_at_once(administrator: Client, webchat: We
     assert answer["Location"].endswith("/retention/?days=30")
     webchat.refresh_from_db()
     assert (webchat.name, webchat.retention_days) == ("Typed just now", None)
-    assert "The other settings were saved." in administrator.get(answer["Location"]).content.decode()
+    assert (
+        "The other settings were saved." in administrator.get(answer["Location"]).content.decode()
+    )
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
@@ -69,12 +71,17 @@ def test_nothing_else_is_said_to_be_saved_when_nothing_else_changed(
     site = GOOD["site"].replace("\n", newline)
     answer = save(administrator, webchat, "30", site=site)
     assert answer["Location"].endswith("/retention/?days=30")
-    assert "The other settings were saved." not in administrator.get(answer["Location"]).content.decode()
+    assert (
+        "The other settings were saved."
+        not in administrator.get(answer["Location"]).content.decode()
+    )
     answer = save(administrator, webchat, "", site=site)
     assert "Nothing was changed." in administrator.get(answer["Location"]).content.decode()
 
 
-def test_what_else_is_wrong_comes_back_with_everything_typed(administrator: Client, webchat: WebChat) -> None:
+def test_what_else_is_wrong_comes_back_with_everything_typed(
+    administrator: Client, webchat: WebChat
+) -> None:
     answer = save(administrator, webchat, "30", name="")
     page = answer.content.decode()
     assert answer.status_code == 422
@@ -93,7 +100,12 @@ def test_what_else_is_wrong_comes_back_with_everything_typed(administrator: Clie
     ],
 )
 def test_only_a_period_that_takes_more_is_asked_about(
-    administrator: Client, webchat: WebChat, before: int | None, typed: str, after: int | None, asks: bool
+    administrator: Client,
+    webchat: WebChat,
+    before: int | None,
+    typed: str,
+    after: int | None,
+    asks: bool,
 ) -> None:
     WebChat.objects.update(retention_days=before)
     answer = save(administrator, webchat, typed)
@@ -157,11 +169,15 @@ def test_more_than_was_shown_is_asked_again(administrator: Client, webchat: WebC
     assert answer.context["preview"].now == 3
     assert "more sessions than you were shown" in answer.content.decode()
     assert stored(webchat) is None
-    assert administrator.post(page, {"days": "30", "shown": "4"}).status_code == 302, "fewer than shown"
+    assert administrator.post(page, {"days": "30", "shown": "4"}).status_code == 302, (
+        "fewer than shown"
+    )
     assert stored(webchat) == 30
 
 
 def test_sessions_of_another_webchat_do_not_count(administrator: Client, webchat: WebChat) -> None:
     other = WebChatFactory()
-    preview = administrator.get(f"/settings/webchat/{other.pk}/retention/?days=1").context["preview"]
+    preview = administrator.get(f"/settings/webchat/{other.pk}/retention/?days=1").context[
+        "preview"
+    ]
     assert (preview.now, preview.week) == (0, 0)

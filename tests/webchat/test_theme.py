@@ -38,5 +38,7 @@ def test_it_is_served_as_a_style_sheet(client):
     assert response["Content-Type"] == "text/css; charset=utf-8"
     assert "--accent: #ffcc00; --on-accent: #000000;" in response.content.decode()
     assert response["Cache-Control"] == "public, max-age=300"
-    again = client.get(f"/w/{webchat.public_id}/theme.css", headers={"if-none-match": response["ETag"]})
+    again = client.get(
+        f"/w/{webchat.public_id}/theme.css", headers={"if-none-match": response["ETag"]}
+    )
     assert again.status_code == 304

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def webchat():
     processed = ("data", "name", "address")
-    return WebChatFactory(published=[f"We process your {what} to answer you." for what in processed])
+    return WebChatFactory(
+        published=[f"We process your {what} to answer you." for what in processed]
+    )
 
 
 @pytest.fixture
@@ -35,12 +37,16 @@ def test_it_shows_exactly_what_was_published(version_page, webchat):
 
 
 def test_languages_stand_in_one_order_everywhere(log_in):
-    webchat = WebChatFactory(languages=["sk", "cs", "en"], default_language="sk", published=["One", "Two"])
+    webchat = WebChatFactory(
+        languages=["sk", "cs", "en"], default_language="sk", published=["One", "Two"]
+    )
     forms = f"/settings/webchat/{webchat.pk}/forms/"
     pages = [compact(log_in("administrator").get(path)) for path in (forms, f"{forms}versions/2/")]
 
     for page, headings in zip(pages, ("h3", "h2"), strict=True):
-        names = re.findall(rf"<{headings} class=\"[\w-]+\">(English|Czech|German|Slovak)</{headings}>", page)
+        names = re.findall(
+            rf"<{headings} class=\"[\w-]+\">(English|Czech|German|Slovak)</{headings}>", page
+        )
         assert [name for name in names if name != "German"] == ["English", "Czech", "Slovak"]
     assert "en, cs, sk" in pages[0]
     assert re.findall(r'<h3 class="h4">\s*(\w+)', pages[1]) == ["English", "Czech", "Slovak"]

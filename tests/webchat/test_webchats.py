@@ -28,7 +28,9 @@ def test_the_list_says_what_to_do_when_it_is_empty(administrator):
     assert 'href="/settings/webchat/add/"' in page
 
 
-def test_the_list_shows_forms_version_and_archived_ones_apart(administrator, django_assert_max_num_queries):
+def test_the_list_shows_forms_version_and_archived_ones_apart(
+    administrator, django_assert_max_num_queries
+):
     WebChatFactory(name="Open one")
     webchat = WebChatFactory(name="Closed one")
     administrator.post(f"/settings/webchat/{webchat.pk}/archive/")
@@ -60,12 +62,17 @@ def test_general_shows_the_region_that_is_stored(administrator):
     ("language", "names"),
     [
         ("en", ["Cuba", "Czechia", "Germany", "Slovakia", "Zimbabwe"]),
-        ("cs", ["Curaçao", "Česko", "Čína", "Dánsko", "Německo", "Řecko", "Slovensko", "Švýcarsko"]),
+        (
+            "cs",
+            ["Curaçao", "Česko", "Čína", "Dánsko", "Německo", "Řecko", "Slovensko", "Švýcarsko"],
+        ),
         ("de", ["Deutschland", "Österreich", "Schweiz", "Slowakei", "Tschechien"]),
         ("sk", ["Česko", "Nemecko", "Slovensko", "Španielsko", "Taliansko"]),
     ],
 )
-def test_the_regions_are_named_and_sorted_in_the_language_of_the_page(administrator, language, names):
+def test_the_regions_are_named_and_sorted_in_the_language_of_the_page(
+    administrator, language, names
+):
     page = administrator.get("/settings/webchat/add/", headers={"Accept-Language": language})
 
     options = page.content.decode().split('name="phone_region"')[1].split("</select>")[0]
@@ -92,8 +99,15 @@ def test_add_starts_with_no_entry_form(administrator):
     response = administrator.post("/settings/webchat/add/", GOOD)
 
     webchat = WebChat.objects.get()
-    assert (response.status_code, response["Location"]) == (302, f"/settings/webchat/{webchat.pk}/forms/")
-    assert (webchat.name, webchat.languages, webchat.default_language) == ("Shop Prague", ["en", "cs"], "cs")
+    assert (response.status_code, response["Location"]) == (
+        302,
+        f"/settings/webchat/{webchat.pk}/forms/",
+    )
+    assert (webchat.name, webchat.languages, webchat.default_language) == (
+        "Shop Prague",
+        ["en", "cs"],
+        "cs",
+    )
     assert (webchat.entry_form, webchat.showroom_form) == ("none", "none")
 
 
@@ -107,7 +121,9 @@ def test_general_saves_every_field(administrator, webchat):
     assert webchat.site == "", "on the page Install"
 
 
-def test_a_withdrawal_is_judged_by_a_person_unless_the_webchat_says_otherwise(administrator, webchat):
+def test_a_withdrawal_is_judged_by_a_person_unless_the_webchat_says_otherwise(
+    administrator, webchat
+):
     url = f"/settings/webchat/{webchat.pk}/"
     assert webchat.on_withdrawal == "review"
     assert '<option value="review" selected>' in administrator.get(url).content.decode()
@@ -203,7 +219,11 @@ def test_only_what_changed_is_written(administrator, webchat):
     administrator.post(page, GOOD | {"name": "Renamed meanwhile", "colour": "#000000"})
 
     webchat.refresh_from_db()
-    assert (webchat.name, webchat.colour, webchat.retention_days) == ("Renamed meanwhile", "#000000", 30)
+    assert (webchat.name, webchat.colour, webchat.retention_days) == (
+        "Renamed meanwhile",
+        "#000000",
+        30,
+    )
 
 
 def test_archive_asks_and_then_visitors_can_not_reach_it(administrator, client, webchat):

@@ -35,7 +35,11 @@ def test_it_holds_the_settings_of_its_webchat(client):
     config = config_in(get(client, webchat).content.decode())
 
     assert config["base"] == f"http://testserver/w/{webchat.public_id}/"
-    assert config["words"]["en"] == {"chat": "Ask </script> us", "showroom": "Video call", "close": "Close"}
+    assert config["words"]["en"] == {
+        "chat": "Ask </script> us",
+        "showroom": "Video call",
+        "close": "Close",
+    }
     assert config["words"]["cs"]["close"] == "Zavřít"
     assert list(config["words"]) == ["en", "cs"]
     assert (config["language"], config["position"]) == ("cs", "left")
@@ -80,7 +84,9 @@ def test_it_is_smaller_than_six_kilobytes(text):
     texts = dict.fromkeys(FOUR, text)
     webchat = WebChatFactory(languages=FOUR, published=[], chat_button=texts, showroom_button=texts)
 
-    script = script_of(webchat, base=f"https://chat.some-customer.example.com/w/{webchat.public_id}/")
+    script = script_of(
+        webchat, base=f"https://chat.some-customer.example.com/w/{webchat.public_id}/"
+    )
 
     assert 4 * KILOBYTES < len(script.encode()) <= 6 * KILOBYTES
     if not text:

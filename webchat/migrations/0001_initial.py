@@ -73,7 +73,12 @@ class Migration(migrations.Migration):
                 (
                     "default_language",
                     models.CharField(
-                        choices=[("en", "English"), ("cs", "Czech"), ("de", "German"), ("sk", "Slovak")],
+                        choices=[
+                            ("en", "English"),
+                            ("cs", "Czech"),
+                            ("de", "German"),
+                            ("sk", "Slovak"),
+                        ],
                         default="en",
                         max_length=5,
                         verbose_name="default language",
@@ -109,10 +114,15 @@ class Migration(migrations.Migration):
                 ("logo", models.ImageField(blank=True, upload_to="logos/", verbose_name="logo")),
                 (
                     "retention_days",
-                    models.PositiveIntegerField(blank=True, null=True, verbose_name="retention in days"),
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="retention in days"
+                    ),
                 ),
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
-                ("archived_at", models.DateTimeField(blank=True, null=True, verbose_name="archived at")),
+                (
+                    "archived_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="archived at"),
+                ),
             ],
             options={
                 "verbose_name": "WebChat",
@@ -175,7 +185,12 @@ class Migration(migrations.Migration):
                 (
                     "language",
                     models.CharField(
-                        choices=[("en", "English"), ("cs", "Czech"), ("de", "German"), ("sk", "Slovak")],
+                        choices=[
+                            ("en", "English"),
+                            ("cs", "Czech"),
+                            ("de", "German"),
+                            ("sk", "Slovak"),
+                        ],
                         max_length=5,
                         verbose_name="language",
                     ),
@@ -200,12 +215,16 @@ class Migration(migrations.Migration):
                 "ordering": ("version", "language"),
                 "default_permissions": (),
                 "constraints": [
-                    models.UniqueConstraint(fields=("version", "language"), name="consent_text_language")
+                    models.UniqueConstraint(
+                        fields=("version", "language"), name="consent_text_language"
+                    )
                 ],
             },
         ),
         migrations.AddConstraint(
             model_name="consentversion",
-            constraint=models.UniqueConstraint(fields=("webchat", "number"), name="consent_version_number"),
+            constraint=models.UniqueConstraint(
+                fields=("webchat", "number"), name="consent_version_number"
+            ),
         ),
     ]

@@ -30,7 +30,9 @@ class FormsPage(WebChatPage):
 
     def versions(self, **chosen: Any) -> list[ConsentVersion]:
         """Return the published versions, the newest first, each with its ``session_count``."""
-        published = self.webchat.consent_versions.select_related("published_by").prefetch_related("texts")
+        published = self.webchat.consent_versions.select_related("published_by").prefetch_related(
+            "texts"
+        )
         versions = list(published.filter(**chosen).order_by("-number"))
         holding = figures.holding(versions) if versions else {}
         for version in versions:
@@ -74,7 +76,8 @@ class FormsView(FormsPage):
             menus.refuse_gdpr(str(refusal))
             return self.show(menus=menus, status=422)
         said = [
-            _("%(menu)s: %(choice)s.") % {"menu": menu, "choice": choice} for menu, choice in menus.chosen
+            _("%(menu)s: %(choice)s.") % {"menu": menu, "choice": choice}
+            for menu, choice in menus.chosen
         ]
         messages.success(request, " ".join(said))
         return redirect("webchat_forms", self.webchat.pk)
@@ -130,7 +133,9 @@ class PublishView(FormsPage):
         wished = (language, self.webchat.default_language, *texts)
         language = next(code for code in wished if code in texts)
         number = form.next_number
-        text = PreviewText(language, texts[language].label, texts[language].body, {"number": number})
+        text = PreviewText(
+            language, texts[language].label, texts[language].body, {"number": number}
+        )
         context = self.get_context_data(
             form=PreviewForm(), draft=form, text=text, number=number, languages=_named(texts)
         )
@@ -144,7 +149,9 @@ class PublishView(FormsPage):
             draft=form,
             publication=publication,
             differences=differences(services.texts_of(publication.current), publication.texts),
-            texts=[(code, name, publication.texts[code]) for code, name in _named(publication.texts)],
+            texts=[
+                (code, name, publication.texts[code]) for code, name in _named(publication.texts)
+            ],
         )
         return self._render("webchat/consent_review.html", context)
 

@@ -37,4 +37,8 @@ class GdprView(SettingsPage):
 
     def _link(self, duty: Duty) -> str:
         """Return the URL of the page that shows the answer, if this staff member may open it."""
-        return reverse(duty.url_name) if duty.url_name and self.request.user.has_perm(duty.permission) else ""
+        return (
+            reverse(duty.url_name)
+            if duty.url_name and self.request.user.has_perm(duty.permission)
+            else ""
+        )

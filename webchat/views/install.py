@@ -39,7 +39,8 @@ def snippets_of(request: HttpRequest, webchat: WebChat) -> list[Snippet]:
     return [
         Snippet(gettext_lazy("Chat"), _code(script, "", chat, words["chat"])),
         Snippet(
-            gettext_lazy("Showroom"), _code(script, ' data-channel="showroom"', showroom, words["showroom"])
+            gettext_lazy("Showroom"),
+            _code(script, ' data-channel="showroom"', showroom, words["showroom"]),
         ),
     ]
 
@@ -65,7 +66,8 @@ class InstallView(FormMixin, WebChatPage, ProcessFormView):
         if changes := form.changes:
             services.save_settings(self.webchat, changes=changes)
             messages.success(
-                self.request, _("The settings were saved. Your sites will pick them up within five minutes.")
+                self.request,
+                _("The settings were saved. Your sites will pick them up within five minutes."),
             )
         else:
             messages.info(self.request, _("Nothing was changed."))

@@ -81,7 +81,9 @@ def logo(request: HttpRequest, public_id: str) -> HttpResponse:
     return _cached(request, response, etag=sha256_hex(str(webchat.logo.name))[:32], policy=SHORTLY)
 
 
-def _cached(request: HttpRequest, response: HttpResponse, *, etag: str, policy: str) -> HttpResponse:
+def _cached(
+    request: HttpRequest, response: HttpResponse, *, etag: str, policy: str
+) -> HttpResponse:
     response.headers["Cache-Control"] = policy
     response.headers["ETag"] = f'"{etag}"'
     not_modified = get_conditional_response(request, etag=f'"{etag}"', response=response)

@@ -92,7 +92,9 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
     def form_invalid(self, form: BaseForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
-    def _save_others_and_ask(self, form: GeneralForm, days: int, others: dict[str, Any]) -> HttpResponse:
+    def _save_others_and_ask(
+        self, form: GeneralForm, days: int, others: dict[str, Any]
+    ) -> HttpResponse:
         try:
             if services.save_settings(self.webchat, changes=others):
                 messages.success(self.request, _("The other settings were saved."))

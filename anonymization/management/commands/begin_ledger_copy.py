@@ -33,4 +33,6 @@ class Command(BaseCommand):
             record = restoration.begin_copy(requester=Requester(Source.COMMAND))
         except (restoration.NoCopy, BrokenChain, FileExistsError, ErasureRefused) as refusal:
             raise CommandError(str(refusal)) from None
-        self.stdout.write(f"The external copy holds {record.number} records. Head: {record.entry.head}")
+        self.stdout.write(
+            f"The external copy holds {record.number} records. Head: {record.entry.head}"
+        )

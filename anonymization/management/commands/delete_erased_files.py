@@ -39,7 +39,9 @@ class Command(BaseCommand):
     help = "Delete stored files of erasures, and stored files that no row references."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--queued-only", action="store_true", help="Do not look for files without a row.")
+        parser.add_argument(
+            "--queued-only", action="store_true", help="Do not look for files without a row."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if stale := delete_stale_uploads():

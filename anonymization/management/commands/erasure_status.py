@@ -42,10 +42,14 @@ class Command(BaseCommand):
             "storage": storage_problem() or "It is the one that the files were written to.",
             "outside_copy": copy.value if external_copy.file_of() else "none is kept",
             "anonymized": {
-                p.label: p.model._base_manager.exclude(**{p.mark: None}).count() for p in registry if p.mark
+                p.label: p.model._base_manager.exclude(**{p.mark: None}).count()
+                for p in registry
+                if p.mark
             },
             "identified": {
-                p.label: p.model._base_manager.filter(**{p.mark: None}).count() for p in registry if p.mark
+                p.label: p.model._base_manager.filter(**{p.mark: None}).count()
+                for p in registry
+                if p.mark
             },
         }
         if options["json"]:

@@ -54,7 +54,9 @@ class Command(BaseCommand):
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--rewrite", action="store_true", help="PostgreSQL: rewrite the tables.")
+        parser.add_argument(
+            "--rewrite", action="store_true", help="PostgreSQL: rewrite the tables."
+        )
         parser.add_argument(
             "--wait",
             type=_seconds,

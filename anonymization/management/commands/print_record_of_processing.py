@@ -24,7 +24,9 @@ class Command(BaseCommand):
     help = "Print what is stored about people, what is erased, what is kept and why."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--into", type=Path, metavar="FILE", help="Write it between the markers of FILE.")
+        parser.add_argument(
+            "--into", type=Path, metavar="FILE", help="Write it between the markers of FILE."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path | None = options["into"]

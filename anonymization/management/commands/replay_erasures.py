@@ -41,15 +41,24 @@ class Command(BaseCommand):
             action="store_true",
             help="Count what is missing; change nothing.",
         )
-        parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
+        parser.add_argument(
+            "--json", action="store_true", help="Print the result as one JSON object."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             planned = restoration.plan()
             if not options["dry_run"]:
                 with tqdm(total=len(planned.entries), unit=" records", disable=None) as bar:
-                    restoration.carry_out(planned, requester=Requester(Source.COMMAND), done=bar.update)
-        except (restoration.NoCopy, BrokenChain, external_copy.Unreadable, ErasureRefused) as refusal:
+                    restoration.carry_out(
+                        planned, requester=Requester(Source.COMMAND), done=bar.update
+                    )
+        except (
+            restoration.NoCopy,
+            BrokenChain,
+            external_copy.Unreadable,
+            ErasureRefused,
+        ) as refusal:
             raise CommandError(str(refusal)) from None
         except OSError as error:
             raise CommandError(f"The external copy can't be read: {error.strerror}.") from None

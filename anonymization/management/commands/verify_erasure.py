@@ -68,7 +68,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="Print what would be planted; change nothing."
         )
-        parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
+        parser.add_argument(
+            "--json", action="store_true", help="Print the result as one JSON object."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not (settings.DEBUG or options["production"] or options["dry_run"]):
@@ -83,7 +85,9 @@ class Command(BaseCommand):
             raise CommandError("The erasure is not verified.")
 
     def _plan(self, options: dict[str, Any]) -> dict[str, Any]:
-        columns = [planting.label_of(p, f.name) for model in planters() for p, f in planting.columns(model)]
+        columns = [
+            planting.label_of(p, f.name) for model in planters() for p, f in planting.columns(model)
+        ]
         return {
             "result": "would plant",
             "planted": columns,
@@ -99,7 +103,9 @@ class Command(BaseCommand):
         except StorageUnavailable:
             is_marked = StorageMarker.objects.exists()
             problem = (is_marked and storage_problem()) or "The lines above say why."
-            raise CommandError(f"MEDIA_ROOT takes no file. {problem} Nothing was verified.") from None
+            raise CommandError(
+                f"MEDIA_ROOT takes no file. {problem} Nothing was verified."
+            ) from None
         result = {"result": "clean" if report.clean else "failed", "planted": report.labels}
         return result | {name: value for name, value in asdict(report).items() if name != "labels"}
 
@@ -111,7 +117,9 @@ def _lines(result: dict[str, Any]) -> list[str]:
     lines += [f"not found before the erasure: {label}" for label in result.get("missed", [])]
     lines += [f"found after the erasure: {_words(Hit(**hit))}" for hit in result.get("hits", [])]
     lines += [f"may stay: {_words(Hit(**hit))}" for hit in result.get("allowed", [])]
-    lines += [f"searched: {kind}, {size} bytes" for kind, size in result.get("searched", {}).items()]
+    lines += [
+        f"searched: {kind}, {size} bytes" for kind, size in result.get("searched", {}).items()
+    ]
     lines += [f"not searched: {place}" for place in result["not_searched"]]
     return lines + [f"not planted: {column}" for column in result["not_planted"]]
 

@@ -41,7 +41,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         form = ClientForm({"name": options["name"], "rights": options["rights"]})
         if not form.is_valid():
-            raise CommandError(" ".join(str(error) for errors in form.errors.values() for error in errors))
+            raise CommandError(
+                " ".join(str(error) for errors in form.errors.values() for error in errors)
+            )
         client, secret = services.create_client(**form.cleaned_data, created_by=None)
         result = {"client_id": client.client_id, "client_secret": secret, "rights": client.rights}
         if options["json"]:

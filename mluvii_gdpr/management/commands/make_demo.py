@@ -45,7 +45,9 @@ class Command(BaseCommand):
             help="if there are WebChats, change nothing and succeed",
         )
         parser.add_argument(
-            "--yes-this-is-a-demo", action="store_true", help="allow known passwords although DEBUG is off"
+            "--yes-this-is-a-demo",
+            action="store_true",
+            help="allow known passwords although DEBUG is off",
         )
         parser.add_argument(
             "--address",
@@ -64,7 +66,9 @@ class Command(BaseCommand):
         if not WebChat.objects.exists():
             self._build(options["sessions"])
         elif not options["if_empty"]:
-            raise CommandError("There are WebChats already. Demo data is made in an empty installation only.")
+            raise CommandError(
+                "There are WebChats already. Demo data is made in an empty installation only."
+            )
         self._print_log_ins(options["address"].rstrip("/"))
 
     def _build(self, sessions: int) -> None:
@@ -84,13 +88,17 @@ class Command(BaseCommand):
     def _print_log_ins(self, address: str) -> None:
         """Print the logins and URLs of the demo, with the password of the first start."""
         names = set(
-            User.objects.filter(username__in=[name for name, *_ in STAFF]).values_list("username", flat=True)
+            User.objects.filter(username__in=[name for name, *_ in STAFF]).values_list(
+                "username", flat=True
+            )
         )
         width = max(len(name) for name, *_ in STAFF)
         self.stdout.write(f"\nStaff: {address}{reverse('account_login')}")
         for name, role, *_ in STAFF:
             if name in names:
-                self.stdout.write(f"  {name:{width}}  {PASSWORD}  {role or 'superuser, also at /admin/'}")
+                self.stdout.write(
+                    f"  {name:{width}}  {PASSWORD}  {role or 'superuser, also at /admin/'}"
+                )
         self.stdout.write("\nVisitors:")
         for webchat in WebChat.objects.open():
             for route in ("entry", "showroom"):

@@ -62,11 +62,19 @@ class Command(BaseCommand):
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Say how many are due; change nothing.")
-        parser.add_argument("--limit", type=positive, metavar="N", help="Anonymize at most so many sessions.")
-        parser.add_argument("--json", action="store_true", help="Print the result as one JSON object.")
         parser.add_argument(
-            "--clock-is-right", action="store_true", help="Believe the clock, whatever the database knows."
+            "--dry-run", action="store_true", help="Say how many are due; change nothing."
+        )
+        parser.add_argument(
+            "--limit", type=positive, metavar="N", help="Anonymize at most so many sessions."
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="Print the result as one JSON object."
+        )
+        parser.add_argument(
+            "--clock-is-right",
+            action="store_true",
+            help="Believe the clock, whatever the database knows.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -74,11 +82,17 @@ class Command(BaseCommand):
         now = timezone.now()
         problem = "" if options["clock_is_right"] else retention.clock_problem(now)
         if problem:
-            raise CommandError(f"{problem} Nothing was anonymized. If it is right: --clock-is-right.")
+            raise CommandError(
+                f"{problem} Nothing was anonymized. If it is right: --clock-is-right."
+            )
         today = timezone.localdate(now)
         due = retention.due(on=today)
         done = dict.fromkeys(due, 0)
-        held = 0 if options["dry_run"] else self._anonymize(now, done, sum(due.values()), options["limit"])
+        held = (
+            0
+            if options["dry_run"]
+            else self._anonymize(now, done, sum(due.values()), options["limit"])
+        )
         result = {
             "result": "would anonymize" if options["dry_run"] else "anonymized",
             "sessions": sum((due if options["dry_run"] else done).values()),

@@ -31,7 +31,9 @@ BAD_VALUES = (
 )
 
 
-def make_rows(webchat: WebChat, count: int, *, at: datetime | None = None, **fields: Any) -> list[Session]:
+def make_rows(
+    webchat: WebChat, count: int, *, at: datetime | None = None, **fields: Any
+) -> list[Session]:
     """Return stored sessions a second apart, the newest first; all at one moment when it is given."""
     now = timezone.now()
     start = Session.objects.count()

@@ -52,7 +52,13 @@ def test_nothing_can_be_added_changed_or_deleted(log_in: LogIn, url: str) -> Non
 
 @pytest.mark.parametrize(
     "lookup",
-    ["entered_name__startswith=J", "guest__email__contains=a", "name_key=x", "email__regex=.", "note=x"],
+    [
+        "entered_name__startswith=J",
+        "guest__email__contains=a",
+        "name_key=x",
+        "email__regex=.",
+        "note=x",
+    ],
 )
 @pytest.mark.parametrize("url", [SESSIONS, GUESTS])
 def test_a_person_cannot_be_guessed_through_the_url(log_in: LogIn, url: str, lookup: str) -> None:
@@ -123,7 +129,10 @@ def test_all_pages_and_more_than_a_hundred_are_refused(log_in: LogIn) -> None:
     page = client.post(SESSIONS, data, follow=True).content.decode()
     assert "anonymize all pages at once. Select the rows one by one." in page
     data = {"action": "anonymize", "_selected_action": [row.pk for row in rows]}
-    assert "You can select at most 100 at once." in client.post(SESSIONS, data, follow=True).content.decode()
+    assert (
+        "You can select at most 100 at once."
+        in client.post(SESSIONS, data, follow=True).content.decode()
+    )
     assert not Session.objects.exclude(anonymized_at=None).exists()
 
 

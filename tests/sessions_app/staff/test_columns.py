@@ -18,7 +18,9 @@ pytestmark = pytest.mark.django_db
 
 def test_all_columns_of_a_row_are_read_in_two_queries() -> None:
     CanaryFactory()
-    Session.objects.update(operator=StaffFactory(), entered_name="", entered_email="", entered_phone="")
+    Session.objects.update(
+        operator=StaffFactory(), entered_name="", entered_email="", entered_phone=""
+    )
     with CaptureQueriesContext(connection) as queries:
         sessions = list(with_row_data(Session.objects.all()))
         assert SessionTable(sessions, columns=COLUMNS, sees_people=True).rows

@@ -103,7 +103,9 @@ def test_a_formula_behind_another_separator_is_disarmed(value: str, disarmed: st
     assert harmless(value) == disarmed
 
 
-@pytest.mark.parametrize("value", ["Jana", "603 123 456", "a=b", "jana@example.com", "", "•••", 5, "ž"])
+@pytest.mark.parametrize(
+    "value", ["Jana", "603 123 456", "a=b", "jana@example.com", "", "•••", 5, "ž"]
+)
 def test_other_values_stay_as_they_are(value: Any) -> None:
     assert harmless(value) == value
 
@@ -129,7 +131,9 @@ def test_it_reads_in_chunks(log_in: LogIn) -> None:
     assert not [q["sql"] for q in queries if "OFFSET" in q["sql"]]
 
 
-def test_the_log_holds_a_number_and_no_person(log_in: LogIn, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_holds_a_number_and_no_person(
+    log_in: LogIn, caplog: pytest.LogCaptureFixture
+) -> None:
     CanaryFactory()
     logging.getLogger("sessions_app").propagate = True
     with caplog.at_level(logging.INFO, logger="sessions_app"):

@@ -12,7 +12,19 @@ from sessions_app.staff.export import harmless
 BREAKS = ["\t", "\r", "\n", "\r\n"]
 SIGNS = "=+-@−＝＋－＠"
 SEPARATORS = [";", ",", "|", "\t", "\r", "\n", "\u2028", "\u2029"]
-INVISIBLE = ["\x00", "\x0b", "\x1f", "\x85", " ", "\u00a0", "\u00ad", "\u200b", "\u2028", "\u2029", "\u3000"]
+INVISIBLE = [
+    "\x00",
+    "\x0b",
+    "\x1f",
+    "\x85",
+    " ",
+    "\u00a0",
+    "\u00ad",
+    "\u200b",
+    "\u2028",
+    "\u2029",
+    "\u3000",
+]
 
 
 def test_a_tab_or_a_line_break_at_the_start_is_disarmed() -> None:
@@ -28,7 +40,9 @@ def test_a_sign_is_disarmed_behind_what_does_not_show() -> None:
 def test_a_sign_is_disarmed_behind_each_separator() -> None:
     starts = [f"a{separator}{space}" for separator, space in product(SEPARATORS, ["", " ", "\t "])]
     cells = [(start, f"{sign}1") for start, sign in product(starts, SIGNS)]
-    assert [harmless(start + rest) for start, rest in cells] == [f"{start}'{rest}" for start, rest in cells]
+    assert [harmless(start + rest) for start, rest in cells] == [
+        f"{start}'{rest}" for start, rest in cells
+    ]
 
 
 @pytest.mark.parametrize("text", ["a\tb", "a\nb", "a;b", "a = b", "a-b", "a +1", "\u200bJana"])

@@ -55,7 +55,10 @@ NEWS: dict[str, tuple[Callable[[Session], Any], str]] = {
     ),
     "operator": (accept, "<dd>operator</dd>"),
     "end": (lambda s: conversation.end_session(s, by=Party.VISITOR), "The conversation has ended."),
-    "erasure": (lambda s: engine.erase(s, requester=recording.Requester(Source.COMMAND)), "Deleted."),
+    "erasure": (
+        lambda s: engine.erase(s, requester=recording.Requester(Source.COMMAND)),
+        "Deleted.",
+    ),
 }
 
 
@@ -117,7 +120,9 @@ def test_without_the_right_a_fragment_is_refused_and_reloads_nothing(
     """The page that would be loaded again may be allowed, and would ask for the fragment again, for ever."""
     answer = log_in(role).get(fragment.format(SessionFactory().pk), headers=HTMX)
     assert answer.status_code == 403
-    assert not {"HX-Refresh", "HX-Redirect", "HX-Location", "Refresh", "Location"} & set(answer.headers)
+    assert not {"HX-Refresh", "HX-Redirect", "HX-Location", "Refresh", "Location"} & set(
+        answer.headers
+    )
 
 
 @pytest.mark.parametrize("fragment", FRAGMENTS)
@@ -133,7 +138,11 @@ def test_without_a_log_in_the_page_is_loaded_whole_and_leads_to_the_log_in(
 
 
 def test_the_live_view_learns_that_another_operator_has_it() -> None:
-    session, one, other = SessionFactory(), StaffFactory(username="one"), StaffFactory(username="other")
+    session, one, other = (
+        SessionFactory(),
+        StaffFactory(username="one"),
+        StaffFactory(username="other"),
+    )
     conversation.accept_session(session, operator=one)
     before = live_state()
     Session.objects.filter(pk=session.pk).update(operator=other)

@@ -125,7 +125,9 @@ def test_one_match_is_shown_and_not_opened(log_in: LogIn) -> None:
     assert response.context["search"].matches[0].last_seen == session.created_at
 
 
-@pytest.mark.parametrize("phone", ["+420603777888", "603777888", "00420 603 777 888", "６０３ 777 888"])
+@pytest.mark.parametrize(
+    "phone", ["+420603777888", "603777888", "00420 603 777 888", "６０３ 777 888"]
+)
 def test_a_phone_is_found_in_any_spelling(log_in: LogIn, phone: str) -> None:
     session = CanaryFactory()
     assert found(find(log_in("support"), phone=phone)) == [(session.guest_id, "phone only")]
@@ -135,14 +137,19 @@ def test_a_phone_is_read_from_the_region_of_any_webchat(log_in: LogIn) -> None:
     WebChatFactory()
     vienna = WebChatFactory(phone_region="AT")
     session = SessionFactory(webchat=vienna, phone="0664 1234567")
-    assert found(find(log_in("support"), phone="0664 1234567")) == [(session.guest_id, "phone only")]
+    assert found(find(log_in("support"), phone="0664 1234567")) == [
+        (session.guest_id, "phone only")
+    ]
 
 
 def test_a_bad_phone_is_explained_and_the_rest_searched(log_in: LogIn) -> None:
     session = CanaryFactory()
     response = find(log_in("support"), phone="12", email=EMAIL)
     assert found(response) == [(session.guest_id, "e-mail only")]
-    assert "This is not a complete phone number. It was not used in the search." in response.content.decode()
+    assert (
+        "This is not a complete phone number. It was not used in the search."
+        in response.content.decode()
+    )
     response = find(log_in("support"), phone="603 777 888", email=EMAIL)
     assert "complete phone number" not in response.content.decode()
     response = find(log_in("support"), phone="999 999 999")
@@ -150,7 +157,9 @@ def test_a_bad_phone_is_explained_and_the_rest_searched(log_in: LogIn) -> None:
 
 
 @pytest.mark.parametrize("fields", [{"phone": "12"}, {"email": "nobody"}, {"name": "\u0301"}])
-def test_nothing_is_left_out_of_a_search_that_was_none(log_in: LogIn, fields: dict[str, str]) -> None:
+def test_nothing_is_left_out_of_a_search_that_was_none(
+    log_in: LogIn, fields: dict[str, str]
+) -> None:
     html = find(log_in("support"), **fields).content.decode()
     assert "invalid-feedback" in html
     assert "not used in the search" not in html

@@ -23,18 +23,24 @@ def page(client: Client, **headers: str) -> str:
     return client.get("/sessions/live/", headers=headers).content.decode()
 
 
-def test_it_lists_open_conversations_who_waits_longest_first(log_in: LogIn, webchat: WebChat) -> None:
+def test_it_lists_open_conversations_who_waits_longest_first(
+    log_in: LogIn, webchat: WebChat
+) -> None:
     active = SessionFactory(webchat=webchat, operator=StaffFactory(username="another"))
     first, second = SessionFactory.create_batch(2, webchat=webchat)
     SessionFactory(webchat=webchat, ended=True)
     html = page(log_in("operator"))
-    assert re.findall(r'<a href="/sessions/(\d+)/">', html) == [str(s.pk) for s in (first, second, active)]
+    assert re.findall(r'<a href="/sessions/(\d+)/">', html) == [
+        str(s.pk) for s in (first, second, active)
+    ]
     assert f'data-waiting="{first.pk} {second.pk}"' in html
     assert re.findall(r'action="/sessions/(\d+)/accept/"', html) == [str(first.pk), str(second.pk)]
     assert f'data-after="{streams.live_state()}"' in html
 
 
-@pytest.mark.parametrize(("role", "sees"), [("operator", True), ("support", True), ("administrator", False)])
+@pytest.mark.parametrize(
+    ("role", "sees"), [("operator", True), ("support", True), ("administrator", False)]
+)
 def test_it_masks_people_and_offers_to_take_by_rights(log_in: LogIn, role: str, sees: bool) -> None:
     SessionFactory(name="Kassiopeia")
     html = page(log_in(role))
@@ -82,7 +88,9 @@ def test_handing_a_conversation_back(log_in: LogIn) -> None:
 def test_of_operators_who_take_a_conversation_at_once_one_gets_it() -> None:
     session = SessionFactory()
     operators = [StaffFactory(username=f"operator{number}") for number in range(4)]
-    results = at_once([lambda o=o: conversation.accept_session(session, operator=o) for o in operators])  # type: ignore[misc]
+    results = at_once(
+        [lambda o=o: conversation.accept_session(session, operator=o) for o in operators]
+    )  # type: ignore[misc]
     won = [result for result in results if isinstance(result, Session)]
     assert len(won) == 1
     assert [type(r) for r in results if r not in won] == [conversation.AlreadyAccepted] * 3

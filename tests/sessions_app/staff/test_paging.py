@@ -11,7 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessions_app.models import Session
-from sessions_app.staff.paging import Position, PositionRefused, _older_than, chunks_by_key, page_by_key
+from sessions_app.staff.paging import (
+    Position,
+    PositionRefused,
+    _older_than,
+    chunks_by_key,
+    page_by_key,
+)
 from tests.factories import WebChatFactory
 from tests.sessions_app.staff.rows import make_rows
 from webchat.models import WebChat

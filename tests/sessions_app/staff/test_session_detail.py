@@ -51,7 +51,9 @@ def full_session() -> Session:
 
 def attach(session: Session) -> Attachment:
     content, name = b"<script>alert(1)</script>", "canary-file.txt"
-    return AttachmentFactory(session=session, content=content, original_name=name, content_type="text/html")
+    return AttachmentFactory(
+        session=session, content=content, original_name=name, content_type="text/html"
+    )
 
 
 def test_personal_data_is_shown_with_the_right_only(log_in: LogIn) -> None:
@@ -91,12 +93,16 @@ def test_only_a_withdrawal_of_consent_has_a_badge(log_in: LogIn) -> None:
     client = log_in("support")
     assert "badge" not in card_of(client, session, "consent")
     ConsentEventFactory(session=session, kind="withdrawn")
-    assert re.findall(r'class="badge [^>]*>([^<]+)<', card_of(client, session, "consent")) == ["Withdrawn"]
+    assert re.findall(r'class="badge [^>]*>([^<]+)<', card_of(client, session, "consent")) == [
+        "Withdrawn"
+    ]
 
 
 def card_of(client: Client, session: Session, name: str) -> str:
     page = client.get(f"/sessions/{session.pk}/").content.decode()
-    return page.split(f'<section class="card mb-3" aria-labelledby="{name}">')[1].split("</section>")[0]
+    return page.split(f'<section class="card mb-3" aria-labelledby="{name}">')[1].split(
+        "</section>"
+    )[0]
 
 
 def test_a_session_without_consent_says_why(log_in: LogIn) -> None:
@@ -113,15 +119,24 @@ def test_the_transcript_is_in_the_order_of_time(log_in: LogIn) -> None:
     MessageFactory(session=session, text="the last <b>message</b>")
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     places = [
-        page.index(t) for t in ("the first message", "canary-file.txt", "the last &lt;b&gt;message&lt;/b&gt;")
+        page.index(t)
+        for t in ("the first message", "canary-file.txt", "the last &lt;b&gt;message&lt;/b&gt;")
     ]
     assert places == sorted(places)
 
 
 def test_the_buttons_are_shown_with_the_right_only(log_in: LogIn) -> None:
     session = SessionFactory()
-    links = [f'href="/sessions/{session.pk}/anonymize/"', f'href="/guests/{session.guest_id}/anonymize/"']
-    for role, shown in {"support": True, "officer": True, "operator": False, "administrator": False}.items():
+    links = [
+        f'href="/sessions/{session.pk}/anonymize/"',
+        f'href="/guests/{session.guest_id}/anonymize/"',
+    ]
+    for role, shown in {
+        "support": True,
+        "officer": True,
+        "operator": False,
+        "administrator": False,
+    }.items():
         page = log_in(role).get(f"/sessions/{session.pk}/").content.decode()
         head = page.split('class="page-headline"')[1].split('class="page-body"')[0]
         for part in (head, page.split('class="page-body"')[1]):
@@ -203,13 +218,20 @@ def test_a_bad_id_is_not_found(log_in: LogIn, path: str, value: str) -> None:
 
     SessionFactory()
     assert (
-        log_in("support").get(path.format(quote(value.encode("utf-8", "surrogatepass")))).status_code == 404
+        log_in("support")
+        .get(path.format(quote(value.encode("utf-8", "surrogatepass"))))
+        .status_code
+        == 404
     )
 
 
 @pytest.mark.parametrize(
     ("precision", "iso", "words"),
-    [("day", "%Y-%m-%d", "%-d %b %Y"), ("week", "%G-W%V", "week of %-d %b %Y"), ("month", "%Y-%m", "%B %Y")],
+    [
+        ("day", "%Y-%m-%d", "%-d %b %Y"),
+        ("week", "%G-W%V", "week of %-d %b %Y"),
+        ("month", "%Y-%m", "%B %Y"),
+    ],
 )
 def test_an_anonymized_session_and_guest_show_what_was_rounded_to_and_no_false_time(
     log_in: LogIn, settings: Any, precision: str, iso: str, words: str

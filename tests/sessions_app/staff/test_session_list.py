@@ -56,7 +56,9 @@ def test_it_shows_the_newest_first_with_the_consent_version(log_in: LogIn) -> No
 
 def test_a_withdrawn_consent_is_marked(log_in: LogIn) -> None:
     session = SessionFactory()
-    assert "withdrawn" not in log_in("support").get("/sessions/").content.decode().split("<tbody")[1]
+    assert (
+        "withdrawn" not in log_in("support").get("/sessions/").content.decode().split("<tbody")[1]
+    )
     ConsentEventFactory(session=session, kind="withdrawn")
     assert "withdrawn" in log_in("support").get("/sessions/").content.decode().split("<tbody")[1]
 
@@ -65,7 +67,9 @@ def test_without_the_right_people_are_masked(log_in: LogIn) -> None:
     CanaryFactory()
     columns = {"columns": ["id", "name", "email", "phone"]}
     seen = log_in("support").post("/sessions/columns/", columns, follow=True).content.decode()
-    masked = log_in("administrator").post("/sessions/columns/", columns, follow=True).content.decode()
+    masked = (
+        log_in("administrator").post("/sessions/columns/", columns, follow=True).content.decode()
+    )
     for value in (NAME, EMAIL, PHONE):
         assert value in seen
         assert value not in masked
@@ -90,7 +94,9 @@ def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
     assert len(queries) <= 13
     assert not [q["sql"] for q in queries if "OFFSET" in q["sql"]]
     counts = [q["sql"] for q in queries if "COUNT(" in q["sql"]]
-    assert all("LIMIT 30001" in sql or "LIMIT 1000)" in sql for sql in counts), "none counts a whole table"
+    assert all("LIMIT 30001" in sql or "LIMIT 1000)" in sql for sql in counts), (
+        "none counts a whole table"
+    )
 
 
 def test_each_filter_keeps_what_it_says(log_in: LogIn) -> None:
@@ -115,7 +121,9 @@ def test_each_filter_keeps_what_it_says(log_in: LogIn) -> None:
 
 
 def test_a_period_holds_its_first_and_last_day(log_in: LogIn, webchat: WebChat) -> None:
-    midnight = timezone.make_aware(datetime(2026, 3, 29)).astimezone(UTC)  # the day of 23 hours in Prague
+    midnight = timezone.make_aware(datetime(2026, 3, 29)).astimezone(
+        UTC
+    )  # the day of 23 hours in Prague
     moments = [
         midnight - timedelta(microseconds=1),
         midnight,
@@ -151,7 +159,9 @@ def test_an_anonymized_session_stays_with_its_consent_version(log_in: LogIn) -> 
     assert 'class="anonymized' in page.content.decode()
     assert NAME not in page.content.decode()
     assert f'value="{session.pk}" form="bulk"' not in page.content.decode()
-    badges = re.findall(r'<span class="badge [^>]*>([^<]+)</span>', page.content.decode().split("<tbody")[1])
+    badges = re.findall(
+        r'<span class="badge [^>]*>([^<]+)</span>', page.content.decode().split("<tbody")[1]
+    )
     assert badges == ["Anonymized"]
 
 
@@ -172,7 +182,9 @@ def test_active_filters_are_chips_that_can_be_removed(log_in: LogIn) -> None:
     assert page.count("Clear all") == 1
 
 
-@pytest.mark.parametrize("name", ["webchat", "channel", "status", "since", "until", "version", "anonymized"])
+@pytest.mark.parametrize(
+    "name", ["webchat", "channel", "status", "since", "until", "version", "anonymized"]
+)
 @pytest.mark.parametrize("value", BAD_VALUES)
 def test_a_wrong_filter_lists_nothing_and_says_so(log_in: LogIn, name: str, value: str) -> None:
     SessionFactory()
@@ -235,11 +247,15 @@ def test_htmx_gets_the_list_alone(log_in: LogIn) -> None:
     client = log_in("support")
     part = client.get("/sessions/", headers={"HX-Request": "true"})
     assert part.content.decode().lstrip().startswith('<div id="sessions">')
-    filtered = client.get("/sessions/?webchat=&channel=chat&status=", headers={"HX-Request": "true"})
+    filtered = client.get(
+        "/sessions/?webchat=&channel=chat&status=", headers={"HX-Request": "true"}
+    )
     assert filtered.headers["HX-Push-Url"] == "/sessions/?channel=chat"
     wrong = client.get("/sessions/?id=x", headers={"HX-Request": "true"})
     assert wrong.status_code == 200
-    restored = client.get("/sessions/", headers={"HX-Request": "true", "HX-History-Restore-Request": "true"})
+    restored = client.get(
+        "/sessions/", headers={"HX-Request": "true", "HX-History-Restore-Request": "true"}
+    )
     assert "<html" in restored.content.decode()
 
 
@@ -252,7 +268,8 @@ def test_columns_are_chosen_and_kept_for_the_log_in(log_in: LogIn) -> None:
     client = log_in("support")
     assert NAME in client.get("/sessions/").content.decode()
     response = client.post(
-        "/sessions/columns/", {"columns": ["id", "duration"], "query": "channel=chat&next=https://x.example"}
+        "/sessions/columns/",
+        {"columns": ["id", "duration"], "query": "channel=chat&next=https://x.example"},
     )
     assert response.headers["Location"] == "/sessions/?channel=chat"
     page = client.get("/sessions/").content.decode()

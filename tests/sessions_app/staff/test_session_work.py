@@ -81,7 +81,11 @@ def test_answering_takes_the_conversation(log_in: LogIn) -> None:
     response = log_in("operator").post(f"/sessions/{session.pk}/answer/", {"text": "Good day"})
     assert response.status_code == 302
     message = session.messages.get()
-    assert (message.text, message.sender, message.author.username) == ("Good day", Party.OPERATOR, "operator")
+    assert (message.text, message.sender, message.author.username) == (
+        "Good day",
+        Party.OPERATOR,
+        "operator",
+    )
     assert Session.objects.get(pk=session.pk).status == Status.ACTIVE
 
 
@@ -108,7 +112,10 @@ def test_a_closed_conversation_is_refused(log_in: LogIn, act: str) -> None:
 def test_a_file_is_sent(log_in: LogIn) -> None:
     session = SessionFactory()
     upload = SimpleUploadedFile("offer.pdf", b"%PDF-1.4", content_type="text/html")
-    assert log_in("operator").post(f"/sessions/{session.pk}/files/", {"file": upload}).status_code == 302
+    assert (
+        log_in("operator").post(f"/sessions/{session.pk}/files/", {"file": upload}).status_code
+        == 302
+    )
     attachment = session.attachments.get()
     assert (attachment.original_name, attachment.content_type) == ("offer.pdf", "application/pdf")
     assert attachment.author.username == "operator"
@@ -135,7 +142,9 @@ def test_a_note_is_stored_also_after_the_end(log_in: LogIn) -> None:
 
 def test_a_note_to_an_anonymized_session_is_refused_and_kept_on_the_page(log_in: LogIn) -> None:
     session = SessionFactory(anonymized=True)
-    response = log_in("operator").post(f"/sessions/{session.pk}/note/", {"note": "my note", "result": ""})
+    response = log_in("operator").post(
+        f"/sessions/{session.pk}/note/", {"note": "my note", "result": ""}
+    )
     assert response.status_code == 409
     assert "my note" in response.content.decode()
     assert "This session was anonymized." in response.content.decode()
@@ -156,4 +165,8 @@ def test_ending_twice_changes_nothing(log_in: LogIn) -> None:
     ended = Session.objects.get(pk=session.pk).ended_at
     assert client.post(f"/sessions/{session.pk}/end/").status_code == 302
     session.refresh_from_db()
-    assert (session.status, session.ended_by, session.ended_at) == (Status.CLOSED, Party.OPERATOR, ended)
+    assert (session.status, session.ended_by, session.ended_at) == (
+        Status.CLOSED,
+        Party.OPERATOR,
+        ended,
+    )
