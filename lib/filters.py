@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -101,9 +102,12 @@ class Filters(django_filters.FilterSet):
                 if isinstance(value, str)
                 else {}
             )
-            yield Chip(
-                self.filters[name].label, str(choices.get(value, value)), _query(sent | {name: ""})
-            )
+            text = _in_words(choices.get(value, value))
+            yield Chip(self.filters[name].label, text, _query(sent | {name: ""}))
+
+
+def _in_words(value: object) -> str:
+    return date_format(value, "SHORT_DATE_FORMAT") if isinstance(value, date) else str(value)
 
 
 def _query(values: dict[str, str]) -> str:

@@ -124,15 +124,12 @@ def example(database: Path) -> tuple[int, int]:
 
 
 def day_with_erasure(database: Path) -> str:
-    """Return a quiet day with an anonymized session, which starts the day by its rounded time."""
+    """Return the second day of a month with anonymized sessions, which start the month by their rounded time."""
     with sqlite3.connect(database) as connection:
         row = connection.execute(
             """
-            SELECT date(s.created_at, '+12 hours') FROM sessions_app_session s
-            JOIN sessions_app_consentevent c ON c.session_id = s.id
-            WHERE s.anonymized_at IS NOT NULL
-            ORDER BY (SELECT count(*) FROM sessions_app_session o
-                      WHERE o.created_at BETWEEN s.created_at AND datetime(s.created_at, '+1 day')), s.id DESC
+            SELECT date(max(created_at), '+12 hours', '+1 day') FROM sessions_app_session
+            WHERE anonymized_at IS NOT NULL AND created_at < datetime('now', '-3 days')
             """
         ).fetchone()
     return str(row[0])
