@@ -482,8 +482,8 @@ def test_a_filter_is_kept_in_its_field_and_goes_by_its_chip(support: Client) -> 
         assert f'value="{value}"' in field
         assert f'id="filter_{name}"' in field
     assert [tuple(map(str, chip)) for chip in response.context["chips"]] == [
-        ("From", "2000-01-01", "until=2199-12-31&door=command"),
-        ("To", "2199-12-31", "since=2000-01-01&door=command"),
+        ("From", "1 Jan 2000", "until=2199-12-31&door=command"),
+        ("To", "31 Dec 2199", "since=2000-01-01&door=command"),
         ("Source", "Command", "since=2000-01-01&until=2199-12-31"),
     ]
     assert response.context["filters"].query == query
