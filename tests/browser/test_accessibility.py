@@ -114,6 +114,7 @@ def too_wide(page: Page, path: str) -> list[str]:
 
 def overflow(page: Page) -> int:
     """Return by how many pixels the page scrolls sideways."""
+    page.wait_for_load_state()  # a click may still be leading to the page
     width: int = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )

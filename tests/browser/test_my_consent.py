@@ -35,8 +35,10 @@ def test_withdrawing_needs_no_javascript(open_browser: Callable[..., Page]) -> N
     expect(mine.get_by_text("Your consent is active.")).to_be_visible()
     assert overflow(mine) <= 0
     mine.get_by_role("link", name="Withdraw my consent").click()
+    confirm = mine.get_by_role("button", name="Withdraw my consent")
+    expect(confirm).to_be_visible()
     assert overflow(mine) <= 0
-    mine.get_by_role("button", name="Withdraw my consent").click()
+    confirm.click()
     expect(mine.get_by_role("heading", name="You have withdrawn your consent")).to_be_visible()
     assert overflow(mine) <= 0
     mine.reload()  # sends it once more
