@@ -29,6 +29,20 @@ def no_mail(settings: Any) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 
 
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "You are logged in."), ("cs", "Jste přihlášeni.")]
+)
+def test_the_login_is_confirmed_in_our_words(client: Client, language: str, said: str) -> None:
+    StaffFactory(role="support")
+    page = client.post(
+        "/accounts/login/",
+        {"login": "support", "password": PASSWORD},
+        headers={"Accept-Language": language},
+        follow=True,
+    )
+    assert [str(message) for message in page.context["messages"]] == [said]
+
+
 def test_with_mail_the_log_in_leads_to_a_reset(client: Client) -> None:
     StaffFactory(role="support")
     assert f'href="{RESET}"' in client.get("/accounts/login/").content.decode()
