@@ -40,7 +40,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--queued-only", action="store_true", help="Do not look for files without a row."
+            "--queued-only", action="store_true", help="Do not delete unreferenced files."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

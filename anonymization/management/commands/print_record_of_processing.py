@@ -21,11 +21,14 @@ from anonymization.record_of_processing import MarkersMissing, as_markdown, put_
 
 
 class Command(BaseCommand):
-    help = "Print what is stored about people, what is erased, what is kept and why."
+    help = "Print each stored field, what happens to it on anonymization, and why."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--into", type=Path, metavar="FILE", help="Write it between the markers of FILE."
+            "--into",
+            type=Path,
+            metavar="FILE",
+            help="Write the tables between the markers of FILE.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

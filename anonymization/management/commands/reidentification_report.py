@@ -32,7 +32,7 @@ from anonymization.reidentification import FEW, Likeness, likenesses
 
 
 class Command(BaseCommand):
-    help = "Count the anonymized records that are unique in their remaining values."
+    help = "Count the anonymized records whose kept values are unique."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

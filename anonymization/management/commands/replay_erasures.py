@@ -39,7 +39,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dry-run",
             action="store_true",
-            help="Count what is missing; change nothing.",
+            help="Count the missing erasures; change nothing.",
         )
         parser.add_argument(
             "--json", action="store_true", help="Print the result as one JSON object."

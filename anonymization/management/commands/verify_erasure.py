@@ -56,7 +56,7 @@ from anonymization.storage import StorageUnavailable, storage_problem
 
 
 class Command(BaseCommand):
-    help = "Plant unique values, erase them, and search for them everywhere."
+    help = "Erase a test guest with unique values, then search for the values."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             help="a further file or folder to search, for example a log; may be repeated",
         )  # fmt: skip
         parser.add_argument(
-            "--dry-run", action="store_true", help="Print what would be planted; change nothing."
+            "--dry-run", action="store_true", help="Print the values to store; change nothing."
         )
         parser.add_argument(
             "--json", action="store_true", help="Print the result as one JSON object."

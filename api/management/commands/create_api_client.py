@@ -50,4 +50,4 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(result))
         else:
             self.stdout.write(f"client_id      {client.client_id}\nclient_secret  {secret}")
-            self.stdout.write("The secret is shown this once only.")
+            self.stdout.write("The client secret is shown only once.")

@@ -58,22 +58,22 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG and not options["yes_this_is_a_demo"]:
             raise CommandError(
-                "DEBUG is off: this looks like a real installation, and everybody knows the demo's password. "
-                "Add --yes-this-is-a-demo if it is none."
+                "DEBUG is off: this may be a real installation, and the passwords of the demo are public. "
+                "If this is a demo, add --yes-this-is-a-demo."
             )
         if options["sessions"] < 10:
-            raise CommandError("Make at least 10 sessions.")
+            raise CommandError("Choose at least 10 sessions.")
         if not WebChat.objects.exists():
             self._build(options["sessions"])
         elif not options["if_empty"]:
             raise CommandError(
-                "There are WebChats already. Demo data is made in an empty installation only."
+                "There are WebChats already. Demo data can be created only in an empty installation."
             )
         self._print_log_ins(options["address"].rstrip("/"))
 
     def _build(self, sessions: int) -> None:
         if User.objects.filter(username__in=[name for name, *_ in STAFF]).exists():
-            raise CommandError("There are staff members with the demo's names already.")
+            raise CommandError("Staff members with the names of the demo already exist.")
         try:
             # Call this before the transaction of the demo data, which could roll back the marker's
             # row.

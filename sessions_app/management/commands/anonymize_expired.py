@@ -58,15 +58,15 @@ def positive(text: str) -> int:
 
 
 class Command(BaseCommand):
-    help = "Anonymize the sessions that are older than their WebChat keeps them."
+    help = "Anonymize the sessions whose retention period has expired."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--dry-run", action="store_true", help="Say how many are due; change nothing."
+            "--dry-run", action="store_true", help="Count the due sessions; change nothing."
         )
         parser.add_argument(
-            "--limit", type=positive, metavar="N", help="Anonymize at most so many sessions."
+            "--limit", type=positive, metavar="N", help="Anonymize at most N sessions."
         )
         parser.add_argument(
             "--json", action="store_true", help="Print the result as one JSON object."
@@ -74,7 +74,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--clock-is-right",
             action="store_true",
-            help="Believe the clock, whatever the database knows.",
+            help="Skip the check of the clock.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         problem = "" if options["clock_is_right"] else retention.clock_problem(now)
         if problem:
             raise CommandError(
-                f"{problem} Nothing was anonymized. If it is right: --clock-is-right."
+                f"{problem} Nothing was anonymized. If the clock is right, add --clock-is-right."
             )
         today = timezone.localdate(now)
         due = retention.due(on=today)
@@ -127,7 +127,7 @@ class Command(BaseCommand):
 def _sentence(result: dict[str, Any]) -> str:
     by_webchat = ", ".join(f"WebChat {pk}: {count}" for pk, count in result["webchats"].items())
     return (
-        f"{result['result'].capitalize()}: {result['sessions']} ({by_webchat or 'no WebChat has a period'}). "
-        f"Held by others: {result['held']}. Old but open: {result['open']}. "
+        f"{result['result'].capitalize()}: {result['sessions']} ({by_webchat or 'no WebChat has a retention period'}). "
+        f"Locked by others: {result['held']}. Old but open: {result['open']}. "
         f"Files to delete: {result['pending_files']}."
     )

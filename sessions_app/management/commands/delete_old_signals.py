@@ -20,11 +20,13 @@ from sessions_app import calls
 
 
 class Command(BaseCommand):
-    help = "Delete signals of calls that are too old."
+    help = "Delete call signals that are older than five minutes."
     requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Say how many; delete nothing.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Count the signals; delete nothing."
+        )
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
