@@ -1,7 +1,7 @@
 """Check the permissions for every staff page, and prevent caching.
 
 ``staff_page`` is a decorator for functions. ``StaffPage`` is a base class for views that share
-code, for example an error page or a form.
+code, for example an error page or a form. ``limit_body`` sets the largest request of a function.
 """
 
 from __future__ import annotations
@@ -44,6 +44,16 @@ def staff_page(*required: str, any_of: Collection[str] = ()) -> Callable[[_View]
         return guarded  # type: ignore[return-value]  # The signature is that of the view.
 
     return guard
+
+
+def limit_body(limit: int) -> Callable[[_View], _View]:
+    """Set the maximum size of a view function's requests in bytes, like ``max_body`` of a class."""
+
+    def mark(view: _View) -> _View:
+        view.max_body = limit  # type: ignore[attr-defined]  # mluvii_gdpr.middleware.BodyLimits
+        return view
+
+    return mark
 
 
 def is_allowed(

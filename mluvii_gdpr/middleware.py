@@ -56,8 +56,9 @@ class BodyLimits:
     """Read forms as UTF-8, and reject a body that is announced as too large.
 
     The declared charset is ignored. Our pages are UTF-8, so their forms are too (HTML, 4.10.21.8);
-    a declared codec, for example ``rot13``, breaks the parser. A view class that accepts files sets
-    its limit in bytes as ``max_body``. None means that the view itself checks the size.
+    a declared codec, for example ``rot13``, breaks the parser. A view class sets another limit in
+    bytes as ``max_body``, a function with ``lib.pages.limit_body``. None means that the view itself
+    checks the size.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -71,8 +72,8 @@ class BodyLimits:
     def process_view(
         self, request: HttpRequest, view: Any, args: Any, kwargs: Any
     ) -> HttpResponse | None:
-        view_class = getattr(view, "view_class", None)
-        limit = getattr(view_class, "max_body", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        owner = getattr(view, "view_class", view)
+        limit = getattr(owner, "max_body", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         announced = request.META.get("CONTENT_LENGTH") or "0"
         if limit is not None and announced.isdecimal() and int(announced) > limit:
             return render(request, _of_the_side(request, "413.html"), status=413)

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import get_language, override
 
+from sessions_app.masking import may_see_people
 from sessions_app.models import Session
 from sessions_app.staff.column_choice import chosen_columns
 from sessions_app.staff.columns import COLUMNS
@@ -85,7 +86,9 @@ class SessionExport(SessionList):
         filters = SessionFilters(request.GET, queryset=Session.objects.all())
         if not filters.is_valid():
             return super().get(request)
-        parts = csv_parts(filters.qs, columns=chosen_columns(request), sees_people=self.sees_people)
+        parts = csv_parts(
+            filters.qs, columns=chosen_columns(request), sees_people=may_see_people(request.user)
+        )
         response = StreamingHttpResponse(
             self._logged(_in_language(parts, get_language() or "en")),
             content_type="text/csv; charset=utf-8",

@@ -9,15 +9,14 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.views import View
 from django.views.decorators.http import require_safe
 
-from lib.pages import staff_page
-from sessions_app.masking import SEE_PERSONAL_DATA, may_see_people
+from lib.pages import StaffPage, staff_page
+from sessions_app.masking import may_see_people
 from sessions_app.models import Guest, Session
 from sessions_app.people import LIMIT, Search, find_people
 from sessions_app.staff.forms import FindForm
-from sessions_app.staff.pages import SessionsPage
+from sessions_app.staff.pages import SEE_PEOPLE
 from sessions_app.staff.paging import KeyPage, PositionRefused, page_by_key
 from sessions_app.staff.session_list import page_links
 from sessions_app.staff.table import SessionTable, with_row_data
@@ -70,7 +69,7 @@ def _page_of(guest: Guest, query: QueryDict) -> KeyPage:
     )
 
 
-class FindPerson(SessionsPage, View):
+class FindPerson(StaffPage):
     """Find a person by name, e-mail and phone, without selecting anybody.
 
     Only POST is accepted, so that a URL never contains personal data. htmx swaps the form and the
@@ -80,7 +79,7 @@ class FindPerson(SessionsPage, View):
     """
 
     http_method_names = ["get", "head", "post"]
-    permission_required = ("sessions_app.see_sessions", SEE_PERSONAL_DATA)
+    permission_required = SEE_PEOPLE
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self._show(FindForm())

@@ -12,87 +12,87 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.views import View
 
 from anonymization.storage import StorageUnavailable
+from lib.pages import staff_of
 from sessions_app import conversation, lock
 from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm
 from sessions_app.http import is_fetched
-from sessions_app.masking import SEE_PERSONAL_DATA
-from sessions_app.models import Party
+from sessions_app.models import Party, Session
 from sessions_app.staff.forms import NoteForm
-from sessions_app.staff.session_detail import SessionView
+from sessions_app.staff.pages import ANSWER_SESSIONS, session_page
+from sessions_app.staff.session_detail import show_session
 
 
-class OperatorAct(SessionView):
+@method_decorator(session_page(*ANSWER_SESSIONS), name="dispatch")
+class OperatorAct(View):
     """One action of an operator, by POST."""
 
     http_method_names = ["post"]
-    permission_required = ("sessions_app.see_sessions", "sessions_app.answer", SEE_PERSONAL_DATA)
 
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        raise NotImplementedError
-
-    def back(self, message: str = "", *, place: str = "") -> HttpResponse:
+    def back(self, session: Session, message: str = "", *, place: str = "") -> HttpResponse:
         if is_fetched(self.request):
             return HttpResponse(status=204)
         if message:
             messages.success(self.request, message)
-        return HttpResponseRedirect(self.session.get_absolute_url() + place)
+        return HttpResponseRedirect(session.get_absolute_url() + place)
 
-    def refused(self, reason: Exception, **forms: Any) -> HttpResponse:
+    def refused(self, session: Session, reason: Exception, **forms: Any) -> HttpResponse:
         """Return 409 with the current page. The text that was typed is kept."""
-        self.session.refresh_from_db()
+        session.refresh_from_db()
         messages.error(self.request, str(reason))
-        return self.show(status=409, **forms)
+        return show_session(self.request, session, status=409, **forms)
 
 
 class AcceptSession(OperatorAct):
     """Take a waiting conversation. An answer already typed is not sent; the page (200) keeps it."""
 
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def post(self, request: HttpRequest, session: Session) -> HttpResponse:
         begun: dict[str, Any] = {}
         if request.POST.get("text", "").strip():
             begun["message_form"] = MessageForm(request.POST, auto_id="message_%s")
         try:
-            conversation.accept_session(self.session, operator=self.staff)
+            conversation.accept_session(session, operator=staff_of(request))
         except (conversation.AlreadyAccepted, lock.SessionClosed) as reason:
-            return self.refused(reason, **begun)
+            return self.refused(session, reason, **begun)
         if not begun:
-            return self.back(_("You have taken this conversation."))
+            return self.back(session, _("You have taken this conversation."))
         messages.success(request, _("You have taken this conversation."))
-        self.session.refresh_from_db()
-        return self.show(**begun)
+        session.refresh_from_db()
+        return show_session(request, session, **begun)
 
 
 class ReleaseSession(OperatorAct):
     """Return the operator's conversation to the queue, for another operator to take."""
 
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def post(self, request: HttpRequest, session: Session) -> HttpResponse:
         try:
-            conversation.release_session(self.session, operator=self.staff)
+            conversation.release_session(session, operator=staff_of(request))
         except (conversation.NotTheirs, lock.SessionClosed) as reason:
-            return self.refused(reason)
-        return self.back(_("Returned to the queue."))
+            return self.refused(session, reason)
+        return self.back(session, _("Returned to the queue."))
 
 
 class AnswerSession(OperatorAct):
     """Send a message to the visitor. The first answer takes the conversation."""
 
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def post(self, request: HttpRequest, session: Session) -> HttpResponse:
         form = MessageForm(request.POST, auto_id="message_%s")
         if not form.is_valid():
-            return self.show(status=422, message_form=form)
+            return show_session(request, session, status=422, message_form=form)
         try:
             conversation.post_message(
-                self.session,
+                session,
                 sender=Party.OPERATOR,
                 text=form.cleaned_data["text"],
-                author=self.staff,
+                author=staff_of(request),
             )
         except (conversation.AlreadyAccepted, lock.SessionClosed) as reason:
-            return self.refused(reason, message_form=form)
-        return self.back(place="#message_text")
+            return self.refused(session, reason, message_form=form)
+        return self.back(session, place="#message_text")
 
 
 class SendFile(OperatorAct):
@@ -100,39 +100,39 @@ class SendFile(OperatorAct):
 
     max_body = settings.ATTACHMENT_MAX_BYTES + BODY_OVERHEAD
 
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def post(self, request: HttpRequest, session: Session) -> HttpResponse:
         form = AttachmentForm(request.POST, request.FILES, auto_id="attachment_%s")
         if not form.is_valid():
-            return self.show(status=form.status, attachment_form=form)
+            return show_session(request, session, status=form.status, attachment_form=form)
         try:
             conversation.attach_file(
-                self.session, sender=Party.OPERATOR, author=self.staff, **form.attachment
+                session, sender=Party.OPERATOR, author=staff_of(request), **form.attachment
             )
         except (conversation.AlreadyAccepted, lock.SessionClosed) as reason:
-            return self.refused(reason)
+            return self.refused(session, reason)
         except StorageUnavailable as reason:
             form.add_error("file", str(reason))
-            return self.show(status=503, attachment_form=form)
-        return self.back(_("The file was sent."))
+            return show_session(request, session, status=503, attachment_form=form)
+        return self.back(session, _("The file was sent."))
 
 
 class TakeNote(OperatorAct):
     """Store the note and the result. This is also possible after the conversation."""
 
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def post(self, request: HttpRequest, session: Session) -> HttpResponse:
         form = NoteForm(request.POST, auto_id="note_%s")
         if not form.is_valid():
-            return self.show(status=422, note_form=form)
+            return show_session(request, session, status=422, note_form=form)
         try:
-            conversation.set_note(self.session, **form.cleaned_data)
+            conversation.set_note(session, **form.cleaned_data)
         except lock.SessionClosed as reason:
-            return self.refused(reason, note_form=form)
-        return self.back(_("Note saved."))
+            return self.refused(session, reason, note_form=form)
+        return self.back(session, _("Note saved."))
 
 
 class EndSession(OperatorAct):
     """End the conversation. Change nothing if it has already ended."""
 
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        conversation.end_session(self.session, by=Party.OPERATOR)
-        return self.back(_("The conversation has ended."))
+    def post(self, request: HttpRequest, session: Session) -> HttpResponse:
+        conversation.end_session(session, by=Party.OPERATOR)
+        return self.back(session, _("The conversation has ended."))

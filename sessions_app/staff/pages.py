@@ -1,38 +1,41 @@
-"""The base classes of the staff pages about sessions."""
+"""The permissions and the session of a staff page below ``/sessions/<id>/``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 
-from lib import pages
-from sessions_app.masking import may_see_people
+from lib.pages import staff_page
+from sessions_app.masking import SEE_PERSONAL_DATA
 from sessions_app.models import Session
 
+#: The permissions to see the personal data of sessions, for example a conversation.
+SEE_PEOPLE = ("sessions_app.see_sessions", SEE_PERSONAL_DATA)
+#: The permissions to act as an operator.
+ANSWER_SESSIONS = (*SEE_PEOPLE, "sessions_app.answer")
 
-class SessionsPage(pages.StaffPage):
-    """A page about sessions. Requires ``see_sessions``, unless it declares other permissions."""
-
-    permission_required: str | tuple[str, ...] = "sessions_app.see_sessions"
-    request: HttpRequest
-
-    @property
-    def sees_people(self) -> bool:
-        return may_see_people(self.request.user)
+_View = Callable[..., HttpResponseBase]
 
 
-class SessionPage(SessionsPage):
-    """A page below ``/sessions/<id>/``. Returns 404 if the session does not exist."""
+def session_page(*required: str) -> Callable[[_View], _View]:
+    """Restrict a view with ``staff_page``, and pass the session to it instead of its key.
 
-    session: Session
+    The page returns 404 if the session does not exist.
+    """
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not self.has_permission():
-            return self.handle_no_permission()
-        sessions = Session.objects.select_related(
-            "webchat", "guest", "operator", "erasure__requested_by"
-        )
-        self.session = get_object_or_404(sessions, pk=kwargs["pk"])
-        return super().dispatch(request, *args, **kwargs)
+    def guard(view: _View) -> _View:
+        @staff_page(*required)
+        @wraps(view)
+        def guarded(request: HttpRequest, pk: int, **kwargs: Any) -> HttpResponseBase:
+            sessions = Session.objects.select_related(
+                "webchat", "guest", "operator", "erasure__requested_by"
+            )
+            return view(request, get_object_or_404(sessions, pk=pk), **kwargs)
+
+        return guarded
+
+    return guard

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-from django.views import View
+from django.views.decorators.http import require_safe
 
+from lib.pages import staff_of
 from sessions_app.calls import has_call, newest_signal
 from sessions_app.forms import AttachmentForm, MessageForm
 from sessions_app.gate import Entry
 from sessions_app.http import file_response, let_use_devices, stream_address
-from sessions_app.masking import SEE_PERSONAL_DATA
+from sessions_app.masking import may_see_people
 from sessions_app.models import Session
 from sessions_app.staff.columns import readable_duration
 from sessions_app.staff.forms import NoteForm
-from sessions_app.staff.pages import SessionPage
+from sessions_app.staff.pages import SEE_PEOPLE, session_page
 from sessions_app.streams import Cursor
 from sessions_app.transcript import transcript_of
 
@@ -34,64 +36,64 @@ def conversation_state(session: Session) -> str:
     return "-".join(map(str, (session.status, *counts, "gone" if session.anonymized_at else "")))
 
 
-class SessionView(SessionPage, View):
+@session_page("sessions_app.see_sessions")
+@require_safe
+def session_detail(request: HttpRequest, session: Session) -> HttpResponse:
     """Show everything about one session that the staff member may see."""
+    return show_session(request, session)
 
-    http_method_names = ["get", "head"]
 
-    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self.show()
+def show_session(
+    request: HttpRequest, session: Session, *, status: int = 200, **forms: Any
+) -> HttpResponse:
+    """Render the page. ``forms`` replace the empty forms, with errors or unsaved input."""
+    may = _rights(staff_of(request), session)
+    sees_people = may_see_people(request.user)
+    lines = transcript_of(session) if sees_people and not session.anonymized_at else []
+    newest = newest_signal(session)
+    context = {
+        "session": session,
+        "sees_people": sees_people,
+        "may": may,
+        "lines": lines,
+        "stream": stream_address(request, f"session/{session.pk}/"),
+        "cursor": Cursor.of(session, lines, newest),
+        "newest_signal": newest,
+        "state": conversation_state(session),
+        **facts(session, sees_people=sees_people),
+        "consents": session.consent_events.select_related("text__version__webchat"),
+        "message_form": MessageForm(auto_id="message_%s"),
+        "attachment_form": AttachmentForm(auto_id="attachment_%s"),
+        "note_form": NoteForm(
+            initial={"note": session.note, "result": session.result}, auto_id="note_%s"
+        ),
+        "refused": status == 409,
+    }
+    page = render(request, "sessions_app/staff/session_detail.html", context | forms, status=status)
+    if may["call"]:
+        let_use_devices(page)
+    return page
 
-    def show(self, *, status: int = 200, **forms: Any) -> HttpResponse:
-        """Render the page. ``forms`` replace the empty forms, with errors or unsaved input."""
-        session, may = self.session, self._rights()
-        lines = transcript_of(session) if self.sees_people and not session.anonymized_at else []
-        newest = newest_signal(session)
-        context = {
-            "session": session,
-            "sees_people": self.sees_people,
-            "may": may,
-            "lines": lines,
-            "stream": stream_address(self.request, f"session/{session.pk}/"),
-            "cursor": Cursor.of(session, lines, newest),
-            "newest_signal": newest,
-            "state": conversation_state(session),
-            **facts(session, sees_people=self.sees_people),
-            "consents": session.consent_events.select_related("text__version__webchat"),
-            "message_form": MessageForm(auto_id="message_%s"),
-            "attachment_form": AttachmentForm(auto_id="attachment_%s"),
-            "note_form": NoteForm(
-                initial={"note": session.note, "result": session.result}, auto_id="note_%s"
-            ),
-            "refused": status == 409,
-        }
-        page = render(
-            self.request, "sessions_app/staff/session_detail.html", context | forms, status=status
-        )
-        if may["call"]:
-            let_use_devices(page)
-        return page
 
-    def _rights(self) -> dict[str, bool]:
-        """Return which actions are permitted to this staff member and possible now."""
-        session, has_perm = self.session, self.staff.has_perm
-        answers = has_perm("sessions_app.answer") and self.sees_people
-        anyones = session.operator_id in (None, self.staff.pk)
-        anonymized = session.anonymized_at is not None
-        return {
-            "answer": answers and session.is_open and anyones,
-            "accept": answers and session.is_open and session.operator_id is None,
-            "release": answers and session.is_open and session.operator_id == self.staff.pk,
-            "call": answers and has_call(session) and session.operator_id == self.staff.pk,
-            "end": answers and session.is_open,
-            "note": answers and not anonymized and session.withdrawn_at is None,
-            "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,
-            "anonymize_guest": has_perm("sessions_app.anonymize_guest")
-            and session.guest_id is not None,
-            "see_erasures": has_perm("anonymization.see_erasures"),
-            "see_versions": has_perm("webchat.manage_settings")
-            or has_perm("webchat.publish_consent"),
-        }
+def _rights(staff: User, session: Session) -> dict[str, bool]:
+    """Return which actions are permitted to this staff member and possible now."""
+    has_perm = staff.has_perm
+    answers = has_perm("sessions_app.answer") and may_see_people(staff)
+    anyones = session.operator_id in (None, staff.pk)
+    anonymized = session.anonymized_at is not None
+    return {
+        "answer": answers and session.is_open and anyones,
+        "accept": answers and session.is_open and session.operator_id is None,
+        "release": answers and session.is_open and session.operator_id == staff.pk,
+        "call": answers and has_call(session) and session.operator_id == staff.pk,
+        "end": answers and session.is_open,
+        "note": answers and not anonymized and session.withdrawn_at is None,
+        "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,
+        "anonymize_guest": has_perm("sessions_app.anonymize_guest")
+        and session.guest_id is not None,
+        "see_erasures": has_perm("anonymization.see_erasures"),
+        "see_versions": has_perm("webchat.manage_settings") or has_perm("webchat.publish_consent"),
+    }
 
 
 def facts(session: Session, *, sees_people: bool) -> dict[str, Any]:
@@ -138,39 +140,32 @@ def personal_facts(session: Session) -> Iterator[tuple[str | Promise, str | None
     yield _("Feedback"), session.feedback_text
 
 
-class SessionTranscript(SessionPage, View):
+@session_page(*SEE_PEOPLE)
+@require_safe
+def session_transcript(request: HttpRequest, session: Session) -> HttpResponse:
     """Return the parts of the page that change during a conversation.
 
     Returns 204 if nothing has changed, and 286 if the conversation is over. The facts are included
     with the transcript. After an erasure, no name therefore remains on a page that is kept open
     because something was typed.
     """
-
-    http_method_names = ["get", "head"]
-    permission_required = ("sessions_app.see_sessions", SEE_PERSONAL_DATA)
-
-    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        session = self.session
-        state = conversation_state(session)
-        if request.GET.get("seen") == state and session.is_open:
-            return HttpResponse(status=204)
-        context = {
-            "session": session,
-            "state": state,
-            "sees_people": True,
-            "lines": [] if session.anonymized_at else transcript_of(session),
-            **facts(session, sees_people=True),
-            "fetched": True,
-        }
-        status = 200 if session.is_open or not getattr(request, "htmx", False) else STOP_POLLING
-        return render(request, "sessions_app/staff/transcript.html", context, status=status)
+    state = conversation_state(session)
+    if request.GET.get("seen") == state and session.is_open:
+        return HttpResponse(status=204)
+    context = {
+        "session": session,
+        "state": state,
+        "sees_people": True,
+        "lines": [] if session.anonymized_at else transcript_of(session),
+        **facts(session, sees_people=True),
+        "fetched": True,
+    }
+    status = 200 if session.is_open or not getattr(request, "htmx", False) else STOP_POLLING
+    return render(request, "sessions_app/staff/transcript.html", context, status=status)
 
 
-class SessionFile(SessionPage, View):
+@session_page(*SEE_PEOPLE)
+@require_safe
+def session_file(request: HttpRequest, session: Session, file: int) -> FileResponse:
     """Download a file of the conversation. It is never displayed in the browser."""
-
-    http_method_names = ["get", "head"]
-    permission_required = ("sessions_app.see_sessions", SEE_PERSONAL_DATA)
-
-    def get(self, request: HttpRequest, pk: int, file: int) -> FileResponse:
-        return file_response(get_object_or_404(self.session.attachments, pk=file))
+    return file_response(get_object_or_404(session.attachments, pk=file))

@@ -10,15 +10,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views import View
 from django.views.decorators.http import require_POST
 
-from lib.pages import staff_page
+from lib.pages import StaffPage, staff_page
+from sessions_app.masking import may_see_people
 from sessions_app.models import Session
 from sessions_app.staff.column_choice import choose_columns, chosen_columns, forget_columns
 from sessions_app.staff.filters import SessionFilters, only_filters
 from sessions_app.staff.forms import ColumnsForm
-from sessions_app.staff.pages import SessionsPage
 from sessions_app.staff.paging import KeyPage, PositionRefused, page_by_key
 from sessions_app.staff.table import SessionTable, with_row_data
 
@@ -27,7 +26,7 @@ def bulk_allowed(request: HttpRequest) -> bool:
     return request.user.has_perm("sessions_app.anonymize_session")
 
 
-class SessionList(SessionsPage, View):
+class SessionList(StaffPage):
     """List sessions, newest first.
 
     A wrong filter lists nothing and shows the error (422). Otherwise a staff member could select
@@ -36,6 +35,7 @@ class SessionList(SessionsPage, View):
     """
 
     http_method_names = ["get", "head"]
+    permission_required: str | tuple[str, ...] = "sessions_app.see_sessions"
 
     def get(self, request: HttpRequest) -> HttpResponse:
         filters = SessionFilters(request.GET, queryset=Session.objects.all())
@@ -58,14 +58,14 @@ class SessionList(SessionsPage, View):
         htmx: Any = getattr(request, "htmx", None)
         partial = bool(htmx) and not htmx.history_restore_request
         columns = chosen_columns(request)
-        may_anonymize = bulk_allowed(request)
+        sees_people, may_anonymize = may_see_people(request.user), bulk_allowed(request)
         wrong = bool(problem) or not filters.is_valid()
         context = {
             "filters": filters,
             "chips": filters.chips,
             "page": page,
             "table": SessionTable(
-                page.rows, columns=columns, sees_people=self.sees_people, select=may_anonymize
+                page.rows, columns=columns, sees_people=sees_people, select=may_anonymize
             ),
             "columns_form": ColumnsForm(initial={"columns": columns}, auto_id="columns_%s"),
             "may_anonymize": may_anonymize,

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from lib import ids  # noqa: F401  registers the converter "id"
-from sessions_app.staff.calls import SessionIceServers, SessionSignals
+from sessions_app.staff.calls import session_ice_servers, session_signals
 from sessions_app.staff.erasures import (
     ConfirmGuestErasureView,
     ConfirmSessionErasureView,
@@ -21,7 +21,7 @@ from sessions_app.staff.operator_acts import (
     TakeNote,
 )
 from sessions_app.staff.retention import RetentionView
-from sessions_app.staff.session_detail import SessionFile, SessionTranscript, SessionView
+from sessions_app.staff.session_detail import session_detail, session_file, session_transcript
 from sessions_app.staff.session_list import SessionList, set_columns
 from sessions_app.staff.withdrawals import withdrawals
 
@@ -31,16 +31,16 @@ urlpatterns = [
     path("sessions/columns/", set_columns, name="sessions_columns"),
     path("sessions/export/", SessionExport.as_view(), name="sessions_export"),
     path("sessions/anonymize/", ConfirmSessionsErasureView.as_view(), name="sessions_anonymize"),
-    path("sessions/<id:pk>/", SessionView.as_view(), name="session"),
-    path("sessions/<id:pk>/transcript/", SessionTranscript.as_view(), name="session_transcript"),
+    path("sessions/<id:pk>/", session_detail, name="session"),
+    path("sessions/<id:pk>/transcript/", session_transcript, name="session_transcript"),
     path("sessions/<id:pk>/accept/", AcceptSession.as_view(), name="session_accept"),
     path("sessions/<id:pk>/release/", ReleaseSession.as_view(), name="session_release"),
     path("sessions/<id:pk>/answer/", AnswerSession.as_view(), name="session_answer"),
     path("sessions/<id:pk>/files/", SendFile.as_view(), name="session_send_file"),
-    path("sessions/<id:pk>/files/<id:file>/", SessionFile.as_view(), name="session_file"),
+    path("sessions/<id:pk>/files/<id:file>/", session_file, name="session_file"),
     path("sessions/<id:pk>/note/", TakeNote.as_view(), name="session_note"),
-    path("sessions/<id:pk>/signal/", SessionSignals.as_view(), name="session_signals"),
-    path("sessions/<id:pk>/ice/", SessionIceServers.as_view(), name="session_ice"),
+    path("sessions/<id:pk>/signal/", session_signals, name="session_signals"),
+    path("sessions/<id:pk>/ice/", session_ice_servers, name="session_ice"),
     path("sessions/<id:pk>/end/", EndSession.as_view(), name="session_end"),
     path(
         "sessions/<id:pk>/anonymize/", ConfirmSessionErasureView.as_view(), name="session_anonymize"

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from sessions_app.models import Session
 from tests.factories import SessionFactory, WebChatFactory
-from tests.pages import entry_url, submit
+from tests.pages import LogIn, entry_url, submit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
@@ -48,3 +49,13 @@ def test_the_operators_file_has_ten_megabytes(log_in: Callable[[str], Client]) -
         "read, and without a file"
     )
     assert announce(operator, url, 10 * 1024 * 1024 + AROUND_A_FILE + 1) == 413
+
+
+def test_a_signal_of_either_side_has_a_hundred_kilobytes(client: Client, log_in: LogIn) -> None:
+    """A view class says so on the visitor's side, a function on the operator's."""
+    room = submit(client, WebChatFactory(), showroom=True).headers["Location"]
+    page, operator = f"/sessions/{Session.objects.get().pk}/", log_in("operator")
+    operator.post(f"{page}accept/")
+    for sender, url in ((client, f"{room}signal/"), (operator, f"{page}signal/")):
+        assert announce(sender, url, 100_000) == 422, "read, and without a signal"
+        assert announce(sender, url, 100_001) == 413
