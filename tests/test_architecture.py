@@ -96,7 +96,7 @@ def test_no_wing_reaches_into_another_nor_the_ground_floor_into_a_wing() -> None
         ("staff/live.py", "import sessions_app.api.views", True),
         ("gate.py", "from sessions_app.staff import live", True),
         ("management/commands/x.py", "from sessions_app import staff", True),
-        ("staff/live.py", "from sessions_app.staff.pages import SessionPage", False),
+        ("staff/live.py", "from sessions_app.staff.pages import session_page", False),
         ("visitor/room.py", "from sessions_app import conversation", False),
     ],
 )
