@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, Permission
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
@@ -59,6 +59,17 @@ def test_it_opens_for_all_of_the_permissions_and_one_of_the_others(
     response = ask(view, StaffFactory(role=role))
     assert response.content == b"open"
     assert "no-store" in response.headers["Cache-Control"]
+
+
+@views
+@pytest.mark.django_db
+@pytest.mark.parametrize("held", [{SEE}, {ANSWER}, {ANSWER, ANONYMIZE}, set()], ids=str)
+def test_it_stays_shut_while_one_kind_of_permission_is_missing(view: Any, held: set[str]) -> None:
+    user = StaffFactory(role="stranger")
+    for name in held:
+        user.user_permissions.add(Permission.objects.get(codename=name.partition(".")[2]))
+    with pytest.raises(PermissionDenied):
+        ask(view, user)
 
 
 @views
