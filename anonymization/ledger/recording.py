@@ -121,7 +121,7 @@ def _make_void_what_is_gone(announced: list[Entry]) -> None:
         there = Erasure.objects.filter(hash__in=[entry.hash for entry in announced])
         kept = set(there.values_list("hash", flat=True))
     except DatabaseError:
-        logger.exception("nobody knows whether an erasure was committed; its intent stays open")
+        logger.exception("it is unknown whether an erasure was committed; its intent stays open")
     else:
         _make_void([entry for entry in announced if entry.hash not in kept])
 
