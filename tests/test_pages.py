@@ -63,7 +63,9 @@ def test_it_opens_for_all_of_the_permissions_and_one_of_the_others(
 
 @views
 @pytest.mark.django_db
-@pytest.mark.parametrize("held", [{SEE}, {ANSWER}, {ANSWER, ANONYMIZE}, set()], ids=str)
+@pytest.mark.parametrize(
+    "held", [{SEE}, {ANSWER}, {ANSWER, ANONYMIZE}, set()], ids=lambda held: "+".join(sorted(held))
+)
 def test_it_stays_shut_while_one_kind_of_permission_is_missing(view: Any, held: set[str]) -> None:
     user = StaffFactory(role="stranger")
     for name in held:
