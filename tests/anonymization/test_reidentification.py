@@ -49,7 +49,7 @@ def anonymize(pks: list[int]) -> None:
         batch.erase_batch(
             pks[start : start + 1000],
             among=Session.objects.all(),
-            requester=recording.Requester(Source.RETENTION),
+            requester=recording.Requester.retention(),
         )
 
 
