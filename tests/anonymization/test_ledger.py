@@ -17,14 +17,17 @@ from anonymization.ledger.chain import GENESIS, BrokenChain, Entry, Head, subjec
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def entry(number: int, subject: str, previous: str) -> Entry:
+    facts = f"{number:064x}"
+    return Entry(number, "sessions_app.Guest", (subject,), facts, "2026-11-25", "staff", previous)
+
+
 def chain(length: int) -> list[Entry]:
     entries: list[Entry] = []
     for number in range(1, length + 1):
         previous = entries[-1].hash if entries else GENESIS
         subject = subject_of(uuid.UUID(int=number))
-        entries.append(
-            Entry(number, "sessions_app.Guest", subject, "2026-11-25", "staff", previous)
-        )
+        entries.append(entry(number, subject, previous))
     return entries
 
 
@@ -37,9 +40,9 @@ def ledger(settings: Any, tmp_path: Path) -> Path:
 
 
 def write(entries: list[Entry]) -> None:
-    for entry in entries:
-        external_copy.write_intents([entry])
-        external_copy.write_seal(entry)
+    for one in entries:
+        external_copy.write_intents([one])
+        external_copy.write_seal(one)
 
 
 def stand_alone(*arguments: Any) -> tuple[int, str]:
