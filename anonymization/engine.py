@@ -500,7 +500,7 @@ def _evidence(root: Model) -> list[tuple[Any, ...]]:
         if policy.evidence:
             statement = _evidence_statement(policy, path)
             with connection.cursor() as cursor:
-                cursor.execute(statement, [root.pk])
+                cursor.execute(statement, [keys_parameter([root.pk])])
                 found += [(policy.label, *values) for values in cursor.fetchall()]
     return found
 

@@ -205,7 +205,9 @@ class Erasure(models.Model):
         self.previous, self.hash = entry.previous, entry.hash
         self.salt, self.ground, self.created_at = "", "", None
         self.counts, self.evidence = {}, []
-        if entry.version > 1:  # Version 1 names only one of the rows.
+        if self.kind in Note:
+            self.rows = 0
+        elif entry.version > 1:  # Version 1 names only one of the rows.
             self.rows = len(entry.subjects)
 
     @property

@@ -32,7 +32,7 @@ def find_rows(names: Collection[str]) -> dict[str, Any]:
     policies = [policy for policy in registry if policy.mark]
     for policy in sorted(policies, key=lambda policy: not policy.subject):
         for keys in _matches(policy, wanted):
-            found |= _named(policy.model._base_manager.in_bulk(keys), wanted)
+            found |= _named(policy.model._base_manager.in_bulk(keys) if keys else {}, wanted)
             found |= _persons_of(policy, keys, wanted)
             if wanted == found.keys():
                 return found

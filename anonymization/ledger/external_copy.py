@@ -443,6 +443,6 @@ def _entry(number: int, fields: dict[str, Any]) -> Entry:
         return Entry.read(fields)
     except ValueError as wrong:
         sequence = fields.get("sequence")
-        if type(sequence) is not int or not 0 < sequence <= _LARGEST:
-            sequence = number
-        raise BrokenChain(sequence, str(wrong)) from None
+        if type(sequence) is int and 0 < sequence <= _LARGEST:
+            raise BrokenChain(sequence, str(wrong)) from None
+        raise Unreadable(number, str(wrong)) from None
