@@ -46,7 +46,8 @@ _ERASE_SQL = (
     "jsonb_build_array(encode(sha256(convert_to(s.uid::text, 'UTF8')), 'hex')), 1, repeat('0', 64), repeat('0', 64), "
     "current_date, 'system', "
     "coalesce(last.hash, repeat('0', 64)), "
-    "encode(sha256(convert_to(coalesce(last.hash, '') || s.uid::text, 'UTF8')), 'hex'), now(), 'command', 'request', '{}', '[]' "
+    "encode(sha256(convert_to(coalesce(last.hash, '') || s.uid::text, 'UTF8')), 'hex'), now(), 'command', "
+    "'request', '{}', '[]' "
     "FROM sessions_app_session s LEFT JOIN (SELECT number, hash FROM anonymization_erasure ORDER BY number DESC "
     "LIMIT 1) AS last ON true WHERE s.id = %(id)s",
     "UPDATE sessions_app_session SET guest_id = NULL, status = 'closed', created_at = date_trunc('day', created_at), "
