@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import Error, OperationalError, connection
 
 from anonymization import named, redo, restoration
 from anonymization.batch import erase_batch
@@ -22,6 +19,7 @@ from anonymization.models import Erasure, LedgerState, Note, Source
 from anonymization.restoration import Standing, standing
 from mluvii_gdpr import readiness
 from sessions_app.models import Guest, Session
+from tests.crashes import crash
 from tests.database import dump, media_contains
 from tests.factories import AttachmentFactory, ErasureFactory, SessionFactory, WebChatFactory
 from tests.races import at_once
@@ -38,23 +36,6 @@ def copy(settings: Any, tmp_path: Path) -> Iterator[Path]:
     readiness.ledger.forget()
     yield tmp_path / external_copy.FILE
     readiness.ledger.forget()
-
-
-@contextmanager
-def crash() -> Iterator[None]:
-    """Lose the connection at the COMMIT, as a process that dies does: the intent stays open."""
-
-    def lost() -> None:
-        connection.connection.close()
-        raise OperationalError
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(connection, "_commit", lost)
-        try:
-            yield
-        except Error:
-            connection.close()
-    gc.collect()  # SQLite's lock ends with the last statement, which the exception's frames refer to
 
 
 def visit(who: str, **values: Any) -> Session:
