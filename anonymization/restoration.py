@@ -289,9 +289,10 @@ def shared_folder() -> str:
     folder = settings.ERASURE_LEDGER_DIR
     if folder is None:
         return ""
-    others = {"MEDIA_ROOT": settings.MEDIA_ROOT, "STATIC_ROOT": settings.STATIC_ROOT}
-    if connection.vendor == "sqlite" and connection.settings_dict["NAME"]:
+    others = {}
+    if connection.vendor == "sqlite":
         others["the database"] = os.path.dirname(os.path.abspath(connection.settings_dict["NAME"]))
+    others |= {"MEDIA_ROOT": settings.MEDIA_ROOT, "STATIC_ROOT": settings.STATIC_ROOT}
     copy = Path(os.path.realpath(folder))
     for name, other in others.items():
         path = Path(os.path.realpath(other)) if other else None
