@@ -31,8 +31,8 @@ from tests.torture.erasures import (
 from tests.torture.work import Trial
 
 GUESTS = 25
-#: In seconds: longer than an erasure takes.
-_LIVES_FOR = 0.06
+#: In seconds: longer than an erasure takes, and the completion of an interrupted one before it.
+_LIVES_FOR = 0.2
 
 
 def trials(batch: int) -> Iterator[Trial]:
