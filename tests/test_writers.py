@@ -53,6 +53,7 @@ EXCEPTIONS = {
     "sessions_app/canaries.py _signal Signal.objects.create()": "the verifier's own guest",
     "api/services.py _claim_key keys.get_or_create()": "keys of a client; `defaults` only the run knows",
     "webchat/consent_html.py _led_by_paragraph first.kind =": "a part of a text, no signal",
+    "anonymization/models.py LedgerState.change cls.objects.update_or_create()": "times of runs",
     "mluvii_gdpr/models.py EventsProcess.give_sign cls.objects.update_or_create()": "a host, not a person",
     "webchat/forms.py LogoField.to_python upload.name =": "a picture of the company",
     "webchat/services.py _save_settings setattr()": "settings of a WebChat",
