@@ -131,7 +131,7 @@ TEMPLATES = [
         },
     },
 ]
-FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
+FORM_RENDERER = "lib.form_renderer.FormRenderer"
 
 # Database -----------------------------------------------------------------------------------------------
 
