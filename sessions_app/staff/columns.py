@@ -1,4 +1,7 @@
-"""The columns of the Sessions table. COLUMNS is the only list of them; a new column is one line there."""
+"""The columns of the Sessions table. COLUMNS is the only list of them; a new column is one line there.
+
+A column reads a session that was fetched by ``table.with_row_data``.
+"""
 
 from __future__ import annotations
 
@@ -130,7 +133,7 @@ def _withdrawn(session: Session) -> datetime | date | None:
 
 
 def _events(session: Session, kind: ConsentEvent.Kind) -> list[ConsentEvent]:
-    return [event for event in session.consent_events.all() if event.kind == kind]
+    return [event for event in session.row_events if event.kind == kind]  # type: ignore[attr-defined]
 
 
 def _consent_cell(session: Session) -> SafeString | str:
@@ -148,7 +151,7 @@ def _consent_value(session: Session) -> str:
     return ", ".join(
         consent_label(event)
         + (f" ({_('withdrawn')})" if event.kind == ConsentEvent.Kind.WITHDRAWN else "")
-        for event in session.consent_events.all()
+        for event in session.row_events  # type: ignore[attr-defined]
     )
 
 
