@@ -5,6 +5,7 @@ A column reads a session that was fetched by ``table.with_row_data``.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -19,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from lib.look import moment, status_badge
 from sessions_app.gate import TYPED
 from sessions_app.models import Channel, ConsentEvent, Session, Status
+from sessions_app.rounding import BANDS
 
 _NOTHING = "–"
 
@@ -52,6 +54,17 @@ def readable_duration(duration: timedelta | None) -> str:
     parts += [f"{minutes} min"] if minutes else []
     parts += [f"{seconds} s"] if not hours and (seconds or not minutes) else []
     return " ".join(parts)
+
+
+def duration_of(session: Session, name: str) -> str:
+    """Return a duration of a session, or what is left of it: an anonymization rounds it to a band."""
+    duration: timedelta | None = getattr(session, name)
+    if duration is None or session.anonymized_at is None:
+        return readable_duration(duration)
+    above = bisect_right(BANDS, duration.total_seconds() / 60)
+    if above == len(BANDS):
+        return f"≥ {BANDS[-1]} min"
+    return f"{BANDS[above - 1]}–{BANDS[above]} min"
 
 
 def _parts(duration: timedelta) -> tuple[int, int, int]:
@@ -231,7 +244,7 @@ COLUMNS: dict[str, Column] = {
             "duration",
             gettext_lazy("Duration"),
             "text-end text-nowrap",
-            lambda s: readable_duration(s.duration) or _NOTHING,
+            lambda s: duration_of(s, "duration") or _NOTHING,
             _spreadsheet_duration,
         ),
         Column(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from django.utils.html import strip_tags
 
 from sessions_app.models import Session
-from sessions_app.staff.columns import COLUMNS
+from sessions_app.staff.columns import COLUMNS, duration_of
 from sessions_app.staff.table import SessionTable, csv_rows, with_row_data
 from tests.factories import StaffFactory, WebChatFactory
 from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, CanaryFactory, make_rows
@@ -26,6 +29,19 @@ def test_all_columns_of_a_row_are_read_in_two_queries() -> None:
         assert SessionTable(sessions, columns=COLUMNS, sees_people=True).rows
         assert list(csv_rows(sessions, columns=COLUMNS, sees_people=True))
     assert len(queries) == 2
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"),
+    [(None, ""), (0, "0–5 min"), (5, "5–15 min"), (30, "30–60 min"), (60, "≥ 60 min")],
+)
+def test_an_anonymized_session_shows_the_band_of_a_duration(minutes: int | None, text: str) -> None:
+    waited = None if minutes is None else timedelta(minutes=minutes)
+    assert duration_of(Session(waited=waited, anonymized_at=timezone.now()), "waited") == text
+
+
+def test_a_session_that_is_not_anonymized_shows_the_exact_duration() -> None:
+    assert duration_of(Session(waited=timedelta(0)), "waited") == "0 s"
 
 
 @pytest.mark.parametrize("name", COLUMNS)
