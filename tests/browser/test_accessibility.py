@@ -97,20 +97,18 @@ def ids() -> dict[str, Any]:
 #: Both the styles and our script, which sets the theme of staff pages, have followed the device.
 DARK = """() => matchMedia('(prefers-color-scheme: dark)').matches
   && document.documentElement.dataset.bsTheme !== 'light'"""
-#: The rules of axe whose result depends on colors.
-COLORS = ["color-contrast", "link-in-text-block"]
+#: The rules of axe whose result depends on colors, and the options of a run with only these or without them.
+_COLORS = ["color-contrast", "link-in-text-block"]
+COLORS_ALONE = {"runOnly": {"type": "rule", "values": _COLORS}}
+WITHOUT_COLORS = {"rules": {rule: {"enabled": False} for rule in _COLORS}}
 
 
-def violations(page: Page, path: str, *, rules: list[str] | None = None) -> list[str]:
+def violations(page: Page, path: str, **rules: Any) -> list[str]:
     """Return what axe finds, by all of its rules or by some, and whether the page is too wide."""
     # axe copies the stylesheets of a shadow into elements, which our policy forbids and reports.
     has_shadow = page.locator("#button-preview").count() > 0
-    options: dict[str, Any] = {
-        "preload": not has_shadow,
-        "resultTypes": ["violations"],  # what passes is not written down
-    }
-    if rules:
-        options["runOnly"] = {"type": "rule", "values": rules}
+    # What passes is not written down.
+    options = {"preload": not has_shadow, "resultTypes": ["violations"], **rules}
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
     found = page.evaluate("async (options) => (await axe.run(options)).violations", options)
@@ -128,7 +126,7 @@ def violations_of_each_kind(page: Page, path: str) -> list[str]:
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(DARK)
     # What is dark differs in colors alone.
-    found += violations(page, f"{path}, dark", rules=COLORS)
+    found += violations(page, f"{path}, dark", **COLORS_ALONE)
     page.emulate_media(color_scheme="light")
     return found
 
