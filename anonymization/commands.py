@@ -71,7 +71,7 @@ class EraseCommand(MigratedCommand):
     def _erase(self, subject: Model) -> dict[str, Any]:
         try:
             record = engine.erase(subject, requester=recording.Requester(Source.COMMAND))
-        except recording.ErasureRefused as refusal:
+        except (recording.ErasureRefused, recording.Unsettled) as refusal:
             raise CommandError(str(refusal)) from None
         pending = {"id": subject.pk, "pending_files": engine.pending_files(subject)}
         if record is None:

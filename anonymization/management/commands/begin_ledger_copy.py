@@ -6,6 +6,10 @@ ledger, after you set another folder or moved the file away. An existing copy is
 The command appends a record to the ledger, so that nobody can create a copy unnoticed. Erasures
 that only the lost copy had, for example those since a restored backup, are no longer known.
 
+If root runs the command, the file gets the owner of the folder, so that the service account can
+append to it. From then on, a process without ERASURE_LEDGER_DIR refuses to erase, see
+``end_ledger_copy``.
+
 Exit codes:
 
 - 0: created
@@ -31,8 +35,19 @@ class Command(MigratedCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             record = restoration.begin_copy(requester=Requester(Source.COMMAND))
-        except (restoration.NoCopy, BrokenChain, FileExistsError, ErasureRefused) as refusal:
+        except (
+            restoration.NoCopy,
+            restoration.WrongOwner,
+            BrokenChain,
+            FileExistsError,
+            ErasureRefused,
+        ) as refusal:
             raise CommandError(str(refusal)) from None
+        if shared := restoration.shared_folder():
+            self.stderr.write(
+                f"Warning: ERASURE_LEDGER_DIR and {shared} share a folder. A restored backup would "
+                "restore the copy too. Use a folder of another volume."
+            )
         self.stdout.write(
-            f"The external copy holds {record.number} records. Head: {record.entry.head}"
+            f"The external copy has {record.number} records. Latest hash: {record.entry.head}"
         )

@@ -41,7 +41,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
-from anonymization.ledger.recording import ErasureRefused
+from anonymization.ledger.recording import ErasureRefused, Unsettled
 from anonymization.models import FileDeletion
 from lib.commands import MigratedCommand
 from sessions_app import retention
@@ -119,7 +119,7 @@ class Command(MigratedCommand):
                     done[chunk.webchat] = done.get(chunk.webchat, 0) + chunk.anonymized
                     held += chunk.held
                     bar.update(chunk.anonymized)
-            except ErasureRefused as refusal:
+            except (ErasureRefused, Unsettled) as refusal:
                 raise CommandError(f"{refusal} Anonymized before: {sum(done.values())}.") from None
         return held
 
