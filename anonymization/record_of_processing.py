@@ -194,8 +194,8 @@ def _notes(record: Record) -> list[str]:
         return ["Rows are never changed or deleted; the database refuses it.", ""]
     names = ", ".join(f"`{field.name}`" for field in record.forgettable)
     return [
-        "Rows are never deleted, and no other change is possible than clearing these fields: "
-        f"{names}. The database refuses everything else.",
+        f"Rows are never deleted. Only these fields can be cleared: {names}.",
+        "The database refuses everything else.",
         "",
     ]
 
