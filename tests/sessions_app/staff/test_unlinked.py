@@ -139,6 +139,7 @@ def test_the_answer_of_the_act_names_the_requested_row_and_only_once(
     response = client.post(url, shown)
     record = Erasure.objects.get()
     assert response.headers["Location"] == record.get_absolute_url()
+    assert response.headers["Referrer-Policy"] == "strict-origin", "no Referer with both"
     sent = f"{response.headers} {response.cookies} {response.content.decode()}"
     assert not set(person.keys[1:]) & set(re.findall("73100000[0-9]{2}", sent))
     said = [str(message) for message in get_messages(response.wsgi_request)]
