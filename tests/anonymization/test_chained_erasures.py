@@ -471,13 +471,15 @@ def test_the_record_tells_what_is_proven_and_names_nobody(log_in: LogIn, copy: P
     assert answer.headers["Content-Type"] == "application/json"
     told = answer.json()
     assert set(told) == {
-        "ledger", "head", "facts", "salt", "facts_state", "source", "account", "ground", "pending_files",
-        "logically_complete_at", "physically_complete_at",
+        "ledger", "head", "facts", "salt", "facts_state", "source", "account", "ground",
+        "pending_files", "logically_complete_at", "physically_complete_at",
     }  # fmt: skip
-    assert (told["source"], told["facts_state"]) == ("command", "match")
-    assert facts_hash(told["facts"], told["salt"]) == told["ledger"]["facts"]
+    assert (told["source"], told["account"], told["ground"]) == ("command", None, "request")
     assert told["ledger"] == record.entry.as_fields()
     assert told["head"] == {"sequence": 2, "hash": recording.head().hash}
+    assert facts_hash(told["facts"], told["salt"]) == told["ledger"]["facts"]
+    (evidence,) = told["facts"]["evidence"]
+    assert evidence == ["sessions_app.ConsentEvent", session.webchat_id, 1, "en", "given"]
     assert f"WebChat {session.webchat_id}, version 1, en" in page
     assert told["facts"]["counts"]["sessions_app.Session"] == 1
     assert told["pending_files"] == 0
