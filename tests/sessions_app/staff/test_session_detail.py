@@ -149,7 +149,7 @@ def test_an_anonymized_session_says_in_which_month_and_no_more(log_in: LogIn) ->
     page = log_in("support").get(f"/sessions/{session.pk}/").content.decode()
     for value in (
         f"Anonymized in {timezone.localdate():%B %Y}.",
-        "There were 1 messages and 1 files.",
+        "Messages: 1, files: 1.",
     ):
         assert value in page
     for value in (*PERSONAL, "by officer", "(Command)", "/anonymize/"):
