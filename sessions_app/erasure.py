@@ -48,7 +48,7 @@ policy.register(
         "created_at": partial(StartOf, "created_at"),
     },
     impersonal={
-        "id": _("The Guest ID: a number, so that a repeated request gets the same answer."),
+        "id": _("The Guest ID: a random number, so that a repeated request gets the same answer."),
         "uid": _("Random."),
     },
 )
