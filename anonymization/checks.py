@@ -12,7 +12,7 @@ E009  table in the live database without a model, in any schema, including mater
 E010  trigger missing, disabled or altered
 E011  SQLite connection without secure_delete, recursive_triggers or WAL
 E012  file field of deleted rows uses another storage than the one that the engine deletes from
-E013  PostgreSQL keeps planner statistics of rows that an erasure deletes
+E013  PostgreSQL keeps planner statistics of values that an erasure deletes or clears
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _check_triggers(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
 def _check_planner(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
     for table, column, _kind in planner.remembered(connection):
         yield Error(
-            f"ANALYZE keeps values of {table}.{column}, also when the table is empty.",
+            f"ANALYZE keeps values of {table}.{column}, which an erasure deletes or clears.",
             hint="Run manage.py migrate, which forgets them and switches its statistics off.",
             id="anonymization.E013",
         )
