@@ -32,6 +32,7 @@ from demo.files import make_file
 from demo.people import Person
 from demo.shops import BROWSERS, CAMPAIGNS, PAGES, REFERRERS, SHOPS, Shop
 from demo.staff import make_staff
+from lib.days import start_of
 from sessions_app.consent import record_withdrawal
 from sessions_app.gate import Entry, chosen_form
 from sessions_app.matching import match_keys
@@ -45,7 +46,6 @@ from sessions_app.models import (
     Status,
     random_guest_id,
 )
-from sessions_app.rounding import start_of
 from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat
 from webchat.services import clean_texts, text_of
 
@@ -388,7 +388,7 @@ class Builder:
         """
         since = self.now - timedelta(days=20)
         ended = Session.objects.filter(
-            anonymized_at=None, status=Status.CLOSED, ended_at__gte=since
+            anonymized_in=None, status=Status.CLOSED, ended_at__gte=since
         )
         consented = list(ended.filter(consent_events__isnull=False).order_by("pk"))
         for session in self.rng.sample(consented, min(len(consented), max(1, self.count // 100))):
