@@ -473,7 +473,7 @@ def _evidence_in_one(policy: Policy, path: str) -> str:
     """
     cached = ("evidence", connection.vendor, path)
     if cached not in policy.compiled and policy.evidence:
-        rows = policy.rows_of_all(RawSQL("%s", ("",)), path).order_by()
+        rows = policy.rows_of_all([0], path).order_by()
         lookups = policy.evidence.lookups
         sql, _params = rows.values_list(*lookups).distinct().query.sql_with_params()
         names = ", ".join(f"value_{number}" for number in range(len(lookups)))
