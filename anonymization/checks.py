@@ -1,4 +1,4 @@
-"""Check the registry (E001–E008, E012) and the live database (E009–E011, E013).
+"""Check the registry (E001–E008, E012) and the live database (E009–E011, E013, E014).
 
 E001  model without a policy
 E002  field neither erased nor kept nor impersonal
@@ -13,6 +13,7 @@ E010  trigger missing, disabled or altered
 E011  SQLite connection without secure_delete, recursive_triggers or WAL
 E012  file field of deleted rows uses another storage than the one that the engine deletes from
 E013  PostgreSQL keeps planner statistics of values that an erasure deletes or clears
+E014  anonymized rows have values that the present policy erases
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import FieldDoesNotExist
 from django.core.files.storage import default_storage
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from anonymization import planner, triggers
+from anonymization import planner, stricter, triggers
 from anonymization.policy import Policy, Registry, registry
 
 # Tables without a model. Django's table of applied migrations contains names of migrations and
@@ -121,6 +122,24 @@ def check_database(
         for alias in databases or []
         for check in (_check_tables, _check_triggers, _check_planner, _check_sqlite)
         for message in check(connections[alias])
+    ]
+
+
+@register(Tags.database)
+def check_anonymized_rows(
+    app_configs: Any, *, databases: Any = None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """Check that anonymized rows have no value that the present policy erases.
+
+    Reads all anonymized rows once. It is therefore not part of ``/readyz``.
+    """
+    return [
+        Error(
+            f"{gap.name}: anonymized rows have values that the present policy erases.",
+            hint="Run manage.py apply_stricter_policy.",
+            id="anonymization.E014",
+        )
+        for gap in (stricter.gaps() if DEFAULT_DB_ALIAS in (databases or []) else [])
     ]
 
 
