@@ -19,6 +19,7 @@ from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from anonymization import redo
 from anonymization.batch import erase_batch
 from anonymization.ledger.recording import Requester
 from anonymization.models import Erasure
@@ -95,6 +96,8 @@ def open_and_old(*, on: date) -> int:
 def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Chunk]:
     """Anonymize the sessions that are due, at most ``limit`` of them. Yield after each chunk.
 
+    Completes interrupted erasures first, even if nothing is due.
+
     ``now`` is the clock time that passed the clock check. It is used for the whole run. It is
     stored for the next runs when this run is completed: when nothing more is due or the limit is
     reached.
@@ -106,6 +109,7 @@ def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Ch
         ErasureRefused: The ledger cannot be written. The current chunk was rolled back; earlier
             chunks are committed.
     """
+    redo.carry_out()
     left = limit
     for webchat in webchats_with_retention():
         for chunk in _anonymize(webchat, left, on=timezone.localdate(now)):
