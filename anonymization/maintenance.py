@@ -63,6 +63,7 @@ def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Outcome:
         Unfinished: another run may complete the work; this run is stored without an end.
     """
     forget_facts()
+    delete_expired_rows()
     sqlite = connection.vendor == "sqlite"
     run = Maintenance.objects.create(started_at=timezone.now(), rewritten=rewrite or sqlite)
     outcome = Outcome(run, [])
@@ -310,6 +311,15 @@ def forget_facts() -> int:
             rows = Erasure.objects.filter(pk__in=keys)
             forgotten += rows.update(created_at=None, salt="", counts={}, evidence=[])
     return forgotten
+
+
+def delete_expired_rows() -> None:
+    """Delete rows that were needed for a time only, for example the time of an API request."""
+    for policy in registry:
+        if policy.expires:
+            name, kept = policy.expires
+            old = {f"{name}__lt": timezone.now() - kept}
+            policy.model._base_manager.filter(**old).delete()
 
 
 def physically_complete_at(erasure: Erasure) -> datetime | None:
