@@ -232,6 +232,7 @@ def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "pending": erasure.pending_files,
         "logically": maintenance.logically_complete_at(erasure),
         "physically": maintenance.physically_complete_at(erasure),
+        "linked": maintenance.is_linked_by_system_columns(erasure),
         "evidence": evidence_of(erasure),
         "head": recording.head(),
     }
