@@ -1,9 +1,17 @@
-"""Declare the models of this app. None of them is about a data subject."""
+"""Declare the models of this app. Only legal holds, and erasures that wait for one, are about a data subject."""
 
 from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
-from anonymization.models import Erasure, FileDeletion, FilesDeleted, Maintenance, StorageMarker
+from anonymization.models import (
+    DueErasure,
+    Erasure,
+    FileDeletion,
+    FilesDeleted,
+    Hold,
+    Maintenance,
+    StorageMarker,
+)
 
 policy.register(
     Erasure,
@@ -65,3 +73,7 @@ policy.register(
         _("When the space of the erased data was released."),
     ),
 )
+
+# The case number may identify a person. Its release clears it, the erasure deletes the row.
+policy.register(Hold, by_uid="subject", delete=True)
+policy.register(DueErasure, by_uid="subject", delete=True)

@@ -24,11 +24,17 @@ from api.rest import ApiView, caller_of, require
 from sessions_app.api import schema
 from sessions_app.api.filters import DEFAULT_LIMIT, MAX_LIMIT, PERSONAL, filtered, in_order
 from sessions_app.api.representation import guest_json, sessions_json, with_json_data
+from sessions_app.masking import Reader, hidden_guests
 from sessions_app.models import Guest, Session
 from sessions_app.people import find_people
 
 #: The number of sessions per round of queries. Their transcripts are in memory at the same time.
 _CHUNK = 250
+
+
+def reader_of(request: Request) -> Reader:
+    """Return which personal data the caller may see: never held or withdrawn data."""
+    return Reader(sees_people=caller_of(request).sees_people)
 
 
 def read_parameters(request: Request) -> Parameters:
@@ -50,23 +56,27 @@ class SessionsView(ApiView):
         offset = given.number("offset", default=0, minimum=0)
         if any(name in given for name in PERSONAL):
             require(request, Right.READ_PERSONAL_DATA)
+        reader = reader_of(request)
         sessions = filtered(Session.objects.all(), given)
+        if any(name in given for name in PERSONAL):
+            # Otherwise a filter would reveal what the response hides.
+            sessions = sessions.filter(reader.visible())
         given.finish()
         # All keys are read before the response starts. Sessions that are created or anonymized
         # while it is sent do not change the page.
         keys = list(in_order(sessions, given).values_list("pk", flat=True)[offset : offset + limit])
-        text = _array(keys, sees_people=caller_of(request).sees_people)
+        text = _array(keys, reader)
         return StreamingHttpResponse(text, content_type="application/json")
 
 
-def _array(keys: list[int], *, sees_people: bool) -> Iterator[str]:
+def _array(keys: list[int], reader: Reader) -> Iterator[str]:
     """Yield a JSON array in chunks of sessions."""
     yield "["
     for start in range(0, len(keys), _CHUNK):
         chunk = with_json_data(
             Session.objects.filter(pk__in=keys[start : start + _CHUNK])
         ).order_by("-pk")
-        rows = sessions_json(chunk, sees_people=sees_people)
+        rows = sessions_json(chunk, reader=reader)
         yield "," * bool(start) + ",".join(
             json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows
         )
@@ -82,7 +92,7 @@ class SessionView(ApiView):
     def get(self, request: Request, pk: int) -> Response:
         read_parameters(request).finish()
         session = get_object_or_404(with_json_data(Session.objects.all()), pk=pk)
-        return Response(sessions_json([session], sees_people=caller_of(request).sees_people)[0])
+        return Response(sessions_json([session], reader=reader_of(request))[0])
 
 
 class GuestView(ApiView):
@@ -94,11 +104,8 @@ class GuestView(ApiView):
     def get(self, request: Request, pk: int) -> Response:
         read_parameters(request).finish()
         guest = get_object_or_404(Guest, pk=pk)
-        return Response(
-            guest_json(
-                guest, sessions=guest.sessions.count(), sees_people=caller_of(request).sees_people
-            )
-        )
+        hidden = guest.pk in hidden_guests(reader_of(request), [guest.pk])
+        return Response(guest_json(guest, sessions=guest.sessions.count(), sees_people=not hidden))
 
 
 class FindGuestsView(ApiView):
@@ -123,9 +130,14 @@ class FindGuestsView(ApiView):
             raise exceptions.ValidationError(
                 dict.fromkeys(found.unreadable, "This can't be read as one.")
             )
+        hidden = hidden_guests(reader_of(request), [match.guest.pk for match in found.matches])
         return Response(
             [
-                guest_json(match.guest, sessions=match.sessions, sees_people=True)
+                guest_json(
+                    match.guest,
+                    sessions=match.sessions,
+                    sees_people=match.guest.pk not in hidden,
+                )
                 | {"matches": list(match.parts)}
                 for match in found.matches
             ]

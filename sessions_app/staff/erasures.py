@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.db import DatabaseError
@@ -23,7 +23,7 @@ from anonymization.models import Erasure, Source
 from anonymization.staff.erasures import ConfirmErasureView, line_of, shown_in, source_of
 from lib.pages import StaffPage
 from sessions_app.chosen import ChoiceRefused, chosen_ids
-from sessions_app.masking import SEE_PERSONAL_DATA
+from sessions_app.masking import Reader, hidden_guests
 from sessions_app.models import Attachment, Guest, Message, Session
 from sessions_app.staff.session_list import table_address
 
@@ -41,7 +41,12 @@ class ConfirmSessionErasureView(ConfirmErasureView):
     template_name = "sessions_app/staff/erasures/session_confirm.html"
 
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
-        return {"session": subject, "guest_goes_too": preview.counts.get(Guest._meta.label, 0)}
+        hidden = Reader.of(self.request.user).why_hidden(cast(Session, subject))
+        return {
+            "session": subject,
+            "hidden": hidden,
+            "guest_goes_too": preview.counts.get(Guest._meta.label, 0),
+        }
 
 
 class ConfirmGuestErasureView(ConfirmErasureView):
@@ -52,8 +57,14 @@ class ConfirmGuestErasureView(ConfirmErasureView):
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
         sessions = Session.objects.filter(guest=subject.pk).select_related("webchat")[:_NAMED]
         more = preview.counts[Session._meta.label] - len(sessions)
-        sees_people = self.request.user.has_perm(SEE_PERSONAL_DATA)
-        return {"guest": subject, "sessions": sessions, "more": more, "sees_people": sees_people}
+        reader = Reader.of(self.request.user)
+        return {
+            "guest": subject,
+            "sessions": sessions,
+            "more": more,
+            "sees_people": reader.sees_people,
+            "hidden": hidden_guests(reader, [subject.pk]).get(subject.pk, ""),
+        }
 
 
 class ConfirmSessionsErasureView(StaffPage):
@@ -83,7 +94,10 @@ class ConfirmSessionsErasureView(StaffPage):
     def _sessions(self) -> list[Session]:
         keys = chosen_ids(self.request.POST.getlist("session"))
         sessions = (
-            Session.objects.filter(pk__in=keys).select_related("webchat", "guest").order_by("pk")
+            Session.objects.with_holds()
+            .filter(pk__in=keys)
+            .select_related("webchat", "guest")
+            .order_by("pk")
         )
         if len(sessions) != len(keys):
             raise ChoiceRefused(
@@ -140,8 +154,9 @@ class ConfirmSessionsErasureView(StaffPage):
         self, sessions: list[Session], *, refusal: str = "", status: int = 200
     ) -> HttpResponse:
         preview = engine.preview_several(sessions)
+        reader = Reader.of(self.request.user)
         context = {
-            "sessions": sessions,
+            "sessions": [(session, reader.why_hidden(session)) for session in sessions],
             "shown": [(pk, _in_one(takes)) for pk, takes in preview.each.items()],
             "refusal": refusal,
             "door": source_of(self.request),
