@@ -5,7 +5,8 @@ The output contains ids and counts, never personal data.
 Exit codes:
 
 - 0: erased now or before
-- 1: refused or unknown; nothing was changed
+- 1: refused, unknown or under a legal hold; nothing was changed. Also if a hold rests on some
+  sessions of a guest: the other sessions are anonymized then, and the result says so
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
-from anonymization import engine
+from anonymization import engine, held
 from anonymization.ledger import recording
 from anonymization.models import Source
 from anonymization.policy import registry
 from lib.ids import is_id
+
+#: The result if a legal hold rests on some sessions of the guest.
+_PARTLY = "partly anonymized"
 
 
 class EraseCommand(BaseCommand):
@@ -43,13 +47,21 @@ class EraseCommand(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         subject = self._subject(options["id"])
         result = self._preview(subject) if options["dry_run"] else self._erase(subject)
-        if options["json"]:
+        self._print(result, as_json=options["json"])
+        if result["result"] == _PARTLY:
+            raise CommandError(
+                f"A legal hold rests on {result['held']} of the sessions. They and their guest are "
+                "anonymized when the hold is released."
+            )
+
+    def _print(self, result: dict[str, Any], *, as_json: bool) -> None:
+        if as_json:
             self.stdout.write(json.dumps(result))
         else:
             counts = ", ".join(
                 f"{label.partition('.')[2]}: {n}" for label, n in result["counts"].items()
             )
-            self.stdout.write(f"{result['result']} ({counts})")
+            self.stdout.write(f"{result['result']} ({counts})" if counts else result["result"])
 
     def _subject(self, given: list[str]) -> Model:
         if len(given) != 1 or not is_id(given[0]):
@@ -62,21 +74,22 @@ class EraseCommand(BaseCommand):
     def _preview(self, subject: Model) -> dict[str, Any]:
         if getattr(subject, registry.get(self.model).mark) is not None:
             return {"result": "already anonymized", "id": subject.pk, "counts": {}}
+        preview = engine.preview(subject)
         return {
             "result": "would anonymize",
             "id": subject.pk,
-            "counts": dict(engine.preview(subject).counts),
+            "counts": dict(preview.counts),
+            "held": preview.held,
         }
 
     def _erase(self, subject: Model) -> dict[str, Any]:
         try:
-            record, erased = engine.erase(subject, requester=recording.Requester(Source.COMMAND))
+            record = engine.erase(subject, requester=recording.Requester(Source.COMMAND))
         except recording.ErasureRefused as refusal:
             raise CommandError(str(refusal)) from None
-        return {
-            "result": "anonymized" if erased else "already anonymized",
-            "id": subject.pk,
-            "record": record.number,
-            "counts": record.counts,
-            "pending_files": record.pending_files,
-        }
+        pending = {"id": subject.pk, "pending_files": engine.pending_files(subject)}
+        if record is None:
+            return {"result": "already anonymized", "counts": {}} | pending
+        if held.is_due(subject):
+            pending |= {"result": _PARTLY, "held": engine.preview(subject).held}
+        return {"result": "anonymized", "record": record.number, "counts": record.counts} | pending

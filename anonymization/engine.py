@@ -7,14 +7,18 @@ An erasure is one transaction. It locks the person first, then the rows that hav
 order of their primary keys. It locks the ledger last and only briefly. All statements are
 set-based: their number does not depend on the amount of data. The mark and the data are changed in
 the same transaction. Stored files are queued in that transaction and deleted after its commit.
+
+Afterwards the rows do not refer to each other or to the record of the act. The mark is the first
+day of the period, and the random identifiers, whose hashes the record has, are cleared.
 """
 
 from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
 from django.conf import settings
@@ -25,6 +29,7 @@ from django.db.models.functions import Cast
 from django.db.models.sql import UpdateQuery
 from django.utils.translation import gettext as _
 
+from anonymization import held
 from anonymization.ledger.chain import Entry, Head, subject_of
 from anonymization.ledger.recording import (
     ErasureRefused,
@@ -37,9 +42,10 @@ from anonymization.ledger.recording import (
     new_record,
     seal_after_commit,
 )
-from anonymization.models import Erasure, FileDeletion
+from anonymization.models import AwaitingFiles, Erasure, FileDeletion, Hold
 from anonymization.policy import Policy, registry
 from lib.arrays import in_parameter, keys_parameter
+from lib.days import period_of
 
 
 class NotErasable(ErasureRefused):
@@ -52,6 +58,16 @@ class SubjectChanged(ErasureRefused):
 
 class Overtaken(ErasureRefused):
     """Another process has appended to the ledger in the meantime."""
+
+
+class Held(ErasureRefused):
+    """A legal hold rests on rows of the subject. ``free`` are the keys of the other rows."""
+
+    def __init__(self, policy: Policy, free: list[int]) -> None:
+        super().__init__(
+            _("A legal hold rests on this data, so it can't be anonymized. Nothing was changed.")
+        )
+        self.policy, self.free = policy, free
 
 
 class OutsideSubject(ErasureRefused):
@@ -68,33 +84,41 @@ class Preview:
     ``lines`` has the same counts with the policies, which name the fields that would be cleared.
     ``shown`` identifies the rows that have a mark, by model label. Pass it to ``erase`` as
     ``expected``. ``each`` is set for several subjects only: it maps the key of each subject to its
-    own ``shown``. The ``shown`` of a subject that is already anonymized is empty.
+    own ``shown``. The ``shown`` of a subject that is already anonymized is empty. ``held`` is the
+    number of rows that a legal hold keeps from being anonymized. Their person is not counted.
     """
 
     counts: Mapping[str, int]
     shown: Mapping[str, str]
     lines: list[tuple[Policy, int]] = field(repr=False)
     each: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    held: int = 0
+
+
+#: The rows of one model: primary key → random identifier.
+_Rows = dict[int, uuid.UUID]
 
 
 @dataclass(frozen=True)
 class _Scope:
     """The rows of one erasure: the root, and each policy with the path from its rows to the root.
 
-    ``locked`` has, by model label, the keys of rows that are already locked and are the only rows
-    of their model.
+    ``locked`` has, by model label, the rows that are already locked and are the only rows of their
+    model.
     """
 
     root: Model
     parts: list[tuple[str, Policy]]
-    locked: Mapping[str, list[int]]
+    locked: Mapping[str, _Rows]
 
     @classmethod
-    def rooted_at(cls, root: Model, subject: Model) -> _Scope:
+    def rooted_at(cls, root: Any, subject: Any) -> _Scope:
         """Return the scope of an erasure with this root; ``subject`` is the requested row."""
         parts = [(path, p) for path, p in registry.reaching(type(root)) if p.delete or p.erase]
         return cls(
-            root, parts, {registry.get(type(row)).label: [row.pk] for row in (root, subject)}
+            root,
+            parts,
+            {registry.get(type(row)).label: {row.pk: row.uid} for row in (root, subject)},
         )
 
     def rows(self) -> list[tuple[Policy, QuerySet]]:
@@ -104,7 +128,8 @@ class _Scope:
 def preview(subject: Model) -> Preview:
     """Count the rows that an erasure of the subject would change now.
 
-    Changes nothing and locks nothing.
+    Changes nothing and locks nothing. Rows under a legal hold are not counted, and neither is their
+    person.
 
     Raises:
         NotErasable: the object is not saved, or its model is not a data subject.
@@ -112,12 +137,24 @@ def preview(subject: Model) -> Preview:
     _require_subject(subject)
     scope = _Scope.rooted_at(_with_parent(subject, lock=False), subject)
     keys = {p.label: _keys(rows) for p, rows in scope.rows() if p.mark}
+    try:
+        _refuse_held(scope, keys)
+    except Held as refusal:
+        return _preview_around(refusal, keys[refusal.policy.label])
     lines = [(p, len(keys[p.label]) if p.mark else rows.count()) for p, rows in scope.rows()]
     return Preview(
         counts={p.label: n for p, n in lines},
         shown={label: fingerprint(pks) for label, pks in keys.items()},
         lines=lines,
     )
+
+
+def _preview_around(refusal: Held, keys: Collection[int]) -> Preview:
+    """Count the rows that an erasure would change next to the rows that a hold keeps."""
+    free = refusal.policy.model._base_manager.filter(pk__in=refusal.free).order_by("pk")
+    found = preview_several(list(free))
+    shown = {refusal.policy.label: fingerprint(refusal.free)} if refusal.free else {}
+    return replace(found, shown=shown, each={}, held=len(keys) - len(refusal.free))
 
 
 def preview_several(subjects: Sequence[Model]) -> Preview:
@@ -200,17 +237,27 @@ def fingerprint(keys: Iterable[int]) -> str:
 
 
 def erase(
-    subject: Model, *, requester: Requester, expected: Mapping[str, str] | None = None
-) -> tuple[Erasure, bool]:
-    """Erase a data subject, and return the erasure record and whether this call created it.
+    subject: Model,
+    *,
+    requester: Requester,
+    expected: Mapping[str, str] | None = None,
+    wait: bool = False,
+) -> Erasure | None:
+    """Erase a data subject, and return the erasure record, or None if it is anonymized already.
 
     Takes a loaded object, never a filter value. It can be repeated and called concurrently: the
-    second call returns the record of the first one. ``expected`` is the ``shown`` of the preview
-    that the requester saw. Either exactly these rows are anonymized, or nothing is changed.
+    second call changes nothing. ``expected`` is the ``shown`` of the preview that the requester
+    saw. Either exactly these rows are anonymized, or nothing is changed.
+
+    A legal hold on some rows of a person keeps the person and these rows. The other rows are erased
+    and detached, and the erasure of the person is stored as due (``held.is_due``).
+    With ``wait`` this also applies if a hold rests on all rows: nothing is erased then, and the
+    result is None.
 
     Raises:
         NotErasable: the object is not saved, or its model is not a data subject.
         SubjectChanged: the rows differ from ``expected``.
+        Held: a legal hold rests on all rows, and ``wait`` is false; nothing was changed.
         LedgerUnavailable: the external copy cannot be written, or is ahead of the database.
         OutsideSubject: a row outside the subject was changed; the transaction was rolled back.
     """
@@ -218,37 +265,63 @@ def erase(
     with erasing():
         root, current = _lock_subject(policy, subject)
         if getattr(current, policy.mark) is not None:
-            return getattr(current, policy.record), False
-        record = new_record(policy.label, subject_of(current.uid), requester)
-        files = _empty(_Scope.rooted_at(root, subject), record, expected=expected)
+            return None
+        record = new_record(policy.label, requester)
+        try:
+            files = _empty(_Scope.rooted_at(root, current), record, expected=expected)
+        except Held as refusal:
+            if not refusal.free and not wait:
+                raise
+            _require_as_shown(expected, {refusal.policy.label: refusal.free})
+            held.postpone(current, requester)
+            files = _empty_around(refusal, record)
+        if not record.rows:
+            return None
         chain([record])
         record.save(force_insert=True)
         announce([record], files=files)
-        return record, True
+        return record
 
 
-def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requester) -> Erasure:
-    """Repeat an erasure from the external copy that the database lacks, and store the same record.
+def _empty_around(refusal: Held, record: Erasure) -> bool:
+    """Erase the rows that no hold rests on; return whether files may have been queued."""
+    record.kind = refusal.policy.label
+    rows = refusal.policy.model._base_manager.filter(pk__in=refusal.free).order_by("pk")
+    with_files = [_empty(_Scope.rooted_at(row, row), record) for row in rows]
+    return any(with_files)
 
-    ``subject`` is the row that the entry names, or None if the database does not have it. It may
-    already be anonymized. ``sealed`` is true if the external copy has a seal for the entry or for a
-    later one. The entry is then not sealed again: otherwise the external copy would seem to end
-    with it.
+
+def pending_files(subject: Model) -> int:
+    """Return the number of stored files that the erasure of an anonymized row still has to delete.
+
+    Counts all files of the act: the erasure is complete when there are none.
+    """
+    awaiting = AwaitingFiles.objects.filter(label=subject._meta.label, key=subject.pk)
+    return FileDeletion.objects.filter(erasure__in=awaiting.values("erasure")).count()
+
+
+def replay(
+    entry: Entry, subjects: Sequence[Model], *, sealed: bool, requester: Requester
+) -> Erasure:
+    """Repeat an act from the external copy that the database lacks, and store the same record.
+
+    ``subjects`` are the rows that the entry names, as far as the database has them and they are not
+    anonymized. A row that has been anonymized in the meantime is skipped. ``sealed`` is true if the
+    external copy has a seal for the entry or for a later one. The entry is then not sealed again:
+    otherwise the external copy would seem to end with it. A legal hold of a row had then been
+    released before, and an older backup has brought it back: it is released again.
 
     Raises:
-        NotErasable: the subject is not saved, or its model is not a data subject.
-        OutsideSubject: the entry names another subject; nothing was changed.
+        Held: a legal hold rests on a row, and the entry is not sealed; nothing was changed.
+        NotErasable: a subject is not saved, or its model is not a data subject.
+        OutsideSubject: the entry does not name one of the subjects; nothing was changed.
         Overtaken: the entry does not follow the newest record of the database; nothing was changed.
     """
     with erasing():
-        record = new_record(entry.kind, entry.subject, requester)
-        if subject is not None:
-            policy = _require_subject(subject)
-            root, current = _lock_subject(policy, subject)
-            if subject_of(current.uid) != entry.subject:
-                raise OutsideSubject(_("This record belongs to somebody else. Nothing was erased."))
-            if getattr(current, policy.mark) is None:
-                _empty(_Scope.rooted_at(root, subject), record)
+        record = new_record(entry.kind, requester)
+        record.day = date.fromisoformat(entry.day)  # The rows get the mark that they had.
+        for subject in subjects:
+            _erase_into(record, entry, subject, sealed=sealed)
         lock_head()
         if head() != Head(entry.sequence - 1, entry.previous):
             raise Overtaken(
@@ -260,6 +333,29 @@ def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requ
         return record
 
 
+def _erase_into(record: Erasure, entry: Entry, subject: Model, *, sealed: bool) -> None:
+    """Erase one of the rows that an entry names, as a part of the act of the record."""
+    policy = _require_subject(subject)
+    root, current = _lock_subject(policy, subject)
+    if getattr(current, policy.mark) is not None:
+        return
+    if subject_of(current.uid) not in entry.subjects:
+        raise OutsideSubject(_("This record belongs to somebody else. Nothing was erased."))
+    if sealed:
+        held.release_again(root)
+    _empty(_Scope.rooted_at(root, current), record)
+
+
+def lock_subject(subject: Model) -> tuple[Policy, Any]:
+    """Lock the person, then the subject, as an erasure does; return policy and fresh subject.
+
+    Raises:
+        NotErasable: the object is not saved, or its model is not a data subject.
+    """
+    policy = _require_subject(subject)
+    return policy, _lock_subject(policy, subject)[1]
+
+
 def _lock_subject(policy: Policy, subject: Model) -> tuple[Model, Any]:
     """Lock the person, then the subject; return the root of the erasure and the fresh subject."""
     root = _with_parent(subject, lock=True)
@@ -269,34 +365,33 @@ def _lock_subject(policy: Policy, subject: Model) -> tuple[Model, Any]:
 def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None = None) -> bool:
     """Delete the rows and clear the fields; return whether files may have been queued.
 
-    The record receives the number of rows of each policy and the keys of the anonymized records.
+    The facts of these rows are added to the record: counts, hashes of random identifiers, evidence.
     A policy without rows costs no statement: no row can be added while the locks are held.
 
     Raises:
+        Held: a legal hold rests on one of the rows.
         SubjectChanged: the rows differ from ``expected``.
         OutsideSubject: a statement changed another number of rows than were counted.
     """
-    shells = {
+    marked = {
         p.label: scope.locked.get(p.label) or _lock_all(p, path, scope.root)
         for path, p in scope.parts
         if p.mark
     }
-    if expected is not None and expected != {
-        label: fingerprint(keys) for label, keys in shells.items()
-    }:
-        raise SubjectChanged(
-            _("The data to be erased has changed since you saw it. Nothing was erased.")
-        )
-    counts, uploads_begun = _count(scope, shells)
+    counts, uploads_begun, holds = _count(scope, marked)
+    if holds:
+        _refuse_held(scope, marked)
+    _require_as_shown(expected, marked)
     if uploads_begun:
         _adopt_uploads(scope, record.pk)
+    evidence = _evidence(scope.root)
     for path, policy in scope.parts:
         if not counts[policy.label]:
             continue
         _queue_files(policy, path, scope.root, record.pk)
         if (
-            _apply(policy, path, scope.root, record, shells.get(policy.label, []))
-            != counts[policy.label]
+            _apply(policy, path, scope.root, record, marked.get(policy.label, ()))
+            != (counts[policy.label])
         ):
             raise OutsideSubject(
                 _(
@@ -304,8 +399,75 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
                     "rolled back."
                 )
             )
-    record.counts, record.shells = counts, shells
-    return uploads_begun or any(counts[p.label] for _path, p in scope.parts if p.file_fields)
+    if holds:
+        held.forget([uid for rows in marked.values() for uid in rows.values()])
+    add_facts(record, counts=counts, marked=marked, evidence=evidence)
+    files = uploads_begun or any(counts[p.label] for _path, p in scope.parts if p.file_fields)
+    if files:
+        await_files([record], {record.pk: marked})
+    return files
+
+
+def _require_as_shown(
+    expected: Mapping[str, str] | None, marked: Mapping[str, Iterable[int]]
+) -> None:
+    """Check that the rows are those that the requester saw.
+
+    Raises:
+        SubjectChanged: the rows differ from ``expected``.
+    """
+    if expected is not None and expected != {
+        label: fingerprint(keys) for label, keys in marked.items()
+    }:
+        raise SubjectChanged(
+            _("The data to be erased has changed since you saw it. Nothing was erased.")
+        )
+
+
+def _refuse_held(scope: _Scope, marked: Mapping[str, Collection[int]]) -> None:
+    """Check that no legal hold rests on a row of the scope, in one query.
+
+    Raises:
+        Held: a hold rests on a row, or on the person of the rows.
+    """
+    for _path, policy in scope.parts:
+        if policy.mark and (keys := marked[policy.label]):
+            if kept := held.held_among(policy.model, keys):
+                raise Held(policy, free=sorted(set(keys) - kept))
+            # The rows of a person come first, and a hold of the person covers them.
+            return
+
+
+def add_facts(
+    record: Erasure,
+    *,
+    counts: Mapping[str, int],
+    marked: Mapping[str, _Rows],
+    evidence: Iterable[Sequence[Any]],
+) -> None:
+    """Add what an act did to its record: counts, hashes of random identifiers, kept evidence."""
+    uids = [uid for rows in marked.values() for uid in rows.values()]
+    record.subjects = sorted([*record.subjects, *map(subject_of, uids)])
+    record.rows = len(record.subjects)
+    record.counts = {
+        label: record.counts.get(label, 0) + counts.get(label, 0)
+        for label in {**record.counts, **counts}
+    }
+    record.evidence = sorted({*map(tuple, record.evidence), *map(tuple, evidence)})
+
+
+def await_files(
+    records: Iterable[Erasure], marked: Mapping[uuid.UUID, Mapping[str, _Rows]]
+) -> None:
+    """Store which anonymized rows await the deletion of queued files, by record."""
+    queued = FileDeletion.objects.filter(erasure__in=[record.pk for record in records])
+    with_files = set(queued.order_by().values_list("erasure_id", flat=True).distinct())
+    AwaitingFiles.objects.bulk_create(
+        AwaitingFiles(erasure_id=pk, label=label, key=key)
+        for pk in with_files
+        for label, rows in marked[pk].items()
+        for key in rows
+    )
 
 
 def _require_subject(subject: Model) -> Policy:
@@ -352,26 +514,57 @@ def _lock(rows: QuerySet) -> QuerySet:
     return rows.select_for_update()
 
 
-def _lock_all(policy: Policy, path: str, root: Model) -> list[int]:
-    """Lock the rows in the order of their keys and return the keys."""
+def _lock_all(policy: Policy, path: str, root: Model) -> _Rows:
+    """Lock the rows in the order of their keys, and return them."""
     table, pk = policy.model._meta.db_table, policy.model._meta.pk.column
     locking = (
         f" {connection.ops.for_update_sql()}" if connection.features.has_select_for_update else ""
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            f'SELECT "{pk}" FROM "{table}" WHERE {policy.where(path)} ORDER BY "{pk}"{locking}',
+            f'SELECT "{pk}", "uid" FROM "{table}" WHERE {policy.where(path)} ORDER BY "{pk}"{locking}',
             [root.pk],
         )
-        return [key for (key,) in cursor.fetchall()]
+        return {key: uid_of(uid) for key, uid in cursor.fetchall()}
 
 
-def _count(scope: _Scope, shells: Mapping[str, list[int]]) -> tuple[dict[str, int], bool]:
-    """Count the rows of each policy, and return whether any upload has begun but not ended.
+def uid_of(stored: Any) -> uuid.UUID:
+    """Return a random identifier as read from the database; SQLite stores a text."""
+    return stored if isinstance(stored, uuid.UUID) else uuid.UUID(stored)
 
-    A single statement reads both.
+
+def _evidence(root: Model) -> list[tuple[Any, ...]]:
+    """Return what the remaining rows of the subject prove, see ``Policy.evidence``."""
+    found: list[tuple[Any, ...]] = []
+    for path, policy in registry.reaching(type(root)):
+        if policy.evidence:
+            statement = _evidence_statement(policy, path)
+            with connection.cursor() as cursor:
+                cursor.execute(statement, [root.pk])
+                found += [(policy.label, *values) for values in cursor.fetchall()]
+    return found
+
+
+#: A placeholder for the key in a cached statement.
+_SUBJECT = object()
+
+
+def _evidence_statement(policy: Policy, path: str) -> str:
+    """Return the SQL statement, with a placeholder for the key. Cached: compiling takes longer."""
+    key = ("evidence", connection.vendor, path)
+    if key not in policy.compiled and policy.evidence:
+        rows = policy.rows_of_all(in_parameter(_SUBJECT), path).order_by()
+        lookups = policy.evidence.lookups
+        policy.compiled[key] = rows.values_list(*lookups).distinct().query.sql_with_params()[0]
+    return str(policy.compiled[key])
+
+
+def _count(scope: _Scope, marked: Mapping[str, _Rows]) -> tuple[dict[str, int], bool, bool]:
+    """Count the rows of each policy. Return also whether any upload or legal hold exists.
+
+    An upload counts if it has begun but not ended. A single statement reads everything.
     """
-    counts = {p.label: len(shells.get(p.label, ())) for _path, p in scope.parts}
+    counts = {p.label: len(marked.get(p.label, ())) for _path, p in scope.parts}
     counted = [(path, p) for path, p in scope.parts if not p.mark]
     columns = [
         f'(SELECT COUNT(*) FROM "{p.model._meta.db_table}" WHERE {p.where(path)})'
@@ -380,11 +573,12 @@ def _count(scope: _Scope, shells: Mapping[str, list[int]]) -> tuple[dict[str, in
     columns.append(
         f'EXISTS (SELECT 1 FROM "{FileDeletion._meta.db_table}" WHERE "erasure_id" IS NULL)'
     )
+    columns.append(f'EXISTS (SELECT 1 FROM "{Hold._meta.db_table}")')
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(columns)}", [scope.root.pk] * len(counted))
-        *numbers, uploads_begun = cursor.fetchone()
+        *numbers, uploads_begun, holds = cursor.fetchone()
     counts |= {p.label: number for (_path, p), number in zip(counted, numbers, strict=True)}
-    return counts, bool(uploads_begun)
+    return counts, bool(uploads_begun), bool(holds)
 
 
 def _keys(rows: QuerySet) -> list[int]:
@@ -410,14 +604,14 @@ def _adopt_uploads(scope: _Scope, erasure_id: uuid.UUID) -> None:
 
     The erasure is not complete until the files of these uploads are deleted too.
     """
-    of_shells = Q()
+    of_marked = Q()
     for policy, rows in scope.rows():
         if policy.mark:
-            of_shells |= Q(subject__in=rows.values("uid"))
-    FileDeletion.objects.filter(of_shells, erasure=None).update(erasure_id=erasure_id)
+            of_marked |= Q(subject__in=rows.values("uid"))
+    FileDeletion.objects.filter(of_marked, erasure=None).update(erasure_id=erasure_id)
 
 
-def _apply(policy: Policy, path: str, root: Model, record: Erasure, keys: Sequence[int]) -> int:
+def _apply(policy: Policy, path: str, root: Model, record: Erasure, keys: Collection[int]) -> int:
     """Delete the rows or clear their fields, in one statement; return the number of changed rows.
 
     ``keys`` are the keys of the rows; they are used for ``Policy.sharing`` only.
@@ -432,10 +626,10 @@ def _apply(policy: Policy, path: str, root: Model, record: Erasure, keys: Sequen
 
 
 #: Placeholders for the parameters of a compiled statement.
-_NOW, _RECORD, _SHARING = object(), object(), object()
+_PERIOD, _SHARING = object(), object()
 
 
-def _emptying(policy: Policy, record: Erasure, keys: Sequence[int]) -> tuple[str, list[Any]]:
+def _emptying(policy: Policy, record: Erasure, keys: Collection[int]) -> tuple[str, list[Any]]:
     """Return ``UPDATE … SET …`` without its condition, and its parameters.
 
     Compiling takes longer than the statement itself. The result is therefore cached for each
@@ -445,15 +639,13 @@ def _emptying(policy: Policy, record: Erasure, keys: Sequence[int]) -> tuple[str
     if depends_on not in policy.compiled:
         values = policy.erased_values(in_parameter(_SHARING))
         if policy.mark:
-            values |= {policy.mark: RawSQL("%s", (_NOW,)), policy.record: RawSQL("%s", (_RECORD,))}
+            values[policy.mark] = RawSQL("%s", (_PERIOD,))
         query: Any = policy.model._base_manager.all().query.chain(UpdateQuery)
         query.add_update_values(values)
         policy.compiled[depends_on] = query.get_compiler(connection=connection).as_sql()
     statement, params = policy.compiled[depends_on]
-    field_of: Any = Erasure._meta.get_field
     given = {
-        _NOW: field_of("created_at").get_db_prep_save(record.created_at, connection),
-        _RECORD: field_of("id").get_db_prep_save(record.pk, connection),
+        _PERIOD: connection.ops.adapt_datefield_value(period_of(record.day)),
         _SHARING: keys_parameter(policy.sharing(keys) if policy.sharing else ()),
     }
     return statement, [given[value] if type(value) is object else value for value in params]

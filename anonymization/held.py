@@ -7,8 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Model, Q
+from django.utils import timezone
 
 from anonymization.ledger.chain import subject_of
+from anonymization.ledger.recording import Requester
 from anonymization.models import DueErasure, Hold
 from anonymization.policy import registry
 from lib.arrays import in_keys
@@ -68,12 +70,11 @@ def related(row: Any, *, own_rows: bool = True) -> list[UUID]:
 def rows_of(holds: Iterable[Hold]) -> dict[UUID, Any]:
     """Return the held rows by their random identifiers, in one query for each model."""
     subjects = {hold.subject for hold in holds}
-    return {
-        row.uid: row
-        for policy in registry
-        if policy.mark
-        for row in policy.model._base_manager.filter(uid__in=subjects)
-    }
+    found: list[Any] = []
+    for policy in registry:
+        if policy.mark:
+            found += policy.model._base_manager.filter(uid__in=subjects)
+    return {row.uid: row for row in found}
 
 
 def due_erasures(row: Model) -> list[DueErasure]:
@@ -85,6 +86,35 @@ def holds_on(row: Model) -> list[Hold]:
     """Return the active holds of a row and its person, the next review first."""
     related_uids = related(row, own_rows=False)
     return list(Hold.objects.active().of(related_uids).select_related("set_by"))
+
+
+def postpone(row: Any, requester: Requester) -> None:
+    """Store that the erasure of a row is due when the holds are released.
+
+    An earlier request for the same row is kept.
+    """
+    DueErasure.objects.get_or_create(
+        subject=row.uid,
+        defaults={
+            "kind": row._meta.label,
+            "source": requester.source,
+            "ground": requester.ground,
+        },
+    )
+
+
+def is_due(row: Any) -> bool:
+    """Return whether the erasure of a row is due and waits for a hold."""
+    return row.uid is not None and DueErasure.objects.filter(subject=row.uid).exists()
+
+
+def release_again(row: Any) -> None:
+    """Release the holds of a row, its person and its own rows, which a backup has brought back.
+
+    The ledger has a record of the first release already.
+    """
+    brought_back = Hold.objects.active().of(related(row))
+    brought_back.update(released_at=timezone.now(), case_number="")
 
 
 def forget(uids: Collection[UUID]) -> None:

@@ -117,7 +117,11 @@ def release_hold(hold: Hold, *, source: Source, released_by: User | None = None)
         locked.save(update_fields=["released_at", "released_by", "case_number"])
         related = held.related(row) if row is not None else []
         records = list(_carry_out(related, released_by))
-        recording.note(Note.HOLD_RELEASED, requester=Requester(source, released_by))
+        recording.note(
+            Note.HOLD_RELEASED,
+            requester=Requester(source, released_by),
+            subjects=[recording.note_digest(f"hold {locked.pk}")],
+        )
         return Released(records, DueErasure.objects.filter(subject__in=related).exists())
 
 

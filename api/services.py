@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -13,7 +14,7 @@ from django.utils.crypto import salted_hmac
 from oauth2_provider.generators import generate_client_secret
 from oauth2_provider.models import get_access_token_model
 
-from anonymization import engine
+from anonymization import engine, held
 from anonymization.ledger import recording
 from anonymization.models import Erasure, Source
 from anonymization.policy import registry
@@ -31,6 +32,10 @@ class Revoked(Exception):
 
 class KeyUsedForAnother(Exception):
     """The idempotency key was already used for another request."""
+
+
+class PartlyHeld(Exception):
+    """A legal hold rests on some sessions of the guest; the other sessions were erased."""
 
 
 class TooManyErasures(Exception):
@@ -87,8 +92,10 @@ def note_use(client: ApiClient) -> None:
             )
 
 
-def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> Erasure:
-    """Erase a subject on behalf of a client, and return the erasure record. It can be repeated.
+def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> int:
+    """Erase a subject on behalf of a client, and return the number of files still to be deleted.
+
+    It can be repeated.
 
     ``key`` is the client's idempotency key, or empty. The row of the client is locked, so that
     parallel requests cannot exceed its limit together.
@@ -98,16 +105,20 @@ def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> Erasure:
         Revoked: nothing was changed.
         KeyUsedForAnother: nothing was changed.
         ErasureRefused: the engine refused the erasure; nothing was changed.
+        PartlyHeld: a legal hold rests on a part; the rest was erased.
     """
     try:
         with recording.erasing():
-            return _erase_within_limit(client, subject, key=key)
+            _erase_within_limit(client, subject, key=key)
     except TooManyErasures:
         _tell_administrators(client)
         raise
+    if held.is_due(subject):
+        raise PartlyHeld
+    return engine.pending_files(subject)
 
 
-def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> Erasure:
+def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> None:
     if ApiClient.objects.select_for_update(no_key=True).get(pk=client.pk).revoked_at is not None:
         raise Revoked
     if key:
@@ -117,11 +128,10 @@ def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> Erasu
     subject.refresh_from_db(fields=[mark])
     if getattr(subject, mark) is None:
         _require_room(client, subject._meta.label)
-    record, erased = engine.erase(subject, requester=recording.Requester(Source.API, client=client))
-    if erased:
+    record = engine.erase(subject, requester=recording.Requester(Source.API, client=client))
+    if record:
         for label in record.counts.keys() & settings.API_ERASURES_PER_HOUR.keys() - {record.kind}:
             _require_room(client, label, used_now=1)
-    return record
 
 
 def _require_room(client: ApiClient, label: str, *, used_now: int = 0) -> None:
@@ -139,7 +149,7 @@ def _require_room(client: ApiClient, label: str, *, used_now: int = 0) -> None:
     )
     is_person = next(policy for policy in registry if policy.label == label).subject == ""
     recent = recent.filter(counts__has_key=label) if is_person else recent.filter(kind=label)
-    times = list(recent.values_list("created_at", flat=True)[:limit])
+    times: list[Any] = list(recent.values_list("created_at", flat=True)[:limit])
     if len(times) >= limit:
         raise TooManyErasures(retry_after=int((times[-1] + HOUR - now).total_seconds()) + 1)
 

@@ -36,7 +36,7 @@ def lock_writable(session: Session, *, even_ended: bool = False) -> LockedSessio
         ConsentWithdrawn: Consent was withdrawn; ``even_ended`` makes no difference.
     """
     locked = Session.objects.select_for_update().get(pk=session.pk)
-    if locked.anonymized_at is not None:
+    if locked.anonymized_in is not None:
         raise SessionClosed(_("This session was anonymized."))
     if locked.withdrawn_at is not None:
         raise ConsentWithdrawn(

@@ -14,10 +14,10 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 from factory.random import reseed_random
 
-from anonymization import engine
+from anonymization import engine, holds
 from anonymization.ledger import recording
-from anonymization.ledger.chain import GENESIS
-from anonymization.models import ASKED_BY_SOURCE, Erasure, Source
+from anonymization.ledger.chain import GENESIS, facts_hash
+from anonymization.models import ASKED_BY_SOURCE, Erasure, Hold, HoldGround, Source
 from api.models import ApiClient, Right
 from api.services import create_client
 from sessions_app import consent, conversation, gate, ticket
@@ -254,8 +254,37 @@ class ErasureFactory(DjangoModelFactory[Erasure]):
         subject: Session | Guest,
         door: Source,
         requested_by: User | None,
-    ) -> Erasure:
-        return engine.erase(subject, requester=recording.Requester(door, requested_by))[0]
+    ) -> Any:
+        return engine.erase(subject, requester=recording.Requester(door, requested_by))
+
+
+class HoldFactory(DjangoModelFactory[Hold]):
+    """A legal hold of a session or guest, by default of a new session."""
+
+    class Meta:
+        model = Hold
+
+    class Params:
+        of_guest = released = overdue = False
+
+    subject = factory.SubFactory(SessionFactory, ended=True)
+    ground, case_number = HoldGround.LEGAL_CLAIMS, "12 C 34/2026"
+    review_on = factory.LazyFunction(lambda: timezone.localdate() + timedelta(days=90))
+    set_by = None
+
+    @classmethod
+    def _create(
+        cls, model_class: type[Hold], *, subject: Session | Guest, of_guest: bool, released: bool,
+        overdue: bool, **values: Any,
+    ) -> Hold:  # fmt: skip
+        row: Any = subject.guest if of_guest else subject  # type: ignore[union-attr]
+        hold = holds.set_hold(row, **values)
+        if overdue:
+            Hold.objects.filter(pk=hold.pk).update(review_on=timezone.localdate() - timedelta(days=1))
+        if released:
+            holds.release_hold(hold, source=Source.COMMAND)
+        hold.refresh_from_db()
+        return hold
 
 
 class RecordFactory(DjangoModelFactory[Erasure]):
@@ -264,7 +293,7 @@ class RecordFactory(DjangoModelFactory[Erasure]):
     class Meta:
         model = Erasure
 
-    kind, counts = "sessions_app.Session", factory.LazyFunction(dict)
+    kind, counts, rows = "sessions_app.Session", factory.LazyFunction(dict), 1
     door, created_at = Source.COMMAND, factory.LazyFunction(timezone.now)
     day = factory.LazyAttribute(lambda record: timezone.localdate(record.created_at))
     requester = factory.LazyAttribute(lambda record: ASKED_BY_SOURCE[Source(record.door)])
@@ -274,7 +303,9 @@ class RecordFactory(DjangoModelFactory[Erasure]):
         last = Erasure.objects.order_by("number").last()
         number = last.number + 1 if last else 1
         previous = last.hash if last else GENESIS
-        record = Erasure(number=number, subject=f"{number:064x}", previous=previous, **values)
+        subjects, salt = [f"{number:064x}"], f"{number:064x}"
+        record = Erasure(number=number, subjects=subjects, salt=salt, previous=previous, **values)
+        record.facts = facts_hash(record.clear_facts, salt)
         record.hash = record.entry.hash
         record.save(force_insert=True)
         return record

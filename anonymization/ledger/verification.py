@@ -29,6 +29,8 @@ def verify_database(*, published: Head | None = None) -> list[Entry]:
             )
         if erasure.entry.hash != erasure.hash:
             raise BrokenChain(erasure.number, "was changed: its hash is another")
+        if erasure.knows_facts and not erasure.facts_hold:
+            raise BrokenChain(erasure.number, "was changed: its facts differ from their hash")
         head = verify([erasure.entry], after=head)
         entries.append(erasure.entry)
     if published is not None and published not in (Head(), *(entry.head for entry in entries)):

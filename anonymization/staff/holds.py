@@ -38,7 +38,9 @@ def hold_list(request: HttpRequest) -> HttpResponse:
     rows = held.rows_of(shown)
     waiting = _with_due_erasure(rows.values())
     context = {
-        "rows": [(hold, title_of(rows.get(hold.subject)), hold.subject in waiting) for hold in shown],
+        "rows": [
+            (hold, title_of(rows.get(hold.subject)), hold.subject in waiting) for hold in shown
+        ],
         "more": active.count() - len(shown) if len(shown) == _SHOWN else 0,
     }
     return render(request, "anonymization/hold_list.html", context)

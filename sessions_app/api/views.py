@@ -30,6 +30,10 @@ from sessions_app.people import find_people
 
 #: The number of sessions per round of queries. Their transcripts are in memory at the same time.
 _CHUNK = 250
+_PARTLY_HELD = (
+    "A legal hold rests on some sessions of this guest. The other sessions were anonymized. The held "
+    "sessions and the guest are anonymized when the hold is released."
+)
 
 
 def reader_of(request: Request) -> Reader:
@@ -147,7 +151,8 @@ class FindGuestsView(ApiView):
 class AnonymizeView(ApiView):
     """Anonymize a session or guest: ``POST`` or ``PUT /api/v1/…/{id}/anonymous``.
 
-    Returns 204 if everything is done, and 202 if files are still being deleted. The body is not
+    Returns 204 if everything is done, and 202 if files are still being deleted. Returns 409 if a
+    legal hold rests on the subject, also if it rests on a part only and the rest was anonymized. The body is not
     read, because clients send no body and no Content-Type.
     """
 
@@ -162,16 +167,18 @@ class AnonymizeView(ApiView):
         if dry_run:
             return Response({"dryRun": True, "counts": _counts_of(subject)})
         try:
-            record = services.erase_for(caller_of(request).client, subject, key=key)
+            pending = services.erase_for(caller_of(request).client, subject, key=key)
         except services.Revoked:
             raise exceptions.AuthenticationFailed("This client was revoked.") from None
         except services.KeyUsedForAnother:
             raise Conflict({"Idempotency-Key": "This key was used for another request."}) from None
         except services.TooManyErasures as refused:
             raise exceptions.Throttled(wait=refused.retry_after) from None
+        except services.PartlyHeld:
+            raise Conflict({"detail": _PARTLY_HELD}) from None
         except recording.ErasureRefused as refused:
             raise Conflict({"detail": str(refused)}) from None
-        return HttpResponse(status=202 if record.pending_files else 204)
+        return HttpResponse(status=202 if pending else 204)
 
     def put(self, request: Request, pk: int) -> HttpResponseBase:
         return self.post(request, pk)

@@ -85,6 +85,8 @@ class ConfirmSessionsErasureView(StaffPage):
             return self._show([], refusal=str(refused), status=422)
         if request.POST.get("confirm") != "yes":
             return self._show(sessions)
+        if any(session.is_held for session in sessions):
+            return self._show(sessions, refusal=_held(), status=409)
         expected = engine.preview_several(sessions).each
         if not self._is_as_shown(expected):
             refusal = _("The data to be erased has changed since you saw it. Nothing was erased.")
@@ -120,10 +122,10 @@ class ConfirmSessionsErasureView(StaffPage):
         records: list[Erasure] = []
         try:
             for session in sessions:
-                record, erased = engine.erase(
+                record = engine.erase(
                     session, requester=requester, expected=expected[session.pk] or None
                 )
-                records += [record] if erased else []
+                records += [record] if record else []
         except recording.ErasureRefused as refused:
             return self._show(self._sessions(), refusal=_stopped(refused, records), status=409)
         except DatabaseError:
@@ -195,10 +197,20 @@ def _in_one(takes: Mapping[str, str]) -> str:
     return " ".join(takes.values())
 
 
+def _held() -> str:
+    return _(
+        "A legal hold rests on one of the selected sessions. Nothing was anonymized. Select the "
+        "sessions without a hold."
+    )
+
+
 def _stopped(refused: recording.ErasureRefused, records: list[Erasure]) -> str:
     """Return why the erasures stopped, and what was erased before."""
     if not records:
         return str(refused)
+    if isinstance(refused, engine.Held):
+        stopped = _("A legal hold rests on the next session. It and the ones after it are kept.")
+        return f"{summary_of(records)} {stopped}"
     stopped = _(
         "One session has changed since you saw it. That session and the ones after it were not erased."
     )

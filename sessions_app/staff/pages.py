@@ -33,9 +33,7 @@ def session_page(*required: str, content: bool = False) -> Callable[[_View], _Vi
         @staff_page(*required)
         @wraps(view)
         def guarded(request: HttpRequest, pk: int, **kwargs: Any) -> HttpResponseBase:
-            sessions = Session.objects.select_related(
-                "webchat", "guest", "operator", "erasure__requested_by"
-            )
+            sessions = Session.objects.select_related("webchat", "guest", "operator")
             session = get_object_or_404(sessions.with_holds(), pk=pk)
             if content and not Reader.of(request.user).may_see(session):
                 raise PermissionDenied

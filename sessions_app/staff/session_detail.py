@@ -36,7 +36,7 @@ def conversation_state(session: Session, *, sees_people: bool) -> str:
     hidden = "" if sees_people else "hidden"
     counts = (session.messages_visitor, session.messages_operator, session.attachments_count)
     return "-".join(
-        map(str, (session.status, *counts, hidden, "gone" if session.anonymized_at else ""))
+        map(str, (session.status, *counts, hidden, "gone" if session.anonymized_in else ""))
     )
 
 
@@ -54,7 +54,7 @@ def show_session(
     hidden = Reader.of(request.user).why_hidden(session)
     sees_people = not hidden
     may = _rights(staff_of(request), session, sees_people=sees_people)
-    lines = transcript_of(session) if sees_people and not session.anonymized_at else []
+    lines = transcript_of(session) if sees_people and not session.anonymized_in else []
     newest = newest_signal(session)
     context = {
         "session": session,
@@ -87,7 +87,7 @@ def _rights(staff: User, session: Session, *, sees_people: bool) -> dict[str, bo
     has_perm = staff.has_perm
     answers = has_perm("sessions_app.answer") and may_see_people(staff)
     anyones = session.operator_id in (None, staff.pk)
-    anonymized = session.anonymized_at is not None
+    anonymized = session.anonymized_in is not None
     return {
         "answer": answers and session.is_open and anyones,
         "accept": answers and session.is_open and session.operator_id is None,
@@ -98,7 +98,6 @@ def _rights(staff: User, session: Session, *, sees_people: bool) -> dict[str, bo
         "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,
         "anonymize_guest": has_perm("sessions_app.anonymize_guest")
         and session.guest_id is not None,
-        "see_erasures": has_perm("anonymization.see_erasures"),
         "hold": has_perm(MANAGE_HOLDS) and not anonymized,
         "see_versions": has_perm("webchat.manage_settings") or has_perm("webchat.publish_consent"),
     }
@@ -108,7 +107,7 @@ def facts(session: Session, *, sees_people: bool) -> dict[str, Any]:
     """Return the facts that the page shows next to the conversation."""
     return {
         "general": list(general_facts(session)),
-        "personal": [] if session.anonymized_at else list(personal_facts(session)),
+        "personal": [] if session.anonymized_in else list(personal_facts(session)),
         "parameters": sorted(session.params.items()) if sees_people else [],
     }
 
@@ -166,7 +165,7 @@ def session_transcript(request: HttpRequest, session: Session) -> HttpResponse:
         "state": state,
         "sees_people": not hidden,
         "hidden": hidden,
-        "lines": [] if hidden or session.anonymized_at else transcript_of(session),
+        "lines": [] if hidden or session.anonymized_in else transcript_of(session),
         **facts(session, sees_people=not hidden),
         "fetched": True,
     }

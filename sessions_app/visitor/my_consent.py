@@ -20,6 +20,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
+from anonymization import held
 from lib.mail import sends_mail
 from sessions_app import consent, lock
 from sessions_app.models import ConsentEvent, Session
@@ -36,7 +37,7 @@ def session_behind(token: str) -> Session | None:
     Sessions that are older than this page have no secret for it. The room's secret opens it then.
     """
     behind = Q(consent_key=consent_key(token)) | Q(consent_key=None, room_key=room_key(token))
-    return Session.objects.select_related("webchat").filter(behind, anonymized_at=None).first()
+    return Session.objects.select_related("webchat").filter(behind, anonymized_in=None).first()
 
 
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
@@ -139,7 +140,7 @@ class WithdrawView(ConsentView):
         return self._withdrawn(record=record)
 
     def _withdrawn(self, **context: Any) -> HttpResponse:
-        return self._render("withdrawn.html", context)
+        return self._render("withdrawn.html", {"due": held.is_due(self.session), **context})
 
 
 class MailLinkView(ConsentView):

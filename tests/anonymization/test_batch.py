@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from anonymization import batch, engine
 from anonymization.ledger import external_copy, recording
-from anonymization.models import Erasure, FileDeletion, Source
+from anonymization.models import Erasure, FileDeletion
 from sessions_app.models import Attachment, Guest, Message, Session
 from tests.anonymization.test_engine import others, talk
 from tests.database import digest, dump
@@ -23,7 +23,7 @@ from tests.factories import MessageFactory, SessionFactory, StaffFactory, WebCha
 
 pytestmark = pytest.mark.django_db
 
-SYSTEM = recording.Requester(Source.RETENTION)
+SYSTEM = recording.Requester.retention()
 TOUCHED = {m._meta.db_table for m in (Guest, Session, Message, Attachment, Erasure, FileDeletion)}
 
 
@@ -51,7 +51,7 @@ def erase(sessions: list[Session]) -> list[Erasure]:
 
 def remains() -> list[Any]:
     """Return what is left of guests and sessions but for time and key of the erasure, and what the records say."""
-    varying = {"anonymized_at", "erasure_id", "ended_at"}
+    varying = {"anonymized_in", "erasure_id", "ended_at"}
     rows = [
         {name: value for name, value in row.items() if name not in varying}
         for model in (Guest, Session)
@@ -122,7 +122,7 @@ def test_a_guest_goes_with_the_last_session_and_stays_with_a_younger_one(
     records = erase(made[:3])
     for guest in (anna, bert):
         guest.refresh_from_db()
-    assert (anna.anonymized_at, anna.email) == (None, "anna@example.com")
+    assert (anna.anonymized_in, anna.email) == (None, "anna@example.com")
     assert (bert.erasure, bert.email) == (records[2], "")
     assert [record.counts.get("sessions_app.Guest", 0) for record in records] == [0, 0, 1]
 
@@ -184,7 +184,7 @@ def test_what_left_the_set_meanwhile_is_left_alone(made: list[Session]) -> None:
         [s.pk] for s in made[2:]
     ]
     made[1].refresh_from_db()
-    assert made[1].anonymized_at is None
+    assert made[1].anonymized_in is None
     assert erase(made[:1]) == []
 
 

@@ -80,8 +80,8 @@ def test_it_erases_and_a_second_call_says_so(command: str, capsys: Any) -> None:
         "id": subject,
         "counts": {},
     }
-    assert Session.objects.get().anonymized_at is not None
-    assert Guest.objects.get().anonymized_at is not None
+    assert Session.objects.get().anonymized_in is not None
+    assert Guest.objects.get().anonymized_in is not None
 
 
 @pytest.mark.parametrize("command", ["anonymize_session", "anonymize_guest"])

@@ -98,12 +98,12 @@ def test_last_session_takes_the_guest_with_it(conversation: Session) -> None:
     second = SessionFactory(webchat=conversation.webchat)
     engine.erase(conversation, requester=COMMAND)
     guest.refresh_from_db()
-    assert (guest.anonymized_at, guest.name) == (None, "Jana Nováková")
+    assert (guest.anonymized_in, guest.name) == (None, "Jana Nováková")
 
-    erasure, _ = engine.erase(second, requester=COMMAND)
+    erasure = engine.erase(second, requester=COMMAND)
 
     guest.refresh_from_db()
-    assert guest.anonymized_at is not None
+    assert guest.anonymized_in is not None
     assert (
         guest.name,
         guest.email,
@@ -127,7 +127,7 @@ def test_guest_goes_whole_and_others_stay(conversation: Session) -> None:
                    Message.objects.filter(session=stranger), Attachment.objects.filter(session=stranger)]  # fmt: skip
     before, rows_before = digest(), [list(rows.values()) for rows in of_stranger]
 
-    erasure, _ = engine.erase(guest, requester=COMMAND)
+    erasure = engine.erase(guest, requester=COMMAND)
 
     assert [list(rows.values()) for rows in of_stranger] == rows_before
     others(
@@ -183,7 +183,7 @@ def test_number_of_statements_does_not_grow(
             CaptureQueriesContext(connection) as queries,
             django_capture_on_commit_callbacks(execute=True),
         ):
-            erasure, _ = engine.erase(subject, requester=COMMAND)
+            erasure = engine.erase(subject, requester=COMMAND)
         assert erasure.counts["sessions_app.Attachment"] == number
         assert erasure.pending_files == 0
         on_chat_tables = [q for q in queries.captured_queries if "sessions_app_" in q["sql"]]
@@ -199,7 +199,7 @@ def test_stored_files_go_after_the_commit(
 ) -> None:
     assert len(media_besides()) == 1
     with django_capture_on_commit_callbacks() as callbacks:
-        erasure, _ = engine.erase(conversation, requester=COMMAND)
+        erasure = engine.erase(conversation, requester=COMMAND)
     assert len(media_besides()) == 1
     assert erasure.pending_files == 1
     for callback in callbacks:
@@ -221,7 +221,7 @@ def test_file_that_can_not_be_deleted_stays_queued(
     with monkeypatch.context() as patch:
         patch.setattr(FileSystemStorage, "delete", refuse)
         with django_capture_on_commit_callbacks(execute=True):
-            erasure, _ = engine.erase(conversation, requester=COMMAND)
+            erasure = engine.erase(conversation, requester=COMMAND)
         assert erasure.pending_files == 1
         assert FileDeletion.objects.get().attempts == 1
     assert delete_pending_files() == 0
@@ -339,7 +339,7 @@ def test_a_preview_counts_what_an_erasure_takes(conversation: Session) -> None:
     assert preview.shown.keys() == {"sessions_app.Guest", "sessions_app.Session"}
     assert preview.shown["sessions_app.Guest"] == engine.fingerprint([guest.pk])
     assert {policy.label: count for policy, count in preview.lines} == preview.counts
-    assert preview.counts == engine.erase(guest, requester=COMMAND)[0].counts
+    assert preview.counts == engine.erase(guest, requester=COMMAND).counts
 
 
 def several() -> list[Session]:
@@ -374,7 +374,7 @@ def test_a_preview_of_several_counts_what_their_erasures_take() -> None:
 
 def test_a_preview_of_several_guests_is_that_of_each() -> None:
     several()
-    guests = list(Guest.objects.filter(anonymized_at=None))
+    guests = list(Guest.objects.filter(anonymized_in=None))
     preview = engine.preview_several(guests)
     assert preview.each == {guest.pk: engine.preview(guest).shown for guest in guests}
     assert preview.counts == dict(
@@ -402,7 +402,7 @@ def test_the_queries_of_a_preview_do_not_grow_with_the_subjects() -> None:
 def test_the_record_says_who_asked_and_when(conversation: Session) -> None:
     user = StaffFactory(role="support")
     before = timezone.now()
-    record, _ = engine.erase(conversation, requester=recording.Requester(Source.PAGE, user))
+    record = engine.erase(conversation, requester=recording.Requester(Source.PAGE, user))
     record.refresh_from_db()
     assert (record.door, record.requester, record.requested_by, record.client) == (
         "page",
@@ -413,7 +413,7 @@ def test_the_record_says_who_asked_and_when(conversation: Session) -> None:
     assert before <= record.created_at <= timezone.now()
     assert record.day == timezone.localdate(record.created_at)
     conversation.refresh_from_db()
-    assert conversation.anonymized_at == record.created_at
+    assert conversation.anonymized_in == record.created_at
 
 
 def test_nothing_is_announced_outside_of_an_erasure() -> None:
@@ -423,5 +423,5 @@ def test_nothing_is_announced_outside_of_an_erasure() -> None:
 
 def test_records_are_numbered_in_order(conversation: Session) -> None:
     second = SessionFactory(webchat=conversation.webchat, email="petr@example.com")
-    records = [engine.erase(s, requester=COMMAND)[0] for s in (conversation, second)]
+    records = [engine.erase(s, requester=COMMAND) for s in (conversation, second)]
     assert [record.number for record in records] == [1, 2]

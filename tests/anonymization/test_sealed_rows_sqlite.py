@@ -45,14 +45,14 @@ def replacing(file: sqlite3.Connection, verb: str) -> Iterator[str]:
             "uid": "'x'",
             "entry_key": "'x'",
             "room_key": "'x'",
-            "anonymized_at": "NULL",
+            "anonymized_in": "NULL",
         }
         for key in keys:
             values = (fresh | {name: "'Jana'", key: key}).items()
             chosen = ", ".join(dict(values).get(column, column) for column in columns)
-            yield f"{verb} INTO {table} SELECT {chosen} FROM {table} WHERE anonymized_at IS NOT NULL"
-            sealed = f"(SELECT {key} FROM {table} WHERE anonymized_at IS NOT NULL)"
-            yield f"UPDATE OR REPLACE {table} SET {key} = {sealed} WHERE anonymized_at IS NULL"
+            yield f"{verb} INTO {table} SELECT {chosen} FROM {table} WHERE anonymized_in IS NOT NULL"
+            sealed = f"(SELECT {key} FROM {table} WHERE anonymized_in IS NOT NULL)"
+            yield f"UPDATE OR REPLACE {table} SET {key} = {sealed} WHERE anonymized_in IS NULL"
 
 
 @pytest.mark.parametrize("verb", ["INSERT OR REPLACE", "REPLACE"])
@@ -73,5 +73,5 @@ def test_identified_rows_are_replaced_as_ever(stranger: sqlite3.Connection) -> N
     stranger.execute(
         "REPLACE INTO sessions_app_guest SELECT * FROM sessions_app_guest WHERE name <> ''"
     )
-    stranger.execute("UPDATE sessions_app_session SET id = 999 WHERE anonymized_at IS NULL")
+    stranger.execute("UPDATE sessions_app_session SET id = 999 WHERE anonymized_in IS NULL")
     assert [len(table) for table in rows(stranger)] == [2, 2]
