@@ -73,7 +73,7 @@ def set_hold(
         review_on=review_on,
         set_by=set_by,
     )
-    hold.full_clean()
+    hold.clean_fields()
     hold.save(force_insert=True)
     return hold
 

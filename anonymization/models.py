@@ -434,23 +434,26 @@ class Hold(models.Model):
         settings.AUTH_USER_MODEL,
         models.PROTECT,
         null=True,
+        blank=True,
         verbose_name=_("set by"),
         related_name="+",
     )
     review_on = models.DateField(_("review on"), validators=[validate_review])
-    reviewed_at = models.DateTimeField(_("last reviewed at"), null=True)
+    reviewed_at = models.DateTimeField(_("last reviewed at"), null=True, blank=True)
     reviewed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
         null=True,
+        blank=True,
         verbose_name=_("last reviewed by"),
         related_name="+",
     )
-    released_at = models.DateTimeField(_("released at"), null=True)
+    released_at = models.DateTimeField(_("released at"), null=True, blank=True)
     released_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
         null=True,
+        blank=True,
         verbose_name=_("released by"),
         related_name="+",
     )

@@ -264,10 +264,8 @@ class HoldFactory(DjangoModelFactory[Hold]):
     class Meta:
         model = Hold
 
-    class Params:
-        of_guest = released = overdue = False
-
     subject = factory.SubFactory(SessionFactory, ended=True)
+    of_guest, released, overdue = False, False, False
     ground, case_number = HoldGround.LEGAL_CLAIMS, "12 C 34/2026"
     review_on = factory.LazyFunction(lambda: timezone.localdate() + timedelta(days=90))
     set_by = None
@@ -280,7 +278,9 @@ class HoldFactory(DjangoModelFactory[Hold]):
         row: Any = subject.guest if of_guest else subject  # type: ignore[union-attr]
         hold = holds.set_hold(row, **values)
         if overdue:
-            Hold.objects.filter(pk=hold.pk).update(review_on=timezone.localdate() - timedelta(days=1))
+            Hold.objects.filter(pk=hold.pk).update(
+                review_on=timezone.localdate() - timedelta(days=1)
+            )
         if released:
             holds.release_hold(hold, source=Source.COMMAND)
         hold.refresh_from_db()

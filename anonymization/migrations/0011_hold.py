@@ -132,11 +132,18 @@ class Migration(migrations.Migration):
                         validators=[anonymization.models.validate_review], verbose_name="review on"
                     ),
                 ),
-                ("reviewed_at", models.DateTimeField(null=True, verbose_name="last reviewed at")),
-                ("released_at", models.DateTimeField(null=True, verbose_name="released at")),
+                (
+                    "reviewed_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last reviewed at"),
+                ),
+                (
+                    "released_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="released at"),
+                ),
                 (
                     "released_by",
                     models.ForeignKey(
+                        blank=True,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -147,6 +154,7 @@ class Migration(migrations.Migration):
                 (
                     "reviewed_by",
                     models.ForeignKey(
+                        blank=True,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -157,6 +165,7 @@ class Migration(migrations.Migration):
                 (
                     "set_by",
                     models.ForeignKey(
+                        blank=True,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",

@@ -83,10 +83,10 @@ class ConfirmSessionsErasureView(StaffPage):
             sessions = self._sessions()
         except ChoiceRefused as refused:
             return self._show([], refusal=str(refused), status=422)
+        if held := [session.pk for session in sessions if session.is_held]:
+            return self._show([], refusal=_held(held), status=409)
         if request.POST.get("confirm") != "yes":
             return self._show(sessions)
-        if any(session.is_held for session in sessions):
-            return self._show(sessions, refusal=_held(), status=409)
         expected = engine.preview_several(sessions).each
         if not self._is_as_shown(expected):
             refusal = _("The data to be erased has changed since you saw it. Nothing was erased.")
@@ -197,11 +197,12 @@ def _in_one(takes: Mapping[str, str]) -> str:
     return " ".join(takes.values())
 
 
-def _held() -> str:
+def _held(keys: list[int]) -> str:
+    """Return which of the selected sessions can't be anonymized."""
     return _(
-        "A legal hold rests on one of the selected sessions. Nothing was anonymized. Select the "
-        "sessions without a hold."
-    )
+        "A legal hold rests on these sessions: %(ids)s. Nothing was anonymized. Select sessions "
+        "without a hold."
+    ) % {"ids": ", ".join(map(str, keys))}
 
 
 def _stopped(refused: recording.ErasureRefused, records: list[Erasure]) -> str:

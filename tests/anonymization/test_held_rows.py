@@ -118,7 +118,11 @@ def test_signals_of_a_held_call_are_deleted_as_ever() -> None:
 
 
 def test_a_missing_guard_is_named_and_made_again() -> None:
-    names = [t.name for t in triggers.expected(connection) if t.name.endswith(("_held_update", "_held_delete"))]
+    names = [
+        t.name
+        for t in triggers.expected(connection)
+        if t.name.endswith(("_held_update", "_held_delete"))
+    ]
     assert len(names) == 6
     with connection.cursor() as cursor:
         for name in names:
