@@ -15,11 +15,12 @@ day of the period, and the random identifiers, whose hashes the record has, are 
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -378,13 +379,12 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
         for path, p in scope.parts
         if p.mark
     }
-    counts, uploads_begun, holds = _count(scope, marked)
+    counts, evidence, uploads_begun, holds = _count(scope, marked)
     if holds:
         _refuse_held(scope, marked)
     _require_as_shown(expected, marked)
     if uploads_begun:
         _adopt_uploads(scope, record.pk)
-    evidence = _evidence(scope.root)
     for path, policy in scope.parts:
         if not counts[policy.label]:
             continue
@@ -533,52 +533,59 @@ def uid_of(stored: Any) -> uuid.UUID:
     return stored if isinstance(stored, uuid.UUID) else uuid.UUID(stored)
 
 
-def _evidence(root: Model) -> list[tuple[Any, ...]]:
-    """Return what the remaining rows of the subject prove, see ``Policy.evidence``."""
-    found: list[tuple[Any, ...]] = []
-    for path, policy in registry.reaching(type(root)):
-        if policy.evidence:
-            statement = _evidence_statement(policy, path)
-            with connection.cursor() as cursor:
-                cursor.execute(statement, [root.pk])
-                found += [(policy.label, *values) for values in cursor.fetchall()]
-    return found
+class _Found(NamedTuple):
+    counts: dict[str, int]
+    evidence: list[tuple[Any, ...]]
+    uploads_begun: bool
+    holds: bool
 
 
-#: A placeholder for the key in a cached statement.
-_SUBJECT = object()
+def _count(scope: _Scope, marked: Mapping[str, _Rows]) -> _Found:
+    """Count the rows of each policy, and read what the remaining rows prove.
 
-
-def _evidence_statement(policy: Policy, path: str) -> str:
-    """Return the SQL statement, with a placeholder for the key. Cached: compiling takes longer."""
-    key = ("evidence", connection.vendor, path)
-    if key not in policy.compiled and policy.evidence:
-        rows = policy.rows_of_all(in_parameter(_SUBJECT), path).order_by()
-        lookups = policy.evidence.lookups
-        policy.compiled[key] = rows.values_list(*lookups).distinct().query.sql_with_params()[0]
-    return str(policy.compiled[key])
-
-
-def _count(scope: _Scope, marked: Mapping[str, _Rows]) -> tuple[dict[str, int], bool, bool]:
-    """Count the rows of each policy. Return also whether any upload or legal hold exists.
-
-    An upload counts if it has begun but not ended. A single statement reads everything.
+    Also returns whether any upload has begun but not ended, and whether there is any legal hold. A
+    single statement reads everything.
     """
     counts = {p.label: len(marked.get(p.label, ())) for _path, p in scope.parts}
     counted = [(path, p) for path, p in scope.parts if not p.mark]
+    proving = [(path, p) for path, p in registry.reaching(type(scope.root)) if p.evidence]
     columns = [
         f'(SELECT COUNT(*) FROM "{p.model._meta.db_table}" WHERE {p.where(path)})'
         for path, p in counted
     ]
+    columns += [_evidence_in_one(policy, path) for path, policy in proving]
     columns.append(
         f'EXISTS (SELECT 1 FROM "{FileDeletion._meta.db_table}" WHERE "erasure_id" IS NULL)'
     )
     columns.append(f'EXISTS (SELECT 1 FROM "{Hold._meta.db_table}")')
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(columns)}", [scope.root.pk] * len(counted))
-        *numbers, uploads_begun, holds = cursor.fetchone()
-    counts |= {p.label: number for (_path, p), number in zip(counted, numbers, strict=True)}
-    return counts, bool(uploads_begun), bool(holds)
+        cursor.execute(f"SELECT {', '.join(columns)}", [scope.root.pk] * (len(columns) - 2))
+        *found, uploads_begun, holds = cursor.fetchone()
+    counts |= {p.label: number for (_path, p), number in zip(counted, found, strict=False)}
+    evidence = [
+        (policy.label, *values)
+        for (_path, policy), rows in zip(proving, found[len(counted) :], strict=True)
+        for values in json.loads(rows)
+    ]
+    return _Found(counts, evidence, bool(uploads_begun), bool(holds))
+
+
+def _evidence_in_one(policy: Policy, path: str) -> str:
+    """Return SQL for the evidence of a policy as one JSON text, with a placeholder for the key.
+
+    Cached, because compiling takes longer than executing it.
+    """
+    cached = ("evidence", connection.vendor, path)
+    if cached not in policy.compiled and policy.evidence:
+        rows = policy.rows_of_all([0], path).order_by()
+        lookups = policy.evidence.lookups
+        sql, _params = rows.values_list(*lookups).distinct().query.sql_with_params()
+        names = ", ".join(f"value_{number}" for number in range(len(lookups)))
+        array = f"json_group_array(json_array({names}))"
+        if connection.vendor == "postgresql":
+            array = f"coalesce(json_agg(json_build_array({names})), '[]')::text"
+        policy.compiled[cached] = f"(WITH kept ({names}) AS ({sql}) SELECT {array} FROM kept)"
+    return str(policy.compiled[cached])
 
 
 def _keys(rows: QuerySet) -> list[int]:

@@ -71,9 +71,7 @@ def test_it_erases_and_a_second_call_says_so(command: str, capsys: Any) -> None:
     }  # fmt: skip
     call_command(command, str(subject))
     output = capsys.readouterr().out
-    counts = ", ".join(f"{label.partition('.')[2]}: {n}" for label, n in record.counts.items())
-    assert output == f"already anonymized ({counts})\n"
-    assert "Session: 1" in counts
+    assert output == "already anonymized\n", "the record is not named"
     call_command(command, str(subject), "--dry-run", "--json")
     assert json.loads(capsys.readouterr().out) == {
         "result": "already anonymized",

@@ -12,8 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from anonymization import engine
+from anonymization.files import delete_pending_files
 from anonymization.ledger import recording
-from anonymization.models import Erasure, FileDeletion, Source
+from anonymization.ledger.chain import subject_of
+from anonymization.models import AwaitingFiles, Erasure, FileDeletion, Source
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session
 from tests.bystander import besides, media_besides
 from tests.database import Rows, digest, dump
@@ -51,9 +53,10 @@ def test_session_is_emptied_and_keeps_its_shell(conversation: Session) -> None:
     SessionFactory(
         webchat=conversation.webchat
     )  # the same person once more, so that the guest stays
-    erasure, erased = engine.erase(conversation, requester=COMMAND)
+    uid = conversation.uid
+    erasure = engine.erase(conversation, requester=COMMAND)
 
-    assert erased
+    assert erasure
     conversation.refresh_from_db()
     assert (conversation.entered_name, conversation.entered_email, conversation.entered_phone) == (
         "",
@@ -73,11 +76,18 @@ def test_session_is_emptied_and_keeps_its_shell(conversation: Session) -> None:
     )
     assert not conversation.messages.exists()
     assert not conversation.attachments.exists()
-    assert conversation.erasure == erasure
+    assert (conversation.anonymized_in, conversation.uid) == (
+        timezone.localdate().replace(day=1),
+        None,
+    )
     assert ConsentEvent.objects.filter(session=conversation).count() == 1
     assert besides(Guest).get().name == "Jana Nováková"
     assert erasure.counts["sessions_app.Session"] == 1
-    assert erasure.shells == {"sessions_app.Session": [conversation.pk]}
+    assert (erasure.subjects, erasure.rows) == ([subject_of(uid)], 1)
+    text = conversation.consented_text
+    assert erasure.evidence == [
+        ("sessions_app.ConsentEvent", conversation.webchat_id, text.version.number, "en", "given")
+    ]
 
 
 def test_times_keep_the_local_day_only(conversation: Session, settings: Any) -> None:
@@ -134,7 +144,8 @@ def test_guest_goes_whole_and_others_stay(conversation: Session) -> None:
         before,
         digest(),
         touched={
-            m._meta.db_table for m in (Guest, Session, Message, Attachment, Erasure, FileDeletion)
+            m._meta.db_table
+            for m in (Guest, Session, Message, Attachment, Erasure, FileDeletion, AwaitingFiles)
         },
     )
     assert erasure.counts == {
@@ -148,15 +159,28 @@ def test_guest_goes_whole_and_others_stay(conversation: Session) -> None:
     assert "Petr" in dump()
 
 
-def test_repeated_call_returns_the_first_record(conversation: Session) -> None:
+def test_repeated_call_changes_nothing(conversation: Session) -> None:
     guest = conversation.guest
     assert guest is not None
-    first, erased = engine.erase(guest, requester=COMMAND)
+    assert engine.erase(guest, requester=COMMAND)
     before = digest()
     for subject in (guest, conversation, Session.objects.get(pk=conversation.pk)):
-        assert engine.erase(subject, requester=COMMAND) == (first, False)
-    assert erased
+        assert engine.erase(subject, requester=COMMAND) is None
     assert digest() == before
+
+
+def test_every_row_of_an_act_awaits_its_files_until_they_are_gone(
+    conversation: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = SessionFactory(webchat=conversation.webchat)
+    guest, other = conversation.guest, SessionFactory(email="petr@example.com")
+    monkeypatch.setattr(recording, "delete_files_of", lambda _ids: 0)
+    engine.erase(guest, requester=COMMAND)
+    rows = [guest, conversation, second]
+    assert [engine.pending_files(row) for row in [*rows, other]] == [1, 1, 1, 0]
+    assert delete_pending_files() == 0
+    assert [engine.pending_files(row) for row in rows] == [0, 0, 0]
+    assert not AwaitingFiles.objects.exists()
 
 
 def test_a_returning_person_is_a_new_guest(conversation: Session) -> None:
@@ -286,7 +310,7 @@ def test_anything_but_what_was_shown_is_refused(conversation: Session) -> None:
     SessionFactory(webchat=conversation.webchat)
     with pytest.raises(engine.SubjectChanged):
         engine.erase(guest, requester=COMMAND, expected=wider)
-    assert engine.erase(guest, requester=COMMAND, expected=engine.preview(guest).shown)[1]
+    assert engine.erase(guest, requester=COMMAND, expected=engine.preview(guest).shown)
 
 
 def test_row_outside_the_subject_rolls_everything_back(
@@ -362,10 +386,8 @@ def test_a_preview_of_several_counts_what_their_erasures_take() -> None:
     )
     taken: Counter[str] = Counter()
     for session in sessions:
-        record, erased = engine.erase(
-            session, requester=COMMAND, expected=preview.each[session.pk] or None
-        )
-        taken.update(record.counts if erased else {})
+        record = engine.erase(session, requester=COMMAND, expected=preview.each[session.pk] or None)
+        taken.update(record.counts if record else {})
     assert preview.counts == {label: taken[label] for label in preview.counts}
     assert not +(taken - Counter(preview.counts))
     assert taken["sessions_app.Guest"] == 1
@@ -412,8 +434,7 @@ def test_the_record_says_who_asked_and_when(conversation: Session) -> None:
     )
     assert before <= record.created_at <= timezone.now()
     assert record.day == timezone.localdate(record.created_at)
-    conversation.refresh_from_db()
-    assert conversation.anonymized_in == record.created_at
+    assert record.facts_hold
 
 
 def test_nothing_is_announced_outside_of_an_erasure() -> None:

@@ -66,8 +66,9 @@ def test_eight_erasures_of_one_subject_are_one_record() -> None:
     session, _again = SessionFactory.create_batch(2)
     guest = session.guest
     results: list[Any] = at_once([partial(erase, guest), partial(erase, session)] * 4)
-    records = {record.pk for record, _ in results}
-    assert sum(erased for _, erased in results) == Erasure.objects.count() == len(records) <= 2
+    records = {record.pk for record in results if record is not None}
+    assert Erasure.objects.count() == len(records) <= 2
+    assert not [result for result in results if isinstance(result, Exception)]
     assert besides(Session).filter(anonymized_in=None).count() == 0
     assert besides(Guest).get().anonymized_in is not None
 
@@ -139,8 +140,8 @@ def test_signals_that_cron_deletes_are_none_of_an_erasure_beside_it(old_signal: 
             assert calls.delete_old_signals() == 1
             erasing = pool.submit(elsewhere, partial(erase, old_signal.session))
             assert wait_until_blocked_by_me(erasing)
-        record, erased = erasing.result(timeout=30)
-    assert (erased, record.counts.get("sessions_app.Signal", 0)) == (True, 0)
+        record = erasing.result(timeout=30)
+    assert record.counts.get("sessions_app.Signal", 0) == 0
 
 
 @pytest.mark.postgresql
