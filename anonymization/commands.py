@@ -75,11 +75,14 @@ class EraseCommand(BaseCommand):
         if getattr(subject, registry.get(self.model).mark) is not None:
             return {"result": "already anonymized", "id": subject.pk, "counts": {}}
         preview = engine.preview(subject)
+        if preview.held and not preview.lines:
+            raise CommandError("A legal hold rests on this data, so it would not be anonymized.")
+        held_rows = {"held": preview.held} if preview.held else {}
         return {
             "result": "would anonymize",
             "id": subject.pk,
             "counts": dict(preview.counts),
-            "held": preview.held,
+            **held_rows,
         }
 
     def _erase(self, subject: Model) -> dict[str, Any]:

@@ -88,10 +88,13 @@ def hidden_guests(reader: Reader, keys: Collection[int]) -> dict[int, str | Prom
     """
     if not reader.sees_people:
         return dict.fromkeys(keys, _NO_PERMISSION)
+    if reader.manages_holds and reader.decides_on_withdrawals:
+        return {}
     hidden: dict[int, str | Promise] = {}
     sessions = Session.objects.filter(guest__in=keys).order_by()
     visible = set(sessions.filter(reader.visible()).values_list("guest", flat=True))
-    for session in sessions.exclude(guest__in=visible).with_holds():
+    closed = sessions.exclude(guest__in=visible).only("guest", "status", "withdrawn_at")
+    for session in closed.with_holds():
         if session.guest_id is not None:
             hidden[session.guest_id] = reader.why_hidden(session)
     if not reader.manages_holds:

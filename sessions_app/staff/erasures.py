@@ -56,7 +56,7 @@ class ConfirmGuestErasureView(ConfirmErasureView):
 
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
         sessions = Session.objects.filter(guest=subject.pk).select_related("webchat")[:_NAMED]
-        more = preview.counts[Session._meta.label] - len(sessions)
+        more = preview.counts.get(Session._meta.label, 0) - len(sessions)
         reader = Reader.of(self.request.user)
         return {
             "guest": subject,

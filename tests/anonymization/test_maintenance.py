@@ -353,6 +353,8 @@ def test_a_transaction_that_ends_in_time_hinders_nobody(monkeypatch: pytest.Monk
 
 def test_every_table_that_an_erasure_changes_is_rewritten() -> None:
     assert maintenance.tables() == [
+        "anonymization_dueerasure",
+        "anonymization_hold",
         "sessions_app_attachment",
         "sessions_app_guest",
         "sessions_app_message",
