@@ -120,7 +120,7 @@ def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
     yield _("Started"), session.started
     yield _("Taken"), session.accepted_at
     yield _("Ended"), session.ended
-    if session.expires_on:
+    if session.expires_on and not session.is_held:
         yield _("Will be anonymized on"), session.expires_on
     if session.withdrawn_at:
         yield _("Consent withdrawn"), session.withdrawn_at
