@@ -14,24 +14,24 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Model
 
 from anonymization import engine, held
 from anonymization.ledger import recording
 from anonymization.models import Source
 from anonymization.policy import registry
+from lib.commands import MigratedCommand
 from lib.ids import is_id
 
 #: The result if a legal hold rests on some sessions of the guest.
 _PARTLY = "partly anonymized"
 
 
-class EraseCommand(BaseCommand):
+class EraseCommand(MigratedCommand):
     """Erase one subject of ``model``, given by its id."""
 
     model: type[Model]
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("id", nargs="*", help="The id of exactly one record.")
@@ -88,7 +88,7 @@ class EraseCommand(BaseCommand):
     def _erase(self, subject: Model) -> dict[str, Any]:
         try:
             record = engine.erase(subject, requester=recording.Requester(Source.COMMAND))
-        except recording.ErasureRefused as refusal:
+        except (recording.ErasureRefused, recording.Unsettled) as refusal:
             raise CommandError(str(refusal)) from None
         pending = {"id": subject.pk, "pending_files": engine.pending_files(subject)}
         if record is None:

@@ -10,6 +10,7 @@ from anonymization.models import (
     FileDeletion,
     FilesDeleted,
     Hold,
+    LedgerState,
     Maintenance,
     StorageMarker,
 )
@@ -74,6 +75,14 @@ policy.register(
     FilesDeleted,
     impersonal=dict.fromkeys(
         ("erasure", "at"), _("When the files of an erasure had been deleted.")
+    ),
+)
+
+policy.register(
+    LedgerState,
+    impersonal=dict.fromkeys(
+        ("id", "copy_begun_at", "verified_at", "failed_at"),
+        _("When the ledger was verified, and whether it has an external copy."),
     ),
 )
 

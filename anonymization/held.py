@@ -108,12 +108,13 @@ def is_due(row: Any) -> bool:
     return row.uid is not None and DueErasure.objects.filter(subject=row.uid).exists()
 
 
-def release_again(row: Any) -> None:
-    """Release the holds of a row, its person and its own rows, which a backup has brought back.
+def release_again(rows: Iterable[Any]) -> None:
+    """Release the holds of these rows and of their persons, which a backup has brought back.
 
     The ledger has a record of the first release already.
     """
-    brought_back = Hold.objects.active().of(related(row))
+    subjects = [uid for row in rows for uid in related(row, own_rows=False)]
+    brought_back = Hold.objects.active().of(subjects)
     brought_back.update(released_at=timezone.now(), case_number="")
 
 

@@ -19,6 +19,7 @@ from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from anonymization import redo
 from anonymization.batch import erase_batch
 from anonymization.held import held
 from anonymization.ledger.recording import Requester
@@ -112,6 +113,8 @@ def open_and_old(*, on: date) -> int:
 def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Chunk]:
     """Anonymize the sessions that are due, at most ``limit`` of them. Yield after each chunk.
 
+    Completes interrupted erasures first, even if nothing is due.
+
     ``now`` is the clock time that passed the clock check. It is used for the whole run. It is
     stored for the next runs when this run is completed: when nothing more is due or the limit is
     reached.
@@ -124,6 +127,7 @@ def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Ch
         ErasureRefused: The ledger cannot be written. The current chunk was rolled back; earlier
             chunks are committed.
     """
+    redo.carry_out()
     left = limit
     for webchat in webchats_with_retention():
         for chunk in _anonymize(webchat, left, on=timezone.localdate(now)):

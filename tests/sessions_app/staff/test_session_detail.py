@@ -151,7 +151,7 @@ def test_an_anonymized_session_says_when_by_whom_and_by_which_door(log_in: LogIn
         "by officer",
         "(Command)",
         f'href="/erasures/{record.pk}/"',
-        "There were 1 messages and 1 files.",
+        "Messages: 1, files: 1.",
     ):
         assert value in page
     for value in (*PERSONAL, f'href="/sessions/{session.pk}/anonymize/"', "/anonymize/"):
