@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                             ("retention", "Retention period expired"),
                             ("withdrawal", "Withdrawal of consent"),
                             ("replay", "Replay after a restored backup"),
+                            ("redo", "Completion of an interrupted erasure"),
                         ],
                         max_length=20,
                         verbose_name="source",

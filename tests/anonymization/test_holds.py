@@ -253,7 +253,7 @@ def test_the_release_carries_out_the_erasure(three: list[Session]) -> None:
     assert not released.still_due
     note = Erasure.objects.get(kind=Note.HOLD_RELEASED)
     assert (note.door, note.requested_by) == ("page", officer)
-    assert [entry.sequence for entry in verify_database()] == [1, 2, 3]
+    assert [entry.sequence for entry in verify_database().entries] == [1, 2, 3]
     assert not Hold.objects.exists()
     assert not DueErasure.objects.exists()
 
