@@ -19,7 +19,7 @@ from django.db.models import Model
 
 from anonymization import engine, held
 from anonymization.ledger import recording
-from anonymization.models import Source
+from anonymization.models import CHOSEN_GROUNDS, Ground, Source
 from anonymization.policy import registry
 from lib.commands import MigratedCommand
 from lib.ids import is_id
@@ -41,12 +41,19 @@ class EraseCommand(MigratedCommand):
             help="Count the rows that would be changed; change nothing.",
         )
         parser.add_argument(
+            "--ground",
+            choices=[ground.value for ground in CHOSEN_GROUNDS],
+            default=Ground.REQUEST.value,
+            help="The reason of the erasure, which its record keeps (default: request).",
+        )
+        parser.add_argument(
             "--json", action="store_true", help="Print the result as one JSON object."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         subject = self._subject(options["id"])
-        result = self._preview(subject) if options["dry_run"] else self._erase(subject)
+        ground = Ground(options["ground"])
+        result = self._preview(subject) if options["dry_run"] else self._erase(subject, ground)
         self._print(result, as_json=options["json"])
         if result["result"] == _PARTLY:
             raise CommandError(
@@ -85,9 +92,10 @@ class EraseCommand(MigratedCommand):
             **held_rows,
         }
 
-    def _erase(self, subject: Model) -> dict[str, Any]:
+    def _erase(self, subject: Model, ground: Ground) -> dict[str, Any]:
+        requester = recording.Requester(Source.COMMAND, ground=ground)
         try:
-            record = engine.erase(subject, requester=recording.Requester(Source.COMMAND))
+            record = engine.erase(subject, requester=requester)
         except (recording.ErasureRefused, recording.Unsettled) as refusal:
             raise CommandError(str(refusal)) from None
         pending = {"id": subject.pk, "pending_files": engine.pending_files(subject)}

@@ -269,6 +269,7 @@ def test_every_erased_field_of_a_session_has_a_canary() -> None:
         "ip_address", "note", "result", "feedback_text",
     }  # fmt: skip
     impersonal = {
+        "uid",
         "guest",
         "status",
         "created_at",

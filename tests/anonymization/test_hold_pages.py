@@ -31,7 +31,9 @@ def fields(**changes: str) -> dict[str, str]:
 
 
 def shown_in(page: Any) -> dict[str, str]:
-    return {f"shown-{label}": value for label, value in page.context["shown"]}
+    """Return the fields of a confirm page: the rows that it showed, and the ground."""
+    shown = {f"shown-{label}": value for label, value in page.context["shown"]}
+    return {"ground": "request", **shown}
 
 
 # Setting ------------------------------------------------------------------------------------------------

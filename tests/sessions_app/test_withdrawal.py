@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError
-from django.utils.timezone import localdate
+from django.utils import timezone
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Asked, Erasure, Source
+from anonymization.models import Asked, Erasure, Ground, Source
 from anonymization.storage import mark_storage
 from sessions_app import consent, conversation, lock
 from sessions_app.models import Guest, Party, Session
@@ -39,7 +39,9 @@ def test_it_ends_the_conversation_and_appends_the_evidence(settings: Any) -> Non
     before, event = session.consent_events.all()
     assert before == given
     assert (event.kind, event.text, event.channel) == ("withdrawn", given.text, "chat")
-    assert event.day == localdate(session.withdrawn_at).replace(day=1), "rounded as the other"
+    assert event.day == timezone.localdate(session.withdrawn_at).replace(day=1), (
+        "rounded as the other"
+    )
     assert session.anonymized_in is None, "by default the officer judges"
     assert list(Session.objects.withdrawn()) == [session]
 
@@ -98,10 +100,11 @@ def test_a_webchat_may_anonymize_at_once() -> None:
     assert "Kassiopeia" in dump()
     record = consent.withdraw_consent(session)
     session.refresh_from_db()
-    assert (record, session.withdrawn_at, session.consent_key) == (session.erasure, None, None)
+    assert (session.withdrawn_at, session.consent_key) == (None, None)
     assert record is not None
-    assert (record.door, record.requester, record.requested_by) == (
+    assert (record.door, record.ground, record.requester, record.requested_by) == (
         Source.WITHDRAWAL,
+        Ground.WITHDRAWAL,
         Asked.PERSON,
         None,
     )

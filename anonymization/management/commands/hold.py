@@ -23,13 +23,14 @@ from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Model
 
 from anonymization import held, holds
 from anonymization.ledger.recording import ErasureRefused
 from anonymization.models import Hold, HoldGround, Source
 from anonymization.policy import registry
+from lib.commands import MigratedCommand
 from lib.ids import is_id
 
 
@@ -56,9 +57,8 @@ def day(text: str) -> date:
         raise ArgumentTypeError("give a day as YYYY-MM-DD") from None
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Set, list, review and release legal holds."
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
