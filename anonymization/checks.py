@@ -84,7 +84,7 @@ def _check_reasons(policy: Policy, _declared: Registry) -> Iterator[CheckMessage
 
 def _check_subject(policy: Policy, declared: Registry) -> Iterator[CheckMessage]:
     if policy.subject is None:
-        if policy.erase or policy.delete or policy.mark:
+        if (policy.erase or policy.delete or policy.mark) and not policy.by_uid:
             message = f"{policy.label} erases something but names no subject."
             yield _error(policy.model, "E008", message)
         return

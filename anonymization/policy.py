@@ -93,6 +93,11 @@ class Policy:
     #: Returns the primary keys whose rows share their values with enough other rows (see
     #: ``KeptIfShared``).
     sharing: Callable[[Collection[int]], Collection[int]] | None = None
+    #: The UUIDField with the random identifier of the data subject that a row is about, instead of
+    #: a path of foreign keys. With ``delete`` the row is deleted with that data subject.
+    by_uid: str = ""
+    #: Rows of a data subject under a legal hold may be deleted too, because they are short-lived.
+    transient: bool = False
     #: Rows are never changed or deleted, not even with SQL.
     append_only: bool = False
     #: The exceptions from ``append_only``: field → the constant to which it may be set.

@@ -1,9 +1,11 @@
-"""Create the database triggers that enforce two rules for every writer.
+"""Create the database triggers that enforce three rules for every writer.
 
 - *Append-only* tables refuse UPDATE, DELETE, TRUNCATE and a replacing INSERT.
 - *Sealed* rows, which have the mark of an anonymization, refuse personal data. A row can be marked
   only if every erased field is cleared and the record is set. Afterwards no field can be changed,
   no other row can replace it, and no row with personal data can reference it.
+- *Held* rows, on which a legal hold rests, cannot be marked or deleted, nor can rows of their
+  content be deleted.
 
 The triggers are created from the registry after every ``migrate``, because SQLite drops the
 triggers of a table that a migration rebuilds. They are dropped before ``migrate``, because SQLite
@@ -23,6 +25,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, Model, UniqueConstraint
 
 from anonymization import periods
+from anonymization.models import Hold
 from anonymization.policy import Policy, registry
 
 PREFIX = "mluvii_gdpr_"
@@ -96,9 +99,11 @@ class Trigger:
 
 def expected(connection: BaseDatabaseWrapper) -> list[Trigger]:
     """Return the triggers that the registry requires."""
-    return [
-        trigger for policy in existing(connection) for trigger in _triggers_for(policy, connection)
-    ]
+    policies = existing(connection)
+    found = [trigger for policy in policies for trigger in _triggers_for(policy, connection)]
+    if Hold in {policy.model for policy in policies}:
+        found += [trigger for policy in policies for trigger in _guards_of_held(policy)]
+    return found
 
 
 def existing(connection: BaseDatabaseWrapper) -> list[Policy]:
@@ -389,3 +394,47 @@ def _no_row_at_sealed(policy: Policy, vendor: str) -> Iterator[Trigger]:
         name = f"{PREFIX}{table}_{model_field.column}"
         yield Trigger(table, f"{name}_insert", "INSERT", message, sealed, first=hangs)
         yield Trigger(table, f"{name}_update", "UPDATE", message, sealed, first=moved)
+
+
+def _guards_of_held(policy: Policy) -> Iterator[Trigger]:
+    """Yield triggers that refuse to mark or delete a held row, and to delete its content."""
+    table = policy.model._meta.db_table
+    name, message = f"{PREFIX}{table}_held", f"{policy.label} is under a legal hold"
+    if policy.mark:
+        mark = f'"{policy.fields[policy.mark].column}"'
+        marked = f"OLD.{mark} IS NULL AND NEW.{mark} IS NOT NULL"
+        yield Trigger(table, f"{name}_update", "UPDATE", message, _is_held(policy), first=marked)
+        yield Trigger(table, f"{name}_delete", "DELETE", message, _is_held(policy))
+    elif policy.delete and policy.subject and not policy.transient:
+        yield Trigger(
+            table, f"{name}_delete", "DELETE", message, _is_of_held(policy), first=_ANY_HOLD
+        )
+
+
+_HOLDS = f'"{Hold._meta.db_table}"'
+_ANY_HOLD = f'EXISTS (SELECT 1 FROM {_HOLDS} WHERE "released_at" IS NULL)'
+
+
+def _is_held(policy: Policy, row: str = "OLD") -> str:
+    """Return the SQL condition that a hold rests on a row, or on the person that it references."""
+    subjects = [f'{row}."uid"']
+    if policy.subject:
+        step: Any = policy.fields[policy.subject]
+        parent = step.related_model._meta
+        subjects.append(
+            f'(SELECT "uid" FROM "{parent.db_table}" '
+            f'WHERE "{parent.pk.column}" = {row}."{step.column}")'
+        )
+    same = " OR ".join(f'"subject" = {subject}' for subject in subjects)
+    return f'EXISTS (SELECT 1 FROM {_HOLDS} WHERE "released_at" IS NULL AND ({same}))'
+
+
+def _is_of_held(policy: Policy) -> str:
+    """Return the SQL condition that the row is content of a held row."""
+    step: Any = policy.fields[(policy.subject or "").partition("__")[0]]
+    owner = step.related_model._meta
+    held = _is_held(registry.get(step.related_model), row="owner")
+    return (
+        f'EXISTS (SELECT 1 FROM "{owner.db_table}" AS owner '
+        f'WHERE owner."{owner.pk.column}" = OLD."{step.column}" AND {held})'
+    )

@@ -14,7 +14,7 @@ from django.utils.crypto import salted_hmac
 from oauth2_provider.generators import generate_client_secret
 from oauth2_provider.models import get_access_token_model
 
-from anonymization import engine
+from anonymization import engine, held
 from anonymization.ledger import recording
 from anonymization.models import Erasure, Ground, Source
 from anonymization.policy import registry
@@ -31,6 +31,10 @@ class Revoked(Exception):
 
 class KeyUsedForAnother(Exception):
     """The idempotency key was already used for another request."""
+
+
+class PartlyHeld(Exception):
+    """A legal hold rests on some sessions of the guest; the other sessions were erased."""
 
 
 class TooManyErasures(Exception):
@@ -102,6 +106,7 @@ def erase_for(
         Revoked: nothing was changed.
         KeyUsedForAnother: nothing was changed.
         ErasureRefused: the engine refused the erasure; nothing was changed.
+        PartlyHeld: a legal hold rests on a part; the rest was erased.
     """
     try:
         with recording.erasing():
@@ -109,6 +114,8 @@ def erase_for(
     except TooManyErasures:
         _tell_administrators(client)
         raise
+    if held.is_due(subject):
+        raise PartlyHeld
     return engine.pending_files(subject)
 
 

@@ -13,6 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from anonymization.models import DueErasure
 from sessions_app.consent import store_evidence
 from sessions_app.matching import MATCHED, match_keys
 from sessions_app.models import (
@@ -243,7 +244,10 @@ def _guest_for(entry: Entry, *, region: str, now: datetime) -> Guest | None:
     keys = match_keys(**person, region=region)
     if keys.complete:
         _lock_keys("\0".join(keys.columns.values()))
-        same = Guest.objects.filter(**keys.columns, anonymized_in=None)
+        # A person whose erasure waits for a legal hold counts as erased.
+        same = Guest.objects.filter(**keys.columns, anonymized_in=None).exclude(
+            uid__in=DueErasure.objects.values("subject")
+        )
         guest = same.select_for_update().order_by("created_at", "pk").first()
         if guest is not None:
             return guest

@@ -8,13 +8,15 @@ from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, Q, When
+from django.db.models import BooleanField, Case, ExpressionWrapper, Q, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, LessThan
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from anonymization.held import held, held_among
 from lib.days import RoundedDay, start_of_day
 from webchat.models import MAX_RETENTION_DAYS, ConsentText, WebChat
 
@@ -106,6 +108,11 @@ class Guest(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("guest", args=[self.pk])
 
+    @cached_property
+    def is_held(self) -> bool:
+        """Return whether a legal hold rests on the guest."""
+        return bool(held_among(Guest, [self.pk]))
+
     @property
     def anonymized_period(self) -> RoundedDay | None:
         return RoundedDay.of(self.anonymized_in) if self.anonymized_in else None
@@ -164,6 +171,14 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.order_by(
             Case(When(status=Status.WAITING, then=0), default=1), "created_at", "pk"
         )
+
+    def with_holds(self) -> SessionQuerySet:
+        """Set ``is_held`` of each session in the same query."""
+        return self.annotate(is_held=ExpressionWrapper(held(Session), BooleanField()))
+
+    def without_holds(self) -> SessionQuerySet:
+        """Return the sessions on which no legal hold rests, neither their own nor their guest's."""
+        return self.exclude(held(Session))
 
     def _closed(self) -> SessionQuerySet:
         return self.filter(anonymized_in=None, status=Status.CLOSED)
@@ -333,6 +348,14 @@ class Session(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status != Status.CLOSED
+
+    @cached_property
+    def is_held(self) -> bool:
+        """Return whether a legal hold rests on the session or its guest.
+
+        Sets of sessions read it with ``with_holds``.
+        """
+        return bool(held_among(Session, [self.pk]))
 
     @property
     def consented_text(self) -> ConsentText | None:

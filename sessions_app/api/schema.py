@@ -301,7 +301,8 @@ def _anonymize(what: str, tag: str) -> Callable[[Any], Any]:
             summary=f"Anonymize a {what}",
             description=(
                 f"Safe to repeat: a {what} that was anonymized before is a success. No body is needed, and none is "
-                "read. The spelling /anonymize is accepted too."
+                "read. The spelling /anonymize is accepted too. Answers 409 while a legal hold rests on the "
+                f"{what}; if it rests on some sessions of a guest only, the others are anonymized."
             ),
             request=None,
             parameters=[

@@ -367,6 +367,8 @@ def test_every_table_that_an_erasure_changes_is_rewritten() -> None:
         "anonymization_erasure",
         "anonymization_filedeletion",
         "anonymization_filesdeleted",
+        "anonymization_dueerasure",
+        "anonymization_hold",
         "sessions_app_attachment",
         "sessions_app_guest",
         "sessions_app_message",
