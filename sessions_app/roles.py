@@ -30,6 +30,7 @@ ROLES: dict[str, list[str]] = {
         "sessions_app.anonymize_session",
         "sessions_app.anonymize_guest",
         "sessions_app.export_sessions",
+        "webchat.see_settings",
         "anonymization.see_erasures",
         "anonymization.replay_erasures",
     ],

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from sessions_app import retention
 from sessions_app.staff.forms import RetentionForm
 from webchat.services import save_settings
+from webchat.setting_changes import NotRecorded
 from webchat.views.base import WebChatPage
 
 
@@ -33,7 +34,13 @@ class RetentionView(WebChatPage):
         days = form.cleaned_data["days"]
         if retention.preview(self.webchat, days=days).now > form.cleaned_data["shown"]:
             return self._show(form, refused=True, status=409)
-        save_settings(self.webchat, changes={"retention_days": days}, previewed=True)
+        try:
+            save_settings(
+                self.webchat, changes={"retention_days": days}, by=self.staff, previewed=True
+            )
+        except NotRecorded as refusal:
+            messages.error(request, str(refusal))
+            return self._show(form, status=503)
         messages.success(
             request, _("Sessions are anonymized %(days)d days after they end.") % {"days": days}
         )

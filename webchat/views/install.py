@@ -64,7 +64,7 @@ class InstallView(FormMixin, WebChatPage, ProcessFormView):
     def form_valid(self, form: BaseForm) -> HttpResponse:
         assert isinstance(form, InstallForm)  # noqa: S101
         if changes := form.changes:
-            services.save_settings(self.webchat, changes=changes)
+            services.save_settings(self.webchat, changes=changes, by=self.staff)
             messages.success(
                 self.request,
                 _("The settings were saved. Your sites will pick them up within five minutes."),
