@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 
@@ -17,6 +18,14 @@ from webchat import services
 from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def administrator(administrator: Client) -> Client:
+    """Return an administrator who may anonymize guests, as a period does that makes sessions due."""
+    user = User.objects.get(username="administrator")
+    user.user_permissions.add(Permission.objects.get(codename="anonymize_guest"))
+    return administrator
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ class FormsPage(WebChatPage):
 
     template_name = "webchat/forms.html"
     any_permission: tuple[str, ...] = (MANAGE, PUBLISH)
+    readable = True
     tab = "forms"
 
     def versions(self, **chosen: Any) -> list[ConsentVersion]:
@@ -105,6 +106,7 @@ class PublishView(FormsPage):
     """
 
     any_permission = (PUBLISH,)
+    readable = False
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("webchat_forms", self.webchat.pk)

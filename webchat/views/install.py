@@ -55,6 +55,7 @@ def _code(script: str, attributes: str, page: str, text: str) -> str:
 class InstallView(FormMixin, WebChatPage, ProcessFormView):
     template_name = "webchat/install.html"
     form_class = InstallForm
+    readable = True
     tab = "install"
 
     def get_form_kwargs(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class WebChatsView(SettingsPage):
 
     template_name = "webchat/webchats.html"
     any_permission = (MANAGE, PUBLISH)
+    readable = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
         webchats = WebChat.objects.annotate(current_number=Max("consent_versions__number"))
@@ -65,6 +66,7 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
 
     template_name = "webchat/webchat.html"
     form_class = GeneralForm
+    readable = True
     tab = "general"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
