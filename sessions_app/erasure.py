@@ -13,6 +13,7 @@ from sessions_app.models import (
     Attachment,
     ConsentEvent,
     Guest,
+    LifeSign,
     Message,
     RetentionRun,
     Session,
@@ -118,6 +119,8 @@ policy.register(Message, subject="session__guest", delete=True)
 policy.register(Attachment, subject="session__guest", delete=True)
 # SDP and ICE candidates contain IP addresses.
 policy.register(Signal, subject="session__guest", delete=True)
+# Its time is more precise than the rounded times that an anonymized session keeps.
+policy.register(LifeSign, subject="session__guest", delete=True)
 
 
 def _texts_consented_to(events: QuerySet[ConsentEvent]) -> Iterator[str]:

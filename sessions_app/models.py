@@ -317,6 +317,11 @@ class Session(models.Model):
         )
 
     @property
+    def is_abandoned(self) -> bool:
+        """Return whether the conversation ended by itself, because it was abandoned."""
+        return not self.is_open and self.ended_by == Party.SYSTEM
+
+    @property
     def is_open(self) -> bool:
         return self.status != Status.CLOSED
 
@@ -445,6 +450,31 @@ class Signal(models.Model):
 
     def __str__(self) -> str:
         return f"Signal {self.pk}"
+
+
+class LifeSign(models.Model):
+    """The last time at which a browser showed the visitor's room of an open conversation.
+
+    It is written at most once a minute, and deleted at the end of the conversation. See
+    ``abandonment``.
+    """
+
+    session = models.OneToOneField(
+        Session,
+        models.PROTECT,
+        primary_key=True,
+        related_name="life_sign",
+        verbose_name=_("session"),
+    )
+    at = models.DateTimeField(_("last life sign"))
+
+    class Meta:
+        verbose_name = _("life sign of a room")
+        verbose_name_plural = _("life signs of rooms")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Life sign {self.pk}"
 
 
 class ConsentEvent(models.Model):

@@ -28,6 +28,7 @@ policy.register(
             "chat_button",
             "showroom_button",
             "button_position",
+            "abandon_minutes",
             "retention_days",
             "on_withdrawal",
             "created_at",

@@ -11,7 +11,7 @@ from datetime import UTC
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
@@ -165,6 +165,14 @@ class WebChat(models.Model):
     showroom_button = models.JSONField(_("showroom button text"), default=dict, blank=True)
     button_position = models.CharField(
         _("button position"), max_length=5, choices=ButtonPosition, default=ButtonPosition.RIGHT
+    )
+    #: The time without a life sign of the visitor's browser after which a conversation is ended.
+    abandon_minutes = models.PositiveSmallIntegerField(
+        _("end abandoned conversations after (minutes)"),
+        default=30,
+        # During a migration, servers of the previous release still add WebChats.
+        db_default=30,
+        validators=[MinValueValidator(5), MaxValueValidator(1440)],
     )
     retention_days = models.PositiveIntegerField(_("retention in days"), null=True, blank=True)
     on_withdrawal = models.CharField(

@@ -120,7 +120,8 @@ def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
     if session.withdrawn_at:
         yield _("Consent withdrawn"), session.withdrawn_at
     if session.ended_by:
-        yield _("Ended by"), session.get_ended_by_display()
+        abandoned = _("System (conversation abandoned)") if session.is_abandoned else ""
+        yield _("Ended by"), abandoned or session.get_ended_by_display()
     yield _("Waiting time"), readable_duration(session.waited)
     yield _("Duration"), readable_duration(session.duration)
     yield _("Operator"), session.operator.username if session.operator else ""
