@@ -10,6 +10,7 @@ share the work. Each subject has a separate record in the ledger, with its own c
 
 from __future__ import annotations
 
+import random
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,16 +18,15 @@ from operator import attrgetter
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, sql
-from django.db.models.expressions import RawSQL
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from anonymization.engine import NotErasable, OutsideSubject
-from anonymization.ledger.chain import subject_of
+from anonymization.engine import NotErasable, OutsideSubject, add_facts, await_files
 from anonymization.ledger.recording import Requester, announce, chain, erasing, new_records
 from anonymization.models import Erasure, FileDeletion
 from anonymization.policy import Policy, registry
 from lib.arrays import as_rows, in_keys
+from lib.days import period_of
 
 #: Primary key of a row → the new erasure record of the subject that the row is erased with.
 _Owners = Mapping[int, Erasure]
@@ -45,7 +45,7 @@ class _Part:
 
 
 def erase_batch(pks: Sequence[int], *, among: QuerySet, requester: Requester) -> list[Erasure]:
-    """Erase the rows of ``among`` with these keys; return their records in the order of keys.
+    """Erase the rows of ``among`` with these keys; return their records in random order.
 
     ``among`` is evaluated again under the lock. Rows that no longer match it are skipped, and so
     are rows that another transaction has locked. If the last rows of a person are in the batch, the
@@ -68,15 +68,14 @@ def _erase_locked(
     policy: Policy, pks: Sequence[int], among: QuerySet, requester: Requester
 ) -> list[Erasure]:
     uids, taken, parents = _lock(policy, pks, among, requester)
-    records = list(taken.values())
+    # In the order of keys, the sequence numbers would tell which record is of which row.
+    records = random.SystemRandom().sample(list(taken.values()), len(taken))
     if not records:
         return []
-    counted = [(part, _count(part)) for part in _parts(policy, taken, parents)]
-    if connection.vendor == "sqlite":
-        # Store the records first on SQLite. Otherwise it scans whole tables for rows that reference
-        # a missing record, once per record. No process waits for the lock of the ledger: the
-        # transaction excludes other writers anyway.
-        _store(records)
+    parts = list(_parts(policy, taken, parents))
+    acts = _Acts(records)
+    counted = [(part, _count(part, acts)) for part in parts]
+    _add_evidence(policy, taken, acts)
     _adopt_uploads({uids[pk]: record for pk, record in taken.items()})
     for part, expected in counted:
         if expected and _erase(part) != expected:
@@ -86,10 +85,36 @@ def _erase_locked(
                     "rolled back."
                 )
             )
-    if connection.vendor != "sqlite":
-        _store(records)
+    acts.complete()
+    _insert(records)
+    await_files(records, acts.marked)
     announce(records)
     return records
+
+
+class _Acts:
+    """The facts of the acts of a batch, by the primary keys of their records."""
+
+    def __init__(self, records: list[Erasure]) -> None:
+        self.records = records
+        self.marked: dict[uuid.UUID, dict[str, dict[int, uuid.UUID]]] = {
+            record.pk: {} for record in records
+        }
+        self.counts: dict[uuid.UUID, dict[str, int]] = {record.pk: {} for record in records}
+        self.evidence: dict[uuid.UUID, list[tuple[Any, ...]]] = {
+            record.pk: [] for record in records
+        }
+
+    def complete(self) -> None:
+        """Add the facts to the records and append these to the chain."""
+        for record in self.records:
+            add_facts(
+                record,
+                counts=self.counts[record.pk],
+                marked=self.marked[record.pk],
+                evidence=self.evidence[record.pk],
+            )
+        chain(self.records)
 
 
 def _lock(
@@ -114,7 +139,7 @@ def _lock(
         rows = rows.filter(Q(**{step: None}) | Q(**{f"{step}__in": in_keys(persons)}))
     locked = list(_unlocked(rows).values_list("pk", "uid", step))
     uids = {pk: uid for pk, uid, _named in locked}
-    records = new_records(policy.label, map(subject_of, uids.values()), requester)
+    records = new_records(policy.label, len(uids), requester)
     taken = dict(zip(uids, records, strict=True))
     last = {person: taken[pk] for pk, _uid, person in locked if persons.get(person)}
     return uids, taken, _without_others(policy, step, last, taken)
@@ -156,22 +181,29 @@ def _parts(policy: Policy, taken: _Owners, parents: _Owners) -> Iterator[_Part]:
                 yield _Part(part, path, parents)
 
 
-def _count(part: _Part) -> int:
-    """Count the rows of each subject, and return the total.
-
-    Stores the counts and the keys of the anonymized records in the erasure records.
-    """
+def _count(part: _Part, acts: _Acts) -> int:
+    """Count the rows of each act, note those that have a mark, and return the total."""
     label, path = part.policy.label, part.path or "pk"
+    counts = dict.fromkeys(part.owners, 0)
     if part.policy.mark:
-        for pk, owner in _with_owner(part, "pk"):
-            part.owners[owner].shells.setdefault(label, []).append(pk)
-        counts = {owner: len(record.shells.get(label, [])) for owner, record in part.owners.items()}
+        for pk, uid, owner in part.rows().order_by("pk").values_list("pk", "uid", path):
+            acts.marked[part.owners[owner].pk].setdefault(label, {})[pk] = uid
+            counts[owner] += 1
     else:
         by_owner = part.rows().order_by().values_list(path).annotate(Count("pk"))
-        counts = dict.fromkeys(part.owners, 0) | dict(by_owner)
+        counts |= dict(by_owner)
     for owner, count in counts.items():
-        part.owners[owner].counts[label] = count
+        acts.counts[part.owners[owner].pk][label] = count
     return sum(counts.values())
+
+
+def _add_evidence(policy: Policy, taken: _Owners, acts: _Acts) -> None:
+    """Note what the remaining rows of each act prove, see ``Policy.evidence``."""
+    for path, part in registry.reaching(policy.model):
+        if part.evidence:
+            rows = part.rows_of_all(in_keys(taken), path).order_by()
+            for owner, *values in rows.values_list(path, *part.evidence.lookups).distinct():
+                acts.evidence[taken[owner].pk].append((part.label, *values))
 
 
 def _with_owner(part: _Part, name: str) -> list[tuple[Any, int]]:
@@ -191,9 +223,7 @@ def _erase(part: _Part) -> int:
     if policy.delete:
         _total, by_model = part.rows().delete()
         return sum(by_model.values())
-    if not policy.mark:
-        return part.rows().update(**policy.erased_values())
-    return _empty(policy, {pk: part.owners[owner] for pk, owner in _with_owner(part, "pk")})
+    return _empty(part)
 
 
 def _queue_files(part: _Part) -> None:
@@ -206,25 +236,15 @@ def _queue_files(part: _Part) -> None:
         FileDeletion.objects.bulk_create(queued)
 
 
-def _empty(policy: Policy, records: Mapping[int, Erasure]) -> int:
-    """Clear the fields of the rows and mark each row with its own record.
-
-    This is one UPDATE … FROM, which Django's ORM cannot express.
-    """
-    query: Any = policy.model._base_manager.all().query.chain(sql.UpdateQuery)
-    own = {
-        policy.mark: next(iter(records.values())).created_at,
-        f"{policy.record}_id": RawSQL("batch.record", ()),
-    }
-    sharing = in_keys(policy.sharing(records)) if policy.sharing else None
-    query.add_update_values(policy.erased_values(sharing) | own)
-    statement, params = query.get_compiler(connection=connection).as_sql()
-    pairs = ((pk, record.pk) for pk, record in records.items())
-    source, rows = as_rows("batch", pairs, columns={"pk": "bigint", "record": "uuid"})
-    key = f'"{policy.model._meta.db_table}"."{policy.model._meta.pk.column}"'
-    with connection.cursor() as cursor:
-        cursor.execute(f"{statement} FROM {source} WHERE {key} = batch.pk", [*params, rows])
-        return int(cursor.rowcount)
+def _empty(part: _Part) -> int:
+    """Clear the fields of the rows and mark them, in one UPDATE; return the number of rows."""
+    policy, values = part.policy, part.policy.erased_values()
+    if policy.sharing:
+        keys = [pk for pk, _owner in _with_owner(part, "pk")]
+        values = policy.erased_values(in_keys(policy.sharing(keys)))
+    if policy.mark:
+        values[policy.mark] = period_of(next(iter(part.owners.values())).day)
+    return part.rows().update(**values)
 
 
 def _adopt_uploads(records: Mapping[uuid.UUID, Erasure]) -> None:
@@ -237,20 +257,18 @@ def _adopt_uploads(records: Mapping[uuid.UUID, Erasure]) -> None:
     FileDeletion.objects.bulk_update(uploads, ["erasure"])
 
 
-def _store(records: list[Erasure]) -> None:
-    chain(records)
-    _insert(records)
-
-
 #: The columns that differ between the records of a batch, with their types on PostgreSQL.
 _OWN = {
     "id": "uuid",
     "number": "bigint",
-    "subject": "text",
+    "subjects": "jsonb",
+    "facts": "text",
     "previous": "text",
     "hash": "text",
+    "rows": "integer",
+    "salt": "text",
     "counts": "jsonb",
-    "shells": "jsonb",
+    "evidence": "jsonb",
 }
 
 

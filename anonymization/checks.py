@@ -6,7 +6,7 @@ E003  field declared more than once
 E004  declared field does not exist
 E005  reason missing
 E006  path to the subject does not end at a model with a mark
-E007  model with a mark lacks ``uid``, the field of the mark or the foreign key to the record
+E007  model with a mark lacks the field of the mark, or does not erase ``uid``
 E008  fields erased or rows deleted without a path to a subject
 E009  table in the live database without a model, in any schema, including materialized views
 E010  trigger missing, disabled or altered
@@ -54,7 +54,7 @@ def _error(model: type[Model], code: str, message: str) -> Error:
 
 def _check_fields(policy: Policy, _declared: Registry) -> Iterator[CheckMessage]:
     named = Counter([*policy.erase, *policy.keep, *policy.impersonal])
-    named.update(name for name in (policy.mark, policy.record) if name)
+    named.update(name for name in (policy.mark,) if name)
     for name, times in named.items():
         if name not in policy.fields:
             yield _error(
@@ -88,8 +88,8 @@ def _check_subject(policy: Policy, declared: Registry) -> Iterator[CheckMessage]
     if end is None or end not in declared or not declared.get(end).mark:
         message = f"{policy.label}: the path {policy.subject!r} does not lead to a data subject."
         yield _error(policy.model, "E006", message)
-    if policy.mark and not {"uid", policy.mark, policy.record} <= policy.fields.keys():
-        message = f"{policy.label} carries a mark but lacks uid, {policy.mark} or {policy.record or 'a record'}."
+    if policy.mark and not ({policy.mark} <= policy.fields.keys() and "uid" in policy.erase):
+        message = f"{policy.label} carries a mark but lacks {policy.mark}, or does not erase uid."
         yield _error(policy.model, "E007", message)
 
 

@@ -49,7 +49,7 @@ class EraseCommand(BaseCommand):
             counts = ", ".join(
                 f"{label.partition('.')[2]}: {n}" for label, n in result["counts"].items()
             )
-            self.stdout.write(f"{result['result']} ({counts})")
+            self.stdout.write(f"{result['result']} ({counts})" if counts else result["result"])
 
     def _subject(self, given: list[str]) -> Model:
         if len(given) != 1 or not is_id(given[0]):
@@ -70,13 +70,10 @@ class EraseCommand(BaseCommand):
 
     def _erase(self, subject: Model) -> dict[str, Any]:
         try:
-            record, erased = engine.erase(subject, requester=recording.Requester(Source.COMMAND))
+            record = engine.erase(subject, requester=recording.Requester(Source.COMMAND))
         except recording.ErasureRefused as refusal:
             raise CommandError(str(refusal)) from None
-        return {
-            "result": "anonymized" if erased else "already anonymized",
-            "id": subject.pk,
-            "record": record.number,
-            "counts": record.counts,
-            "pending_files": record.pending_files,
-        }
+        pending = {"id": subject.pk, "pending_files": engine.pending_files(subject)}
+        if record is None:
+            return {"result": "already anonymized", "counts": {}} | pending
+        return {"result": "anonymized", "record": record.number, "counts": record.counts} | pending

@@ -7,14 +7,19 @@ An erasure is one transaction. It locks the person first, then the rows that hav
 order of their primary keys. It locks the ledger last and only briefly. All statements are
 set-based: their number does not depend on the amount of data. The mark and the data are changed in
 the same transaction. Stored files are queued in that transaction and deleted after its commit.
+
+Afterwards the rows do not refer to each other or to the record of the act. The mark is the first
+day of the period, and the random identifiers, whose hashes the record has, are cleared.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from django.conf import settings
@@ -37,9 +42,10 @@ from anonymization.ledger.recording import (
     new_record,
     seal_after_commit,
 )
-from anonymization.models import Erasure, FileDeletion
+from anonymization.models import AwaitingFiles, Erasure, FileDeletion
 from anonymization.policy import Policy, registry
 from lib.arrays import in_parameter, keys_parameter
+from lib.days import period_of
 
 
 class NotErasable(ErasureRefused):
@@ -77,24 +83,30 @@ class Preview:
     each: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
 
+#: The rows of one model: primary key → random identifier.
+_Rows = dict[int, uuid.UUID]
+
+
 @dataclass(frozen=True)
 class _Scope:
     """The rows of one erasure: the root, and each policy with the path from its rows to the root.
 
-    ``locked`` has, by model label, the keys of rows that are already locked and are the only rows
-    of their model.
+    ``locked`` has, by model label, the rows that are already locked and are the only rows of their
+    model.
     """
 
     root: Model
     parts: list[tuple[str, Policy]]
-    locked: Mapping[str, list[int]]
+    locked: Mapping[str, _Rows]
 
     @classmethod
-    def rooted_at(cls, root: Model, subject: Model) -> _Scope:
+    def rooted_at(cls, root: Any, subject: Any) -> _Scope:
         """Return the scope of an erasure with this root; ``subject`` is the requested row."""
         parts = [(path, p) for path, p in registry.reaching(type(root)) if p.delete or p.erase]
         return cls(
-            root, parts, {registry.get(type(row)).label: [row.pk] for row in (root, subject)}
+            root,
+            parts,
+            {registry.get(type(row)).label: {row.pk: row.uid} for row in (root, subject)},
         )
 
     def rows(self) -> list[tuple[Policy, QuerySet]]:
@@ -201,12 +213,12 @@ def fingerprint(keys: Iterable[int]) -> str:
 
 def erase(
     subject: Model, *, requester: Requester, expected: Mapping[str, str] | None = None
-) -> tuple[Erasure, bool]:
-    """Erase a data subject, and return the erasure record and whether this call created it.
+) -> Erasure | None:
+    """Erase a data subject, and return the erasure record, or None if it is anonymized already.
 
     Takes a loaded object, never a filter value. It can be repeated and called concurrently: the
-    second call returns the record of the first one. ``expected`` is the ``shown`` of the preview
-    that the requester saw. Either exactly these rows are anonymized, or nothing is changed.
+    second call changes nothing. ``expected`` is the ``shown`` of the preview that the requester
+    saw. Either exactly these rows are anonymized, or nothing is changed.
 
     Raises:
         NotErasable: the object is not saved, or its model is not a data subject.
@@ -218,37 +230,44 @@ def erase(
     with erasing():
         root, current = _lock_subject(policy, subject)
         if getattr(current, policy.mark) is not None:
-            return getattr(current, policy.record), False
-        record = new_record(policy.label, subject_of(current.uid), requester)
-        files = _empty(_Scope.rooted_at(root, subject), record, expected=expected)
+            return None
+        record = new_record(policy.label, requester)
+        files = _empty(_Scope.rooted_at(root, current), record, expected=expected)
         chain([record])
         record.save(force_insert=True)
         announce([record], files=files)
-        return record, True
+        return record
 
 
-def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requester) -> Erasure:
-    """Repeat an erasure from the external copy that the database lacks, and store the same record.
+def pending_files(subject: Model) -> int:
+    """Return the number of stored files that the erasure of an anonymized row still has to delete.
 
-    ``subject`` is the row that the entry names, or None if the database does not have it. It may
-    already be anonymized. ``sealed`` is true if the external copy has a seal for the entry or for a
-    later one. The entry is then not sealed again: otherwise the external copy would seem to end
-    with it.
+    Counts all files of the act: the erasure is complete when there are none.
+    """
+    awaiting = AwaitingFiles.objects.filter(label=subject._meta.label, key=subject.pk)
+    return FileDeletion.objects.filter(erasure__in=awaiting.values("erasure")).count()
+
+
+def replay(
+    entry: Entry, subjects: Sequence[Model], *, sealed: bool, requester: Requester
+) -> Erasure:
+    """Repeat an act from the external copy that the database lacks, and store the same record.
+
+    ``subjects`` are the rows that the entry names, as far as the database has them and they are not
+    anonymized. A row that has been anonymized in the meantime is skipped. ``sealed`` is true if the
+    external copy has a seal for the entry or for a later one. The entry is then not sealed again:
+    otherwise the external copy would seem to end with it.
 
     Raises:
-        NotErasable: the subject is not saved, or its model is not a data subject.
-        OutsideSubject: the entry names another subject; nothing was changed.
+        NotErasable: a subject is not saved, or its model is not a data subject.
+        OutsideSubject: the entry does not name one of the subjects; nothing was changed.
         Overtaken: the entry does not follow the newest record of the database; nothing was changed.
     """
     with erasing():
-        record = new_record(entry.kind, entry.subject, requester)
-        if subject is not None:
-            policy = _require_subject(subject)
-            root, current = _lock_subject(policy, subject)
-            if subject_of(current.uid) != entry.subject:
-                raise OutsideSubject(_("This record belongs to somebody else. Nothing was erased."))
-            if getattr(current, policy.mark) is None:
-                _empty(_Scope.rooted_at(root, subject), record)
+        record = new_record(entry.kind, requester)
+        record.day = date.fromisoformat(entry.day)  # The rows get the mark that they had.
+        for subject in subjects:
+            _erase_into(record, entry, subject)
         lock_head()
         if head() != Head(entry.sequence - 1, entry.previous):
             raise Overtaken(
@@ -260,6 +279,17 @@ def replay(entry: Entry, subject: Model | None, *, sealed: bool, requester: Requ
         return record
 
 
+def _erase_into(record: Erasure, entry: Entry, subject: Model) -> None:
+    """Erase one of the rows that an entry names, as a part of the act of the record."""
+    policy = _require_subject(subject)
+    root, current = _lock_subject(policy, subject)
+    if getattr(current, policy.mark) is not None:
+        return
+    if subject_of(current.uid) not in entry.subjects:
+        raise OutsideSubject(_("This record belongs to somebody else. Nothing was erased."))
+    _empty(_Scope.rooted_at(root, current), record)
+
+
 def _lock_subject(policy: Policy, subject: Model) -> tuple[Model, Any]:
     """Lock the person, then the subject; return the root of the erasure and the fresh subject."""
     root = _with_parent(subject, lock=True)
@@ -269,25 +299,25 @@ def _lock_subject(policy: Policy, subject: Model) -> tuple[Model, Any]:
 def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None = None) -> bool:
     """Delete the rows and clear the fields; return whether files may have been queued.
 
-    The record receives the number of rows of each policy and the keys of the anonymized records.
+    The facts of these rows are added to the record: counts, hashes of random identifiers, evidence.
     A policy without rows costs no statement: no row can be added while the locks are held.
 
     Raises:
         SubjectChanged: the rows differ from ``expected``.
         OutsideSubject: a statement changed another number of rows than were counted.
     """
-    shells = {
+    marked = {
         p.label: scope.locked.get(p.label) or _lock_all(p, path, scope.root)
         for path, p in scope.parts
         if p.mark
     }
     if expected is not None and expected != {
-        label: fingerprint(keys) for label, keys in shells.items()
+        label: fingerprint(rows) for label, rows in marked.items()
     }:
         raise SubjectChanged(
             _("The data to be erased has changed since you saw it. Nothing was erased.")
         )
-    counts, uploads_begun = _count(scope, shells)
+    counts, uploads_begun, evidence = _count(scope, marked)
     if uploads_begun:
         _adopt_uploads(scope, record.pk)
     for path, policy in scope.parts:
@@ -295,8 +325,8 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
             continue
         _queue_files(policy, path, scope.root, record.pk)
         if (
-            _apply(policy, path, scope.root, record, shells.get(policy.label, []))
-            != counts[policy.label]
+            _apply(policy, path, scope.root, record, marked.get(policy.label, ()))
+            != (counts[policy.label])
         ):
             raise OutsideSubject(
                 _(
@@ -304,8 +334,43 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
                     "rolled back."
                 )
             )
-    record.counts, record.shells = counts, shells
-    return uploads_begun or any(counts[p.label] for _path, p in scope.parts if p.file_fields)
+    add_facts(record, counts=counts, marked=marked, evidence=evidence)
+    files = uploads_begun or any(counts[p.label] for _path, p in scope.parts if p.file_fields)
+    if files:
+        await_files([record], {record.pk: marked})
+    return files
+
+
+def add_facts(
+    record: Erasure,
+    *,
+    counts: Mapping[str, int],
+    marked: Mapping[str, _Rows],
+    evidence: Iterable[Sequence[Any]],
+) -> None:
+    """Add what an act did to its record: counts, hashes of random identifiers, kept evidence."""
+    uids = [uid for rows in marked.values() for uid in rows.values()]
+    record.subjects = sorted([*record.subjects, *map(subject_of, uids)])
+    record.rows = len(record.subjects)
+    record.counts = {
+        label: record.counts.get(label, 0) + counts.get(label, 0)
+        for label in {**record.counts, **counts}
+    }
+    record.evidence = sorted({*map(tuple, record.evidence), *map(tuple, evidence)})
+
+
+def await_files(
+    records: Iterable[Erasure], marked: Mapping[uuid.UUID, Mapping[str, _Rows]]
+) -> None:
+    """Store which anonymized rows await the deletion of queued files, by record."""
+    queued = FileDeletion.objects.filter(erasure__in=[record.pk for record in records])
+    with_files = set(queued.order_by().values_list("erasure_id", flat=True).distinct())
+    AwaitingFiles.objects.bulk_create(
+        AwaitingFiles(erasure_id=pk, label=label, key=key)
+        for pk in with_files
+        for label, rows in marked[pk].items()
+        for key in rows
+    )
 
 
 def _require_subject(subject: Model) -> Policy:
@@ -352,39 +417,71 @@ def _lock(rows: QuerySet) -> QuerySet:
     return rows.select_for_update()
 
 
-def _lock_all(policy: Policy, path: str, root: Model) -> list[int]:
-    """Lock the rows in the order of their keys and return the keys."""
+def _lock_all(policy: Policy, path: str, root: Model) -> _Rows:
+    """Lock the rows in the order of their keys, and return them."""
     table, pk = policy.model._meta.db_table, policy.model._meta.pk.column
     locking = (
         f" {connection.ops.for_update_sql()}" if connection.features.has_select_for_update else ""
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            f'SELECT "{pk}" FROM "{table}" WHERE {policy.where(path)} ORDER BY "{pk}"{locking}',
+            f'SELECT "{pk}", "uid" FROM "{table}" WHERE {policy.where(path)} ORDER BY "{pk}"{locking}',
             [root.pk],
         )
-        return [key for (key,) in cursor.fetchall()]
+        return {key: uid_of(uid) for key, uid in cursor.fetchall()}
 
 
-def _count(scope: _Scope, shells: Mapping[str, list[int]]) -> tuple[dict[str, int], bool]:
-    """Count the rows of each policy, and return whether any upload has begun but not ended.
+def uid_of(stored: Any) -> uuid.UUID:
+    """Return a random identifier as read from the database; SQLite stores a text."""
+    return stored if isinstance(stored, uuid.UUID) else uuid.UUID(stored)
 
-    A single statement reads both.
+
+def _count(
+    scope: _Scope, marked: Mapping[str, _Rows]
+) -> tuple[dict[str, int], bool, list[tuple[Any, ...]]]:
+    """Count the rows of each policy, and read what the remaining rows prove.
+
+    Also returns whether any upload has begun but not ended. A single statement reads everything.
     """
-    counts = {p.label: len(shells.get(p.label, ())) for _path, p in scope.parts}
+    counts = {p.label: len(marked.get(p.label, ())) for _path, p in scope.parts}
     counted = [(path, p) for path, p in scope.parts if not p.mark]
+    proving = [(path, p) for path, p in registry.reaching(type(scope.root)) if p.evidence]
     columns = [
         f'(SELECT COUNT(*) FROM "{p.model._meta.db_table}" WHERE {p.where(path)})'
         for path, p in counted
     ]
+    columns += [_evidence_in_one(policy, path) for path, policy in proving]
     columns.append(
         f'EXISTS (SELECT 1 FROM "{FileDeletion._meta.db_table}" WHERE "erasure_id" IS NULL)'
     )
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(columns)}", [scope.root.pk] * len(counted))
-        *numbers, uploads_begun = cursor.fetchone()
-    counts |= {p.label: number for (_path, p), number in zip(counted, numbers, strict=True)}
-    return counts, bool(uploads_begun)
+        cursor.execute(f"SELECT {', '.join(columns)}", [scope.root.pk] * (len(columns) - 1))
+        *found, uploads_begun = cursor.fetchone()
+    counts |= {p.label: number for (_path, p), number in zip(counted, found, strict=False)}
+    evidence = [
+        (policy.label, *values)
+        for (_path, policy), rows in zip(proving, found[len(counted) :], strict=True)
+        for values in json.loads(rows)
+    ]
+    return counts, bool(uploads_begun), evidence
+
+
+def _evidence_in_one(policy: Policy, path: str) -> str:
+    """Return SQL for the evidence of a policy as one JSON text, with a placeholder for the key.
+
+    Cached, because compiling takes longer than executing it.
+    """
+    cached = ("evidence", connection.vendor, path)
+    if cached not in policy.compiled and policy.evidence:
+        rows = policy.rows_of_all([0], path).order_by()
+        lookups = policy.evidence.lookups
+        sql, _params = rows.values_list(*lookups).distinct().query.sql_with_params()
+        names = ", ".join(f"value_{number}" for number in range(len(lookups)))
+        array = f"json_group_array(json_array({names}))"
+        if connection.vendor == "postgresql":
+            array = f"coalesce(json_agg(json_build_array({names})), '[]')::text"
+        policy.compiled[cached] = f"(WITH kept ({names}) AS ({sql}) SELECT {array} FROM kept)"
+    return str(policy.compiled[cached])
 
 
 def _keys(rows: QuerySet) -> list[int]:
@@ -410,14 +507,14 @@ def _adopt_uploads(scope: _Scope, erasure_id: uuid.UUID) -> None:
 
     The erasure is not complete until the files of these uploads are deleted too.
     """
-    of_shells = Q()
+    of_marked = Q()
     for policy, rows in scope.rows():
         if policy.mark:
-            of_shells |= Q(subject__in=rows.values("uid"))
-    FileDeletion.objects.filter(of_shells, erasure=None).update(erasure_id=erasure_id)
+            of_marked |= Q(subject__in=rows.values("uid"))
+    FileDeletion.objects.filter(of_marked, erasure=None).update(erasure_id=erasure_id)
 
 
-def _apply(policy: Policy, path: str, root: Model, record: Erasure, keys: Sequence[int]) -> int:
+def _apply(policy: Policy, path: str, root: Model, record: Erasure, keys: Collection[int]) -> int:
     """Delete the rows or clear their fields, in one statement; return the number of changed rows.
 
     ``keys`` are the keys of the rows; they are used for ``Policy.sharing`` only.
@@ -432,10 +529,10 @@ def _apply(policy: Policy, path: str, root: Model, record: Erasure, keys: Sequen
 
 
 #: Placeholders for the parameters of a compiled statement.
-_NOW, _RECORD, _SHARING = object(), object(), object()
+_PERIOD, _SHARING = object(), object()
 
 
-def _emptying(policy: Policy, record: Erasure, keys: Sequence[int]) -> tuple[str, list[Any]]:
+def _emptying(policy: Policy, record: Erasure, keys: Collection[int]) -> tuple[str, list[Any]]:
     """Return ``UPDATE … SET …`` without its condition, and its parameters.
 
     Compiling takes longer than the statement itself. The result is therefore cached for each
@@ -445,15 +542,13 @@ def _emptying(policy: Policy, record: Erasure, keys: Sequence[int]) -> tuple[str
     if depends_on not in policy.compiled:
         values = policy.erased_values(in_parameter(_SHARING))
         if policy.mark:
-            values |= {policy.mark: RawSQL("%s", (_NOW,)), policy.record: RawSQL("%s", (_RECORD,))}
+            values[policy.mark] = RawSQL("%s", (_PERIOD,))
         query: Any = policy.model._base_manager.all().query.chain(UpdateQuery)
         query.add_update_values(values)
         policy.compiled[depends_on] = query.get_compiler(connection=connection).as_sql()
     statement, params = policy.compiled[depends_on]
-    field_of: Any = Erasure._meta.get_field
     given = {
-        _NOW: field_of("created_at").get_db_prep_save(record.created_at, connection),
-        _RECORD: field_of("id").get_db_prep_save(record.pk, connection),
+        _PERIOD: connection.ops.adapt_datefield_value(period_of(record.day)),
         _SHARING: keys_parameter(policy.sharing(keys) if policy.sharing else ()),
     }
     return statement, [given[value] if type(value) is object else value for value in params]

@@ -3,34 +3,51 @@
 from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
-from anonymization.models import Erasure, FileDeletion, FilesDeleted, Maintenance, StorageMarker
+from anonymization.models import (
+    AwaitingFiles,
+    Erasure,
+    FileDeletion,
+    FilesDeleted,
+    Maintenance,
+    StorageMarker,
+)
+
+_ACCOUNTABILITY = _("Accountability (GDPR Art. 5(2)): who carried out the erasure, and why.")
+_UNTIL_PERIOD_ENDS = _("Cleared when the period of the erasure is over.")
 
 policy.register(
     Erasure,
     append_only=True,
+    forgettable={"created_at": None, "salt": "", "counts": dict, "evidence": list},
     keep={
-        "requested_by": _(
-            "Accountability (GDPR Art. 5(2)): the staff member who carried out the erasure."
-        ),
-        "client": _("Accountability: the program that requested the erasure."),
-        "created_at": _("Accountability: when the erasure was carried out."),
+        **dict.fromkeys(("requested_by", "client", "ground"), _ACCOUNTABILITY),
+        **dict.fromkeys(("created_at", "counts", "evidence", "salt"), _UNTIL_PERIOD_ENDS),
     },
     impersonal={
         "id": _("Random."),
         "number": _("Sequence number of the erasure."),
         "kind": _("Whether a guest or a session was erased."),
         "version": _("Format of the record."),
-        "subject": _(
-            "Hash of the anonymized record's random identifier, not derived from a person."
+        "subjects": _(
+            "Hashes of the random identifiers that the anonymized rows had. The rows have them no "
+            "longer."
         ),
+        "facts": _("Salted hash of time, source, requester, ground and counts."),
         "day": _("When the erasure was carried out, to the day."),
         "requester": _("Category only (staff, program, system or the person), no name."),
         "previous": _("Links the record to the previous one."),
         "hash": _("Links the next record to this one."),
+        "rows": _("Counts only."),
         "door": _("Page, command, API …"),
-        "counts": _("Counts only."),
-        "shells": _("Numbers of the anonymized records."),
     },
+)
+
+policy.register(
+    AwaitingFiles,
+    impersonal=dict.fromkeys(
+        ("id", "erasure", "label", "key"),
+        _("Which anonymized rows still have files to delete, until the files are deleted."),
+    ),
 )
 
 policy.register(

@@ -24,7 +24,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from anonymization.models import Erasure, FileDeletion, FilesDeleted
+from anonymization.models import AwaitingFiles, Erasure, FileDeletion, FilesDeleted
 from anonymization.storage import storage_problem
 from lib.arrays import in_keys
 
@@ -58,7 +58,7 @@ def unfinished_uploads() -> int:
     return FileDeletion.objects.filter(erasure=None).count()
 
 
-def queue_upload(name: str, *, subject: uuid.UUID) -> FileDeletion:
+def queue_upload(name: str, *, subject: uuid.UUID | None) -> FileDeletion:
     """Queue the deletion of a file that is about to be written.
 
     The transaction that stores the row of the file must delete the queued row. ``subject`` is the
@@ -108,7 +108,8 @@ def delete_stale_uploads() -> int:
 def settle(queued: QuerySet[FileDeletion]) -> None:
     """Remove deleted files from the queue.
 
-    Records the time at which the last file of an erasure was deleted.
+    Records the time at which the last file of an erasure was deleted. From then on nothing refers
+    from the act to its rows.
     """
     # Lock the rows, because an erasure may be about to take over an upload. Lock the erasures,
     # because a concurrent call for another file of the same erasure must see that this row is
@@ -120,7 +121,9 @@ def settle(queued: QuerySet[FileDeletion]) -> None:
     )
     queued.delete()
     left = FileDeletion.objects.filter(erasure__in=erasures).values_list("erasure_id", flat=True)
-    for erasure_id in erasures.difference(left):
+    complete = erasures.difference(left)
+    AwaitingFiles.objects.filter(erasure__in=complete).delete()
+    for erasure_id in complete:
         FilesDeleted.objects.update_or_create(
             erasure_id=erasure_id, defaults={"at": timezone.now()}
         )

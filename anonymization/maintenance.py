@@ -16,16 +16,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from anonymization.models import Erasure, Maintenance
+from anonymization.models import Erasure, FileDeletion, FilesDeleted, Maintenance
 from anonymization.policy import registry
+from lib.days import period_of, start_of_day
 
 #: The time that a run waits for transactions that began before it.
 WAIT = timedelta(seconds=5)
@@ -47,7 +48,7 @@ class Outcome:
 
 
 def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Outcome:
-    """Remove erased data from the database files.
+    """Forget the facts of finished periods, and remove erased data from the database files.
 
     PostgreSQL does this only with ``rewrite``, which locks one table after the other. Without
     ``rewrite`` PostgreSQL only renews its statistics, which contain frequent values as plain text.
@@ -58,6 +59,7 @@ def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Outcome:
     Raises:
         Unfinished: another run may complete the work; this run is stored without an end.
     """
+    forget_facts()
     sqlite = connection.vendor == "sqlite"
     run = Maintenance.objects.create(started_at=timezone.now(), rewritten=rewrite or sqlite)
     try:
@@ -228,20 +230,46 @@ def erased_since_last_run() -> QuerySet[Erasure]:
     if last is None:
         return erasures
     later = erasures.annotate(complete_at=Coalesce(F("files_deleted__at"), F("created_at")))
-    return later.filter(
-        Q(complete_at__gte=last.started_at) | Q(file_deletions__isnull=False)
-    ).distinct()
+    since = Q(complete_at__gte=last.started_at) | Q(
+        complete_at=None, day__gte=timezone.localdate(last.started_at)
+    )
+    return later.filter(since | Q(file_deletions__isnull=False)).distinct()
 
 
 def logically_complete_at(erasure: Erasure) -> datetime | None:
     """Return when the erasure was logically complete, or None while files are pending.
 
-    That is the time of the erasure, or of the deletion of its last stored file.
+    That is the time of the erasure, or of the deletion of its last stored file. After the clear
+    facts were forgotten, only the day is known: then it is the end of that day.
     """
     if erasure.pending_files:
         return None
     deleted = getattr(erasure, "files_deleted", None)
-    return deleted.at if deleted else erasure.created_at
+    return deleted.at if deleted else erasure.created_at or _end_of(erasure.day)
+
+
+def _end_of(day: date) -> datetime:
+    return start_of_day(day + timedelta(days=1)) - timedelta(microseconds=1)
+
+
+def forget_facts() -> int:
+    """Clear the clear facts of records whose period is over; return the number of records.
+
+    Exact time, counts and evidence of an act would match the kept values of its rows. Their hash
+    stays in the chain. An erasure whose files are pending is skipped, and so are the last hours,
+    by which the erasures of API clients are limited.
+    """
+    now = timezone.now()
+    before = min(start_of_day(period_of(timezone.localdate(now))), now - timedelta(hours=2))
+    due = Erasure.objects.filter(created_at__lt=before)
+    due = due.exclude(pk__in=FileDeletion.objects.exclude(erasure=None).values("erasure"))
+    forgotten = 0
+    while keys := list(due.values_list("pk", flat=True)[:1000]):
+        with transaction.atomic():
+            FilesDeleted.objects.filter(erasure__in=keys).delete()
+            rows = Erasure.objects.filter(pk__in=keys)
+            forgotten += rows.update(created_at=None, salt="", counts={}, evidence=[])
+    return forgotten
 
 
 def physically_complete_at(erasure: Erasure) -> datetime | None:

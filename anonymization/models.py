@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date
-from typing import Self
+from datetime import UTC, date
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from anonymization.ledger.chain import VERSION, Entry
+from anonymization.ledger.chain import VERSION, Entry, facts_hash
 
 
 class Source(models.TextChoices):
@@ -50,12 +50,43 @@ ASKED_BY_SOURCE = {
 }
 
 
-class Note(models.TextChoices):
-    """Kinds of records that are not erasures: events of the ledger, and changed settings."""
+class Ground(models.TextChoices):
+    """The reason of an erasure."""
 
-    REPLAYED = "replayed", _("Erasures replayed after a restored backup")
+    REQUEST = "request", _("Request of the person (Art. 17 GDPR)")
+    WITHDRAWAL = "withdrawal", _("Withdrawal of consent")
+    RETENTION = "retention", _("Retention period expired")
+    AUTHORITY = "authority", _("Order of a court or authority")
+    MISTAKE = "mistake", _("Mistake or test data")
+    OTHER = "other", _("Other reason")
+
+
+#: The grounds that a person can choose. The system sets the others itself.
+CHOSEN_GROUNDS = (
+    Ground.REQUEST,
+    Ground.WITHDRAWAL,
+    Ground.AUTHORITY,
+    Ground.MISTAKE,
+    Ground.OTHER,
+)
+
+
+class Note(models.TextChoices):
+    """Kinds of records about the ledger itself or about its evidence. They are not erasures."""
+
     COPY_BEGUN = "copy_begun", _("External copy of the ledger created")
-    SETTINGS_CHANGED = "settings_changed", _("Setting changed")
+    REPLAYED = "replayed", _("Erasures replayed after a restored backup")
+    REDO = "redo", _("Interrupted erasures carried out")
+    STRICTER_POLICY = "stricter_policy", _("Stricter policy applied to anonymized rows")
+    SETTINGS_CHANGED = "settings_changed", _("Settings changed")
+    RETENTION_RUN = "retention_run", _("Retention run")
+    EVIDENCE_ANCHORED = "evidence_anchored", _("Evidence of consent anchored")
+    CLAIMS = "claims", _("Claims of a closed request")
+    REQUEST_CLOSED = "request_closed", _("Request closed")
+    HOLD_RELEASED = "hold_released", _("Legal hold released")
+    WORDS_BLACKED_OUT = "words_blacked_out", _("Words in messages blacked out")
+    FILE_DELETED = "file_deleted", _("File deleted")
+    SEALED_FILE_OPENED = "sealed_file_opened", _("Sealed file opened")
 
 
 class ErasureQuerySet(models.QuerySet["Erasure"]):
@@ -65,13 +96,18 @@ class ErasureQuerySet(models.QuerySet["Erasure"]):
 
 
 class Erasure(models.Model):
-    """One erasure that was carried out: its kind, time, requester, source and extent.
+    """One act in the ledger: an erasure, or a note about the ledger itself.
 
     Records are append-only, which the database itself enforces, and chained: ``number`` to ``hash``
-    are the fields of a ``ledger.Entry``. ``subject`` is a hash of the random ``uid`` of the guest
-    or session, never of a primary key or of personal data. The other fields are not chained.
-    ``counts`` maps a model label to the number of rows that were deleted or anonymized. ``shells``
-    maps a model label to the primary keys of the anonymized records.
+    are the fields of a ``ledger.Entry``. ``subjects`` are the hashes of the random ``uid`` of all
+    rows that the act anonymized, never of a primary key or of personal data. No row refers to its
+    record, and no record to its rows.
+
+    The other fields are the *clear facts*, whose salted hash is chained (``facts``). Exact time,
+    counts and evidence would single out the anonymized rows of the act. ``forget_facts`` therefore
+    clears them, with the salt, when the period of the act is over. They are also absent in a record
+    that was imported from the external copy. ``counts`` maps a model label to the number of rows
+    that were deleted or anonymized. ``evidence`` lists the kept evidence, see ``Policy.evidence``.
     """
 
     id = models.UUIDField(
@@ -80,13 +116,18 @@ class Erasure(models.Model):
     number = models.PositiveBigIntegerField(_("number"), unique=True)
     version = models.PositiveSmallIntegerField(_("version of the format"), default=VERSION)
     kind = models.CharField(_("kind"), max_length=100)
-    subject = models.CharField(_("hash of the random identifier"), max_length=64)
+    subjects = models.JSONField(_("hashes of the random identifiers"), default=list)
+    facts = models.CharField(_("hash of the facts"), max_length=64, blank=True)
     day = models.DateField(_("day"))
     requester = models.CharField(_("requested by a"), max_length=20, choices=Asked)
     previous = models.CharField(_("hash of the previous record"), max_length=64, unique=True)
     hash = models.CharField(_("hash"), max_length=64, unique=True)
-    created_at = models.DateTimeField(_("carried out at"))
+    #: The number of rows that the act anonymized.
+    rows = models.PositiveIntegerField(_("number of anonymized rows"), default=0)
+    salt = models.CharField(_("salt of the facts"), max_length=64, blank=True)
+    created_at = models.DateTimeField(_("carried out at"), null=True)
     door = models.CharField(_("source"), max_length=20, choices=Source)
+    ground = models.CharField(_("ground"), max_length=20, choices=Ground, blank=True)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -103,7 +144,7 @@ class Erasure(models.Model):
         db_index=False,
     )
     counts = models.JSONField(_("counts"), default=dict)
-    shells = models.JSONField(_("anonymized rows"), default=dict)
+    evidence = models.JSONField(_("kept evidence"), default=list)
 
     objects = ErasureQuerySet.as_manager()
 
@@ -118,16 +159,19 @@ class Erasure(models.Model):
         )
         indexes = (
             # For the erasures of this month on the home page.
-            models.Index(fields=("created_at",), name="erasure_created"),
+            models.Index(fields=("day",), name="erasure_day"),
+            # For the facts that are due to be forgotten.
+            models.Index(
+                fields=("created_at",),
+                name="erasure_facts",
+                condition=models.Q(created_at__isnull=False),
+            ),
             # For the erasures of an API client within the last hour.
             models.Index(
                 fields=("client", "-created_at"),
                 name="erasure_client",
                 condition=models.Q(client__isnull=False),
             ),
-        )
-        constraints = (
-            models.UniqueConstraint(fields=("subject", "kind"), name="erasure_once_per_subject"),
         )
 
     def __str__(self) -> str:
@@ -142,7 +186,8 @@ class Erasure(models.Model):
         return Entry(
             sequence=self.number,
             kind=self.kind,
-            subject=self.subject,
+            subjects=tuple(self.subjects),
+            facts=self.facts,
             day=self.day.isoformat(),
             requester=self.requester,
             previous=self.previous,
@@ -150,11 +195,40 @@ class Erasure(models.Model):
         )
 
     def take(self, entry: Entry) -> None:
-        """Set all chained fields to the values of an entry of the external copy."""
+        """Become the record of an entry of the external copy, whose clear facts are gone."""
         self.number, self.version = entry.sequence, entry.version
-        self.kind, self.subject, self.requester = entry.kind, entry.subject, entry.requester
-        self.day = date.fromisoformat(entry.day)
+        self.kind, self.subjects, self.facts = entry.kind, list(entry.subjects), entry.facts
+        self.day, self.requester = date.fromisoformat(entry.day), entry.requester
         self.previous, self.hash = entry.previous, entry.hash
+        self.salt, self.ground, self.created_at = "", "", None
+        self.counts, self.evidence = {}, []
+        if entry.version > 1:  # Version 1 names only one of the rows.
+            self.rows = len(entry.subjects)
+
+    @property
+    def clear_facts(self) -> dict[str, Any]:
+        """Return the facts in the form that is hashed into the chain (docs/ledger.md)."""
+        moment = self.created_at.astimezone(UTC) if self.created_at else None
+        account = f"user {self.requested_by_id}" if self.requested_by_id else None
+        return {
+            "time": moment.isoformat(timespec="microseconds") if moment else None,
+            "source": self.door,
+            "requester": self.requester,
+            "account": f"client {self.client_id}" if self.client_id else account,
+            "ground": self.ground,
+            "counts": self.counts,
+            "evidence": self.evidence,
+        }
+
+    @property
+    def knows_facts(self) -> bool:
+        """Return whether the clear facts are still there, so that they can be verified."""
+        return bool(self.salt)
+
+    @property
+    def facts_hold(self) -> bool:
+        """Return whether the clear facts match their hash in the chain."""
+        return facts_hash(self.clear_facts, self.salt) == self.facts
 
     @property
     def pending_files(self) -> int:
@@ -163,6 +237,29 @@ class Erasure(models.Model):
         The erasure is complete when there are none.
         """
         return self.file_deletions.count()
+
+
+class AwaitingFiles(models.Model):
+    """An anonymized row whose erasure still has stored files to delete.
+
+    A repeated request is told so. The rows of an act can be linked to each other only here, and
+    only until the last file is deleted: then they are deleted too.
+    """
+
+    erasure = models.ForeignKey(
+        Erasure, models.PROTECT, related_name="awaiting_files", verbose_name=_("erasure")
+    )
+    label = models.CharField(_("model"), max_length=100)
+    key = models.BigIntegerField(_("number of the row"))
+
+    class Meta:
+        verbose_name = _("row that awaits file deletions")
+        verbose_name_plural = _("rows that await file deletions")
+        default_permissions = ()
+        indexes = (models.Index(fields=("key", "label"), name="awaiting_files_row"),)
+
+    def __str__(self) -> str:
+        return f"Awaiting files {self.pk}"
 
 
 class FileDeletion(models.Model):

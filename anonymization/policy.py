@@ -8,7 +8,7 @@ reason). ``manage.py check`` fails if a field is missing (see ``anonymization/ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -48,6 +48,18 @@ class KeptIfShared:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What the rows of a model that remain after an erasure prove.
+
+    ``lookups`` are the values that the record of an erasure keeps of each distinct row: whole
+    numbers and ASCII texts that identify nobody. ``in_words`` returns a sentence for these values.
+    """
+
+    lookups: tuple[str, ...]
+    in_words: Callable[[Sequence[Any]], str]
+
+
+@dataclass(frozen=True)
 class Policy:
     """What happens to the rows of one model when a data subject is erased.
 
@@ -68,11 +80,9 @@ class Policy:
     erase: Mapping[str, Any] = field(default_factory=dict)
     keep: Mapping[str, str] = field(default_factory=dict)
     impersonal: Mapping[str, str] = field(default_factory=dict)
-    #: The DateTimeField that is set when the row is anonymized. The database then refuses personal
-    #: data in the row.
+    #: The DateField that is set to the first day of the period in which the row is anonymized. The
+    #: database then refuses personal data in the row. Nothing else in the row tells the act.
     mark: str = ""
-    #: The foreign key to the erasure record.
-    record: str = ""
     #: The label of a model. The subject is erased together with its last row of this model.
     erased_with_last: str = ""
     #: Values of an anonymized record that another person may know: name → expression. ``day`` is
@@ -83,8 +93,10 @@ class Policy:
     sharing: Callable[[Collection[int]], Collection[int]] | None = None
     #: Rows are never changed or deleted, not even with SQL.
     append_only: bool = False
-    #: Returns sentences for the page of an erasure record: what the remaining rows prove.
-    evidence: Callable[[QuerySet], Iterable[str]] | None = None
+    #: The exceptions from ``append_only``: field → the constant to which it may be set.
+    forgettable: Mapping[str, Any] = field(default_factory=dict)
+    #: What the remaining rows prove, for the record of an erasure.
+    evidence: Evidence | None = None
 
     @cached_property
     def model(self) -> type[Model]:

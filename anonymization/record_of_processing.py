@@ -117,7 +117,7 @@ def treatments_of(policy: Policy) -> list[Treatment]:
     shared = [name for name, value in policy.erase.items() if isinstance(value, KeptIfShared)]
     emptied = [name for name, value in values.items() if not isinstance(value, Expression)]
     coarsened = [name for name in values if name not in emptied and name not in shared]
-    marks = [name for name in (policy.mark, policy.record) if name]
+    marks = [name for name in (policy.mark,) if name]
     lines = [
         ("emptied", emptied, _("Identifies the person, directly or indirectly.")),
         ("coarsened", coarsened, _("Rounded or reset: too coarse to identify anyone.")),

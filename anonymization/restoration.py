@@ -8,10 +8,8 @@ if primary keys were assigned again after the restore.
 from __future__ import annotations
 
 import enum
-import hashlib
 import os
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,18 +85,21 @@ class Plan:
     """The work of a replay: records to import in their order, and erasures that were begun only.
 
     ``unfinished`` are erasures that were begun but never committed. ``subjects`` are the guests and
-    sessions of both lists that are in the database and not anonymized, by kind and hash.
+    sessions of both lists that are in the database and not anonymized, by the hash in the entry.
     """
 
     missing: list[Entry]
     unfinished: list[Entry]
     #: The sequence of the newest record that is sealed in the external copy.
     sealed: int
-    subjects: dict[tuple[str, str], Model] = field(repr=False)
+    subjects: dict[str, Model] = field(repr=False)
 
     @property
     def entries(self) -> list[Entry]:
         return [*self.missing, *self.unfinished]
+
+    def subjects_of(self, entry: Entry) -> list[Model]:
+        return [self.subjects[name] for name in entry.subjects if name in self.subjects]
 
 
 def plan() -> Plan:
@@ -121,28 +122,27 @@ def plan() -> Plan:
     for inside, copied in zip(here, contents.sealed, strict=False):
         if inside != copied:
             raise BrokenChain(inside.sequence, "differs from the external copy")
-    known = {(entry.kind, entry.subject) for entry in [*here, *missing]}
-    unfinished = [e for e in contents.unsealed if (e.kind, e.subject) not in known]
+    known = {name for entry in [*here, *missing] for name in entry.subjects}
+    unfinished = [e for e in contents.unsealed if not known.issuperset(e.subjects)]
     subjects = _subjects_of([*missing, *unfinished])
-    unfinished = [e for e in unfinished if (e.kind, e.subject) in subjects]
+    unfinished = [e for e in unfinished if not subjects.keys().isdisjoint(e.subjects)]
     return Plan(missing, unfinished, contents.head.sequence, subjects)
 
 
-def _subjects_of(entries: Iterable[Entry]) -> dict[tuple[str, str], Model]:
+def _subjects_of(entries: Iterable[Entry]) -> dict[str, Model]:
     """Return the subjects of the entries that are in the database and not anonymized.
 
     Compares the hash of the identifier of each row.
     """
-    wanted = {(entry.kind, entry.subject) for entry in entries}
-    found: dict[tuple[str, str], Model] = {}
+    wanted = {name for entry in entries for name in entry.subjects}
+    found: dict[str, Model] = {}
     for policy in registry:
-        if not policy.mark or policy.label not in {kind for kind, _subject in wanted}:
+        if not policy.mark or not wanted:
             continue
         rows = policy.model._base_manager.filter(**{policy.mark: None}).values_list("pk", "uid")
         for pk, uid in rows.iterator(chunk_size=10_000):
-            key = policy.label, subject_of(uid)
-            if key in wanted:
-                found[key] = policy.model._base_manager.get(pk=pk)
+            if (name := subject_of(uid)) in wanted:
+                found[name] = policy.model._base_manager.get(pk=pk)
     return found
 
 
@@ -167,12 +167,13 @@ def carry_out(
     for position, entry in enumerate(planned.entries):
         if until is not None and time.monotonic() >= until:
             return False
-        subject = planned.subjects.get((entry.kind, entry.subject))
+        subjects = planned.subjects_of(entry)
         if position < len(planned.missing):
             sealed = entry.sequence <= planned.sealed
-            engine.replay(entry, subject, sealed=sealed, requester=by_replay)
-        elif subject is not None:
-            engine.erase(subject, requester=by_replay)
+            engine.replay(entry, subjects, sealed=sealed, requester=by_replay)
+        else:
+            for subject in subjects:
+                engine.erase(subject, requester=by_replay)
         done()
     _note_replay(requester)
     return True
@@ -189,7 +190,8 @@ def _note_replay(requester: Requester) -> None:
         replayed = newest.filter(door=Source.REPLAY).first()
         noted = newest.filter(kind=Note.REPLAYED).exclude(door=Source.REPLAY).first()
         if replayed and (noted is None or noted.number < replayed.number):
-            recording.note(Note.REPLAYED, _digest(replayed.hash), requester=requester)
+            digest = recording.note_digest(replayed.hash)
+            recording.note(Note.REPLAYED, subjects=[digest], requester=requester)
 
 
 def begin_copy(*, requester: Requester) -> Erasure:
@@ -210,15 +212,10 @@ def begin_copy(*, requester: Requester) -> Erasure:
     with recording.erasing():
         recording.lock_head()
         here = verification.verify_database()
-        record = recording.new_record(Note.COPY_BEGUN, _digest(uuid.uuid4().hex), requester)
+        record = recording.new_note(Note.COPY_BEGUN, requester=requester)
         recording.chain([record])
         record.save(force_insert=True)
         recording.announce(
             [record], write=lambda intents: external_copy.begin(path, entries=here, intents=intents)
         )
         return record
-
-
-def _digest(text: str) -> str:
-    """Return the subject of a record about the ledger itself."""
-    return hashlib.sha256(b"mluvii-gdpr/ledger-note/1\0" + text.encode("ascii")).hexdigest()

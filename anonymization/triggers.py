@@ -184,17 +184,38 @@ def _columns_stand(connection: BaseDatabaseWrapper, cursor: Any, policy: Policy)
 
 def _triggers_for(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Trigger]:
     if policy.append_only:
-        yield from _append_only(policy, connection.vendor)
+        yield from _append_only(policy, connection)
     if policy.mark:
         yield from _sealed(policy, connection)
     if policy.mark or policy.delete:
         yield from _no_row_at_sealed(policy, connection.vendor)
 
 
-def _append_only(policy: Policy, vendor: str) -> Iterator[Trigger]:
-    table = policy.model._meta.db_table
+def _changes_more(policy: Policy, connection: BaseDatabaseWrapper) -> str:
+    """Return the SQL condition that an UPDATE does more than to forget ``policy.forgettable``.
+
+    Empty if nothing may be forgotten: any UPDATE is then refused.
+    """
+    if not policy.forgettable:
+        return ""
+    differs = _differs(connection.vendor)
+    changes = []
+    for name, model_field in policy.fields.items():
+        changed = f'NEW."{model_field.column}" {differs} OLD."{model_field.column}"'
+        if name in policy.forgettable:
+            given = policy.forgettable[name]
+            value = _literal(model_field, given() if callable(given) else given, connection)
+            changed = f'{changed} AND NEW."{model_field.column}" {differs} {value}'
+        changes.append(f"({changed})")
+    return " OR ".join(changes)
+
+
+def _append_only(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Trigger]:
+    table, vendor = policy.model._meta.db_table, connection.vendor
     message = f"{policy.label} is append-only"
-    yield Trigger(table, f"{PREFIX}{table}_update", "UPDATE", message)
+    yield Trigger(
+        table, f"{PREFIX}{table}_update", "UPDATE", message, _changes_more(policy, connection)
+    )
     yield Trigger(table, f"{PREFIX}{table}_delete", "DELETE", message)
     if vendor == "postgresql":
         yield Trigger(table, f"{PREFIX}{table}_truncate", "TRUNCATE", message, for_each="STATEMENT")
@@ -229,14 +250,14 @@ def _same_key(model: type[Model], also: str = "") -> str:
 
 def _sealed(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Trigger]:
     table = policy.model._meta.db_table
-    mark, record = (f'"{policy.fields[name].column}"' for name in (policy.mark, policy.record))
+    mark = f'"{policy.fields[policy.mark].column}"'
     message = f"{policy.label} is anonymized"
     differs = _differs(connection.vendor)
     emptied = _emptied_columns(policy, connection)
     holds_identity = " OR ".join(
         f'NEW."{column}" {differs} {value}' for column, value in emptied.items()
     )
-    unfit = f"NEW.{mark} IS NOT NULL AND (NEW.{record} IS NULL OR {holds_identity})"
+    unfit = f"NEW.{mark} IS NOT NULL AND ({holds_identity})"
     others = [f.column for f in policy.fields.values() if f.column not in emptied]
     changes = " OR ".join(f'NEW."{column}" {differs} OLD."{column}"' for column in others)
     sealed_before = f"OLD.{mark} IS NOT NULL"

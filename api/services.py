@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -87,8 +88,10 @@ def note_use(client: ApiClient) -> None:
             )
 
 
-def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> Erasure:
-    """Erase a subject on behalf of a client, and return the erasure record. It can be repeated.
+def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> int:
+    """Erase a subject on behalf of a client, and return the number of files still to be deleted.
+
+    It can be repeated.
 
     ``key`` is the client's idempotency key, or empty. The row of the client is locked, so that
     parallel requests cannot exceed its limit together.
@@ -101,13 +104,14 @@ def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> Erasure:
     """
     try:
         with recording.erasing():
-            return _erase_within_limit(client, subject, key=key)
+            _erase_within_limit(client, subject, key=key)
     except TooManyErasures:
         _tell_administrators(client)
         raise
+    return engine.pending_files(subject)
 
 
-def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> Erasure:
+def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> None:
     if ApiClient.objects.select_for_update(no_key=True).get(pk=client.pk).revoked_at is not None:
         raise Revoked
     if key:
@@ -117,11 +121,10 @@ def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> Erasu
     subject.refresh_from_db(fields=[mark])
     if getattr(subject, mark) is None:
         _require_room(client, subject._meta.label)
-    record, erased = engine.erase(subject, requester=recording.Requester(Source.API, client=client))
-    if erased:
+    record = engine.erase(subject, requester=recording.Requester(Source.API, client=client))
+    if record:
         for label in record.counts.keys() & settings.API_ERASURES_PER_HOUR.keys() - {record.kind}:
             _require_room(client, label, used_now=1)
-    return record
 
 
 def _require_room(client: ApiClient, label: str, *, used_now: int = 0) -> None:
@@ -139,7 +142,7 @@ def _require_room(client: ApiClient, label: str, *, used_now: int = 0) -> None:
     )
     is_person = next(policy for policy in registry if policy.label == label).subject == ""
     recent = recent.filter(counts__has_key=label) if is_person else recent.filter(kind=label)
-    times = list(recent.values_list("created_at", flat=True)[:limit])
+    times: list[Any] = list(recent.values_list("created_at", flat=True)[:limit])
     if len(times) >= limit:
         raise TooManyErasures(retry_after=int((times[-1] + HOUR - now).total_seconds()) + 1)
 

@@ -51,7 +51,7 @@ _ERASE_SQL = (
     "accepted_at = NULL, ended_at = date_trunc('day', ended_at), waited = date_trunc('minute', waited), "
     "duration = date_trunc('minute', duration), entered_name = '', entered_email = '', entered_phone = '', "
     "params = '{}', ip_address = NULL, user_agent = '', landing_page = '', referrer = '', note = '', result = '', "
-    "feedback_text = '', room_key = NULL, anonymized_at = now(), "
+    "feedback_text = '', room_key = NULL, anonymized_in = now(), "
     "erasure_id = (SELECT id FROM anonymization_erasure ORDER BY number DESC LIMIT 1) WHERE id = %(id)s",
 )
 

@@ -60,11 +60,11 @@ _SESSIONS = (
     f"duration = CASE WHEN id = ANY(%s::bigint[]) THEN {_BAND.format('duration')} END, "
     "entered_name = '', entered_email = '', entered_phone = '', params = '{}', ip_address = NULL, "
     "user_agent = '', landing_page = '', referrer = '', note = '', result = '', feedback_text = '', "
-    "room_key = NULL, consent_key = NULL, withdrawn_at = NULL, anonymized_at = now(), erasure_id = "
+    "room_key = NULL, consent_key = NULL, withdrawn_at = NULL, anonymized_in = now(), erasure_id = "
 )
 _GUESTS = (
     "UPDATE sessions_app_guest SET name = '', email = '', phone = '', name_key = '', email_key = '', "
-    "phone_key = '', created_at = date_trunc('month', created_at, 'Europe/Prague'), anonymized_at = now(), "
+    "phone_key = '', created_at = date_trunc('month', created_at, 'Europe/Prague'), anonymized_in = now(), "
     "erasure_id = "
 )
 
@@ -162,7 +162,7 @@ def _next(
         cursor.execute(
             "SELECT created_at, id, guest_id FROM sessions_app_session WHERE webchat_id = %s AND created_at < %s "
             "AND (created_at, id) > (%s, %s) AND (ended_at IS NULL OR ended_at < %s) AND status = 'closed' "
-            "AND anonymized_at IS NULL ORDER BY created_at, id LIMIT %s",
+            "AND anonymized_in IS NULL ORDER BY created_at, id LIMIT %s",
             [webchat, before, *after, before, limit],
         )
         return cursor.fetchall()
@@ -176,7 +176,7 @@ def _erase_chunk(pks: list[int], guests: set[int]) -> int:
         )
         cursor.execute(
             "SELECT id, uid, guest_id FROM sessions_app_session WHERE id = ANY(%s::bigint[]) "
-            "AND anonymized_at IS NULL ORDER BY id FOR UPDATE",
+            "AND anonymized_in IS NULL ORDER BY id FOR UPDATE",
             [pks],
         )
         taken = {pk: (uuid.uuid4(), uid, guest) for pk, uid, guest in cursor.fetchall()}
@@ -256,5 +256,5 @@ def _save_emptied(row: Any, erasure: Erasure) -> None:
     for name, value in registry.get(type(row)).erased_values().items():
         # It looks for no company.
         setattr(row, name, None if isinstance(value, Case) else value)
-    row.anonymized_at, row.erasure_id = timezone.now(), erasure.pk
+    row.anonymized_in, row.erasure_id = timezone.now(), erasure.pk
     row.save()

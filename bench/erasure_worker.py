@@ -30,8 +30,8 @@ from anonymization.policy import registry  # noqa: E402
 from bench import by_hand  # noqa: E402
 from bench.erasure_load import RETENTION_DAYS, SUBJECTS, first_subject, load  # noqa: E402
 from bench.worker import say  # noqa: E402
+from lib.days import start_of  # noqa: E402
 from sessions_app.models import Guest, Session  # noqa: E402
-from sessions_app.rounding import start_of  # noqa: E402
 from webchat.models import WebChat  # noqa: E402
 
 CHAT_TABLES = ("sessions_app_", "webchat_")
@@ -124,7 +124,7 @@ class Guests:
     def check_erased(self, guest: Guest, size: int) -> None:
         """See that all ways do the same: everything of the guest is gone, under one record, and leaves the same."""
         guest.refresh_from_db()
-        assert guest.anonymized_at is not None
+        assert guest.anonymized_in is not None
         assert not guest.sessions.exists()
         of_record = Session.objects.filter(erasure=guest.erasure)
         assert of_record.count() == size
@@ -161,7 +161,7 @@ class Retention:
         began = time.perf_counter()
         done = self._by_command(webchat) if way == "engine" else self._by_hand(webchat)
         elapsed = time.perf_counter() - began
-        left = Session.objects.filter(webchat=webchat, anonymized_at=None)
+        left = Session.objects.filter(webchat=webchat, anonymized_in=None)
         if way == "engine" and left.exists():
             self._by_command(
                 webchat

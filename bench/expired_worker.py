@@ -37,7 +37,7 @@ def memory(webchat: WebChat) -> None:
     call_command("anonymize_expired", stdout=StringIO())
     WebChat.objects.filter(pk=webchat.pk).update(retention_days=None)
     sessions = Session.objects.filter(webchat=webchat)
-    assert not sessions.filter(anonymized_at=None).exists()
+    assert not sessions.filter(anonymized_in=None).exists()
     say(
         {
             "sessions": sessions.count(),
@@ -53,7 +53,7 @@ def probe(webchat: WebChat) -> None:
     open_now = list(Session.objects.exclude(status=Status.CLOSED))
     say({"ready": True})
     while not ended.is_set():
-        expiring = Session.objects.filter(webchat=webchat, anonymized_at=None)
+        expiring = Session.objects.filter(webchat=webchat, anonymized_in=None)
         waits += [
             _post(session)
             for session in _mixed(open_now, list(expiring.order_by("created_at")[:NEXT]))

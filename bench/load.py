@@ -41,7 +41,7 @@ INSERT INTO sessions_app_session (
   id, uid, webchat_id, guest_id, channel, status, language, created_at, accepted_at, ended_at, ended_by, waited,
   duration, operator_id, entered_name, entered_email, entered_phone, params, ip_address, user_agent, landing_page,
   referrer, note, result, feedback_stars, feedback_text, messages_visitor, messages_operator, attachments_count,
-  entry_key, room_key, anonymized_at)
+  entry_key, room_key, anonymized_in)
 SELECT i, gen_random_uuid(), webchat, CASE WHEN named THEN guest END,
        CASE WHEN i % {phone_every} = 3 THEN 'phone' WHEN i % 7 = 0 THEN 'av' ELSE 'chat' END,
        CASE WHEN is_open THEN 'active' ELSE 'closed' END, 'en', at,

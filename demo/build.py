@@ -32,11 +32,11 @@ from demo.files import make_file
 from demo.people import Person
 from demo.shops import BROWSERS, CAMPAIGNS, PAGES, REFERRERS, SHOPS, Shop
 from demo.staff import make_staff
+from lib.days import start_of
 from sessions_app.consent import record_withdrawal
 from sessions_app.gate import Entry, chosen_form
 from sessions_app.matching import match_keys
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session, Status
-from sessions_app.rounding import start_of
 from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat
 from webchat.services import clean_texts, text_of
 
@@ -381,7 +381,7 @@ class Builder:
         """
         since = self.now - timedelta(days=20)
         ended = Session.objects.filter(
-            anonymized_at=None, status=Status.CLOSED, ended_at__gte=since
+            anonymized_in=None, status=Status.CLOSED, ended_at__gte=since
         )
         consented = list(ended.filter(consent_events__isnull=False).order_by("pk"))
         for session in self.rng.sample(consented, min(len(consented), max(1, self.count // 100))):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils import timezone
@@ -16,6 +17,25 @@ def start_of_day(day: date) -> datetime:
     That is midnight, or the next existing time if a clock change skips midnight.
     """
     return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def start_of(precision: str, moment: datetime, zone: str) -> datetime:
+    """Return, in UTC, the start of the local day, week or month that contains the moment."""
+    local = moment.astimezone(ZoneInfo(zone)).replace(
+        hour=0, minute=0, second=0, microsecond=0, fold=0
+    )
+    if precision == "week":
+        local -= timedelta(days=local.weekday())
+    elif precision == "month":
+        local = local.replace(day=1)
+    return local.astimezone(UTC)
+
+
+def period_of(day: date) -> date:
+    """Return the first day of the period of ERASURE_TIME_PRECISION that contains the day."""
+    if settings.ERASURE_TIME_PRECISION == "month":
+        return day.replace(day=1)
+    return day - timedelta(days=day.weekday() if settings.ERASURE_TIME_PRECISION == "week" else 0)
 
 
 class RoundedDay(date):

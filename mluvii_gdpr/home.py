@@ -112,7 +112,7 @@ def _longest_waiting(open_ones: SessionQuerySet) -> list[Session]:
 def _erasures() -> ErasureFigures:
     first = timezone.localdate().replace(day=1)
     return ErasureFigures(
-        this_month=Erasure.objects.of_people().filter(created_at__gte=start_of_day(first)).count(),
+        this_month=Erasure.objects.of_people().filter(day__gte=first).count(),
         # A row without an erasure is an upload that has not ended.
         pending_files=FileDeletion.objects.exclude(erasure=None).count(),
         head=recording.head(),

@@ -126,14 +126,14 @@ def _confirm_page(name: str, key: int) -> HttpResponse:
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin):
     fields = (
-        "id", "uid", "webchat", "channel", "status", "language", "created_at", "accepted_at", "ended_at", "ended_by",
-        "duration", "operator", "messages_visitor", "messages_operator", "attachments_count", "anonymized_at",
+        "id", "webchat", "channel", "status", "language", "created_at", "accepted_at", "ended_at", "ended_by",
+        "duration", "operator", "messages_visitor", "messages_operator", "attachments_count", "anonymized_in",
     )  # fmt: skip
     filterable = frozenset(
-        {"webchat__id__exact", "channel__exact", "status__exact", "anonymized_at__isempty"}
+        {"webchat__id__exact", "channel__exact", "status__exact", "anonymized_in__isempty"}
     )
-    list_display = ("id", "webchat", "channel", "status", "created_at", "operator", "anonymized_at")
-    list_filter = ("webchat", "channel", "status", ("anonymized_at", admin.EmptyFieldListFilter))
+    list_display = ("id", "webchat", "channel", "status", "created_at", "operator", "anonymized_in")
+    list_filter = ("webchat", "channel", "status", ("anonymized_in", admin.EmptyFieldListFilter))
     list_select_related = ("webchat", "operator")
 
     def confirm(self, request: HttpRequest, keys: list[int]) -> HttpResponse | None:
@@ -151,10 +151,10 @@ class SessionAdmin(ReadOnlyAdmin):
 
 @admin.register(Guest)
 class GuestAdmin(ReadOnlyAdmin):
-    fields = ("id", "uid", "created_at", "anonymized_at")
-    filterable = frozenset({"anonymized_at__isempty"})
-    list_display = ("id", "created_at", "anonymized_at")
-    list_filter = (("anonymized_at", admin.EmptyFieldListFilter),)
+    fields = ("id", "created_at", "anonymized_in")
+    filterable = frozenset({"anonymized_in__isempty"})
+    list_display = ("id", "created_at", "anonymized_in")
+    list_filter = (("anonymized_in", admin.EmptyFieldListFilter),)
 
     def confirm(self, request: HttpRequest, keys: list[int]) -> HttpResponse | None:
         if len(keys) == 1:

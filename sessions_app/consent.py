@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Erasure, Source
+from anonymization.models import Erasure
+from lib.days import start_of
 from sessions_app.conversation import end_locked
 from sessions_app.lock import lock_writable
 from sessions_app.models import (
@@ -19,7 +20,6 @@ from sessions_app.models import (
     Party,
     Session,
 )
-from sessions_app.rounding import start_of
 from webchat.models import ConsentText, OnWithdrawal
 
 logger = logging.getLogger(__name__)
@@ -62,13 +62,12 @@ def withdraw_consent(session: Session) -> Erasure | None:
     if session.webchat.on_withdrawal != OnWithdrawal.ANONYMIZE:
         return None
     try:
-        record, _erased = engine.erase(session, requester=recording.Requester(Source.WITHDRAWAL))
+        return engine.erase(session, requester=recording.Requester.withdrawal())
     except (recording.ErasureRefused, DatabaseError):
         logger.exception(
             "session %d was not anonymized at its withdrawal and waits for the officer", session.pk
         )
         return None
-    return record
 
 
 @transaction.atomic

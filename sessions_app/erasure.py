@@ -1,14 +1,16 @@
 """Declare the personal data that this app stores, and what anonymization does with each field."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
-from django.db.models import F, OuterRef, QuerySet, Subquery, Value
+from django.db.models import F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
-from anonymization.policy import KeptIfShared
+from anonymization.policy import Evidence, KeptIfShared
 from sessions_app.models import (
     Attachment,
     ConsentEvent,
@@ -35,8 +37,7 @@ def _of_event(kind: str, name: str) -> Subquery:
 policy.register(
     Guest,
     subject="",
-    mark="anonymized_at",
-    record="erasure",
+    mark="anonymized_in",
     erased_with_last="sessions_app.Session",
     guessable={"day": F("created_at")},
     erase={
@@ -47,18 +48,17 @@ policy.register(
         "email_key": "",
         "phone_key": "",
         "created_at": partial(StartOf, "created_at"),
+        "uid": None,
     },
     impersonal={
         "id": _("The Guest ID: a number, so that a repeated request gets the same answer."),
-        "uid": _("Random."),
     },
 )
 
 policy.register(
     Session,
     subject="guest",
-    mark="anonymized_at",
-    record="erasure",
+    mark="anonymized_in",
     sharing=sharing_sessions,
     guessable={
         "day": F("created_at"),
@@ -94,6 +94,7 @@ policy.register(
         "room_key": None,
         "consent_key": None,
         "withdrawn_at": None,
+        "uid": None,
     },
     keep=dict.fromkeys(
         (
@@ -110,7 +111,6 @@ policy.register(
     ),
     impersonal={
         "id": _("The Session ID: a number, so that the record of consent stays traceable."),
-        "uid": _("Random."),
         "entry_key": _("Hash of a random number, so that a used entry form can't be sent again."),
     },
 )
@@ -123,16 +123,27 @@ policy.register(Signal, subject="session__guest", delete=True)
 policy.register(LifeSign, subject="session__guest", delete=True)
 
 
-def _texts_consented_to(events: QuerySet[ConsentEvent]) -> Iterator[str]:
-    rows = events.order_by().values_list("text__version__number", "text__language").distinct()
-    yield from (f"v{number} {language}" for number, language in rows)
+def _consent_in_words(values: Sequence[Any]) -> str:
+    """Return one sentence for a kept consent event, with the names of ``_CONSENT``."""
+    webchat, number, language, kind = values
+    return gettext("%(kind)s: WebChat %(webchat)s, version %(number)s, %(language)s") % {
+        "kind": ConsentEvent.Kind(kind).label,
+        "webchat": webchat,
+        "number": number,
+        "language": language,
+    }
 
+
+_CONSENT = Evidence(
+    lookups=("text__version__webchat", "text__version__number", "text__language", "kind"),
+    in_words=_consent_in_words,
+)
 
 policy.register(
     ConsentEvent,
     subject="session__guest",
     append_only=True,
-    evidence=_texts_consented_to,
+    evidence=_CONSENT,
     keep=dict.fromkeys(
         ("id", "session", "text", "kind", "day", "channel"),
         _("Evidence of consent (GDPR Art. 7(1)); contains no identity."),

@@ -241,7 +241,7 @@ def _guest_for(entry: Entry, *, region: str, now: datetime) -> Guest | None:
     keys = match_keys(**person, region=region)
     if keys.complete:
         _lock_keys("\0".join(keys.columns.values()))
-        same = Guest.objects.filter(**keys.columns, anonymized_at=None)
+        same = Guest.objects.filter(**keys.columns, anonymized_in=None)
         guest = same.select_for_update().order_by("pk").first()
         if guest is not None:
             return guest

@@ -38,7 +38,7 @@ def lock_writable(session: Session, *, even_ended: bool = False) -> LockedSessio
         ConsentWithdrawn: Consent was withdrawn; ``even_ended`` makes no difference.
     """
     locked = Session.objects.select_for_update().get(pk=session.pk)
-    if locked.anonymized_at is not None:
+    if locked.anonymized_in is not None:
         raise SessionClosed(_("This session was anonymized."))
     if locked.withdrawn_at is not None:
         raise ConsentWithdrawn(
@@ -59,7 +59,7 @@ def give_life_signs(sessions: Collection[int], *, at: datetime) -> None:
     """
     open_ones = (
         Session.objects.select_for_update(skip_locked=True, no_key=True)
-        .filter(pk__in=in_keys(sessions), anonymized_at=None)
+        .filter(pk__in=in_keys(sessions), anonymized_in=None)
         .exclude(status=Status.CLOSED)
         .order_by("pk")
     )

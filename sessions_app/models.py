@@ -15,7 +15,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from anonymization.models import Erasure
 from lib.days import RoundedDay, start_of_day
 from webchat.models import MAX_RETENTION_DAYS, ConsentText, WebChat
 
@@ -57,7 +56,10 @@ class Guest(models.Model):
     There is no unique constraint over them, because PostgreSQL logs the keys of a violation.
     """
 
-    uid = models.UUIDField(_("random identifier"), unique=True, default=uuid.uuid4, editable=False)
+    #: NULL after the anonymization. The ledger keeps its hash.
+    uid = models.UUIDField(
+        _("random identifier"), unique=True, null=True, default=uuid.uuid4, editable=False
+    )
     name = models.CharField(_("name"), max_length=200, blank=True)
     email = models.CharField(_("e-mail"), max_length=254, blank=True)
     phone = models.CharField(_("phone"), max_length=50, blank=True)
@@ -65,16 +67,8 @@ class Guest(models.Model):
     email_key = models.CharField(_("e-mail as compared"), max_length=400, blank=True)
     phone_key = models.CharField(_("phone as compared"), max_length=20, blank=True)
     created_at = models.DateTimeField(_("first seen at"), default=timezone.now)
-    anonymized_at = models.DateTimeField(_("anonymized at"), null=True, blank=True)
-    erasure = models.ForeignKey(
-        Erasure,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        db_index=False,
-        verbose_name=_("erasure"),
-    )
+    #: The first day of the period (ERASURE_TIME_PRECISION) in which the row was anonymized.
+    anonymized_in = models.DateField(_("anonymized in"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("guest")
@@ -96,8 +90,12 @@ class Guest(models.Model):
         return reverse("guest", args=[self.pk])
 
     @property
+    def anonymized_period(self) -> RoundedDay | None:
+        return RoundedDay.of(self.anonymized_in) if self.anonymized_in else None
+
+    @property
     def first_seen(self) -> datetime | date | None:
-        return as_known(self.created_at, anonymized=self.anonymized_at is not None)
+        return as_known(self.created_at, anonymized=self.anonymized_in is not None)
 
 
 def oldest_kept(days: int, *, on: date) -> datetime:
@@ -151,13 +149,16 @@ class SessionQuerySet(models.QuerySet["Session"]):
         )
 
     def _closed(self) -> SessionQuerySet:
-        return self.filter(anonymized_at=None, status=Status.CLOSED)
+        return self.filter(anonymized_in=None, status=Status.CLOSED)
 
 
 class Session(models.Model):
     """One chat, video call or phone call. The primary key is the Session ID."""
 
-    uid = models.UUIDField(_("random identifier"), unique=True, default=uuid.uuid4, editable=False)
+    #: NULL after the anonymization. The ledger keeps its hash.
+    uid = models.UUIDField(
+        _("random identifier"), unique=True, null=True, default=uuid.uuid4, editable=False
+    )
     webchat = models.ForeignKey(
         WebChat, models.PROTECT, related_name="sessions", verbose_name="WebChat", db_index=False
     )
@@ -223,16 +224,8 @@ class Session(models.Model):
     #: Exact while the session contains personal data, because the answer is due within a month.
     #: After anonymization only the day of the consent event is kept.
     withdrawn_at = models.DateTimeField(_("consent withdrawn at"), null=True, blank=True)
-    anonymized_at = models.DateTimeField(_("anonymized at"), null=True, blank=True)
-    erasure = models.ForeignKey(
-        Erasure,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        db_index=False,
-        verbose_name=_("erasure"),
-    )
+    #: The first day of the period (ERASURE_TIME_PRECISION) in which the row was anonymized.
+    anonymized_in = models.DateField(_("anonymized in"), null=True, blank=True)
 
     objects = SessionQuerySet.as_manager()
 
@@ -265,7 +258,7 @@ class Session(models.Model):
             models.Index(
                 fields=("-created_at", "-id"),
                 name="session_anonymized",
-                condition=Q(anonymized_at__isnull=False),
+                condition=Q(anonymized_in__isnull=False),
             ),
             # The sessions whose retention period is over, the earliest end first.
             models.Index(
@@ -273,7 +266,7 @@ class Session(models.Model):
                 Coalesce("ended_at", "created_at"),
                 "id",
                 name="session_retention",
-                condition=Q(anonymized_at__isnull=True, status="closed"),
+                condition=Q(anonymized_in__isnull=True, status="closed"),
             ),
             # The open conversations. They are few, however long the history is.
             models.Index(
@@ -296,12 +289,16 @@ class Session(models.Model):
         return reverse("session", args=[self.pk])
 
     @property
+    def anonymized_period(self) -> RoundedDay | None:
+        return RoundedDay.of(self.anonymized_in) if self.anonymized_in else None
+
+    @property
     def started(self) -> datetime | date | None:
-        return as_known(self.created_at, anonymized=self.anonymized_at is not None)
+        return as_known(self.created_at, anonymized=self.anonymized_in is not None)
 
     @property
     def ended(self) -> datetime | date | None:
-        return as_known(self.ended_at, anonymized=self.anonymized_at is not None)
+        return as_known(self.ended_at, anonymized=self.anonymized_in is not None)
 
     @property
     def expires_on(self) -> date | None:
@@ -310,7 +307,7 @@ class Session(models.Model):
         None if the session is open, is already anonymized, or is kept without a time limit.
         """
         days = self.webchat.retention_days
-        if days is None or self.is_open or self.anonymized_at is not None:
+        if days is None or self.is_open or self.anonymized_in is not None:
             return None
         return timezone.localdate(self.ended_at or self.created_at) + timedelta(
             days=min(days, MAX_RETENTION_DAYS) + 1

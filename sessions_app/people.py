@@ -118,7 +118,7 @@ def _guests(
         # The second condition is the condition of the partial index, so that the index is used.
         same &= Q(**{f"{part}_key__in": sorted(keys[part])}) & ~Q(**{f"{part}_key": ""})
     return (
-        Guest.objects.filter(same, anonymized_at=None)
+        Guest.objects.filter(same, anonymized_in=None)
         .exclude(pk__in=seen)
         .order_by("-pk")[: LIMIT + 1]
     )

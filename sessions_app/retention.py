@@ -21,7 +21,7 @@ from django.utils.formats import date_format
 
 from anonymization.batch import erase_batch
 from anonymization.ledger.recording import Requester
-from anonymization.models import Erasure, Source
+from anonymization.models import Erasure
 from sessions_app.models import RetentionRun, Session, SessionQuerySet, Status, oldest_kept
 from webchat.figures import RetentionPreview
 from webchat.models import ConsentVersion, WebChat
@@ -147,7 +147,7 @@ def _next(
 
 def _erase(webchat: WebChat, pks: list[int], *, on: date) -> list[Erasure]:
     due = expired(webchat, days=webchat.retention_days, on=on)
-    return erase_batch(pks, among=due, requester=Requester(Source.RETENTION))
+    return erase_batch(pks, among=due, requester=Requester.retention())
 
 
 def _next_size(size: int, done: int, took: float) -> int:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, Func
+
+from lib.days import start_of
 
 #: The values to which a duration is rounded, in minutes. For example, 7 and 14 minutes become 5.
 BANDS = (0, 5, 15, 30, 60)
@@ -63,18 +64,6 @@ class Band(Func):
 
 def _literal(minutes: int, vendor: str) -> str:
     return str(minutes * 60_000_000) if vendor == "sqlite" else f"interval '{minutes} minutes'"
-
-
-def start_of(precision: str, moment: datetime, zone: str) -> datetime:
-    """Return, in UTC, the start of the local day, week or month that contains the moment."""
-    local = moment.astimezone(ZoneInfo(zone)).replace(
-        hour=0, minute=0, second=0, microsecond=0, fold=0
-    )
-    if precision == "week":
-        local -= timedelta(days=local.weekday())
-    elif precision == "month":
-        local = local.replace(day=1)
-    return local.astimezone(UTC)
 
 
 def register_sqlite_function(connection: Any, **_kwargs: Any) -> None:

@@ -187,7 +187,7 @@ def _still_allowed(watch: Watch | LiveWatch) -> bool:
 
 
 def _read_talks(watches: Sequence[Watch]) -> list[tuple[Watch | LiveWatch, list[Event]]]:
-    fields = ("status", "language", "room_key", "anonymized_at", "ended_by")
+    fields = ("status", "language", "room_key", "anonymized_in", "ended_by")
     keys = {watch.session for watch in watches}
     # The sessions are read before their rows. Rows that were stored before the end of a session are
     # then always read together with the end.
@@ -221,7 +221,7 @@ def _events(watch: Watch, session: Session | None, rows: list[tuple[int, Any]]) 
     """Yield the new events of one watch: rows in order of time, then the change of status."""
     if (
         session is None
-        or session.anonymized_at
+        or session.anonymized_in
         or (watch.room_key and session.room_key != watch.room_key)
     ):
         yield Event("erased", _notice("erased", watch, session), last=True)

@@ -16,7 +16,7 @@ from factory.random import reseed_random
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.ledger.chain import GENESIS
+from anonymization.ledger.chain import GENESIS, facts_hash
 from anonymization.models import ASKED_BY_SOURCE, Erasure, Source
 from api.models import ApiClient, Right
 from api.services import create_client
@@ -254,8 +254,8 @@ class ErasureFactory(DjangoModelFactory[Erasure]):
         subject: Session | Guest,
         door: Source,
         requested_by: User | None,
-    ) -> Erasure:
-        return engine.erase(subject, requester=recording.Requester(door, requested_by))[0]
+    ) -> Any:
+        return engine.erase(subject, requester=recording.Requester(door, requested_by))
 
 
 class RecordFactory(DjangoModelFactory[Erasure]):
@@ -264,7 +264,7 @@ class RecordFactory(DjangoModelFactory[Erasure]):
     class Meta:
         model = Erasure
 
-    kind, counts = "sessions_app.Session", factory.LazyFunction(dict)
+    kind, counts, rows = "sessions_app.Session", factory.LazyFunction(dict), 1
     door, created_at = Source.COMMAND, factory.LazyFunction(timezone.now)
     day = factory.LazyAttribute(lambda record: timezone.localdate(record.created_at))
     requester = factory.LazyAttribute(lambda record: ASKED_BY_SOURCE[Source(record.door)])
@@ -274,7 +274,9 @@ class RecordFactory(DjangoModelFactory[Erasure]):
         last = Erasure.objects.order_by("number").last()
         number = last.number + 1 if last else 1
         previous = last.hash if last else GENESIS
-        record = Erasure(number=number, subject=f"{number:064x}", previous=previous, **values)
+        subjects, salt = [f"{number:064x}"], f"{number:064x}"
+        record = Erasure(number=number, subjects=subjects, salt=salt, previous=previous, **values)
+        record.facts = facts_hash(record.clear_facts, salt)
         record.hash = record.entry.hash
         record.save(force_insert=True)
         return record

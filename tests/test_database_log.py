@@ -62,7 +62,7 @@ def test_a_failing_statement_is_logged_without_its_values(log: Callable[[str], s
     for failing in (
         lambda: Guest.objects.create(name=CANARY * 20),
         lambda: Message.objects.create(session=sealed, sender="visitor", text=CANARY),
-        lambda: Guest.objects.exclude(anonymized_at=None).update(name=CANARY),
+        lambda: Guest.objects.exclude(anonymized_in=None).update(name=CANARY),
         lambda: execute("SELECT %s FROM nowhere", CANARY),
         lambda: execute("SELECT 'kanarliteral' FROM nowhere"),
     ):

@@ -24,10 +24,10 @@ from anonymization.storage import storage_problem
 from demo.build import Builder
 from demo.people import make_people
 from demo.staff import PASSWORD
+from lib.days import start_of
 from sessions_app.gate import chosen_form
 from sessions_app.matching import match_keys
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session, Status
-from sessions_app.rounding import start_of
 from tests.database import media
 from webchat.consent_html import sanitise, sha256_hex
 from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat
@@ -80,7 +80,7 @@ def test_on_each_weekday_somebody_waits_and_somebody_is_answered(days: int) -> N
 
 
 def test_counters_equal_rows(output: str) -> None:
-    live = Session.objects.filter(anonymized_at=None).annotate(
+    live = Session.objects.filter(anonymized_in=None).annotate(
         visitor=Count("messages", filter=Q(messages__sender="visitor"), distinct=True),
         operator_=Count("messages", filter=Q(messages__sender="operator"), distinct=True),
         files=Count("attachments", distinct=True),
@@ -95,7 +95,7 @@ def test_counters_equal_rows(output: str) -> None:
 
 
 def test_times_are_in_order_and_durations_equal_them(output: str) -> None:
-    for session in Session.objects.filter(anonymized_at=None):
+    for session in Session.objects.filter(anonymized_in=None):
         assert session.created_at <= timezone.now()
         if session.accepted_at:
             assert session.waited == session.accepted_at - session.created_at
@@ -122,7 +122,7 @@ def test_each_gdpr_session_has_one_consent_to_the_version_of_its_day(output: str
         rounded = start_of(settings.ERASURE_TIME_PRECISION, session.created_at, settings.TIME_ZONE)
         assert event.day == timezone.localdate(rounded)
         assert (event.text.language, event.channel) == (session.language, session.channel)
-        if session.anonymized_at is None:
+        if session.anonymized_in is None:
             assert version == current_on(session.webchat, timezone.localdate(session.created_at))
             assert session.guest_id
             assert session.entered_name
@@ -171,10 +171,10 @@ def test_the_same_person_is_one_guest(output: str) -> None:
 
 
 def test_anonymized_rows_keep_consent_and_no_identity(output: str) -> None:
-    shells = Session.objects.exclude(anonymized_at=None)
+    shells = Session.objects.exclude(anonymized_in=None)
     assert shells.exists()
-    assert Guest.objects.exclude(anonymized_at=None).exclude(name="").count() == 0
-    assert Guest.objects.exclude(anonymized_at=None).exists()
+    assert Guest.objects.exclude(anonymized_in=None).exclude(name="").count() == 0
+    assert Guest.objects.exclude(anonymized_in=None).exists()
     for session in shells:
         assert (session.guest_id, session.entered_name, session.entered_email, session.params) == (
             None,
@@ -194,9 +194,9 @@ def test_erasures_lie_in_the_past_in_the_order_of_their_numbers(output: str) -> 
     assert times == sorted(times)
     assert len({timezone.localdate(moment) for moment in times}) > 1
     assert times[-1] <= timezone.now()
-    for session in Session.objects.exclude(anonymized_at=None).select_related("erasure"):
-        assert session.anonymized_at == session.erasure.created_at
-        assert session.created_at <= session.anonymized_at
+    for session in Session.objects.exclude(anonymized_in=None).select_related("erasure"):
+        assert session.anonymized_in == session.erasure.created_at
+        assert session.created_at <= session.anonymized_in
 
 
 def test_nobody_has_one_first_name_twice() -> None:

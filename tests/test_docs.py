@@ -109,7 +109,7 @@ def test_a_record_of_processing_says_what_happens_to_each_field_and_why() -> Non
     declared.register(Message, delete=True)
     declared.register(Attachment, delete=True)
     declared.register(
-        Guest, subject="", mark="anonymized_at", record="erasure", append_only=True,
+        Guest, subject="", mark="anonymized_in", record="erasure", append_only=True,
         erase={"name": "", "created_at": Now(), "email": KeptIfShared(F("email")), "phone": ""},
         keep={"uid": "One|two\nthree.", "id": "Else.", "name_key": "Else."}, impersonal={"email_key": "A number."},
     )  # fmt: skip
@@ -132,7 +132,7 @@ def test_a_record_of_processing_says_what_happens_to_each_field_and_why() -> Non
         "| `id`, `name_key` | kept | Else. |",
         "| `email_key` | kept, not personal | A number. |",
         (
-            "| `anonymized_at`, `erasure` | kept | Records that, when and by which erasure the "
+            "| `anonymized_in`, `erasure` | kept | Records that, when and by which erasure the "
             "row was anonymized. |"
         ),
         "",

@@ -67,7 +67,7 @@ import json
 import django
 django.setup()
 from sessions_app.models import Guest
-guests = Guest.objects.filter(anonymized_at=None).order_by("pk")[:4]
+guests = Guest.objects.filter(anonymized_in=None).order_by("pk")[:4]
 pairs = [(guest.pk, guest.sessions.first().pk) for guest in guests]
 print(json.dumps({"guests": [g for g, s in pairs[:2]], "sessions": [s for g, s in pairs[2:]]}))
 """

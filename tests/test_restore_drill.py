@@ -138,9 +138,9 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: LogIn, webchat: WebChat
         assert "0 records were imported" in run("replay_erasures")
 
     assert not holds("anna")
-    assert Session.objects.get(pk=boris_again.pk).anonymized_at is None
-    assert Session.objects.get(pk=boris.pk).anonymized_at is not None
-    assert Guest.objects.get(pk=anna.guest_id).anonymized_at is not None
+    assert Session.objects.get(pk=boris_again.pk).anonymized_in is None
+    assert Session.objects.get(pk=boris.pk).anonymized_in is not None
+    assert Guest.objects.get(pk=anna.guest_id).anonymized_in is not None
     gone = {
         table: len(rows - digest()[table])
         for table, rows in before.items()
@@ -279,7 +279,7 @@ def test_a_person_who_was_erased_with_the_last_session_is_found_by_both_records(
         made.restore()
     run("replay_erasures")
     assert not holds("anna")
-    assert Guest.objects.get().anonymized_at is not None
+    assert Guest.objects.get().anonymized_in is not None
     assert standing() is Standing.EVEN
 
 

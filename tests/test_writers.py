@@ -303,7 +303,7 @@ def test_a_sealed_row_refuses_a_writer_that_knew_it_before(name: str, kind: str)
     session, operator = ready_for(name, SessionFactory(), StaffFactory())
     subject: Any = session if kind == "session" else session.guest
     ErasureFactory(subject=subject)
-    assert session.anonymized_at is None, "the writer's copy is older"
+    assert session.anonymized_in is None, "the writer's copy is older"
     mark_storage()
     before = digest()
     write = partial(WRITERS[name], session, operator)

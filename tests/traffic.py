@@ -9,8 +9,8 @@ from datetime import date, datetime, time, timedelta
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from lib.days import start_of
 from sessions_app.models import Channel, ConsentEvent, Party, Session, Status
-from sessions_app.rounding import start_of
 from tests.factories import StaffFactory, WebChatFactory
 from webchat.models import ConsentText, WebChat
 

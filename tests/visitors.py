@@ -41,7 +41,7 @@ def report() -> dict[str, object]:
     """Return the guests who are identified, by name, and how many files have a row and are not stored."""
     from sessions_app.models import Attachment, Guest
 
-    guests = Guest.objects.filter(anonymized_at=None)
+    guests = Guest.objects.filter(anonymized_in=None)
     files = [attachment.file for attachment in Attachment.objects.all()]
     return {
         "guests": dict(guests.values_list("name", "pk")),

@@ -47,7 +47,7 @@ def record_setting_changes(
             webchat=webchat, field=field, before=old, after=new, changed_at=now, changed_by=by
         )
         try:
-            recording.note(Note.SETTINGS_CHANGED, change.digest, requester=requester)
+            recording.note(Note.SETTINGS_CHANGED, requester=requester, subjects=[change.digest])
         except recording.LedgerUnavailable:
             message = _(
                 "The change can't be recorded in the erasure ledger now. Nothing was saved."

@@ -95,7 +95,7 @@ def takes(policy: Policy, field: Field) -> bool:
     A column with choices has no space for a canary. A kept time is not planted, because it may
     remain.
     """
-    if policy.append_only or field.choices or field.name in (policy.mark, policy.record):
+    if policy.append_only or field.choices or field.name == policy.mark:
         return False
     if isinstance(field, _TIMES):
         return not _stays(policy, field.name)
@@ -189,7 +189,7 @@ def _remember(policy: Policy, pk: int, *, choices: bool) -> Planted:
     names = [
         name
         for name, field in policy.fields.items()
-        if not _stays(policy, name) and name not in (policy.mark, policy.record)
+        if not _stays(policy, name) and name != policy.mark
         if (choices if field.choices else not isinstance(field, _WITH_CANARY))
     ]
     values = policy.model._base_manager.filter(pk=pk).values(*names).get()

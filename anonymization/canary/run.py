@@ -157,7 +157,11 @@ class Run(AbstractContextManager["Run"]):
             ErasureRefused: the engine refused an erasure; that subject was not changed.
         """
         requester = recording.Requester(Source.COMMAND)
-        return [engine.erase(subject, requester=requester)[0] for subject in self.subjects]
+        return [
+            record
+            for subject in self.subjects
+            if (record := engine.erase(subject, requester=requester))
+        ]
 
     def report(self, missed: list[str]) -> Report:
         """Search after the erasure, and compare the remaining planted rows."""

@@ -6,13 +6,15 @@ external copy before the commit, and its seal after the commit.
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import secrets
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from django.contrib.auth.models import User
 from django.db import DatabaseError, connection, transaction
@@ -21,10 +23,13 @@ from django.utils.translation import gettext as _
 
 from anonymization.files import delete_files_of
 from anonymization.ledger import external_copy
-from anonymization.ledger.chain import Entry, Head
-from anonymization.models import ASKED_BY_SOURCE, Erasure, Note, Source
+from anonymization.ledger.chain import Entry, Head, facts_hash
+from anonymization.models import ASKED_BY_SOURCE, Erasure, Ground, Note, Source
 
 logger = logging.getLogger(__name__)
+
+#: Prefix that makes the hash in a note differ from any other hash of the same text.
+_NOTE = b"mluvii-gdpr/ledger-note/1\0"
 
 
 class ErasureRefused(Exception):
@@ -50,7 +55,7 @@ class DatabaseBehind(LedgerUnavailable):
 
 @dataclass(frozen=True)
 class Requester:
-    """Who requested an erasure, and through which source.
+    """Who requested an erasure, through which source, and on which ground.
 
     The requester is a staff member or an API client. If both are None, it is a command or the
     system itself.
@@ -60,6 +65,15 @@ class Requester:
     user: User | None = None
     #: An instance of the model in the setting OAUTH2_PROVIDER_APPLICATION_MODEL.
     client: Any = None
+    ground: Ground = Ground.REQUEST
+
+    @classmethod
+    def retention(cls) -> Self:
+        return cls(Source.RETENTION, ground=Ground.RETENTION)
+
+    @classmethod
+    def withdrawal(cls) -> Self:
+        return cls(Source.WITHDRAWAL, ground=Ground.WITHDRAWAL)
 
 
 #: The entries that the innermost ``erasing`` block has written to the external copy. None outside
@@ -126,28 +140,54 @@ def _make_void_what_is_gone(announced: list[Entry]) -> None:
         _make_void([entry for entry in announced if entry.hash not in kept])
 
 
-def note(kind: Note, subject: str, *, requester: Requester) -> Erasure:
-    """Append a record about the ledger itself. It is not an erasure.
+def note(
+    kind: Note,
+    *,
+    requester: Requester,
+    subjects: Iterable[str] = (),
+    counts: Mapping[str, int] | None = None,
+) -> Erasure:
+    """Append a record about the ledger itself or its evidence. It is not an erasure.
+
+    ``subjects`` are hashes of what the note is about, for example from ``note_digest``.
 
     Raises:
         LedgerUnavailable: the external copy cannot be written; nothing was changed.
     """
     with erasing():
-        record = new_record(kind, subject, requester)
+        record = new_note(kind, requester=requester, subjects=subjects, counts=counts)
         chain([record])
         record.save(force_insert=True)
         announce([record], files=False)
         return record
 
 
-def new_record(kind: str, subject: str, requester: Requester) -> Erasure:
-    """Return a record with the current time that is neither chained nor saved."""
-    (record,) = new_records(kind, [subject], requester)
+def new_note(
+    kind: Note,
+    *,
+    requester: Requester,
+    subjects: Iterable[str] = (),
+    counts: Mapping[str, int] | None = None,
+) -> Erasure:
+    """Return the record of a note that is neither chained nor saved."""
+    (record,) = new_records(kind, 1, requester)
+    record.subjects, record.counts, record.ground = sorted(subjects), dict(counts or {}), ""
     return record
 
 
-def new_records(kind: str, subjects: Iterable[str], requester: Requester) -> list[Erasure]:
-    """Return a record for each subject, all with the same time, neither chained nor saved."""
+def note_digest(text: str) -> str:
+    """Return the hash that a note has as a subject; ``text`` is ASCII."""
+    return hashlib.sha256(_NOTE + text.encode("ascii")).hexdigest()
+
+
+def new_record(kind: str, requester: Requester) -> Erasure:
+    """Return a record with the current time that is neither chained nor saved."""
+    (record,) = new_records(kind, 1, requester)
+    return record
+
+
+def new_records(kind: str, number: int, requester: Requester) -> list[Erasure]:
+    """Return records with the same current time, neither chained nor saved."""
     now = timezone.now()
     first = Erasure(
         kind=kind,
@@ -155,23 +195,34 @@ def new_records(kind: str, subjects: Iterable[str], requester: Requester) -> lis
         requester=ASKED_BY_SOURCE[requester.source],
         created_at=now,
         door=requester.source,
+        ground=requester.ground,
         requested_by_id=requester.user.pk if requester.user else None,
         client_id=requester.client.pk if requester.client else None,
     )
     shared = {f.attname: getattr(first, f.attname) for f in Erasure._meta.concrete_fields}
-    own = (
-        {"id": uuid.uuid4(), "subject": subject, "counts": {}, "shells": {}} for subject in subjects
-    )
     # Django takes twice as long to create a model from keyword arguments.
     by_position: Any = Erasure
-    return [by_position(*(shared | values).values()) for values in own]
+    return [by_position(*(shared | _own()).values()) for _number in range(number)]
+
+
+def _own() -> dict[str, Any]:
+    """Return new values of the fields that records of the same time do not share."""
+    return {
+        "id": uuid.uuid4(),
+        "subjects": [],
+        "counts": {},
+        "evidence": [],
+        "salt": secrets.token_hex(32),
+    }
 
 
 def chain(records: Sequence[Erasure]) -> None:
-    """Append the records to the hash chain in their order.
+    """Append the records to the hash chain in their order. Their facts must be complete.
 
     The ledger is locked from this call until the commit.
     """
+    for record in records:
+        record.facts = facts_hash(record.clear_facts, record.salt)
     lock_head()
     last = head()
     for record in records:

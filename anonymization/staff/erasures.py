@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.db.models import Count, Model
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -25,8 +24,6 @@ from lib.pages import StaffPage, staff_page
 PAGE_SIZE = 50
 #: Prefix of the hidden fields that identify the rows shown on a confirm page, by model label.
 SHOWN = "shown-"
-#: The maximum number of links to anonymized records on the page of an erasure record.
-MAX_LINKS = 200
 
 
 class ConfirmErasureView(StaffPage):
@@ -46,8 +43,8 @@ class ConfirmErasureView(StaffPage):
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         subject = self._subject(pk)
-        if record := self._record_of(subject):
-            return redirect(record)
+        if is_anonymized(subject):
+            return redirect(subject)
         return self._show(subject, door=request.GET.get("door", ""))
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -55,27 +52,21 @@ class ConfirmErasureView(StaffPage):
         door = source_of(request)
         shown = shown_in(request.POST)
         try:
-            record, erased = engine.erase(
+            record = engine.erase(
                 subject,
                 requester=recording.Requester(door, self.staff),
-                expected=None if self._record_of(subject) else shown,
+                expected=None if is_anonymized(subject) else shown,
             )
         except recording.ErasureRefused as refusal:
             return self._show(subject, door=door, refusal=str(refusal), status=409)
-        messages.success(
-            request,
-            summary(record) if erased else _("This was already anonymized. Nothing was changed."),
-        )
+        if record is None:
+            messages.info(request, _("This was already anonymized. Nothing was changed."))
+            return redirect(subject)
+        messages.success(request, summary(record))
         return redirect(record)
 
-    def _subject(self, pk: int) -> Model:
+    def _subject(self, pk: int) -> Any:
         return get_object_or_404(self.model._base_manager, pk=pk)
-
-    @staticmethod
-    def _record_of(subject: Model) -> Erasure | None:
-        policy = registry.get(type(subject))
-        record: Erasure | None = getattr(subject, policy.record)
-        return record if getattr(subject, policy.mark) is not None else None
 
     def _show(
         self, subject: Model, *, door: str, refusal: str = "", status: int = 200
@@ -94,6 +85,10 @@ class ConfirmErasureView(StaffPage):
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
         """Return additional context of the page of this subject."""
         return {}
+
+
+def is_anonymized(subject: Model) -> bool:
+    return getattr(subject, registry.get(type(subject)).mark) is not None
 
 
 def source_of(request: HttpRequest) -> Source:
@@ -128,7 +123,7 @@ def _says_something(policy: Policy, name: str) -> bool:
 
     Match keys and the fields that the erasure itself sets are not.
     """
-    return not name.endswith("_key") and name not in (policy.mark, policy.record)
+    return not name.endswith("_key") and name != policy.mark
 
 
 def name_of(model: type[Model], count: int) -> str:
@@ -201,16 +196,10 @@ def _pending_files(erasures: list[Erasure]) -> dict[uuid.UUID, int]:
 def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Show one erasure record, ready to print."""
     erasure = get_object_or_404(Erasure.objects.select_related("requested_by", "client"), pk=pk)
-    policies = {policy.label: policy for policy in registry}
     context = {
         "erasure": erasure,
         "kind": kind_of(erasure),
         "lines": [line_of(policy, count) for policy, count in counted(erasure)],
-        "shells": [
-            shell
-            for label, keys in erasure.shells.items()
-            for shell in _shells(policies[label], keys)
-        ],
         "pending": erasure.pending_files,
         "logically": maintenance.logically_complete_at(erasure),
         "physically": maintenance.physically_complete_at(erasure),
@@ -232,7 +221,6 @@ def erasure_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
             "head": {"sequence": head.sequence, "hash": head.hash},
             "door": erasure.door,
             "counts": erasure.counts,
-            "emptied": erasure.shells,
             "evidence": evidence_of(erasure),
             "pending_files": erasure.pending_files,
             "logically_complete_at": maintenance.logically_complete_at(erasure),
@@ -242,27 +230,12 @@ def erasure_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
 
 
 def evidence_of(erasure: Erasure) -> list[str]:
-    """Return sentences about what the remaining rows prove: versions of the consent text.
+    """Return one sentence for each kind of evidence that the act kept.
 
-    These rows belong to the anonymized records of the erasure.
+    Empty after the clear facts of the record were forgotten.
     """
-    found: set[str] = set()
-    for policy in registry:
-        step = (policy.subject or "").partition("__")[0]
-        if policy.evidence is None or not step:
-            continue
-        owner: Any = policy.fields[step].related_model
-        keys = erasure.shells.get(owner._meta.label, [])
-        found.update(policy.evidence(policy.model._base_manager.filter(**{f"{step}__in": keys})))
-    return sorted(found)
-
-
-def _shells(policy: Policy, keys: list[int]) -> list[tuple[str, str]]:
-    """Return the URL and the name of each anonymized record."""
-    rows: Any = policy.model._base_manager.filter(pk__in=keys[:MAX_LINKS]).order_by("pk")
-    return [
-        (row.get_absolute_url(), f"{capfirst(name_of(policy.model, 1))} {row.pk}") for row in rows
-    ]
+    in_words = {policy.label: policy.evidence.in_words for policy in registry if policy.evidence}
+    return [in_words[label](values) for label, *values in erasure.evidence if label in in_words]
 
 
 def kind_of(erasure: Erasure) -> str:

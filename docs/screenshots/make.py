@@ -115,7 +115,7 @@ def example(database: Path) -> tuple[int, int]:
             """
             SELECT s.id, s.guest_id FROM sessions_app_session s
             JOIN sessions_app_consentevent c ON c.session_id = s.id
-            WHERE s.anonymized_at IS NULL AND s.status = 'closed' AND s.note <> '' AND s.language = 'en'
+            WHERE s.anonymized_in IS NULL AND s.status = 'closed' AND s.note <> '' AND s.language = 'en'
             ORDER BY s.attachments_count > 0 DESC,
                      (SELECT count(*) FROM sessions_app_session o WHERE o.guest_id = s.guest_id) DESC, s.id DESC
             """
@@ -129,7 +129,7 @@ def day_with_erasure(database: Path) -> str:
         row = connection.execute(
             """
             SELECT date(max(created_at), '+12 hours', '+1 day') FROM sessions_app_session
-            WHERE anonymized_at IS NOT NULL AND created_at < datetime('now', '-3 days')
+            WHERE anonymized_in IS NOT NULL AND created_at < datetime('now', '-3 days')
             """
         ).fetchone()
     return str(row[0])

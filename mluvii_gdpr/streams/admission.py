@@ -127,7 +127,7 @@ def admit(asked: Asked) -> tuple[Watch | LiveWatch, str, int]:
         raise Refused(403)
     if (
         isinstance(watch, Watch)
-        and not Session.objects.filter(pk=watch.session, anonymized_at=None).exists()
+        and not Session.objects.filter(pk=watch.session, anonymized_in=None).exists()
     ):
         raise Refused(404)
     return watch, f"login {key}", PER_LOG_IN
@@ -135,7 +135,7 @@ def admit(asked: Asked) -> tuple[Watch | LiveWatch, str, int]:
 
 def _room_watch(token: str, asked: Asked) -> Watch:
     key = room_key(token)
-    session = Session.objects.filter(room_key=key, anonymized_at=None).only("pk").first()
+    session = Session.objects.filter(room_key=key, anonymized_in=None).only("pk").first()
     if session is None:
         raise Refused(404)
     cursor = Cursor.parse(asked.after)

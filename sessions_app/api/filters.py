@@ -7,14 +7,16 @@ session had a value.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import MAXYEAR, MINYEAR, datetime
+from datetime import MAXYEAR, MINYEAR, date, datetime
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.utils import timezone
 
 from anonymization.policy import registry
 from api.parameters import Parameters
+from lib.days import period_of, start_of
 from sessions_app.api.representation import (
     BROWSERS,
     CHANNELS,
@@ -24,7 +26,6 @@ from sessions_app.api.representation import (
     gdpr_version,
 )
 from sessions_app.models import Channel, ConsentEvent, Session, Status
-from sessions_app.rounding import start_of
 from webchat.models import ConsentText, WebChat
 
 MAX_LIMIT, DEFAULT_LIMIT = 100_000, 100
@@ -35,7 +36,6 @@ MOMENTS = {
     "GuestJoined": "created_at",
     "Accepted": "accepted_at",
     "Ended": "ended_at",
-    "Anonymized": "anonymized_at",
 }
 DURATIONS = {"WaitingTime": "waited", "Duration": "duration"}
 IDS = {
@@ -75,6 +75,7 @@ def filtered(sessions: QuerySet[Session], given: Parameters) -> QuerySet[Session
     """Return the sessions that match every given parameter. Errors are collected in ``given``."""
     for name, field in MOMENTS.items():
         sessions = _in_range(sessions, given, name, field, given.moment)
+    sessions = _in_range(sessions, given, "Anonymized", "anonymized_in", _period(given))
     for name, field in DURATIONS.items():
         sessions = _in_range(sessions, given, name, field, given.duration)
     for name, field in IDS.items():
@@ -132,6 +133,16 @@ def _in_range(
     )
 
 
+def _period(given: Parameters) -> Callable[[str], date | None]:
+    """Return a reader of a moment as the first day of the period that contains it."""
+
+    def read(name: str) -> date | None:
+        moment = given.moment(name)
+        return period_of(timezone.localdate(moment)) if moment else None
+
+    return read
+
+
 def _from(field: str, low: datetime) -> Q:
     """Return the condition for times from ``low`` on.
 
@@ -141,7 +152,7 @@ def _from(field: str, low: datetime) -> Q:
     # The first and the last year of the calendar cannot be rounded. They contain no sessions.
     inside = MINYEAR < low.year < MAXYEAR
     rounded = start_of(settings.ERASURE_TIME_PRECISION, low, settings.TIME_ZONE) if inside else low
-    exactly = Q(**{f"{field}__gte": low}) | Q(anonymized_at__isnull=False)
+    exactly = Q(**{f"{field}__gte": low}) | Q(anonymized_in__isnull=False)
     return Q(**{f"{field}__gte": rounded}) & exactly
 
 

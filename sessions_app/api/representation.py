@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
 from django.db.models import QuerySet
 
+from lib.days import start_of_day
 from sessions_app.models import (
     Attachment,
     Channel,
@@ -123,7 +124,7 @@ def _session_json(
         "recordingsState": None,
         "directCallNumber": None,
         "phoneCallbackNumber": None,
-        "anonymized": _time(session.anonymized_at),
+        "anonymized": _period(session.anonymized_in),
     }
 
 
@@ -259,9 +260,14 @@ def guest_json(guest: Guest, *, sessions: int, sees_people: bool) -> dict[str, A
         "email": guest.email if sees_people else "",
         "phone": guest.phone if sees_people else "",
         "created": _time(guest.created_at),
-        "anonymized": _time(guest.anonymized_at),
+        "anonymized": _period(guest.anonymized_in),
         "sessions": sessions,
     }
+
+
+def _period(first_day: date | None) -> str | None:
+    """Format the first moment of the period in which a row was anonymized."""
+    return _time(start_of_day(first_day)) if first_day else None
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -150,7 +150,7 @@ class AnonymizeView(ApiView):
         if dry_run:
             return Response({"dryRun": True, "counts": _counts_of(subject)})
         try:
-            record = services.erase_for(caller_of(request).client, subject, key=key)
+            pending = services.erase_for(caller_of(request).client, subject, key=key)
         except services.Revoked:
             raise exceptions.AuthenticationFailed("This client was revoked.") from None
         except services.KeyUsedForAnother:
@@ -159,7 +159,7 @@ class AnonymizeView(ApiView):
             raise exceptions.Throttled(wait=refused.retry_after) from None
         except recording.ErasureRefused as refused:
             raise Conflict({"detail": str(refused)}) from None
-        return HttpResponse(status=202 if record.pending_files else 204)
+        return HttpResponse(status=202 if pending else 204)
 
     def put(self, request: Request, pk: int) -> HttpResponseBase:
         return self.post(request, pk)

@@ -86,7 +86,7 @@ def _status(session: Session) -> str:
 
 def _status_cell(session: Session) -> SafeString:
     # Anonymized sessions are always closed, so the more specific word is shown.
-    if session.anonymized_at is not None:
+    if session.anonymized_in is not None:
         return status_badge("anonymized", _("Anonymized"))
     return status_badge(session.status, _status(session))
 
@@ -242,8 +242,8 @@ COLUMNS: dict[str, Column] = {
             "anonymized",
             gettext_lazy("Anonymized"),
             "",
-            lambda s: moment(s.anonymized_at),
-            lambda s: _iso(s.anonymized_at),
+            lambda s: moment(s.anonymized_period),
+            lambda s: _iso(s.anonymized_period),
         ),
     )
 }

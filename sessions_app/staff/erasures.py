@@ -106,10 +106,10 @@ class ConfirmSessionsErasureView(StaffPage):
         records: list[Erasure] = []
         try:
             for session in sessions:
-                record, erased = engine.erase(
+                record = engine.erase(
                     session, requester=requester, expected=expected[session.pk] or None
                 )
-                records += [record] if erased else []
+                records += [record] if record else []
         except recording.ErasureRefused as refused:
             return self._show(self._sessions(), refusal=_stopped(refused, records), status=409)
         except DatabaseError:

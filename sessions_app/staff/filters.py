@@ -96,7 +96,7 @@ class SessionFilters(Filters):
     def filter_anonymized(
         self, sessions: QuerySet[Session], name: str, value: str
     ) -> QuerySet[Session]:
-        return sessions.filter(anonymized_at__isnull=value == "no")
+        return sessions.filter(anonymized_in__isnull=value == "no")
 
     def filter_withdrawn(
         self, sessions: QuerySet[Session], name: str, value: str

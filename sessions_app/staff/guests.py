@@ -39,8 +39,8 @@ _NATIONAL_DIGITS = 6
 @staff_page("sessions_app.see_sessions")
 @require_safe
 def guest_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show a guest and their sessions. For an anonymized guest, show the erasure and its record."""
-    guest = get_object_or_404(Guest.objects.select_related("erasure__requested_by"), pk=pk)
+    """Show a guest and their sessions. For an anonymized guest, show the period of the erasure."""
+    guest = get_object_or_404(Guest, pk=pk)
     try:
         page, status = _page_of(guest, request.GET), 200
     except PositionRefused as refused:
@@ -54,8 +54,7 @@ def guest_page(request: HttpRequest, pk: int) -> HttpResponse:
         "links": page_links("", page),
         "sees_people": sees_people,
         "may_anonymize": request.user.has_perm("sessions_app.anonymize_guest")
-        and not guest.anonymized_at,
-        "may_see_erasures": request.user.has_perm("anonymization.see_erasures"),
+        and not guest.anonymized_in,
     }
     return render(request, "sessions_app/staff/guest.html", context, status=status)
 

@@ -31,9 +31,7 @@ def session_page(*required: str) -> Callable[[_View], _View]:
         @staff_page(*required)
         @wraps(view)
         def guarded(request: HttpRequest, pk: int, **kwargs: Any) -> HttpResponseBase:
-            sessions = Session.objects.select_related(
-                "webchat", "guest", "operator", "erasure__requested_by"
-            )
+            sessions = Session.objects.select_related("webchat", "guest", "operator")
             return view(request, get_object_or_404(sessions, pk=pk), **kwargs)
 
         return guarded

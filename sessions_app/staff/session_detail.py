@@ -35,7 +35,7 @@ STOP_POLLING = 286
 def conversation_state(session: Session) -> str:
     """Return a text that changes whenever the transcript would look different."""
     counts = (session.messages_visitor, session.messages_operator, session.attachments_count)
-    return "-".join(map(str, (session.status, *counts, "gone" if session.anonymized_at else "")))
+    return "-".join(map(str, (session.status, *counts, "gone" if session.anonymized_in else "")))
 
 
 @session_page("sessions_app.see_sessions")
@@ -51,7 +51,7 @@ def show_session(
     """Render the page. ``forms`` replace the empty forms, with errors or unsaved input."""
     may = _rights(staff_of(request), session)
     sees_people = may_see_people(request.user)
-    lines = transcript_of(session) if sees_people and not session.anonymized_at else []
+    lines = transcript_of(session) if sees_people and not session.anonymized_in else []
     newest = newest_signal(session)
     context = {
         "session": session,
@@ -82,7 +82,7 @@ def _rights(staff: User, session: Session) -> dict[str, bool]:
     has_perm = staff.has_perm
     answers = has_perm("sessions_app.answer") and may_see_people(staff)
     anyones = session.operator_id in (None, staff.pk)
-    anonymized = session.anonymized_at is not None
+    anonymized = session.anonymized_in is not None
     return {
         "answer": answers and session.is_open and anyones,
         "accept": answers and session.is_open and session.operator_id is None,
@@ -93,7 +93,6 @@ def _rights(staff: User, session: Session) -> dict[str, bool]:
         "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,
         "anonymize_guest": has_perm("sessions_app.anonymize_guest")
         and session.guest_id is not None,
-        "see_erasures": has_perm("anonymization.see_erasures"),
         "see_versions": any(map(has_perm, _SEE_VERSIONS)),
     }
 
@@ -102,7 +101,7 @@ def facts(session: Session, *, sees_people: bool) -> dict[str, Any]:
     """Return the facts that the page shows next to the conversation."""
     return {
         "general": list(general_facts(session)),
-        "personal": [] if session.anonymized_at else list(personal_facts(session)),
+        "personal": [] if session.anonymized_in else list(personal_facts(session)),
         "parameters": sorted(session.params.items()) if sees_people else [],
     }
 
@@ -159,7 +158,7 @@ def session_transcript(request: HttpRequest, session: Session) -> HttpResponse:
         "session": session,
         "state": state,
         "sees_people": True,
-        "lines": [] if session.anonymized_at else transcript_of(session),
+        "lines": [] if session.anonymized_in else transcript_of(session),
         **facts(session, sees_people=True),
         "fetched": True,
     }

@@ -121,7 +121,7 @@ def _select_all() -> SafeString:
 
 
 def _select_one(session: Session) -> SafeString | str:
-    if session.anonymized_at is not None:
+    if session.anonymized_in is not None:
         return ""
     return format_html(
         '<input class="form-check-input" type="checkbox" name="session" value="{}" form="bulk"'

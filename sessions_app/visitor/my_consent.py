@@ -36,7 +36,7 @@ def session_behind(token: str) -> Session | None:
     Sessions that are older than this page have no secret for it. The room's secret opens it then.
     """
     behind = Q(consent_key=consent_key(token)) | Q(consent_key=None, room_key=room_key(token))
-    return Session.objects.select_related("webchat").filter(behind, anonymized_at=None).first()
+    return Session.objects.select_related("webchat").filter(behind, anonymized_in=None).first()
 
 
 @method_decorator([csrf_exempt, never_cache], name="dispatch")

@@ -48,7 +48,7 @@ class RoomView(View):
 
     def dispatch(self, request: HttpRequest, token: str, **kwargs: Any) -> Any:
         sessions = Session.objects.select_related("webchat", "life_sign")
-        session = sessions.filter(room_key=room_key(token), anonymized_at=None).first()
+        session = sessions.filter(room_key=room_key(token), anonymized_in=None).first()
         if session is None:
             return self._gone(request)
         self.token, self.session = token, session
@@ -114,7 +114,7 @@ class RoomView(View):
     def _closed(self, **forms: Any) -> HttpResponse:
         """Return 409 with the current room. Return 404 if the session was anonymized."""
         self.session = Session.objects.select_related("webchat").get(pk=self.session.pk)
-        if self.session.anonymized_at is not None:
+        if self.session.anonymized_in is not None:
             return self._gone(self.request)
         return self._show(status=409, **forms)
 

@@ -214,7 +214,7 @@ def test_a_full_disk_lets_all_intents_of_a_transaction_in_or_none(
     def erase_all() -> list[Erasure]:
         pks = [session.pk for session in made]
         return erase_batch(
-            pks, among=Session.objects.all(), requester=recording.Requester(Source.RETENTION)
+            pks, among=Session.objects.all(), requester=recording.Requester.retention()
         )
 
     with monkeypatch.context() as patched:
@@ -253,7 +253,7 @@ def test_what_fails_after_the_commit_makes_nothing_void(copy: Path, monkeypatch:
     with pytest.raises(OperationalError):
         erase(session)
     monkeypatch.undo()
-    assert Session.objects.get(pk=session.pk).anonymized_at is not None
+    assert Session.objects.get(pk=session.pk).anonymized_in is not None
     assert [*map(kind_of, copy.read_text().splitlines())] == ["intents"]
     assert restoration.standing() is restoration.Standing.EVEN, (
         "the database has what is not sealed"
@@ -272,7 +272,7 @@ def test_a_seal_that_cannot_be_written_undoes_nothing(
         patched.setattr(external_copy, "write_seal", failing)
         record = erase(first)
     assert "erasures 1 to 1 were not sealed in the external copy" in caplog.messages
-    assert Session.objects.get(pk=first.pk).anonymized_at is not None
+    assert Session.objects.get(pk=first.pk).anonymized_in is not None
     assert external_copy.read(copy).unsealed == [record.entry]
     assert "The ledger holds: 1 records" in run("verify_ledger")
     erase(second)

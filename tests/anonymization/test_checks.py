@@ -113,7 +113,7 @@ def test_new_field_is_noticed() -> None:
         (
             {"subject": "session__guest", "mark": "at", "keep": WHOLE | {"text": "x"}},
             "E007",
-            " carries a mark but lacks uid, at or a record.",
+            " carries a mark but lacks at, or does not erase uid.",
         ),
         ({"delete": True}, "E008", " erases something but names no subject."),
         ({"keep": WHOLE, "erase": {"text": ""}}, "E008", " erases something but names no subject."),

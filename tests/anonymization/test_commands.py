@@ -71,17 +71,15 @@ def test_it_erases_and_a_second_call_says_so(command: str, capsys: Any) -> None:
     }  # fmt: skip
     call_command(command, str(subject))
     output = capsys.readouterr().out
-    counts = ", ".join(f"{label.partition('.')[2]}: {n}" for label, n in record.counts.items())
-    assert output == f"already anonymized ({counts})\n"
-    assert "Session: 1" in counts
+    assert output == "already anonymized\n", "the record is not named"
     call_command(command, str(subject), "--dry-run", "--json")
     assert json.loads(capsys.readouterr().out) == {
         "result": "already anonymized",
         "id": subject,
         "counts": {},
     }
-    assert Session.objects.get().anonymized_at is not None
-    assert Guest.objects.get().anonymized_at is not None
+    assert Session.objects.get().anonymized_in is not None
+    assert Guest.objects.get().anonymized_in is not None
 
 
 @pytest.mark.parametrize("command", ["anonymize_session", "anonymize_guest"])

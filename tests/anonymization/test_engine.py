@@ -12,8 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from anonymization import engine
+from anonymization.files import delete_pending_files
 from anonymization.ledger import recording
-from anonymization.models import Erasure, FileDeletion, Source
+from anonymization.ledger.chain import subject_of
+from anonymization.models import AwaitingFiles, Erasure, FileDeletion, Source
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Session
 from tests.bystander import besides, media_besides
 from tests.database import Rows, digest, dump
@@ -51,9 +53,10 @@ def test_session_is_emptied_and_keeps_its_shell(conversation: Session) -> None:
     SessionFactory(
         webchat=conversation.webchat
     )  # the same person once more, so that the guest stays
-    erasure, erased = engine.erase(conversation, requester=COMMAND)
+    uid = conversation.uid
+    erasure = engine.erase(conversation, requester=COMMAND)
 
-    assert erased
+    assert erasure
     conversation.refresh_from_db()
     assert (conversation.entered_name, conversation.entered_email, conversation.entered_phone) == (
         "",
@@ -73,11 +76,18 @@ def test_session_is_emptied_and_keeps_its_shell(conversation: Session) -> None:
     )
     assert not conversation.messages.exists()
     assert not conversation.attachments.exists()
-    assert conversation.erasure == erasure
+    assert (conversation.anonymized_in, conversation.uid) == (
+        timezone.localdate().replace(day=1),
+        None,
+    )
     assert ConsentEvent.objects.filter(session=conversation).count() == 1
     assert besides(Guest).get().name == "Jana Nováková"
     assert erasure.counts["sessions_app.Session"] == 1
-    assert erasure.shells == {"sessions_app.Session": [conversation.pk]}
+    assert (erasure.subjects, erasure.rows) == ([subject_of(uid)], 1)
+    text = conversation.consented_text
+    assert erasure.evidence == [
+        ("sessions_app.ConsentEvent", conversation.webchat_id, text.version.number, "en", "given")
+    ]
 
 
 def test_times_keep_the_local_day_only(conversation: Session, settings: Any) -> None:
@@ -98,12 +108,12 @@ def test_last_session_takes_the_guest_with_it(conversation: Session) -> None:
     second = SessionFactory(webchat=conversation.webchat)
     engine.erase(conversation, requester=COMMAND)
     guest.refresh_from_db()
-    assert (guest.anonymized_at, guest.name) == (None, "Jana Nováková")
+    assert (guest.anonymized_in, guest.name) == (None, "Jana Nováková")
 
-    erasure, _ = engine.erase(second, requester=COMMAND)
+    erasure = engine.erase(second, requester=COMMAND)
 
     guest.refresh_from_db()
-    assert guest.anonymized_at is not None
+    assert guest.anonymized_in is not None
     assert (
         guest.name,
         guest.email,
@@ -127,14 +137,15 @@ def test_guest_goes_whole_and_others_stay(conversation: Session) -> None:
                    Message.objects.filter(session=stranger), Attachment.objects.filter(session=stranger)]  # fmt: skip
     before, rows_before = digest(), [list(rows.values()) for rows in of_stranger]
 
-    erasure, _ = engine.erase(guest, requester=COMMAND)
+    erasure = engine.erase(guest, requester=COMMAND)
 
     assert [list(rows.values()) for rows in of_stranger] == rows_before
     others(
         before,
         digest(),
         touched={
-            m._meta.db_table for m in (Guest, Session, Message, Attachment, Erasure, FileDeletion)
+            m._meta.db_table
+            for m in (Guest, Session, Message, Attachment, Erasure, FileDeletion, AwaitingFiles)
         },
     )
     assert erasure.counts == {
@@ -148,15 +159,28 @@ def test_guest_goes_whole_and_others_stay(conversation: Session) -> None:
     assert "Petr" in dump()
 
 
-def test_repeated_call_returns_the_first_record(conversation: Session) -> None:
+def test_repeated_call_changes_nothing(conversation: Session) -> None:
     guest = conversation.guest
     assert guest is not None
-    first, erased = engine.erase(guest, requester=COMMAND)
+    assert engine.erase(guest, requester=COMMAND)
     before = digest()
     for subject in (guest, conversation, Session.objects.get(pk=conversation.pk)):
-        assert engine.erase(subject, requester=COMMAND) == (first, False)
-    assert erased
+        assert engine.erase(subject, requester=COMMAND) is None
     assert digest() == before
+
+
+def test_every_row_of_an_act_awaits_its_files_until_they_are_gone(
+    conversation: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = SessionFactory(webchat=conversation.webchat)
+    guest, other = conversation.guest, SessionFactory(email="petr@example.com")
+    monkeypatch.setattr(recording, "delete_files_of", lambda _ids: 0)
+    engine.erase(guest, requester=COMMAND)
+    rows = [guest, conversation, second]
+    assert [engine.pending_files(row) for row in [*rows, other]] == [1, 1, 1, 0]
+    assert delete_pending_files() == 0
+    assert [engine.pending_files(row) for row in rows] == [0, 0, 0]
+    assert not AwaitingFiles.objects.exists()
 
 
 def test_a_returning_person_is_a_new_guest(conversation: Session) -> None:
@@ -183,7 +207,7 @@ def test_number_of_statements_does_not_grow(
             CaptureQueriesContext(connection) as queries,
             django_capture_on_commit_callbacks(execute=True),
         ):
-            erasure, _ = engine.erase(subject, requester=COMMAND)
+            erasure = engine.erase(subject, requester=COMMAND)
         assert erasure.counts["sessions_app.Attachment"] == number
         assert erasure.pending_files == 0
         on_chat_tables = [q for q in queries.captured_queries if "sessions_app_" in q["sql"]]
@@ -199,7 +223,7 @@ def test_stored_files_go_after_the_commit(
 ) -> None:
     assert len(media_besides()) == 1
     with django_capture_on_commit_callbacks() as callbacks:
-        erasure, _ = engine.erase(conversation, requester=COMMAND)
+        erasure = engine.erase(conversation, requester=COMMAND)
     assert len(media_besides()) == 1
     assert erasure.pending_files == 1
     for callback in callbacks:
@@ -221,7 +245,7 @@ def test_file_that_can_not_be_deleted_stays_queued(
     with monkeypatch.context() as patch:
         patch.setattr(FileSystemStorage, "delete", refuse)
         with django_capture_on_commit_callbacks(execute=True):
-            erasure, _ = engine.erase(conversation, requester=COMMAND)
+            erasure = engine.erase(conversation, requester=COMMAND)
         assert erasure.pending_files == 1
         assert FileDeletion.objects.get().attempts == 1
     assert delete_pending_files() == 0
@@ -286,7 +310,7 @@ def test_anything_but_what_was_shown_is_refused(conversation: Session) -> None:
     SessionFactory(webchat=conversation.webchat)
     with pytest.raises(engine.SubjectChanged):
         engine.erase(guest, requester=COMMAND, expected=wider)
-    assert engine.erase(guest, requester=COMMAND, expected=engine.preview(guest).shown)[1]
+    assert engine.erase(guest, requester=COMMAND, expected=engine.preview(guest).shown)
 
 
 def test_row_outside_the_subject_rolls_everything_back(
@@ -339,7 +363,7 @@ def test_a_preview_counts_what_an_erasure_takes(conversation: Session) -> None:
     assert preview.shown.keys() == {"sessions_app.Guest", "sessions_app.Session"}
     assert preview.shown["sessions_app.Guest"] == engine.fingerprint([guest.pk])
     assert {policy.label: count for policy, count in preview.lines} == preview.counts
-    assert preview.counts == engine.erase(guest, requester=COMMAND)[0].counts
+    assert preview.counts == engine.erase(guest, requester=COMMAND).counts
 
 
 def several() -> list[Session]:
@@ -362,10 +386,8 @@ def test_a_preview_of_several_counts_what_their_erasures_take() -> None:
     )
     taken: Counter[str] = Counter()
     for session in sessions:
-        record, erased = engine.erase(
-            session, requester=COMMAND, expected=preview.each[session.pk] or None
-        )
-        taken.update(record.counts if erased else {})
+        record = engine.erase(session, requester=COMMAND, expected=preview.each[session.pk] or None)
+        taken.update(record.counts if record else {})
     assert preview.counts == {label: taken[label] for label in preview.counts}
     assert not +(taken - Counter(preview.counts))
     assert taken["sessions_app.Guest"] == 1
@@ -374,7 +396,7 @@ def test_a_preview_of_several_counts_what_their_erasures_take() -> None:
 
 def test_a_preview_of_several_guests_is_that_of_each() -> None:
     several()
-    guests = list(Guest.objects.filter(anonymized_at=None))
+    guests = list(Guest.objects.filter(anonymized_in=None))
     preview = engine.preview_several(guests)
     assert preview.each == {guest.pk: engine.preview(guest).shown for guest in guests}
     assert preview.counts == dict(
@@ -402,7 +424,7 @@ def test_the_queries_of_a_preview_do_not_grow_with_the_subjects() -> None:
 def test_the_record_says_who_asked_and_when(conversation: Session) -> None:
     user = StaffFactory(role="support")
     before = timezone.now()
-    record, _ = engine.erase(conversation, requester=recording.Requester(Source.PAGE, user))
+    record = engine.erase(conversation, requester=recording.Requester(Source.PAGE, user))
     record.refresh_from_db()
     assert (record.door, record.requester, record.requested_by, record.client) == (
         "page",
@@ -412,8 +434,7 @@ def test_the_record_says_who_asked_and_when(conversation: Session) -> None:
     )
     assert before <= record.created_at <= timezone.now()
     assert record.day == timezone.localdate(record.created_at)
-    conversation.refresh_from_db()
-    assert conversation.anonymized_at == record.created_at
+    assert record.facts_hold
 
 
 def test_nothing_is_announced_outside_of_an_erasure() -> None:
@@ -423,5 +444,5 @@ def test_nothing_is_announced_outside_of_an_erasure() -> None:
 
 def test_records_are_numbered_in_order(conversation: Session) -> None:
     second = SessionFactory(webchat=conversation.webchat, email="petr@example.com")
-    records = [engine.erase(s, requester=COMMAND)[0] for s in (conversation, second)]
+    records = [engine.erase(s, requester=COMMAND) for s in (conversation, second)]
     assert [record.number for record in records] == [1, 2]

@@ -217,7 +217,7 @@ def test_an_upload_that_died_half_way_belongs_to_the_erasure(
     FileDeletion.objects.create(name="attachments/of-another", subject=other.uid)
     assert "unfinished_uploads: 2" in call("erasure_status", capsys)[1]
     with django_capture_on_commit_callbacks(execute=True):
-        record, _ = engine.erase(session if kind == "session" else session.guest, requester=COMMAND)  # type: ignore[arg-type]
+        record = engine.erase(session if kind == "session" else session.guest, requester=COMMAND)  # type: ignore[arg-type]
 
     assert record.pending_files == 1, "it has an hour to finish"
     assert call("erasure_status", capsys)[0] == 1
@@ -246,7 +246,7 @@ def test_an_upload_that_ends_after_the_erasure_is_refused_and_leaves_nothing(
         if name.startswith("attachments/"):
             assert media_contains(b"Kassiopeia"), "the positive control"
             with django_capture_on_commit_callbacks(execute=True):
-                records.append(engine.erase(subject, requester=COMMAND)[0])
+                records.append(engine.erase(subject, requester=COMMAND))
             assert records[0].pending_files == 1
             assert set(media()) == {stored}, "the upload deletes its own file"
         return stored

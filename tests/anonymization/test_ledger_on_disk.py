@@ -156,7 +156,7 @@ def test_without_a_seal_on_the_disk_the_erasure_counts(
     monkeypatch.setattr(os, "fsync", fail_at(2))
     erase(session)
     session.refresh_from_db()
-    assert session.anonymized_at
+    assert session.anonymized_in
     assert restoration.standing() is restoration.Standing.EVEN
 
 

@@ -102,7 +102,7 @@ def test_what_was_erased_leaves_the_files_with_a_rewrite() -> None:
     done = maintenance.physically_complete_at(record)
     assert done is not None
     assert done >= record.created_at
-    assert Session.objects.get().anonymized_at is not None
+    assert Session.objects.get().anonymized_in is not None
 
 
 def test_a_run_that_somebody_hinders_says_so_and_counts_for_nothing() -> None:

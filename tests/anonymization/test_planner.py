@@ -68,7 +68,7 @@ def switch_on() -> None:
 
 
 def erase_everybody() -> None:
-    for session in Session.objects.filter(anonymized_at=None):
+    for session in Session.objects.filter(anonymized_in=None):
         ErasureFactory(subject=session)
 
 

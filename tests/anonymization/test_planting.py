@@ -39,13 +39,12 @@ def policy() -> Iterator[Policy]:
             number = models.IntegerField()
             kept_text = models.TextField()
             kept_time = models.DateTimeField()
-            marked_at = models.DateTimeField()
-            record = models.BigIntegerField()
+            marked_in = models.DateField()
 
             class Meta:
                 app_label = "sessions_app"
 
-        made = Policy("x.Everything", "here", keep=KEPT, mark="marked_at", record="record")
+        made = Policy("x.Everything", "here", keep=KEPT, mark="marked_in")
         made.__dict__["model"] = Everything
         yield made
 

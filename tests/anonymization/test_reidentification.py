@@ -17,7 +17,6 @@ from django.utils import timezone
 
 from anonymization import batch
 from anonymization.ledger import recording
-from anonymization.models import Source
 from sessions_app import consent, sharing
 from sessions_app.models import Session
 from tests import traffic
@@ -49,7 +48,7 @@ def anonymize(pks: list[int]) -> None:
         batch.erase_batch(
             pks[start : start + 1000],
             among=Session.objects.all(),
-            requester=recording.Requester(Source.RETENTION),
+            requester=recording.Requester.retention(),
         )
 
 

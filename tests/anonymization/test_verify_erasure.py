@@ -224,7 +224,7 @@ def test_it_runs_as_in_production(capsys: pytest.CaptureFixture[str], tmp_path: 
     assert said.startswith("clean: ")
     assert "may stay" in said
     assert ("searched: SQLite's bytes" in said) == (connection.vendor == "sqlite")
-    assert not Session.objects.filter(anonymized_at=None).exists()
+    assert not Session.objects.filter(anonymized_in=None).exists()
     assert media() == {}
 
     log = tmp_path / "proxy.log"

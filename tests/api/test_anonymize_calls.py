@@ -148,7 +148,7 @@ def test_a_doubtful_dry_run_erases_nothing(api: Any, word: str) -> None:
     session = SessionFactory()
     assert api().post(f"/api/v1/Sessions/{session.pk}/anonymous?dry_run={word}").status_code == 400
     session.refresh_from_db()
-    assert session.anonymized_at is None
+    assert session.anonymized_in is None
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_key_stands_for_one_request_of_one_client(api: Any) -> None:
     assert refused.status_code == 409
     assert list(refused.json()) == ["Idempotency-Key"]
     second.refresh_from_db()
-    assert second.anonymized_at is None
+    assert second.anonymized_in is None
     assert other.post(path.format(second.pk), **key).status_code == 204, (
         "another client's keys are its own"
     )
@@ -257,7 +257,7 @@ def test_a_stolen_token_does_not_empty_the_company(api: Any, log_in: Any, call: 
     refused = caller.post(paths[2])
     assert 3500 < int(refused.headers["Retry-After"]) <= 3601
     assert list(refused.json()) == ["detail"]
-    assert besides(Session).filter(anonymized_at=None).count() == 2
+    assert besides(Session).filter(anonymized_in=None).count() == 2
     assert caller.post(paths[0]).status_code == 204, "what was done before is no new erasure"
     assert caller.post(f"{paths[3]}?dry_run=true").status_code == 200
 
@@ -288,7 +288,7 @@ def test_a_guest_counts_whatever_call_took_them(api: Any, settings: Any) -> None
     assert statuses == [204, 204, 429]
     sessions[2].refresh_from_db()
     assert sessions[2].entered_name, "what was refused is rolled back"
-    assert Guest.objects.exclude(anonymized_at=None).count() == 2
+    assert Guest.objects.exclude(anonymized_in=None).count() == 2
     assert caller.post(f"/api/v1/Guest/{sessions[2].guest_id}/anonymous").status_code == 429
     assert caller.post(f"/api/v1/Sessions/{extra.pk}/anonymize").status_code == 204, (
         "its guest has another"
@@ -327,7 +327,7 @@ def test_a_client_that_is_revoked_while_its_request_waits_erases_nothing() -> No
     with pytest.raises(services.Revoked):
         services.erase_for(client, session)
     session.refresh_from_db()
-    assert session.anonymized_at is None
+    assert session.anonymized_in is None
 
 
 def test_seen_is_what_one_client_did() -> None:
@@ -358,7 +358,7 @@ def test_requests_at_once_do_not_pass_the_limit_together(settings: Any) -> None:
     results = at_once([partial(services.erase_for, client, session.guest) for session in sessions])
     assert sum(isinstance(result, Erasure) for result in results) == 3
     assert sum(isinstance(result, services.TooManyErasures) for result in results) == 5
-    assert Guest.objects.exclude(anonymized_at=None).count() == 3
+    assert Guest.objects.exclude(anonymized_in=None).count() == 3
     assert LimitReached.objects.get().refused == 5
 
 

@@ -200,7 +200,7 @@ def test_the_client_that_anonymizes(program: Program, sessions: list[int]) -> No
     for method in ("GET", "HEAD"):
         refused = program.send(method, f"/api/v1/Sessions/{sessions[2]}/anonymize", headers)
         assert (refused.status, refused.headers["allow"]) == (405, "POST, PUT")
-    assert Session.objects.get(pk=sessions[2]).anonymized_at is None
+    assert Session.objects.get(pk=sessions[2]).anonymized_in is None
 
 
 def test_nothing_is_redirected(program: Program, sessions: list[int]) -> None:

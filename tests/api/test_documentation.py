@@ -54,8 +54,8 @@ def test_the_examples_run(language: str, server: Server) -> None:
     assert finished.returncode == 0, finished.stderr
     assert re.search("""['"]email['"]""", finished.stdout), "the look-up says what is the same"
     session.refresh_from_db()
-    assert session.anonymized_at is not None
-    assert Guest.objects.get(pk=other.guest_id).anonymized_at is not None
+    assert session.anonymized_in is not None
+    assert Guest.objects.get(pk=other.guest_id).anonymized_in is not None
     assert '"messages"' in finished.stdout or "'messages'" in finished.stdout
 
 

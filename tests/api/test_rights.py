@@ -92,7 +92,7 @@ def test_reading_never_erases(api: Any, ids: dict[str, int]) -> None:
     for call in CALLS:
         for method in ("GET", "HEAD", "PATCH", "DELETE", "OPTIONS"):
             caller.client.generic(method, call.format(**ids))
-    assert Session.objects.get().anonymized_at is None
+    assert Session.objects.get().anonymized_in is None
     assert Guest.objects.get().name == "Jana Nováková"
 
 

@@ -196,7 +196,7 @@ def test_all_mistakes_are_named_at_once_and_a_call_without_parameters_takes_none
     for path in (f"/api/v1/Sessions/{session.pk}/anonymous", "/api/v1/Guests/find"):
         assert api().post(f"{path}?force=1").json() == {"force": "This parameter is unknown."}
     session.refresh_from_db()
-    assert session.anonymized_at is None
+    assert session.anonymized_in is None
 
 
 def test_too_many_parameters_are_a_clean_refusal(api: Any) -> None:
@@ -247,7 +247,7 @@ def test_who_anonymizes_page_by_page_misses_nobody(api: Any, period: dict[str, s
             caller.post(f"/api/v1/Sessions/{row['id']}/anonymize")
         offset += 10
     assert seen == expected
-    assert not Session.objects.filter(anonymized_at=None).exists()
+    assert not Session.objects.filter(anonymized_in=None).exists()
 
 
 def test_a_rounded_start_is_in_every_period_in_which_it_may_have_been(

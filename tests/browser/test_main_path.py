@@ -121,7 +121,7 @@ def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[.
 
     # Nothing of the person is left, the room is closed, the table still shows the version.
     session.refresh_from_db()
-    assert session.anonymized_at is not None
+    assert session.anonymized_in is not None
     assert Guest.objects.get().name == ""
     assert media() == {}
     expect(visitor.locator("textarea[name=text]")).to_have_count(0)

@@ -256,6 +256,8 @@ def test_of_a_message_and_the_sweep_exactly_one_wins() -> None:
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_sweep_waits_for_a_message_and_then_leaves_the_conversation_open() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("needs two connections to a PostgreSQL")
     session = began(90)
 
     def sweep_in_a_thread() -> list[int]:

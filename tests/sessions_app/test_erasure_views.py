@@ -129,7 +129,7 @@ def test_confirmed_erasure_leads_to_its_record(support: Client, kind: str) -> No
     assert "Anonymized, record 1: guests: 1, sessions: 1." in html
     assert "Done: rows and files are deleted" in html
     assert "Jana" not in html
-    assert besides(Session).get().anonymized_at is not None
+    assert besides(Session).get().anonymized_in is not None
     again = support.post(url, follow=True)
     assert "Nothing was changed" in again.content.decode()
     assert Erasure.objects.count() == 1
@@ -147,7 +147,7 @@ def test_a_record_without_the_mark_is_no_erasure(support: Client) -> None:
     assert support.post(url, {}).status_code == 409, "only what was shown"
     assert support.post(url, shown_on(page)).status_code == 302
     session.refresh_from_db()
-    assert session.anonymized_at is not None
+    assert session.anonymized_in is not None
     assert session.erasure != record
 
 
@@ -207,7 +207,7 @@ def test_as_many_as_were_shown_but_not_the_same_are_refused(support: Client) -> 
     new = SessionFactory(webchat=first.webchat)
     response = support.post(url, shown_on(page))
     assert response.status_code == 409
-    assert Session.objects.get(pk=new.pk).anonymized_at is None
+    assert Session.objects.get(pk=new.pk).anonymized_in is None
     assert support.post(url, shown_on(response)).status_code == 302
 
 
@@ -262,7 +262,7 @@ def test_several_are_shown_then_erased_each_with_a_record(support: Client) -> No
     ) in html
     assert [row.number for row, *_ in support.get("/erasures/?before=3").context["rows"]] == [2, 1]
     assert Erasure.objects.count() == 2
-    assert besides(Session).get(anonymized_at=None) == sessions[2]
+    assert besides(Session).get(anonymized_in=None) == sessions[2]
     again = support.post(
         "/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"}, follow=True
     )
@@ -284,7 +284,7 @@ def test_several_sessions_of_one_guest_take_the_guest_with_the_last(support: Cli
     page = support.post("/sessions/anonymize/", chosen)
     assert [len(takes.split()) for takes in shown_on(page).values()] == [1, 2]
     support.post("/sessions/anonymize/", {**chosen, **shown_on(page), "confirm": "yes"})
-    assert besides(Guest).get().anonymized_at is not None
+    assert besides(Guest).get().anonymized_in is not None
 
 
 def test_several_are_refused_whole_when_one_takes_more_than_was_shown(support: Client) -> None:
@@ -345,7 +345,7 @@ def test_several_say_what_was_erased_when_the_database_fails(
         else "A database error occurred. Nothing was erased." in html
     )
     assert "kanarvalue" not in html
-    assert Session.objects.exclude(anonymized_at=None).count() == Erasure.objects.count() == erased
+    assert Session.objects.exclude(anonymized_in=None).count() == Erasure.objects.count() == erased
     monkeypatch.undo()
     sent = {**chosen, **shown_on(stopped), "confirm": "yes"}
     assert support.post("/sessions/anonymize/", sent).status_code == 302
@@ -374,7 +374,7 @@ def test_several_stop_at_the_first_that_changes_meanwhile(
         in html
     )
     assert "alert-success" not in html
-    assert besides(Session).filter(anonymized_at=None).count() == 3
+    assert besides(Session).filter(anonymized_in=None).count() == 3
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def run(*arguments: str) -> dict[str, Any]:
 
 
 def identified() -> set[int]:
-    return set(Session.objects.filter(anonymized_at=None).values_list("pk", flat=True))
+    return set(Session.objects.filter(anonymized_in=None).values_list("pk", flat=True))
 
 
 # What expires -----------------------------------------------------------------------------------------------
@@ -100,13 +100,13 @@ def test_a_guest_stays_with_a_younger_session() -> None:
     young = EndedFactory(days_ago=3)
     run()
     guest = Guest.objects.get()
-    assert (guest.anonymized_at, guest.email) == (None, "jana@example.com")
+    assert (guest.anonymized_in, guest.email) == (None, "jana@example.com")
     Session.objects.filter(pk=young.pk).update(
         created_at=timezone.now() - timedelta(days=99), ended_at=None
     )
     run()
     guest.refresh_from_db()
-    assert (guest.anonymized_at is None, guest.email) == (False, "")
+    assert (guest.anonymized_in is None, guest.email) == (False, "")
 
 
 @pytest.mark.parametrize(

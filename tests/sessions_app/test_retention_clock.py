@@ -153,4 +153,4 @@ def test_a_run_that_did_not_come_to_its_end_does_not(monkeypatch: pytest.MonkeyP
     with pytest.raises(CommandError, match="can't be written"):
         run()
     assert not RetentionRun.objects.exists()
-    assert Session.objects.filter(anonymized_at=None).count() == 2
+    assert Session.objects.filter(anonymized_in=None).count() == 2

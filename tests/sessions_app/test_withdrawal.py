@@ -42,7 +42,7 @@ def test_it_ends_the_conversation_and_appends_the_evidence(settings: Any) -> Non
     assert event.day == date(session.withdrawn_at.year, session.withdrawn_at.month, 1), (
         "rounded as the other"
     )
-    assert session.anonymized_at is None, "by default the officer judges"
+    assert session.anonymized_in is None, "by default the officer judges"
     assert list(Session.objects.withdrawn()) == [session]
 
 
@@ -108,7 +108,7 @@ def test_a_webchat_may_anonymize_at_once() -> None:
         None,
     )
     assert "Kassiopeia" not in dump()
-    assert Guest.objects.get().anonymized_at is not None
+    assert Guest.objects.get().anonymized_in is not None
     assert kinds(session) == ["given", "withdrawn"], "the evidence of both stays"
     assert not Session.objects.withdrawn().exists(), "nothing waits"
 

@@ -104,7 +104,7 @@ def state_of(subject: Model, shown: set[str]) -> str:
         m.objects.filter(**rows).count() for m in (Message, Attachment, Signal)
     )
     there = {name for name in shown if default_storage.exists(name)}
-    if current.anonymized_at is None:
+    if current.anonymized_in is None:
         whole = there == shown and not records.exists() and attachments == len(shown) and signals
         return "untouched" if whole else "half done: no mark, but something is gone"
     if records.count() != 1 or current.erasure != records.get():

@@ -40,7 +40,7 @@ def trials(batch: int) -> Iterator[Trial]:
     people = [make_somebody(webchat, sessions=1 + number % 2) for number in range(GUESTS)]
     killed = True
     while killed:
-        left = set(Guest.objects.filter(anonymized_at=None).values_list("pk", flat=True))
+        left = set(Guest.objects.filter(anonymized_in=None).values_list("pk", flat=True))
         to_erase = [somebody for somebody in people if somebody.guest.pk in left]
         killed = _kill_one(to_erase, after=chance.uniform(0, _LIVES_FOR))
         if killed:

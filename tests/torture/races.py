@@ -98,10 +98,10 @@ def _race(webchat: WebChat, operator: User, name: str, email: str, chance: rando
             return f"{type(result).__name__}: {result}"
     if writer is _visit_again:
         # The person came back in time, or is a new guest.
-        for again in Session.objects.filter(anonymized_at=None, guest__email=email):
+        for again in Session.objects.filter(anonymized_in=None, guest__email=email):
             _erase(again.guest)
     now = Session.objects.get(pk=session.pk)
-    if now.anonymized_at is None or Guest.objects.get(pk=session.guest_id).anonymized_at is None:
+    if now.anonymized_in is None or Guest.objects.get(pk=session.guest_id).anonymized_in is None:
         return "the erasure is not complete"
     left = sum(
         model.objects.filter(session=session).count() for model in (Message, Attachment, Signal)

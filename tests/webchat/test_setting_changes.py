@@ -44,8 +44,8 @@ def test_each_change_that_decides_about_personal_data_is_recorded(webchat: WebCh
         ("consent_version", 1, 2, "administrator"),
     ]
     notes = Erasure.objects.order_by("number")
-    assert [note.subject for note in notes] == [
-        change.digest for change in SettingChange.objects.order_by("pk")
+    assert [note.subjects for note in notes] == [
+        [change.digest] for change in SettingChange.objects.order_by("pk")
     ]
     assert {(note.kind, note.door, note.requested_by) for note in notes} == {
         (Note.SETTINGS_CHANGED, Source.PAGE, by)

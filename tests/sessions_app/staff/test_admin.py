@@ -78,7 +78,7 @@ def test_the_search_finds_ids_and_nothing_else(log_in: LogIn, url: str) -> None:
 
 @pytest.mark.parametrize("value", BAD_VALUES)
 @pytest.mark.parametrize(
-    "name", ["q", "p", "o", "webchat__id__exact", "status__exact", "anonymized_at__isempty"]
+    "name", ["q", "p", "o", "webchat__id__exact", "status__exact", "anonymized_in__isempty"]
 )
 def test_odd_values_break_nothing(log_in: LogIn, name: str, value: str) -> None:
     CanaryFactory()
@@ -105,7 +105,7 @@ def test_one_session_leads_to_its_confirm_page(log_in: LogIn) -> None:
     response = act(client, GUESTS, [session.guest_id])
     assert response.headers["Location"] == f"/guests/{session.guest_id}/anonymize/?door=admin"
     session.refresh_from_db()
-    assert session.anonymized_at is None
+    assert session.anonymized_in is None
     assert not LogEntry.objects.exists()
 
 
@@ -133,7 +133,7 @@ def test_all_pages_and_more_than_a_hundred_are_refused(log_in: LogIn) -> None:
         "You can select at most 100 at once."
         in client.post(SESSIONS, data, follow=True).content.decode()
     )
-    assert not Session.objects.exclude(anonymized_at=None).exists()
+    assert not Session.objects.exclude(anonymized_in=None).exists()
 
 
 @pytest.mark.parametrize("value", BAD_VALUES[1:])
@@ -141,4 +141,4 @@ def test_odd_choices_break_nothing(log_in: LogIn, value: str) -> None:
     CanaryFactory()
     response = act(log_in("superuser"), SESSIONS, [value.encode("utf-8", "replace").decode()])
     assert response.status_code in (200, 302, 400)
-    assert not Session.objects.exclude(anonymized_at=None).exists()
+    assert not Session.objects.exclude(anonymized_in=None).exists()

@@ -10,6 +10,6 @@ def let_them_see(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sessions_app", "0013_plain_words"), ("webchat", "0005_setting_change")]
+    dependencies = [("sessions_app", "0016_drop_links"), ("webchat", "0005_setting_change")]
 
     operations = [migrations.RunPython(let_them_see, migrations.RunPython.noop)]

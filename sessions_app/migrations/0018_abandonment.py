@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0014_see_settings"),
+        ("sessions_app", "0017_see_settings"),
     ]
 
     operations = [
