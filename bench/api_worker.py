@@ -40,19 +40,22 @@ _ERASE_SQL = (
     "SELECT pg_advisory_xact_lock(4711)",
     "DELETE FROM sessions_app_message WHERE session_id = %(id)s",
     "DELETE FROM sessions_app_attachment WHERE session_id = %(id)s",
-    "INSERT INTO anonymization_erasure (id, number, version, kind, subject, day, requester, previous, hash, "
-    "created_at, door, counts, shells) SELECT gen_random_uuid(), coalesce(last.number, 0) + 1, 1, "
-    "'sessions_app.Session', encode(sha256(convert_to(s.uid::text, 'UTF8')), 'hex'), current_date, 'system', "
+    "INSERT INTO anonymization_erasure (id, number, version, kind, subjects, rows, facts, salt, day, requester, "
+    "previous, hash, created_at, door, ground, counts, evidence) SELECT gen_random_uuid(), "
+    "coalesce(last.number, 0) + 1, 2, 'sessions_app.Session', "
+    "jsonb_build_array(encode(sha256(convert_to(s.uid::text, 'UTF8')), 'hex')), 1, repeat('0', 64), repeat('0', 64), "
+    "current_date, 'system', "
     "coalesce(last.hash, repeat('0', 64)), "
-    "encode(sha256(convert_to(coalesce(last.hash, '') || s.uid::text, 'UTF8')), 'hex'), now(), 'command', '{}', '{}' "
+    "encode(sha256(convert_to(coalesce(last.hash, '') || s.uid::text, 'UTF8')), 'hex'), now(), 'command', "
+    "'request', '{}', '[]' "
     "FROM sessions_app_session s LEFT JOIN (SELECT number, hash FROM anonymization_erasure ORDER BY number DESC "
     "LIMIT 1) AS last ON true WHERE s.id = %(id)s",
     "UPDATE sessions_app_session SET guest_id = NULL, status = 'closed', created_at = date_trunc('day', created_at), "
     "accepted_at = NULL, ended_at = date_trunc('day', ended_at), waited = date_trunc('minute', waited), "
     "duration = date_trunc('minute', duration), entered_name = '', entered_email = '', entered_phone = '', "
     "params = '{}', ip_address = NULL, user_agent = '', landing_page = '', referrer = '', note = '', result = '', "
-    "feedback_text = '', room_key = NULL, anonymized_in = now(), "
-    "erasure_id = (SELECT id FROM anonymization_erasure ORDER BY number DESC LIMIT 1) WHERE id = %(id)s",
+    "feedback_text = '', room_key = NULL, uid = NULL, anonymized_in = date_trunc('month', now())::date "
+    "WHERE id = %(id)s",
 )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -17,19 +19,26 @@ from django.db import connection, transaction
 from django.db.models import Case
 from django.utils import timezone
 
-from anonymization.ledger.chain import canonical, subject_of
+from anonymization.ledger.chain import canonical, facts_hash, subject_of
 from anonymization.ledger.recording import head, lock_head
 from anonymization.models import Asked, Erasure, FileDeletion, Source
 from anonymization.policy import registry
+from lib.days import period_of
 from sessions_app.models import Guest
 
 _OF_GUEST = "session_id IN (SELECT id FROM sessions_app_session WHERE guest_id = %s)"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('anonymization.ledger'))"
 _HEAD = "SELECT number, hash FROM anonymization_erasure ORDER BY number DESC LIMIT 1"
 _INSERT = (
-    "INSERT INTO anonymization_erasure (id, number, version, kind, subject, day, requester, previous, hash, "
-    "created_at, door, counts, shells) SELECT (r ->> 0)::uuid, (r ->> 1)::bigint, 1, %s, r ->> 2, %s, 'system', "
-    "r ->> 3, r ->> 4, now(), %s, r -> 5, r -> 6 FROM jsonb_array_elements(%s::jsonb) AS r"
+    "INSERT INTO anonymization_erasure (id, number, version, kind, subjects, rows, facts, salt, day, requester, "
+    "previous, hash, created_at, door, ground, counts, evidence) SELECT (r ->> 0)::uuid, (r ->> 1)::bigint, 2, %s, "
+    "r -> 2, jsonb_array_length(r -> 2), r ->> 3, r ->> 4, %s, 'system', r ->> 5, r ->> 6, %s, %s, %s, r -> 7, r -> 8 "
+    "FROM jsonb_array_elements(%s::jsonb) AS r"
+)
+_EVIDENCE = (
+    "SELECT e.session_id, v.webchat_id, v.number, t.language, e.kind FROM sessions_app_consentevent e "
+    "JOIN webchat_consenttext t ON t.id = e.text_id JOIN webchat_consentversion v ON v.id = t.version_id "
+    "WHERE e.session_id = ANY(%s::bigint[])"
 )
 _BAND = (
     "CASE WHEN {0} >= interval '60 min' THEN interval '60 min' WHEN {0} >= interval '30 min' THEN interval '30 min' "
@@ -60,12 +69,13 @@ _SESSIONS = (
     f"duration = CASE WHEN id = ANY(%s::bigint[]) THEN {_BAND.format('duration')} END, "
     "entered_name = '', entered_email = '', entered_phone = '', params = '{}', ip_address = NULL, "
     "user_agent = '', landing_page = '', referrer = '', note = '', result = '', feedback_text = '', "
-    "room_key = NULL, consent_key = NULL, withdrawn_at = NULL, anonymized_in = now(), erasure_id = "
+    "room_key = NULL, consent_key = NULL, withdrawn_at = NULL, uid = NULL, "
+    "anonymized_in = date_trunc('month', now())::date "
 )
 _GUESTS = (
     "UPDATE sessions_app_guest SET name = '', email = '', phone = '', name_key = '', email_key = '', "
-    "phone_key = '', created_at = date_trunc('month', created_at, 'Europe/Prague'), anonymized_in = now(), "
-    "erasure_id = "
+    "phone_key = '', created_at = date_trunc('month', created_at, 'Europe/Prague'), uid = NULL, "
+    "anonymized_in = date_trunc('month', now())::date "
 )
 
 
@@ -85,10 +95,13 @@ def erase(guest: Guest) -> None:
         cursor.execute("SELECT uid FROM sessions_app_guest WHERE id = %s FOR UPDATE", [guest.pk])
         ((uid,),) = cursor.fetchall()
         cursor.execute(
-            "SELECT id FROM sessions_app_session WHERE guest_id = %s ORDER BY id FOR UPDATE",
+            "SELECT id, uid FROM sessions_app_session WHERE guest_id = %s ORDER BY id FOR UPDATE",
             [guest.pk],
         )
-        sessions = [pk for (pk,) in cursor.fetchall()]
+        uids = dict(cursor.fetchall())
+        sessions = [*uids]
+        cursor.execute(_EVIDENCE, [sessions])
+        evidence = [*{tuple(row[1:]) for row in cursor.fetchall()}]
         cursor.execute(
             f"WITH gone AS (DELETE FROM sessions_app_attachment WHERE {_OF_GUEST} RETURNING file) INSERT INTO "
             "anonymization_filedeletion (erasure_id, name, attempts) SELECT %s, file, 0 FROM gone",
@@ -99,11 +112,11 @@ def erase(guest: Guest) -> None:
         messages = cursor.rowcount
         cursor.execute(f"DELETE FROM sessions_app_signal WHERE {_OF_GUEST}", [guest.pk])
         sharing = _sharing(cursor, sessions)
-        cursor.execute(f"{_SESSIONS} %s WHERE guest_id = %s", [sharing, sharing, record, guest.pk])
-        cursor.execute(f"{_GUESTS} %s WHERE id = %s", [record, guest.pk])
+        cursor.execute(f"{_SESSIONS} WHERE guest_id = %s", [sharing, sharing, guest.pk])
+        cursor.execute(f"{_GUESTS} WHERE id = %s", [guest.pk])
         counts = _counts(sessions=len(sessions), files=files, messages=messages, guests=1)
-        shells = {"sessions_app.Session": sessions, "sessions_app.Guest": [guest.pk]}
-        _chain(cursor, "sessions_app.Guest", "command", [(record, uid, counts, shells)])
+        erased = [(record, [uid, *uids.values()], counts, evidence)]
+        _chain(cursor, "sessions_app.Guest", "command", erased)
 
 
 def _counts(*, sessions: int, files: int, messages: int, guests: int = 0) -> dict[str, int]:
@@ -117,28 +130,43 @@ def _counts(*, sessions: int, files: int, messages: int, guests: int = 0) -> dic
 
 
 def _chain(
-    cursor: Any, kind: str, door: str, erased: Sequence[tuple[uuid.UUID, uuid.UUID, Any, Any]]
+    cursor: Any, kind: str, door: str, erased: Sequence[tuple[uuid.UUID, list[uuid.UUID], Any, Any]]
 ) -> None:
-    """Add a record for each (record, random identifier, counts, shells) to the ledger."""
+    """Add a record for each (record, random identifiers, counts, evidence) to the ledger."""
     cursor.execute(_LOCK)
     cursor.execute(_HEAD)
     number, previous = cursor.fetchone() or (0, "0" * 64)
-    day, rows = timezone.localdate(), []
-    for record, uid, counts, shells in erased:
+    now, day, rows = timezone.now(), timezone.localdate(), []
+    ground = "retention" if door == "retention" else "request"
+    for record, uids, counts, evidence in erased:
         number += 1
+        salt, subjects = secrets.token_hex(32), sorted(map(subject_of, uids))
+        facts = facts_hash(
+            {
+                "time": now.isoformat(),
+                "source": door,
+                "requester": "system",
+                "account": None,
+                "ground": ground,
+                "counts": counts,
+                "evidence": evidence,
+            },
+            salt,
+        )
         fields = {
+            "facts": facts,
             "day": day.isoformat(),
             "kind": kind,
             "previous": previous,
             "requester": "system",
             "sequence": number,
-            "subject": subject_of(uid),
-            "version": 1,
+            "subjects": subjects,
+            "version": 2,
         }
         own = hashlib.sha256(b"\0" + canonical(fields)).hexdigest()
-        rows.append((record.hex, number, fields["subject"], previous, own, counts, shells))
+        rows.append((record.hex, number, subjects, facts, salt, previous, own, counts, evidence))
         previous = own
-    cursor.execute(_INSERT, [kind, day, door, json.dumps(rows)])
+    cursor.execute(_INSERT, [kind, day, now, door, ground, json.dumps(rows)])
 
 
 def erase_expired(webchat: int, *, before: datetime, chunks: Iterator[int]) -> int:
@@ -171,20 +199,25 @@ def _next(
 def _erase_chunk(pks: list[int], guests: set[int]) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM sessions_app_guest WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE",
+            "SELECT id, uid FROM sessions_app_guest WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE",
             [[*guests]],
         )
+        of_guests = dict(cursor.fetchall())
         cursor.execute(
             "SELECT id, uid, guest_id FROM sessions_app_session WHERE id = ANY(%s::bigint[]) "
             "AND anonymized_in IS NULL ORDER BY id FOR UPDATE",
             [pks],
         )
         taken = {pk: (uuid.uuid4(), uid, guest) for pk, uid, guest in cursor.fetchall()}
-        _erase_taken(cursor, taken)
+        _erase_taken(cursor, taken, of_guests)
         return len(taken)
 
 
-def _erase_taken(cursor: Any, taken: dict[int, tuple[uuid.UUID, uuid.UUID, int | None]]) -> None:
+def _erase_taken(
+    cursor: Any,
+    taken: dict[int, tuple[uuid.UUID, uuid.UUID, int | None]],
+    of_guests: dict[int, uuid.UUID],
+) -> None:
     pks = [*taken]
     records = {pk: record for pk, (record, _uid, _guest) in taken.items()}
     last = {guest: pk for pk, (_record, _uid, guest) in taken.items() if guest}
@@ -209,17 +242,17 @@ def _erase_taken(cursor: Any, taken: dict[int, tuple[uuid.UUID, uuid.UUID, int |
     messages = dict(cursor.fetchall())
     cursor.execute("DELETE FROM sessions_app_signal WHERE session_id = ANY(%s::bigint[])", [pks])
     sharing = _sharing(cursor, pks)
-    taken_from = "taken.record FROM unnest(%s::bigint[], %s::uuid[]) AS taken (pk, record) WHERE id = taken.pk"
-    cursor.execute(f"{_SESSIONS} {taken_from}", [sharing, sharing, pks, [*records.values()]])
-    guests = {guest: records[pk] for pk, guest in going.items()}
-    cursor.execute(f"{_GUESTS} {taken_from}", [[*guests], [*guests.values()]])
+    cursor.execute(_EVIDENCE, [pks])
+    evidence = defaultdict(list)
+    for session, *values in cursor.fetchall():
+        evidence[session].append(values)
+    cursor.execute(f"{_SESSIONS} WHERE id = ANY(%s::bigint[])", [sharing, sharing, pks])
+    cursor.execute(f"{_GUESTS} WHERE id = ANY(%s::bigint[])", [[*going.values()]])
     erased = []
     for pk, (record, uid, _guest) in taken.items():
         counts = _counts(sessions=1, files=0, messages=messages.get(pk, 0), guests=int(pk in going))
-        shells = {"sessions_app.Session": [pk]}
-        if pk in going:
-            shells["sessions_app.Guest"] = [going[pk]]
-        erased.append((record, uid, counts, shells))
+        uids = [uid, of_guests[going[pk]]] if pk in going else [uid]
+        erased.append((record, uids, counts, evidence[pk]))
     _chain(cursor, "sessions_app.Session", "retention", erased)
 
 
@@ -228,8 +261,12 @@ def erase_in_a_loop(guest: Guest) -> None:
     with transaction.atomic():
         guest = Guest.objects.select_for_update().get(pk=guest.pk)
         erasure = Erasure(
-            kind="sessions_app.Guest", subject=subject_of(guest.uid), requester=Asked.SYSTEM
+            kind="sessions_app.Guest", requester=Asked.SYSTEM, salt=secrets.token_hex(32)
         )
+        erasure.subjects = sorted(
+            map(subject_of, [guest.uid, *guest.sessions.values_list("uid", flat=True)])
+        )
+        erasure.rows = len(erasure.subjects)
         for session in guest.sessions.select_for_update().order_by("pk"):
             for attachment in session.attachments.all():
                 FileDeletion.objects.create(erasure=erasure, name=attachment.file.name)
@@ -238,8 +275,8 @@ def erase_in_a_loop(guest: Guest) -> None:
                 message.delete()
             for signal in session.signals.all():
                 signal.delete()
-            _save_emptied(session, erasure)
-        _save_emptied(guest, erasure)
+            _save_emptied(session)
+        _save_emptied(guest)
         lock_head()
         last = head()
         erasure.number, erasure.previous = last.sequence + 1, last.hash
@@ -248,13 +285,14 @@ def erase_in_a_loop(guest: Guest) -> None:
             timezone.localdate(),
             Source.COMMAND,
         )
+        erasure.facts = facts_hash(erasure.clear_facts, erasure.salt)
         erasure.hash = erasure.entry.hash
         erasure.save(force_insert=True)
 
 
-def _save_emptied(row: Any, erasure: Erasure) -> None:
+def _save_emptied(row: Any) -> None:
     for name, value in registry.get(type(row)).erased_values().items():
         # It looks for no company.
         setattr(row, name, None if isinstance(value, Case) else value)
-    row.anonymized_in, row.erasure_id = timezone.now(), erasure.pk
+    row.anonymized_in = period_of(timezone.localdate())
     row.save()

@@ -42,7 +42,7 @@ INSERT INTO sessions_app_session (
   duration, operator_id, entered_name, entered_email, entered_phone, params, ip_address, user_agent, landing_page,
   referrer, note, result, feedback_stars, feedback_text, messages_visitor, messages_operator, attachments_count,
   entry_key, room_key, anonymized_in)
-SELECT i, gen_random_uuid(), webchat, CASE WHEN named THEN guest END,
+SELECT i, CASE WHEN named THEN gen_random_uuid() END, webchat, CASE WHEN named THEN guest END,
        CASE WHEN i % {phone_every} = 3 THEN 'phone' WHEN i % 7 = 0 THEN 'av' ELSE 'chat' END,
        CASE WHEN is_open THEN 'active' ELSE 'closed' END, 'en', at,
        CASE WHEN named THEN at + interval '30 seconds' END, CASE WHEN NOT is_open THEN at + interval '9 minutes' END,
