@@ -10,7 +10,7 @@ class AnonymizationConfig(AppConfig):
     verbose_name = _("Anonymization")
 
     def ready(self) -> None:
-        from anonymization import checks, planner, policy, triggers  # noqa: F401  checks register themselves
+        from anonymization import checks, planner, policy, runs, triggers  # noqa: F401  checks register themselves
 
         policy.autodiscover()
         pre_migrate.connect(
@@ -22,3 +22,4 @@ class AnonymizationConfig(AppConfig):
         post_migrate.connect(
             planner.after_migrate, sender=self, dispatch_uid="anonymization.planner"
         )
+        post_migrate.connect(runs.expect_jobs, sender=self, dispatch_uid="anonymization.runs")

@@ -8,6 +8,7 @@ from anonymization.models import (
     Erasure,
     FileDeletion,
     FilesDeleted,
+    LastRun,
     Maintenance,
     StorageMarker,
 )
@@ -80,5 +81,13 @@ policy.register(
     impersonal=dict.fromkeys(
         ("id", "started_at", "finished_at", "rewritten"),
         _("When the space of the erased data was released."),
+    ),
+)
+
+policy.register(
+    LastRun,
+    impersonal=dict.fromkeys(
+        ("id", "job", "expected_since", "good_at", "failed_at"),
+        _("When a job of the installation last ran."),
     ),
 )

@@ -15,6 +15,7 @@ from django.core.checks import CheckMessage
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from anonymization import runs
 from anonymization.checks import check_database
 from anonymization.restoration import Standing, standing
 from mluvii_gdpr.checks import check_storage, check_volumes
@@ -85,6 +86,15 @@ def lesser_problems() -> list[str]:
     return warnings.problems(patience=PATIENCE)
 
 
+def job_problems() -> list[str]:
+    """Return the jobs of cron that failed or are overdue, for example ``runs.retention.overdue``.
+
+    Raises:
+        Error: the database does not answer.
+    """
+    return jobs.problems(patience=PATIENCE)
+
+
 def ledger_problems() -> list[str]:
     """Return the state of the database compared with the external copy of the ledger.
 
@@ -133,6 +143,11 @@ def _compare_ledger() -> list[str]:
     return [] if found is Standing.EVEN else [f"ledger.{found.value}"]
 
 
+def _find_job_problems() -> list[str]:
+    return [f"runs.{state.job.value}.{state.wrong}" for state in runs.states() if state.wrong]
+
+
 answer = Answer(lambda: _find_problems())
 warnings = Answer(lambda: _find_lesser_problems())
+jobs = Answer(lambda: _find_job_problems())
 ledger = Answer(lambda: _compare_ledger())

@@ -145,6 +145,8 @@ def counts_of(record: Erasure) -> list[str]:
 
     In this form no language has to inflect the name according to the number.
     """
+    if record.kind in Note:
+        return recording.words_of(record)
     return [f"{policy.model._meta.verbose_name_plural}: {n}" for policy, n in counted(record)]
 
 
@@ -199,6 +201,7 @@ def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "erasure": erasure,
         "kind": kind_of(erasure),
+        "noted": recording.words_of(erasure) if erasure.kind in Note else [],
         "lines": [line_of(policy, count) for policy, count in counted(erasure)],
         "pending": erasure.pending_files,
         "logically": maintenance.logically_complete_at(erasure),

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from anonymization.ledger import external_copy
 from anonymization.maintenance import Outcome
-from anonymization.models import Erasure, FileDeletion, Maintenance
+from anonymization.models import Erasure, FileDeletion, Job, Maintenance
 from anonymization.storage import mark_storage
 from sessions_app.models import Guest, Session
 from tests.database import digest
@@ -110,6 +110,7 @@ def test_status_counts(capsys: Any, settings: Any) -> None:
         "not_physically_complete": 1,
         "storage": "It is the one that the files were written to.",
         "outside_copy": "none is kept",
+        "last_good_run": dict.fromkeys(Job.values, "never"),
         "anonymized": {"sessions_app.Guest": 1, "sessions_app.Session": 1},
         "identified": {"sessions_app.Guest": 1, "sessions_app.Session": 1},
     }
@@ -117,7 +118,7 @@ def test_status_counts(capsys: Any, settings: Any) -> None:
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["erasures: 1", "pending_files: 0"]
     assert "anonymized sessions_app.Session: 1" in said
-    assert len(said) == 10
+    assert len(said) == 14
 
 
 def test_status_fails_while_the_copy_is_not_even_or_files_are_left(

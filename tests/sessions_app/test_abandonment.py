@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
@@ -233,6 +236,61 @@ def test_both_sides_are_told_why(client: Client, log_in: LogIn, webchat: WebChat
     )
     fetched = operator.get(f"/sessions/{session.pk}/transcript/").content.decode()
     assert said in " ".join(fetched.split())
+
+
+def run(*arguments: str) -> dict[str, Any]:
+    printed = StringIO()
+    call_command("anonymize_expired", "--json", *arguments, stdout=printed)
+    answer: dict[str, Any] = json.loads(printed.getvalue())
+    return answer
+
+
+def test_a_conversation_left_open_is_ended_and_anonymized_by_time_alone(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser that is closed without a word; nobody presses anything, only the clock goes on."""
+    monkeypatch.setattr(hub, "MINUTE", 0)
+    real, passed = timezone.now, timedelta()
+    to_noon = timezone.localtime().replace(hour=12, minute=0) - real()
+    monkeypatch.setattr(timezone, "now", lambda: real() + to_noon + passed)
+    room = submit(client, WebChatFactory(retention_days=30)).headers["Location"]
+    client.get(room)
+    began = timezone.now()
+    while passed < timedelta(minutes=33):
+        EventsProcess.give_sign("one")
+        scenario(lambda app: app.hub._mind_rooms())
+        passed += timedelta(seconds=50)
+    session = Session.objects.get()
+    assert session.is_abandoned
+    assert session.ended_at is not None
+    assert abs(session.ended_at - began) < timedelta(seconds=30)
+    for days in range(1, 31):
+        passed = timedelta(days=days)
+        assert run()["sessions"] == 0, days
+    passed = timedelta(days=31, hours=1)
+    assert run()["sessions"] == 1
+    assert client.get(room).status_code == 404
+    assert Session.objects.get().entered_email == ""
+
+
+def test_without_the_event_streams_the_command_ends_what_is_silent() -> None:
+    webchat = WebChatFactory(retention_days=30)
+    old = SessionFactory(webchat=webchat, days_ago=900)
+    newer = SessionFactory(webchat=webchat, days_ago=2, new_guest=True)
+    unlimited = SessionFactory(days_ago=900, new_guest=True)
+    today = began(60 * 23, webchat=webchat)
+    planned = run("--dry-run")
+    assert (planned["sessions"], planned["abandoned"], planned["abandoned_due"]) == (0, 3, 1)
+    assert Session.objects.filter(status="waiting").count() == 4
+    done = run()
+    assert (done["sessions"], done["abandoned"]) == (1, 3)
+    for session in (old, newer, unlimited, today):
+        session.refresh_from_db()
+    assert old.anonymized_in is not None
+    assert (newer.ended_by, newer.ended_at) == ("system", newer.created_at)
+    assert unlimited.is_abandoned
+    assert today.is_open
+    assert run()["abandoned"] == 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -28,6 +28,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from anonymization import runs
 from anonymization.maintenance import (
     WAIT,
     Unfinished,
@@ -35,6 +36,7 @@ from anonymization.maintenance import (
     maintain,
     statement_for_a_superuser,
 )
+from anonymization.models import Job
 
 
 def _seconds(text: str) -> float:
@@ -72,6 +74,8 @@ class Command(BaseCommand):
             outcome = maintain(rewrite=options["rewrite"], wait=wait)
         except Unfinished as reason:
             raise CommandError(f"Pending: {reason}") from None
+        if outcome.run.rewritten and not outcome.skipped:
+            runs.record(Job.MAINTENANCE)
         pending = erased_since_last_run().count()
         statements = [statement_for_a_superuser()] if outcome.skipped else []
         if options["json"]:

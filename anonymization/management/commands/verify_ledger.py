@@ -7,7 +7,8 @@
 The chain itself reveals a changed, removed, replaced or inserted record. Only the external copy or
 a saved latest ledger hash reveals that the newest records were removed, or that all hashes were
 computed again. The command also compares the history of settings with the hashes in the ledger.
-Changes nothing.
+Changes
+nothing but the time of the last good run, which only a complete verification sets.
 
 Exit codes:
 
@@ -22,8 +23,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from anonymization import runs
 from anonymization.ledger import external_copy, verification
 from anonymization.ledger.chain import BrokenChain, Head
+from anonymization.models import Job
 
 
 class Command(BaseCommand):
@@ -51,8 +54,13 @@ class Command(BaseCommand):
             entries = verification.verify_database(published=published)
             verification.verify_facts()
             unsealed = self._compare(entries, path) if path else 0
-        except (BrokenChain, ValueError, external_copy.Unreadable) as wrong:
+        except (BrokenChain, external_copy.Unreadable) as wrong:
+            runs.record(Job.LEDGER, good=False)
             raise CommandError(str(wrong)) from None
+        except ValueError as wrong:
+            raise CommandError(str(wrong)) from None
+        if not options["outside"] and not options["without_outside"]:
+            runs.record(Job.LEDGER)
         head = entries[-1].head if entries else Head()
         self.stdout.write(f"The ledger holds: {len(entries)} records. Head: {head}")
         if unsealed:
