@@ -94,6 +94,7 @@ policy.register(
         "room_key": None,
         "consent_key": None,
         "withdrawn_at": None,
+        "wants_erasure": False,
         "uid": None,
     },
     keep=dict.fromkeys(
@@ -145,7 +146,7 @@ policy.register(
     append_only=True,
     evidence=_CONSENT,
     keep=dict.fromkeys(
-        ("id", "session", "text", "kind", "day", "channel"),
+        ("id", "session", "text", "kind", "day", "channel", "via"),
         _("Evidence of consent (GDPR Art. 7(1)); contains no identity."),
     ),
 )

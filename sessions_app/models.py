@@ -224,6 +224,10 @@ class Session(models.Model):
     #: Exact while the session contains personal data, because the answer is due within a month.
     #: After anonymization only the day of the consent event is kept.
     withdrawn_at = models.DateTimeField(_("consent withdrawn at"), null=True, blank=True)
+    #: The person asked, with the withdrawal, for the erasure of all of their data.
+    wants_erasure = models.BooleanField(
+        _("wants all data deleted"), default=False, db_default=False, editable=False
+    )
     #: The first day of the period (ERASURE_TIME_PRECISION) in which the row was anonymized.
     anonymized_in = models.DateField(_("anonymized in"), null=True, blank=True)
 
@@ -238,6 +242,7 @@ class Session(models.Model):
             ("see_sessions", "Can see sessions"),
             ("see_personal_data", "Can see personal data"),
             ("answer", "Can answer visitors"),
+            ("record_withdrawal", "Can record a withdrawal of consent"),
             ("anonymize_session", "Can anonymize a session"),
             ("export_sessions", "Can export sessions"),
         )
@@ -486,6 +491,12 @@ class ConsentEvent(models.Model):
         GIVEN = "given", _("Given")
         WITHDRAWN = "withdrawn", _("Withdrawn")
 
+    class Via(models.TextChoices):
+        """The way in which consent was withdrawn."""
+
+        LINK = "link", _("by the person's link")
+        CONVERSATION = "conversation", _("in the conversation, recorded by staff")
+
     session = models.ForeignKey(
         Session, models.PROTECT, related_name="consent_events", verbose_name=_("session")
     )
@@ -499,6 +510,15 @@ class ConsentEvent(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     day = models.DateField(_("day"))
     channel = models.CharField(_("channel"), max_length=10, choices=Channel)
+    #: Empty for consent that was given, which is always done in the entry form.
+    via = models.CharField(
+        _("way of the withdrawal"),
+        max_length=12,
+        choices=Via,
+        blank=True,
+        # During a migration, servers of the previous release still store events.
+        db_default="",
+    )
 
     class Meta:
         verbose_name = _("consent event")

@@ -49,6 +49,7 @@ HOLDERS = {
     SEE: {"administrator", "support", "operator", "officer"},
     PERSONAL: {"support", "operator", "officer"},
     "sessions_app.answer": {"operator"},
+    "sessions_app.record_withdrawal": {"support", "operator", "officer"},
     "sessions_app.anonymize_session": {"support", "officer"},
     "sessions_app.anonymize_guest": {"support", "officer"},
     "sessions_app.export_sessions": {"officer"},
@@ -123,6 +124,12 @@ TABLE: dict[str, Row] = {
         "/sessions/{called}/signal/", ANSWER, read(409) | {"POST": 409}
     ),
     "sessions/<id:pk>/ice/": Row("/sessions/{called}/ice/", ANSWER, read(409)),
+    "sessions/<id:pk>/withdrawal/": Row(
+        "/sessions/{session}/withdrawal/",
+        (SEE, PERSONAL, "sessions_app.record_withdrawal"),
+        # Withdrawn by its link already.
+        read() | {"POST": 409},
+    ),
     "sessions/<id:pk>/end/": Row("/sessions/{session}/end/", ANSWER, {"POST": 302}),
     "sessions/anonymize/": Row(
         "/sessions/anonymize/", "sessions_app.anonymize_session", {"POST": 422}
@@ -282,7 +289,7 @@ def methods_of(person: str, row: Row) -> list[str]:
 
 
 def _what_ends_something_last(item: tuple[str, Row]) -> bool:
-    return item[0].endswith(("leave/", "end/", "withdraw/"))
+    return item[0].endswith(("leave/", "end/", "withdraw/", "withdrawal/"))
 
 
 @pytest.mark.parametrize("person", PEOPLE)

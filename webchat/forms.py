@@ -218,7 +218,8 @@ class GeneralForm(WebChatForm):
         help_text=_(
             "The conversation ends in any case, and nothing more is stored. The data protection "
             "officer decides whether something must be kept for another reason (GDPR Art. 17(3))."
-            " With immediate anonymization, all personal data in the session is permanently deleted."
+            " With immediate anonymization, all personal data in the session is permanently deleted,"
+            " unless the person wants all of their data deleted: then the officer decides first."
         ),
     )
 

@@ -90,6 +90,10 @@ def _rights(staff: User, session: Session) -> dict[str, bool]:
         "call": answers and has_call(session) and session.operator_id == staff.pk,
         "end": answers and session.is_open,
         "note": answers and not anonymized and session.withdrawn_at is None,
+        "record_withdrawal": has_perm("sessions_app.record_withdrawal")
+        and may_see_people(staff)
+        and not anonymized
+        and session.withdrawn_at is None,
         "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,
         "anonymize_guest": has_perm("sessions_app.anonymize_guest")
         and session.guest_id is not None,
