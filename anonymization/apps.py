@@ -10,9 +10,20 @@ class AnonymizationConfig(AppConfig):
     verbose_name = _("Anonymization")
 
     def ready(self) -> None:
-        from anonymization import checks, planner, policy, runs, triggers  # noqa: F401  checks register themselves
+        from anonymization import (  # noqa: F401  checks register themselves
+            backup_notice,
+            checks,
+            planner,
+            policy,
+            runs,
+            triggers,
+        )
 
         policy.autodiscover()
+        # First: a refusal must leave the triggers as they are.
+        pre_migrate.connect(
+            backup_notice.before_migrate, sender=self, dispatch_uid="anonymization.backup_notice"
+        )
         pre_migrate.connect(
             triggers.before_migrate, sender=self, dispatch_uid="anonymization.triggers"
         )

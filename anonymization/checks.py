@@ -1,4 +1,4 @@
-"""Check the registry (E001–E008, E012) and the live database (E009–E011, E013).
+"""Check the registry (E001–E008, E012) and the live database (E009–E011, E013, E015).
 
 E001  model without a policy
 E002  field neither erased nor kept nor impersonal
@@ -13,6 +13,7 @@ E010  trigger missing, disabled or altered
 E011  SQLite connection without secure_delete, recursive_triggers or WAL
 E012  file field of deleted rows uses another storage than the one that the engine deletes from
 E013  PostgreSQL keeps planner statistics of rows that an erasure deletes
+E015  external copy of the ledger exists, but ERASURE_LEDGER_DIR is not set
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 from anonymization import planner, triggers
+from anonymization.ledger import external_copy
+from anonymization.models import LedgerState
 from anonymization.policy import Policy, Registry, registry
 
 # Tables without a model. Django's table of applied migrations contains names of migrations and
@@ -119,7 +122,13 @@ def check_database(
     return [
         message
         for alias in databases or []
-        for check in (_check_tables, _check_triggers, _check_planner, _check_sqlite)
+        for check in (
+            _check_tables,
+            _check_triggers,
+            _check_planner,
+            _check_sqlite,
+            _check_copy,
+        )
         for message in check(connections[alias])
     ]
 
@@ -168,6 +177,22 @@ def _check_planner(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
             hint="Run manage.py migrate, which forgets them and switches its statistics off.",
             id="anonymization.E013",
         )
+
+
+def _check_copy(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    if external_copy.file_of() is not None or not _has_table(connection, LedgerState):
+        return
+    if LedgerState.copy_exists():
+        yield Error(
+            "An external copy of the erasure ledger exists, but ERASURE_LEDGER_DIR is not set.",
+            hint="Set it for each process. To give up the copy, run manage.py end_ledger_copy.",
+            id="anonymization.E015",
+        )
+
+
+def _has_table(connection: BaseDatabaseWrapper, model: type[Model]) -> bool:
+    """Return whether the table exists. A check may run before the migration that creates it."""
+    return model._meta.db_table in connection.introspection.table_names()
 
 
 def _check_sqlite(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:

@@ -13,21 +13,21 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Model
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Source
+from anonymization.models import CHOSEN_GROUNDS, Ground, Source
 from anonymization.policy import registry
+from lib.commands import MigratedCommand
 from lib.ids import is_id
 
 
-class EraseCommand(BaseCommand):
+class EraseCommand(MigratedCommand):
     """Erase one subject of ``model``, given by its id."""
 
     model: type[Model]
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("id", nargs="*", help="The id of exactly one record.")
@@ -37,12 +37,19 @@ class EraseCommand(BaseCommand):
             help="Count the rows that would be changed; change nothing.",
         )
         parser.add_argument(
+            "--ground",
+            choices=[ground.value for ground in CHOSEN_GROUNDS],
+            default=Ground.REQUEST.value,
+            help="The reason of the erasure, which its record keeps (default: request).",
+        )
+        parser.add_argument(
             "--json", action="store_true", help="Print the result as one JSON object."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         subject = self._subject(options["id"])
-        result = self._preview(subject) if options["dry_run"] else self._erase(subject)
+        ground = Ground(options["ground"])
+        result = self._preview(subject) if options["dry_run"] else self._erase(subject, ground)
         if options["json"]:
             self.stdout.write(json.dumps(result))
         else:
@@ -68,10 +75,11 @@ class EraseCommand(BaseCommand):
             "counts": dict(engine.preview(subject).counts),
         }
 
-    def _erase(self, subject: Model) -> dict[str, Any]:
+    def _erase(self, subject: Model, ground: Ground) -> dict[str, Any]:
+        requester = recording.Requester(Source.COMMAND, ground=ground)
         try:
-            record = engine.erase(subject, requester=recording.Requester(Source.COMMAND))
-        except recording.ErasureRefused as refusal:
+            record = engine.erase(subject, requester=requester)
+        except (recording.ErasureRefused, recording.Unsettled) as refusal:
             raise CommandError(str(refusal)) from None
         pending = {"id": subject.pk, "pending_files": engine.pending_files(subject)}
         if record is None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, F, Model, Q, QuerySet, UUIDField, Value
@@ -44,7 +45,7 @@ from anonymization.ledger.recording import (
 )
 from anonymization.models import AwaitingFiles, Erasure, FileDeletion
 from anonymization.policy import Policy, registry
-from lib.arrays import in_parameter, keys_parameter
+from lib.arrays import in_keys, in_parameter, keys_parameter
 from lib.days import period_of
 
 
@@ -254,20 +255,16 @@ def replay(
     """Repeat an act from the external copy that the database lacks, and store the same record.
 
     ``subjects`` are the rows that the entry names, as far as the database has them and they are not
-    anonymized. A row that has been anonymized in the meantime is skipped. ``sealed`` is true if the
-    external copy has a seal for the entry or for a later one. The entry is then not sealed again:
-    otherwise the external copy would seem to end with it.
+    anonymized. ``sealed`` is true if the external copy has a seal for the entry or for a later one.
+    The entry is then not sealed again: otherwise the external copy would seem to end with it.
 
     Raises:
         NotErasable: a subject is not saved, or its model is not a data subject.
         OutsideSubject: the entry does not name one of the subjects; nothing was changed.
         Overtaken: the entry does not follow the newest record of the database; nothing was changed.
     """
-    with erasing():
-        record = new_record(entry.kind, requester)
-        record.day = date.fromisoformat(entry.day)  # The rows get the mark that they had.
-        for subject in subjects:
-            _erase_into(record, entry, subject)
+    with erasing(redo=False):
+        record = erase_named(entry, subjects, requester=requester)
         lock_head()
         if head() != Head(entry.sequence - 1, entry.previous):
             raise Overtaken(
@@ -279,15 +276,75 @@ def replay(
         return record
 
 
-def _erase_into(record: Erasure, entry: Entry, subject: Model) -> None:
-    """Erase one of the rows that an entry names, as a part of the act of the record."""
-    policy = _require_subject(subject)
-    root, current = _lock_subject(policy, subject)
-    if getattr(current, policy.mark) is not None:
-        return
-    if subject_of(current.uid) not in entry.subjects:
+def erase_named(entry: Entry, subjects: Sequence[Model], *, requester: Requester) -> Erasure:
+    """Erase rows that an entry names, and return a new record of that. It is not chained or saved.
+
+    Nothing else is erased. A person who has another row since then stays identified with that row.
+    Rows that were anonymized in the meantime are skipped. An entry of version 1 names only one of
+    its rows: it stands for all rows of a person.
+
+    Raises:
+        NotErasable: a subject is not saved, or its model is not a data subject.
+        OutsideSubject: the entry does not name one of the subjects; nothing was changed.
+    """
+    record = new_record(entry.kind, requester)
+    record.day = date.fromisoformat(entry.day)  # The rows get the mark that they had.
+    current = [_fresh(subject) for subject in sorted(subjects, key=_persons_first)]
+    names = {subject_of(row.uid) for row in current if row.uid}
+    if not names.issubset(entry.subjects):
         raise OutsideSubject(_("This record belongs to somebody else. Nothing was erased."))
-    _empty(_Scope.rooted_at(root, current), record)
+    for row in current:
+        # The erasure of a person has anonymized their other rows.
+        if row.uid is None or (record.rows and _is_anonymized(row)):
+            continue
+        if entry.version == 1 or not _has_other_rows(row, names):
+            _empty(_Scope.rooted_at(row, row), record)
+    return record
+
+
+def _persons_first(subject: Model) -> tuple[bool, int]:
+    """Return a key that sorts rows in the order in which all writers lock them."""
+    return bool(_require_subject(subject).subject), subject.pk
+
+
+def _fresh(subject: Model) -> Any:
+    return _lock_subject(_require_subject(subject), subject)[1]
+
+
+def _is_anonymized(row: Model) -> bool:
+    """Return whether a row has its mark now. The row is locked, but may have been read before."""
+    mark = registry.get(type(row)).mark
+    row.refresh_from_db(fields=[mark])
+    return getattr(row, mark) is not None
+
+
+def lock_rows(rows: Iterable[Model]) -> None:
+    """Lock data subjects as erasures do: first the persons, then the other rows, each by key."""
+    persons: set[tuple[str, int]] = set()
+    others: set[tuple[str, int]] = set()
+    for row in rows:
+        policy = _require_subject(row)
+        (others if policy.subject else persons).add((policy.label, row.pk))
+        if parent_policy := _parent_policy(policy):
+            key = getattr(row, policy.fields[policy.subject or ""].attname)
+            persons |= {(parent_policy.label, key)} if key else set()
+    for locked in (persons, others):
+        for label in sorted({label for label, _key in locked}):
+            keys = [key for of, key in locked if of == label]
+            found = apps.get_model(label)._base_manager.filter(pk__in=in_keys(keys))
+            list(_lock(found).order_by("pk").values_list("pk"))
+
+
+def _has_other_rows(subject: Model, names: Collection[str]) -> bool:
+    """Return whether a person has rows with other hashes than these. Locks all of the rows."""
+    scope = _Scope.rooted_at(subject, subject)
+    own = registry.get(type(subject))
+    return any(
+        subject_of(uid) not in names
+        for path, part in scope.parts
+        if part.mark and part is not own
+        for uid in _lock_all(part, path, subject).values()
+    )
 
 
 def _lock_subject(policy: Policy, subject: Model) -> tuple[Model, Any]:

@@ -9,6 +9,7 @@ from anonymization.models import (
     FileDeletion,
     FilesDeleted,
     LastRun,
+    LedgerState,
     Maintenance,
     StorageMarker,
 )
@@ -73,6 +74,14 @@ policy.register(
     FilesDeleted,
     impersonal=dict.fromkeys(
         ("erasure", "at"), _("When the files of an erasure had been deleted.")
+    ),
+)
+
+policy.register(
+    LedgerState,
+    impersonal=dict.fromkeys(
+        ("id", "copy_begun_at", "verified_at", "failed_at"),
+        _("When the ledger was verified, and whether it has an external copy."),
     ),
 )
 

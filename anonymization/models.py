@@ -25,6 +25,7 @@ class Source(models.TextChoices):
     RETENTION = "retention", _("Retention period expired")
     WITHDRAWAL = "withdrawal", _("Withdrawal of consent")
     REPLAY = "replay", _("Replay after a restored backup")
+    REDO = "redo", _("Completion of an interrupted erasure")
 
 
 class Asked(models.TextChoices):
@@ -47,6 +48,7 @@ ASKED_BY_SOURCE = {
     Source.RETENTION: Asked.SYSTEM,
     Source.WITHDRAWAL: Asked.PERSON,
     Source.REPLAY: Asked.SYSTEM,
+    Source.REDO: Asked.SYSTEM,
 }
 
 
@@ -75,6 +77,7 @@ class Note(models.TextChoices):
     """Kinds of records about the ledger itself or about its evidence. They are not erasures."""
 
     COPY_BEGUN = "copy_begun", _("External copy of the ledger created")
+    COPY_ENDED = "copy_ended", _("External copy of the ledger given up")
     REPLAYED = "replayed", _("Erasures replayed after a restored backup")
     REDO = "redo", _("Interrupted erasures carried out")
     STRICTER_POLICY = "stricter_policy", _("Stricter policy applied to anonymized rows")
@@ -202,7 +205,9 @@ class Erasure(models.Model):
         self.previous, self.hash = entry.previous, entry.hash
         self.salt, self.ground, self.created_at = "", "", None
         self.counts, self.evidence = {}, []
-        if entry.version > 1:  # Version 1 names only one of the rows.
+        if self.kind in Note:
+            self.rows = 0
+        elif entry.version > 1:  # Version 1 names only one of the rows.
             self.rows = len(entry.subjects)
 
     @property
@@ -228,7 +233,10 @@ class Erasure(models.Model):
     @property
     def facts_hold(self) -> bool:
         """Return whether the clear facts match their hash in the chain."""
-        return facts_hash(self.clear_facts, self.salt) == self.facts
+        try:
+            return facts_hash(self.clear_facts, self.salt) == self.facts
+        except ValueError:  # Somebody has changed the salt.
+            return False
 
     @property
     def pending_files(self) -> int:
@@ -331,6 +339,34 @@ class FilesDeleted(models.Model):
 
     def __str__(self) -> str:
         return f"Files deleted {self.pk}"
+
+
+class LedgerState(models.Model):
+    """What is known about the ledger besides its records. There is at most one row.
+
+    While ``copy_begun_at`` is set, a process without ERASURE_LEDGER_DIR refuses to erase.
+    """
+
+    copy_begun_at = models.DateTimeField(_("external copy created at"), null=True)
+    verified_at = models.DateTimeField(_("last found valid at"), null=True)
+    #: Set by a verification that found the ledger invalid, until one finds it valid.
+    failed_at = models.DateTimeField(_("found invalid at"), null=True)
+
+    class Meta:
+        verbose_name = _("state of the ledger")
+        verbose_name_plural = _("state of the ledger")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Ledger state {self.pk}"
+
+    @classmethod
+    def copy_exists(cls) -> bool:
+        return cls.objects.exclude(copy_begun_at=None).exists()
+
+    @classmethod
+    def change(cls, **values: Any) -> None:
+        cls.objects.update_or_create(pk=1, defaults=values)
 
 
 class Maintenance(models.Model):

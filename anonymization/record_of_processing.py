@@ -33,8 +33,8 @@ class MarkersMissing(ValueError):
 class Treatment(NamedTuple):
     """What happens to some fields, and why.
 
-    ``kind`` is deleted, emptied (cleared), coarsened (rounded), shared, kept or impersonal. Shared
-    means: kept if enough other rows share the value, otherwise cleared.
+    ``kind`` is deleted, cleared, rounded, shared, kept or impersonal. Shared means: kept if enough
+    other rows share the value, otherwise cleared.
     """
 
     kind: str
@@ -43,12 +43,17 @@ class Treatment(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One model with its fields."""
+    """One model with its fields.
+
+    The rows of an ``append_only`` model are never deleted, and only ``forgettable`` fields may be
+    cleared later.
+    """
 
     name: str
     label: str
     is_personal: bool
     append_only: bool
+    forgettable: list[Field]
     treatments: list[Treatment]
 
 
@@ -97,6 +102,7 @@ def _record(policy: Policy) -> Record:
         label=meta.label,
         is_personal=policy.subject is not None,
         append_only=policy.append_only,
+        forgettable=_fields(policy, policy.forgettable),
         treatments=treatments_of(policy),
     )
 
@@ -115,16 +121,20 @@ def treatments_of(policy: Policy) -> list[Treatment]:
         return [Treatment("deleted", list(policy.fields.values()), reason)]
     values = policy.erased_values()
     shared = [name for name, value in policy.erase.items() if isinstance(value, KeptIfShared)]
-    emptied = [name for name, value in values.items() if not isinstance(value, Expression)]
-    coarsened = [name for name in values if name not in emptied and name not in shared]
+    cleared = [name for name, value in values.items() if not isinstance(value, Expression)]
+    rounded = [name for name in values if name not in cleared and name not in shared]
     marks = [name for name in (policy.mark,) if name]
     lines = [
-        ("emptied", emptied, _("Identifies the person, directly or indirectly.")),
-        ("coarsened", coarsened, _("Rounded or reset: too coarse to identify anyone.")),
+        ("cleared", cleared, _("Identifies the person, directly or indirectly.")),
+        ("rounded", rounded, _("Rounded or reset: too coarse to identify anyone.")),
         ("shared", shared, _("Kept, rounded, if enough rows share the value; otherwise cleared.")),
         *_by_reason("kept", policy.keep),
         *_by_reason("impersonal", policy.impersonal),
-        ("kept", marks, _("Records that, when and by which erasure the row was anonymized.")),
+        (
+            "kept",
+            marks,
+            _("The period in which the row was anonymized. It is too coarse to link rows."),
+        ),
     ]
     return [
         Treatment(kind, _fields(policy, names), reason) for kind, names, reason in lines if names
@@ -168,17 +178,26 @@ def put_into(document: str, generated: str) -> str:
 
 
 def _section(record: Record) -> str:
-    notes = (
-        ["Rows are never changed or deleted; the database refuses it.", ""]
-        if record.append_only
-        else []
-    )
     head = ["| Field | What happens | Reason |", "|---|---|---|"]
     rows = [
         f"| {', '.join(f'`{field.name}`' for field in fields)} | {_WORDS.get(kind, kind)} | {_cell(reason)} |"
         for kind, fields, reason in record.treatments
     ]
-    return "\n".join([f"### {record.name} (`{record.label}`)", "", *notes, *head, *rows, ""])
+    title = f"### {record.name} (`{record.label}`)"
+    return "\n".join([title, "", *_notes(record), *head, *rows, ""])
+
+
+def _notes(record: Record) -> list[str]:
+    if not record.append_only:
+        return []
+    if not record.forgettable:
+        return ["Rows are never changed or deleted; the database refuses it.", ""]
+    names = ", ".join(f"`{field.name}`" for field in record.forgettable)
+    return [
+        f"Rows are never deleted. Only these fields can be cleared: {names}.",
+        "The database refuses everything else.",
+        "",
+    ]
 
 
 _WORDS = {"impersonal": "kept, not personal", "shared": "kept if shared"}

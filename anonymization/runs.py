@@ -1,7 +1,7 @@
 """Remember the last good run of each job that cron starts, so that a stopped one is noticed.
 
-The commands call ``record``. The home page, ``erasure_status`` and ``/readyz?verbose`` read
-``states``. Each job has one row; nothing is counted.
+The commands call ``record``; ``verify_ledger`` stores its result in ``LedgerState``. The home page,
+``erasure_status`` and ``/readyz?verbose`` read ``states``. Each job has one row; nothing is counted.
 
 **To add a job**, add it to ``models.Job`` and ``OVERDUE_AFTER``, and call ``record`` in its command.
 """
@@ -16,7 +16,7 @@ from django.db import connections
 from django.utils import timezone
 from django.utils.functional import Promise
 
-from anonymization.models import Job, LastRun
+from anonymization.models import Job, LastRun, LedgerState
 
 #: The time after which a job without a good run is overdue: its interval in docs/configuration.md,
 #: and some time for the run itself.
@@ -59,11 +59,15 @@ def record(job: Job, *, good: bool = True) -> None:
 
 
 def states() -> list[State]:
-    """Return the state of each job, in one query.
+    """Return the state of each job, in two queries.
 
     A job that has never run is overdue when its time has passed since it was first expected.
     """
     rows = LastRun.objects.in_bulk(field_name="job")
+    ledger = LedgerState.objects.first()
+    if ledger and Job.LEDGER in rows:
+        rows[Job.LEDGER].good_at = ledger.verified_at
+        rows[Job.LEDGER].failed_at = ledger.failed_at
     return [_state_of(job, rows.get(job)) for job in OVERDUE_AFTER]
 
 

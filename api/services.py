@@ -16,7 +16,7 @@ from oauth2_provider.models import get_access_token_model
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Erasure, Source
+from anonymization.models import Erasure, Ground, Source
 from anonymization.policy import registry
 from api.models import ApiClient, IdempotencyKey, LimitReached, Right
 
@@ -88,7 +88,9 @@ def note_use(client: ApiClient) -> None:
             )
 
 
-def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> int:
+def erase_for(
+    client: ApiClient, subject: Model, *, key: str = "", ground: Ground = Ground.REQUEST
+) -> int:
     """Erase a subject on behalf of a client, and return the number of files still to be deleted.
 
     It can be repeated.
@@ -104,14 +106,14 @@ def erase_for(client: ApiClient, subject: Model, *, key: str = "") -> int:
     """
     try:
         with recording.erasing():
-            _erase_within_limit(client, subject, key=key)
+            _erase_within_limit(client, subject, key=key, ground=ground)
     except TooManyErasures:
         _tell_administrators(client)
         raise
     return engine.pending_files(subject)
 
 
-def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> None:
+def _erase_within_limit(client: ApiClient, subject: Model, *, key: str, ground: Ground) -> None:
     if ApiClient.objects.select_for_update(no_key=True).get(pk=client.pk).revoked_at is not None:
         raise Revoked
     if key:
@@ -121,7 +123,8 @@ def _erase_within_limit(client: ApiClient, subject: Model, *, key: str) -> None:
     subject.refresh_from_db(fields=[mark])
     if getattr(subject, mark) is None:
         _require_room(client, subject._meta.label)
-    record = engine.erase(subject, requester=recording.Requester(Source.API, client=client))
+    requester = recording.Requester(Source.API, client=client, ground=ground)
+    record = engine.erase(subject, requester=requester)
     if record:
         for label in record.counts.keys() & settings.API_ERASURES_PER_HOUR.keys() - {record.kind}:
             _require_room(client, label, used_now=1)

@@ -37,7 +37,7 @@ PLAIN = """{% for session in sessions %}<tr role="row">
 <td role="cell">{{ session.webchat.name }}</td>
 <td role="cell">{{ session.get_channel_display }}</td>
 <td role="cell">{% status_badge session.status session.get_status_display %}</td>
-<td role="cell">{% for event in session.consent_events.all %}{% if event.kind == "given" %}
+<td role="cell">{% for event in session.row_events %}{% if event.kind == "given" %}
 <a href="{{ event.text.get_absolute_url }}">v{{ event.text.version.number }} {{ event.text.language }}</a>
 {% endif %}{% endfor %}</td>
 <td role="cell">{% if session.guest %}<a href="{{ session.guest.get_absolute_url }}">{{ session.guest.pk }}</a>

@@ -60,6 +60,11 @@ class RoundedDay(date):
             else day
         )
 
+    @property
+    def is_month(self) -> bool:
+        precision: str = settings.ERASURE_TIME_PRECISION
+        return precision == "month"
+
     @classmethod
     def of(cls, day: date) -> RoundedDay:
         return cls(day.year, day.month, day.day)

@@ -1,4 +1,4 @@
-"""Check the permissions for every staff page, and prevent caching.
+"""Check the permissions for every staff page, prevent caching, and keep its path out of ``Referer``.
 
 ``staff_page`` is a decorator for functions. ``StaffPage`` is a base class for views that share
 code, for example an error page or a form. ``limit_body`` sets the largest request of a function.
@@ -39,11 +39,20 @@ def staff_page(*required: str, any_of: Collection[str] = ()) -> Callable[[_View]
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not is_allowed(request, required, any_of):
                 return turn_away(request)
-            return view(request, *args, **kwargs)
+            return _without_referrer(view(request, *args, **kwargs))
 
         return guarded  # type: ignore[return-value]  # The signature is that of the view.
 
     return guard
+
+
+def _without_referrer(response: HttpResponseBase) -> HttpResponseBase:
+    """Let browsers send only the origin as ``Referer``, and return the response.
+
+    Otherwise a log line of a proxy has two paths, for example that of a guest and of a session.
+    """
+    response.headers["Referrer-Policy"] = "strict-origin"
+    return response
 
 
 def limit_body(limit: int) -> Callable[[_View], _View]:
@@ -115,4 +124,4 @@ class StaffPage(View):
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if not self.has_permission():
             return self.handle_no_permission()
-        return super().dispatch(request, *args, **kwargs)
+        return _without_referrer(super().dispatch(request, *args, **kwargs))

@@ -2,6 +2,8 @@
 
 E020  file or folder that other users of the machine can read
 W021  production without an environment file
+W022  production without an external copy of the erasure ledger
+W023  external copy in a folder that is restored together with the data
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from anonymization import restoration
 from anonymization.ledger.external_copy import file_of
 
 
@@ -75,3 +78,25 @@ def check_shell_finds_the_environment(app_configs: Any, **_kwargs: Any) -> list[
             id="mluvii_gdpr.W021",
         )
     ]
+
+
+@register(Tags.security, deploy=True)
+def check_ledger_has_a_copy(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """Warn of a production that cannot tell after a restore which erasures are missing."""
+    if not settings.ERASURE_LEDGER_DIR:
+        return [
+            Warning(
+                "The erasure ledger has no external copy: a restored backup brings erased data back.",
+                hint="Set ERASURE_LEDGER_DIR to a folder of another volume; see docs/ledger.md.",
+                id="mluvii_gdpr.W022",
+            )
+        ]
+    if shared := restoration.shared_folder():
+        return [
+            Warning(
+                f"ERASURE_LEDGER_DIR and {shared} share a folder: a restored backup restores both.",
+                hint="Move ledger.jsonl to a folder of another volume.",
+                id="mluvii_gdpr.W023",
+            )
+        ]
+    return []

@@ -74,7 +74,7 @@ class Figures:
 
 
 def figures_for(user: AbstractBaseUser | AnonymousUser) -> Figures:
-    """Return the figures that the staff member may see, in at most thirteen queries."""
+    """Return the figures that the staff member may see, in at most fifteen queries."""
     may = user.has_perm if isinstance(user, PermissionsMixin) else lambda name: False
     settings = may("webchat.manage_settings") or may("webchat.publish_consent")
     return Figures(

@@ -8,15 +8,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from threading import Lock
+from threading import Lock, Thread
 
 from django.conf import settings
 from django.core.checks import CheckMessage
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from anonymization import runs
+from anonymization import redo, runs
 from anonymization.checks import check_database
+from anonymization.ledger import verification
+from anonymization.ledger.recording import ErasureRefused
 from anonymization.restoration import Standing, standing
 from mluvii_gdpr.checks import check_storage, check_volumes
 from mluvii_gdpr.models import EventsProcess
@@ -28,6 +30,9 @@ logger = logging.getLogger(__name__)
 PATIENCE = 2.0
 #: The number of seconds for which a good or a bad result is cached.
 GOOD_FOR, BAD_FOR = 30.0, 5.0
+#: The id of the only state of the ledger that does not close the installation.
+UNFINISHED = f"ledger.{Standing.UNFINISHED.value}"
+_completing = Lock()
 
 
 class Answer:
@@ -78,12 +83,14 @@ def problems() -> list[str]:
 def lesser_problems() -> list[str]:
     """Return the ids of problems that do not keep this process from serving requests.
 
-    These are almost full volumes and missing event streams.
+    These are almost full volumes, missing event streams, erasures that are being completed, and a
+    ledger that was found invalid or not verified for days.
 
     Raises:
         Error: the database does not answer.
     """
-    return warnings.problems(patience=PATIENCE)
+    unfinished = [UNFINISHED] if UNFINISHED in _compared() else []
+    return warnings.problems(patience=PATIENCE) + unfinished
 
 
 def job_problems() -> list[str]:
@@ -96,18 +103,26 @@ def job_problems() -> list[str]:
 
 
 def ledger_problems() -> list[str]:
-    """Return the state of the database compared with the external copy of the ledger.
+    """Return why the installation is closed: its database does not match the external copy.
 
-    The list is empty if both are even, or if no external copy is configured.
+    The list is empty if both are even, if no external copy is configured, or if only interrupted
+    erasures are missing in the database: these are completed in the meantime.
 
     Raises:
         Error: the database does not answer.
     """
+    return [problem for problem in _compared() if problem != UNFINISHED]
+
+
+def _compared() -> list[str]:
     return ledger.problems() if settings.ERASURE_LEDGER_DIR else []
 
 
 def report_at_start() -> None:
-    """Log if the database does not match the external copy of the ledger. Called once."""
+    """Log if the database does not match the external copy of the ledger. Called once.
+
+    Interrupted erasures are completed in the background.
+    """
     try:
         for problem in ledger_problems():
             advice = Standing(problem.rpartition(".")[2]).advice
@@ -131,7 +146,11 @@ def _find_problems() -> list[str]:
 def _find_lesser_problems() -> list[str]:
     events = EventsProcess.objects
     are_dead = events.silent().exists() or not events.alive().exists()
-    return _ids(check_volumes(None, databases=["default"])) + (["events"] if are_dead else [])
+    return [
+        *_ids(check_volumes(None, databases=["default"])),
+        *(["events"] if are_dead else []),
+        *(f"ledger.{warning}" for warning in verification.warnings()),
+    ]
 
 
 def _ids(messages: list[CheckMessage]) -> list[str]:
@@ -140,11 +159,32 @@ def _ids(messages: list[CheckMessage]) -> list[str]:
 
 def _compare_ledger() -> list[str]:
     found = standing()
+    if found is Standing.UNFINISHED:
+        in_background(_complete_erasures)
     return [] if found is Standing.EVEN else [f"ledger.{found.value}"]
 
 
 def _find_job_problems() -> list[str]:
     return [f"runs.{state.job.value}.{state.wrong}" for state in runs.states() if state.wrong]
+
+
+def in_background(work: Callable[[], None]) -> None:
+    """Start a thread, so that requests do not wait. It ends with the process."""
+    Thread(target=work, daemon=True).start()
+
+
+def _complete_erasures() -> None:
+    """Complete interrupted erasures. After a failure, they are tried again a few seconds later."""
+    if not _completing.acquire(blocking=False):
+        return
+    try:
+        redo.carry_out()
+        ledger.forget()
+    except (ErasureRefused, Error):
+        logger.exception("interrupted erasures were not completed")
+    finally:
+        _completing.release()
+        connection.close()
 
 
 answer = Answer(lambda: _find_problems())

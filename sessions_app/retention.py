@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from anonymization import runs
+from anonymization import redo, runs
 from anonymization.batch import erase_batch
 from anonymization.ledger.recording import Requester, note
 from anonymization.models import Erasure, Job, Note
@@ -105,6 +105,8 @@ def due_if_ended(*, now: datetime) -> int:
 def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Chunk]:
     """Anonymize the sessions that are due, at most ``limit`` of them. Yield after each chunk.
 
+    Completes interrupted erasures first, even if nothing is due.
+
     ``now`` is the clock time that passed the clock check. It is used for the whole run. It is
     stored for the next runs when this run is completed: when nothing more is due or the limit is
     reached.
@@ -117,6 +119,7 @@ def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Ch
         ErasureRefused: The ledger cannot be written. The current chunk was rolled back; earlier
             chunks are committed.
     """
+    redo.carry_out()
     done: dict[int, int] = {}
     for _pass in range(PASSES):
         skipped = 0

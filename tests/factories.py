@@ -17,7 +17,7 @@ from factory.random import reseed_random
 from anonymization import engine
 from anonymization.ledger import recording
 from anonymization.ledger.chain import GENESIS, facts_hash
-from anonymization.models import ASKED_BY_SOURCE, Erasure, Source
+from anonymization.models import ASKED_BY_SOURCE, Erasure, Ground, Source
 from api.models import ApiClient, Right
 from api.services import create_client
 from sessions_app import consent, conversation, gate, ticket
@@ -244,7 +244,7 @@ class ErasureFactory(DjangoModelFactory[Erasure]):
         model = Erasure
 
     subject = factory.SubFactory(SessionFactory)
-    door, requested_by = Source.COMMAND, None
+    door, requested_by, ground = Source.COMMAND, None, Ground.REQUEST
 
     @classmethod
     def _create(
@@ -254,8 +254,10 @@ class ErasureFactory(DjangoModelFactory[Erasure]):
         subject: Session | Guest,
         door: Source,
         requested_by: User | None,
+        ground: Ground,
     ) -> Any:
-        return engine.erase(subject, requester=recording.Requester(door, requested_by))
+        requester = recording.Requester(door, requested_by, ground=ground)
+        return engine.erase(subject, requester=requester)
 
 
 class RecordFactory(DjangoModelFactory[Erasure]):

@@ -17,7 +17,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with installation(tmp_path_factory.mktemp("book")) as made:
-        made.manage("begin_ledger_copy")
         yield made
 
 

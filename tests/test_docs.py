@@ -109,7 +109,7 @@ def test_a_record_of_processing_says_what_happens_to_each_field_and_why() -> Non
     declared.register(Message, delete=True)
     declared.register(Attachment, delete=True)
     declared.register(
-        Guest, subject="", mark="anonymized_in", record="erasure", append_only=True,
+        Guest, subject="", mark="anonymized_in", append_only=True,
         erase={"name": "", "created_at": Now(), "email": KeptIfShared(F("email")), "phone": ""},
         keep={"uid": "One|two\nthree.", "id": "Else.", "name_key": "Else."}, impersonal={"email_key": "A number."},
     )  # fmt: skip
@@ -123,8 +123,8 @@ def test_a_record_of_processing_says_what_happens_to_each_field_and_why() -> Non
         "",
         "| Field | What happens | Reason |",
         "|---|---|---|",
-        "| `name`, `phone` | emptied | Identifies the person, directly or indirectly. |",
-        "| `created_at` | coarsened | Rounded or reset: too coarse to identify anyone. |",
+        "| `name`, `phone` | cleared | Identifies the person, directly or indirectly. |",
+        "| `created_at` | rounded | Rounded or reset: too coarse to identify anyone. |",
         (
             "| `email` | kept if shared | Kept, rounded, if enough rows share the value; otherwise cleared. |"
         ),
@@ -132,8 +132,8 @@ def test_a_record_of_processing_says_what_happens_to_each_field_and_why() -> Non
         "| `id`, `name_key` | kept | Else. |",
         "| `email_key` | kept, not personal | A number. |",
         (
-            "| `anonymized_in`, `erasure` | kept | Records that, when and by which erasure the "
-            "row was anonymized. |"
+            "| `anonymized_in` | kept | The period in which the row was anonymized. "
+            "It is too coarse to link rows. |"
         ),
         "",
     ]
@@ -237,8 +237,11 @@ def production_example() -> str:
 def check_deploy(folder: Path, variables: str) -> subprocess.CompletedProcess[str]:
     app = make_checkout(folder / "app")
     (app / "var").mkdir(mode=0o700)
+    ledger = folder / "ledger"
+    ledger.mkdir(mode=0o700)
+    assert "=/srv/ledger\n" in variables
     production = app / "var" / "production"
-    production.write_text(variables)
+    production.write_text(variables.replace("/srv/ledger", str(ledger)))
     production.chmod(0o600)
     return run(app, "exec python manage.py check --deploy --fail-level WARNING")
 
@@ -248,6 +251,18 @@ def test_production_example_is_clean_with_a_key_of_ones_own(tmp_path: Path) -> N
         tmp_path, production_example().replace("replace-me", "x7Kq-" * 5 + "Zr2_w" * 6)
     )
     assert checked.returncode == 0, checked.stderr
+
+
+def test_production_example_without_a_copy_of_the_ledger_is_warned(tmp_path: Path) -> None:
+    variables = production_example().replace("replace-me", "x7Kq-" * 5 + "Zr2_w" * 6)
+    checked = check_deploy(tmp_path, variables + "ERASURE_LEDGER_DIR=\n")
+    assert checked.returncode == 1
+    assert re.findall(r"mluvii_gdpr\.[EW]\d+", checked.stderr) == ["mluvii_gdpr.W022"]
+
+
+def test_cron_verifies_the_ledger_each_day() -> None:
+    lines = re.findall(r"^(.*) cd .* manage\.py verify_ledger\b", CONFIGURATION, re.MULTILINE)
+    assert [line.split()[2:] for line in lines] == [["*", "*", "*"]]
 
 
 def test_production_example_does_not_start_as_it_is_printed(tmp_path: Path) -> None:

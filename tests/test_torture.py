@@ -36,7 +36,14 @@ def failures(trials: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    "batch", [1, 2], ids=["exceptions in a session's", "full disks in a guest's"]
+    "batch",
+    [1, 2, 6, 11],
+    ids=[
+        "exceptions in a session's",
+        "full disks in a guest's",
+        "exceptions in a guest's redo",
+        "lost connections in a session's redo",
+    ],
 )
 def test_an_erasure_with_a_fault_is_whole_or_nothing(
     ledger: None, monkeypatch: Any, batch: int
@@ -57,5 +64,5 @@ def test_a_killed_process_leaves_nothing_half_done(ledger: None, monkeypatch: An
 def test_no_writer_outruns_an_erasure(ledger: None, monkeypatch: Any) -> None:
     monkeypatch.setattr(races, "ROUNDS", 3)
     tried = list(races.trials(1))
-    assert len(tried) == 3 * (len(races.WRITERS) + 1) + 1
+    assert len(tried) == 3 * (len(races.WRITERS) + 2) + 1
     assert failures(tried) == []

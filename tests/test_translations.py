@@ -34,6 +34,15 @@ def test_nothing_is_missing_or_doubtful(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_each_form_of_a_plural_is_there(language: str) -> None:
+    """A missing form is shown in English."""
+    text = catalogue(language).read_text()
+    (forms,) = re.findall(r"nplurals=(\d)", text)
+    counts = {m["id"]: m["texts"].count("msgstr[") for m in ENTRY.finditer(text)}
+    assert [name for name, count in counts.items() if count not in (0, int(forms))] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_compiled_catalogue_is_that_of_the_text(language: str) -> None:
     path = catalogue(language)
     with path.with_suffix(".mo").open("rb") as compiled:

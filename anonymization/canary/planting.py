@@ -2,8 +2,8 @@
 
 Every column that the registry connects to the subject is planted. One row of each table is planted,
 the newest. Texts, JSON, addresses, bytes and stored files receive canaries. Times and durations
-receive odd values that rounding always changes, and booleans the value that an erasure changes. The type and length of a column and the triggers of
-the database are respected.
+receive odd values that rounding always changes, and booleans a value that an erasure changes. The
+type and length of a column and the triggers of the database are respected.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,8 +23,10 @@ VERSIONS = (1, 2)
 #: The previous hash of the first entry.
 GENESIS = "0" * 64
 #: Prefix that makes the hash of a subject differ from any other hash of the same bytes.
-_SUBJECT = b"mluvii-gdpr/erasure-subject/1\0"
+SUBJECT_PREFIX = b"mluvii-gdpr/erasure-subject/1\0"
 _FACTS = b"mluvii-gdpr/erasure-facts/2\0"
+_HASH = re.compile(r"[0-9a-f]{64}")
+_DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 
 
 class BrokenChain(Exception):
@@ -98,15 +101,28 @@ class Entry(NamedTuple):
         if type(version) is not int or version not in VERSIONS:
             raise ValueError("is of an unknown version")
         if {name: type(value) for name, value in given.items()} != _TYPES[version]:
-            raise ValueError("is no record of a ledger")
+            raise ValueError("is not a record of a ledger")
         if version == 1:
             given |= {"subjects": [given.pop("subject")], "facts": ""}
         if not all(type(subject) is str for subject in given["subjects"]):
-            raise ValueError("is no record of a ledger")
+            raise ValueError("is not a record of a ledger")
         entry = cls(**given | {"subjects": tuple(given["subjects"])})
         if entry.hash != stated:
             raise ValueError("was changed: its hash is another")
+        if not entry.is_well_formed:
+            raise ValueError("is not a record of a ledger")
         return entry
+
+    @property
+    def is_well_formed(self) -> bool:
+        """Return whether the values are of the documented form."""
+        hashes = [*self.subjects, self.previous, *([self.facts] if self.version > 1 else [])]
+        return (
+            0 < self.sequence < 2**63
+            and all(map(_HASH.fullmatch, hashes))
+            and list(self.subjects) == sorted(set(self.subjects))
+            and _DAY.fullmatch(self.day) is not None
+        )
 
 
 _SHARED = {
@@ -143,7 +159,7 @@ def subject_of(uid: uuid.UUID | None) -> str:
     """
     if uid is None:
         raise ValueError("an anonymized row has no random identifier")
-    return hashlib.sha256(_SUBJECT + uid.bytes).hexdigest()
+    return hashlib.sha256(SUBJECT_PREFIX + uid.bytes).hexdigest()
 
 
 def facts_hash(facts: Mapping[str, Any], salt: str) -> str:
@@ -164,7 +180,7 @@ def verify(entries: Iterable[Entry], *, after: Head = Head()) -> Head:
     for entry in entries:
         if entry.sequence != head.sequence + 1:
             raise BrokenChain(
-                head.sequence + 1, f"is missing; {entry.sequence} stands in its place"
+                head.sequence + 1, f"is missing; record {entry.sequence} is in its place"
             )
         if entry.previous != head.hash:
             raise BrokenChain(entry.sequence, "does not follow the record before it")

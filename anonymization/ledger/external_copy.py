@@ -1,10 +1,14 @@
 """The external copy of the ledger: an append-only file of JSON lines on another volume.
 
-An erasure writes its *intent* before the database commits and its *seal* after the commit. If the
-database certainly rolled back, it writes *void* instead of the seal. A process that dies in between
-leaves an open intent. Only the database can then tell whether it committed. After a restore such an
-intent counts as an erasure. All intents of a transaction are one line, so that a full disk loses
-all of them or none. A seal also covers all entries before it.
+It is a redo log. An erasure writes its *intent* before the database commits and its *seal* after
+the commit. If the database certainly rolled back, it writes *void* instead of the seal. A process
+that dies in between leaves an open intent. If the database lacks it, it is carried out again, see
+``anonymization.redo``. All intents of a transaction are one line, so that a full disk loses all of
+them or none. A seal also covers all entries before it.
+
+An intent is only appended where the chain of the copy ends where the chain of the database ends. A
+copy that is empty, shortened, damaged or of another ledger therefore stays unusable until somebody
+mends it.
 
 Only ``begin_ledger_copy`` creates the file. An erasure never creates it, because a volume that is
 not mounted looks like an empty folder.
@@ -16,7 +20,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -29,9 +33,11 @@ from anonymization.ledger.chain import BrokenChain, Entry, Head, verify
 FILE = "ledger.jsonl"
 _KINDS = {"intents", "seal", "void"}
 #: Number of bytes that are read first from the end of the file, where only the end matters.
-_TAIL = 256 * 1024
+_TAIL = 16 * 1024
+#: The largest sequence that is read. The database stores it in 64 bits.
+_LARGEST = 2**63 - 1
 
-#: The kind and the fields of one entry of a line. A line of intents has several entries.
+#: The kind and the fields of one part of a line. A line of intents has several entries.
 _Parsed = tuple[str, dict[str, Any]]
 
 
@@ -44,10 +50,15 @@ class Unreadable(Exception):
 
 
 class Diverged(Exception):
-    """The external copy does not end with the same entry as the database.
+    """The chain of the external copy does not end where the chain of the database ends.
 
-    Either it is ahead of a restored database, or it belongs to another ledger.
+    Either the copy is ahead of a restored database, or it lacks entries of the database, or it
+    belongs to another ledger.
     """
+
+
+class IntentsOpen(Exception):
+    """Open intents follow the newest entry of the database. They must be carried out first."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,10 @@ def begin(path: Path, *, entries: Iterable[Entry], intents: Iterable[Entry] = ()
             file.write(_intents(list(intents)))
             file.flush()
             os.fsync(file.fileno())
+            if os.geteuid() == 0:
+                # The service account must be able to append to a file that root creates.
+                folder = os.stat(path.parent)
+                os.chown(file.fileno(), folder.st_uid, folder.st_gid)
         # A rename would overwrite a file that another process created in the meantime. A link
         # fails.
         os.link(written, path)
@@ -124,18 +139,24 @@ def begin(path: Path, *, entries: Iterable[Entry], intents: Iterable[Entry] = ()
         written.unlink(missing_ok=True)
 
 
-def write_intents(entries: Sequence[Entry]) -> None:
+def write_intents(entries: Sequence[Entry], *, instead_of: Sequence[Entry] = ()) -> None:
     """Append the entries that are about to be committed, and flush them to the disk.
+
+    ``instead_of`` are open intents that become void. One write contains both, so that a process
+    that dies leaves all of it or nothing.
 
     Raises:
         Diverged: the external copy does not end with the entry before the first one; nothing was
             written.
+        IntentsOpen: other open intents follow that entry; nothing was written.
+        Unreadable: the end of the external copy is damaged; nothing was written.
         OSError: there is no external copy, or the volume is full; the erasure must be rolled back.
     """
-    if file_of() is not None:
-        _append(
-            _intents(entries), before=lambda descriptor: _require_end(_end_of(descriptor), entries)
-        )
+    if file_of() is None:
+        return
+    first = Head(entries[0].sequence - 1, entries[0].previous)
+    lines = "".join(_settled("void", entry) for entry in instead_of) + _intents(entries)
+    _append(lines, before=lambda descriptor: _require_end(descriptor, first, instead_of))
 
 
 def write_seal(entry: Entry) -> None:
@@ -193,11 +214,45 @@ def _tail(descriptor: int, size: int) -> bytes:
 class End:
     """The end of an external copy: the newest seal and the later intents that are still open.
 
-    An open intent is neither sealed nor void.
+    An open intent is neither sealed nor void. They are in the order of writing.
     """
 
     sealed: Head
-    still_open: list[Head]
+    still_open: list[Entry]
+
+    def following(self, head: Head) -> list[Entry]:
+        """Return the open intents that follow the newest entry of the database.
+
+        Raises:
+            Diverged: the chain of the copy is ahead by a seal, or does not contain this entry.
+        """
+        heads = [self.sealed]
+        for entry in self.still_open:
+            if Head(entry.sequence - 1, entry.previous) != heads[-1]:
+                raise Diverged(f"the open intent {entry.sequence} does not follow the one before")
+            heads.append(entry.head)
+        if head not in heads:
+            raise Diverged(
+                f"the copy is sealed up to record {self.sealed.sequence}, "
+                f"the database ends with {head.sequence}"
+            )
+        return self.still_open[heads.index(head) :]
+
+
+def end_of(path: Path) -> End:
+    """Read the end of an external copy. The cost does not depend on the size of the file.
+
+    Opens the file for writing too: a copy that this process cannot append to is of no use.
+
+    Raises:
+        Unreadable: the end of the file is damaged.
+        OSError: the file does not exist, or this process may not read and write it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+    try:
+        return _end_of(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _end_of(descriptor: int) -> End:
@@ -209,61 +264,70 @@ def _end_of(descriptor: int) -> End:
     size = _TAIL
     while True:
         whole = size >= os.fstat(descriptor).st_size
-        entries = _entries_in(_tail(descriptor, size))
-        heads = {kind: [_head_of(fields) for k, fields in entries if k == kind] for kind in _KINDS}
-        sealed = max(heads["seal"], key=lambda head: head.sequence, default=Head())
-        if whole or (heads["seal"] and sealed in heads["intents"]):
-            settled = {*heads["seal"], *heads["void"]}
-            later = [head for head in heads["intents"] if head.sequence > sealed.sequence]
-            return End(sealed, [head for head in later if head not in settled])
+        intents, voids, sealed = _sort(_tail(descriptor, size), whole=whole)
+        if sealed.hash in intents or whole:
+            break
         size *= 4
+    if sealed != Head() and sealed.hash not in intents:
+        raise Unreadable(0, "seals what was never written")
+    still_open = [
+        _entry(0, fields)
+        for digest, fields in intents.items()
+        if digest not in voids and _head_of(0, fields).sequence > sealed.sequence
+    ]
+    return End(sealed, still_open)
 
 
-def _entries_in(tail: bytes) -> list[_Parsed]:
-    """Return the entries of the lines at the end of the file.
-
-    Skips damaged lines; ``read`` reports them.
-    """
-    found: list[_Parsed] = []
-    for line in tail.decode("ascii", errors="replace").splitlines():
-        with suppress(Unreadable):
-            found += [
-                (kind, fields) for kind, fields in _parsed(0, line) if _head_of(fields).sequence
-            ]
-    return found
-
-
-def _head_of(fields: dict[str, Any]) -> Head:
-    sequence, digest = fields.get("sequence"), fields.get("hash")
-    return (
-        Head(sequence, digest) if isinstance(sequence, int) and isinstance(digest, str) else Head()
-    )
-
-
-def _require_end(end: End, entries: Sequence[Entry]) -> None:
-    """Check that the external copy ends with the entry before the first one.
-
-    The writer has locked the ledger, so that no other process is about to commit. An open intent
-    therefore counts as an erasure that this database may lack. Only the same entries may be written
-    again.
+def _sort(tail: bytes, *, whole: bool) -> tuple[dict[str, dict[str, Any]], set[str], Head]:
+    """Return the intents at the end of the file by hash, the void ones, and the newest seal.
 
     Raises:
-        Diverged: the external copy ends with another entry.
+        Unreadable: a line is damaged.
     """
-    first = Head(entries[0].sequence - 1, entries[0].previous)
-    wanted = {entry.sequence: entry.head for entry in entries}
-    newer = end.sealed.sequence > first.sequence
-    other = end.sealed.sequence == first.sequence and end.sealed != first
-    if (
-        newer
-        or other
-        or any(
-            wanted.get(h.sequence, h) != h for h in end.still_open if h.sequence > first.sequence
-        )
-    ):
-        raise Diverged(
-            f"the copy is sealed up to record {end.sealed.sequence}, the database ends with {first.sequence}"
-        )
+    lines = tail.decode("ascii", errors="replace").splitlines()
+    intents: dict[str, dict[str, Any]] = {}
+    voids: set[str] = set()
+    sealed = Head()
+    for kind, fields in _entries_in(lines if whole else lines[1:]):
+        head = _head_of(0, fields)
+        if kind == "intents":
+            intents.pop(head.hash, None)
+            intents[head.hash] = fields
+            voids.discard(head.hash)
+        elif kind == "void":
+            voids.add(head.hash)
+        else:
+            sealed = max(sealed, head, key=lambda head: head.sequence)
+    return intents, voids, sealed
+
+
+def _entries_in(lines: Iterable[str]) -> Iterator[_Parsed]:
+    for line in lines:
+        if _is_whole(line):
+            yield from _parsed(0, line)
+
+
+def _head_of(number: int, fields: dict[str, Any]) -> Head:
+    """Return the sequence and the hash of an entry, a seal or a void.
+
+    Raises:
+        Unreadable: they are missing, or of another type.
+    """
+    sequence, digest = fields.get("sequence"), fields.get("hash")
+    # Not isinstance: true would count as a number.
+    if type(sequence) is not int or type(digest) is not str or not 0 < sequence <= _LARGEST:
+        raise Unreadable(number, "is not a line of a ledger")
+    return Head(sequence, digest)
+
+
+def _require_end(descriptor: int, first: Head, instead_of: Sequence[Entry]) -> None:
+    """Check that the external copy ends with ``first``, the newest entry of the database.
+
+    The writer has locked the ledger, so that no other process is about to commit. Open intents
+    after ``first`` are therefore interrupted erasures. Only those in ``instead_of`` may be there.
+    """
+    if _end_of(descriptor).following(first) != list(instead_of):
+        raise IntentsOpen(f"intents after record {first.sequence} are open")
 
 
 @contextmanager
@@ -285,23 +349,6 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def ends_with(path: Path, head: Head) -> bool:
-    """Return whether the newest seal is this head and no later intent is open.
-
-    The cost does not depend on the size of the file. A false result is not final: it may be
-    necessary to read the whole file.
-
-    Raises:
-        OSError: the file does not exist.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        end = _end_of(descriptor)
-    finally:
-        os.close(descriptor)
-    return end == End(head, [])
-
-
 def read(path: Path) -> Contents:
     """Read an external copy and check that its sealed entries form a chain.
 
@@ -320,17 +367,19 @@ def read(path: Path) -> Contents:
             for kind, fields in _parsed(number, line):
                 if kind == "intents":
                     entry = _entry(number, fields)
-                    # An erasure that is repeated on the same day after a void one has the same
-                    # entry.
+                    # In version 1, an erasure that is repeated on the same day after a void one has
+                    # the same entry.
                     intents.pop(entry.hash, None)
                     intents[entry.hash] = entry
                     voids.discard(entry.hash)
-                elif kind == "void":
+                    continue
+                head = _head_of(number, fields)
+                if kind == "void":
                     # The file may lack the intent, because the disk was full. The void is then
                     # harmless.
-                    voids.add(_head_of(fields).hash)
-                elif _head_of(fields).hash in intents:
-                    seals.add(_head_of(fields).hash)
+                    voids.add(head.hash)
+                elif head.hash in intents and intents[head.hash].head == head:
+                    seals.add(head.hash)
                 else:
                     raise Unreadable(number, "seals what was never written")
     sealed = _chain(intents, seals)
@@ -374,8 +423,9 @@ def _is_whole(line: str) -> bool:
 def _parsed(number: int, line: str) -> list[_Parsed]:
     try:
         ((kind, said),) = json.loads(line).items()
-    except (ValueError, AttributeError):
-        raise Unreadable(number, "is no line of a ledger") from None
+    # RecursionError: a line may be nested more deeply than Python can read.
+    except (ValueError, AttributeError, RecursionError):
+        raise Unreadable(number, "is not a line of a ledger") from None
     if kind == "intent":  # Earlier versions wrote one intent per line.
         kind, said = "intents", [said]
     found = said if kind == "intents" else [said]
@@ -384,7 +434,7 @@ def _parsed(number: int, line: str) -> list[_Parsed]:
         or not isinstance(found, list)
         or not all(isinstance(fields, dict) for fields in found)
     ):
-        raise Unreadable(number, "is no line of a ledger")
+        raise Unreadable(number, "is not a line of a ledger")
     return [(kind, fields) for fields in found]
 
 
@@ -393,4 +443,6 @@ def _entry(number: int, fields: dict[str, Any]) -> Entry:
         return Entry.read(fields)
     except ValueError as wrong:
         sequence = fields.get("sequence")
-        raise BrokenChain(sequence if isinstance(sequence, int) else number, str(wrong)) from None
+        if type(sequence) is int and 0 < sequence <= _LARGEST:
+            raise BrokenChain(sequence, str(wrong)) from None
+        raise Unreadable(number, str(wrong)) from None

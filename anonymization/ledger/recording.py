@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from django.contrib.auth.models import User
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from anonymization.files import delete_files_of
 from anonymization.ledger import external_copy
-from anonymization.ledger.chain import Entry, Head, facts_hash
-from anonymization.models import ASKED_BY_SOURCE, Erasure, Ground, Note, Source
+from anonymization.ledger.chain import BrokenChain, Entry, Head, facts_hash
+from anonymization.models import ASKED_BY_SOURCE, Erasure, Ground, LedgerState, Note, Source
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,19 @@ class LedgerUnavailable(ErasureRefused):
 class DatabaseBehind(LedgerUnavailable):
     """The external copy does not end with the same entry as the database.
 
-    Either a backup was restored, or the external copy belongs to another ledger.
+    A backup was restored, or the external copy is damaged or belongs to another ledger.
+    """
+
+
+class Interrupted(LedgerUnavailable):
+    """An earlier erasure was interrupted and has to be completed first."""
+
+
+class Unsettled(OperationalError):
+    """An erasure failed, and its intent stays open in the external copy.
+
+    Nobody can tell whether the database has committed it. If it has not, the erasure is carried out
+    later, see ``anonymization.redo``.
     """
 
 
@@ -82,18 +94,21 @@ _announced: ContextVar[list[Entry] | None] = ContextVar("announced", default=Non
 
 
 @contextmanager
-def erasing() -> Iterator[None]:
+def erasing(*, redo: bool = True) -> Iterator[None]:
     """Open the transaction for one or more erasures.
 
     To commit other changes together with an erasure, open this block first and make the changes in
     it. It must not be inside another transaction. On a rollback it voids the intents in the
     external copy, and it would not notice a later rollback of an outer transaction. Blocks may be
-    nested.
+    nested. The outermost block completes interrupted erasures first, unless ``redo`` is false.
 
     Raises:
         RuntimeError: the outermost block is inside another transaction.
+        Unsettled: the transaction failed, and it is unknown whether it was committed.
     """
     around = _announced.get()
+    if around is None and redo:
+        _complete_interrupted()
     announced: list[Entry] = []
     token = _announced.set(announced)
     used = None
@@ -104,12 +119,13 @@ def erasing() -> Iterator[None]:
                 yield
             except BaseException:
                 # The ledger is still locked here. The next erasure finds no open intent.
-                _make_void(announced)
-                announced.clear()
+                announced[:] = _void(announced)
                 raise
-    except BaseException:
+    except BaseException as error:
         if announced and connection.connection is used:
-            _make_void_what_is_gone(announced)
+            announced[:] = _void_uncommitted(announced)
+        if announced and isinstance(error, Exception):
+            raise Unsettled(_unsettled()) from error
         raise
     finally:
         _announced.reset(token)
@@ -117,27 +133,57 @@ def erasing() -> Iterator[None]:
         around.extend(announced)
 
 
-def _make_void(announced: list[Entry]) -> None:
+def _unsettled() -> str:
+    return _("The erasure failed. It may still be completed automatically.")
+
+
+def _complete_interrupted() -> None:
+    """Carry out interrupted erasures.
+
+    A failure is logged only: as long as one of their intents is open, nothing else is erased.
+    """
+    from anonymization import redo  # It needs the engine, which needs this module.
+
+    try:
+        redo.carry_out()
+    except ErasureRefused:
+        logger.exception("an interrupted erasure was not completed")
+
+
+def _void(announced: list[Entry]) -> list[Entry]:
+    """Void the intents, and return those that stay open because the copy cannot be written."""
     try:
         external_copy.write_voids(announced)
     except OSError:
         logger.exception("intents of a failed erasure stay open in the external copy")
+        return _still_open(announced)
+    return []
 
 
-def _make_void_what_is_gone(announced: list[Entry]) -> None:
-    """Void the intents whose records are certainly not in the database.
+def _still_open(announced: list[Entry]) -> list[Entry]:
+    """Return the intents that were written. A full disk may have cut their line short."""
+    path = external_copy.file_of()
+    try:
+        written = external_copy.end_of(path).still_open if path else []
+    except (OSError, external_copy.Unreadable, BrokenChain):
+        return []
+    return [entry for entry in announced if entry in written]
+
+
+def _void_uncommitted(announced: list[Entry]) -> list[Entry]:
+    """Void the intents whose records are certainly not in the database; return the open ones.
 
     Either the COMMIT failed or something after it. Only the database can tell which records were
     committed, and only on the connection that sent the COMMIT: on a lost connection the COMMIT may
-    still be executed.
+    still be executed. An intent of a committed record is not open: its erasure is complete.
     """
     try:
         there = Erasure.objects.filter(hash__in=[entry.hash for entry in announced])
         kept = set(there.values_list("hash", flat=True))
     except DatabaseError:
         logger.exception("it is unknown whether an erasure was committed; its intent stays open")
-    else:
-        _make_void([entry for entry in announced if entry.hash not in kept])
+        return announced
+    return _void([entry for entry in announced if entry.hash not in kept])
 
 
 def note(
@@ -251,6 +297,7 @@ def announce(
     *,
     files: bool = True,
     write: Callable[[list[Entry]], None] = lambda entries: external_copy.write_intents(entries),
+    void_on_failure: bool = True,
 ) -> None:
     """Write the intents to the external copy, and register what has to be done after the commit.
 
@@ -260,17 +307,52 @@ def announce(
     Raises:
         LedgerUnavailable: the external copy cannot be written; nothing was changed.
         DatabaseBehind: the external copy does not end with the same entry as the database.
+        Interrupted: an earlier erasure has to be completed first.
         RuntimeError: the call is not inside an ``erasing`` block.
     """
     announced = _announced.get()
     if announced is None:
         raise RuntimeError("a record is announced within erasing() only")
+    _require_setting()
     entries = [record.entry for record in records]
-    announced.extend(entries)
+    if void_on_failure:
+        announced.extend(entries)
     try:
-        write(entries)
-    except external_copy.Diverged:
-        del announced[-len(entries) :]  # nothing was written
+        with _refusals():
+            write(entries)
+    except (DatabaseBehind, Interrupted):
+        del announced[len(announced) - len(entries) * void_on_failure :]  # nothing was written
+        raise
+    # Not functools.partial: Django logs the function's __qualname__ on failure, and a partial has
+    # none.
+    transaction.on_commit(lambda: seal_after_commit(records, files=files), robust=True)
+
+
+def _require_setting() -> None:
+    """Refuse if an external copy exists and this process is not configured to write to it.
+
+    Raises:
+        LedgerUnavailable: its records would be missing in the copy.
+    """
+    if external_copy.file_of() is None and LedgerState.copy_exists():
+        raise LedgerUnavailable(
+            _(
+                "An external copy of the erasure ledger exists, but ERASURE_LEDGER_DIR is not set. "
+                "Nothing was erased."
+            )
+        )
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn the failures of the external copy into refusals with a message."""
+    try:
+        yield
+    except external_copy.IntentsOpen:
+        raise Interrupted(
+            _("An interrupted erasure must be completed first. Nothing was erased. Try again.")
+        ) from None
+    except (external_copy.Diverged, external_copy.Unreadable, BrokenChain):
         raise DatabaseBehind(
             _(
                 "The external copy of the erasure ledger does not match the database. Nothing was erased."
@@ -281,9 +363,6 @@ def announce(
         raise LedgerUnavailable(
             _("The external copy of the erasure ledger can't be written. Nothing was erased.")
         ) from None
-    # Not functools.partial: Django logs the function's __qualname__ on failure, and a partial has
-    # none.
-    transaction.on_commit(lambda: seal_after_commit(records, files=files), robust=True)
 
 
 def seal_after_commit(records: Sequence[Erasure], *, seal: bool = True, files: bool = True) -> None:

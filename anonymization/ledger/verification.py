@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.core.signing import BadSignature, Signer
+from django.utils import timezone
 
 from anonymization.ledger.chain import BrokenChain, Entry, Head, verify
 from anonymization.ledger.external_copy import Contents
-from anonymization.models import Erasure, Note, Source
+from anonymization.models import Erasure, LedgerState, Note, Source
+from anonymization.policy import registry
 
+#: Cron runs ``verify_ledger`` daily. A machine may be off over a weekend.
+VERIFIED_WITHIN = timedelta(days=3)
 _signer = Signer(salt="anonymization.ledger")
+#: The sources of records that were taken from the external copy.
+_REPEATED = (Source.REPLAY, Source.REDO)
 #: Note kind → a function that computes the hashes of the stored facts that such notes contain.
 _facts: dict[Note, Callable[[], Iterable[str]]] = {}
 
@@ -26,7 +34,8 @@ def register_facts(kind: Note, hashes: Callable[[], Iterable[str]]) -> None:
 def verify_facts() -> int:
     """Check that each registered row is the one that was chained, and return their number.
 
-    A note that a replay imported may lack its row: the restored backup is older than the row.
+    A note that was taken from the external copy may lack its row: the restored backup is older than
+    the row, or the process died before the commit.
 
     Raises:
         BrokenChain: a row was changed, removed or added; it names the record, or the next record
@@ -38,7 +47,7 @@ def verify_facts() -> int:
         checked += len(found)
         notes = Erasure.objects.filter(kind=kind).order_by("number")
         for number, door, subjects in notes.values_list("number", "door", "subjects"):
-            if door != Source.REPLAY and not found.issuperset(subjects):
+            if door not in _REPEATED and not found.issuperset(subjects):
                 raise BrokenChain(number, f"{kind}: the stored row was changed or removed")
             found.difference_update(subjects)
         if found:
@@ -48,7 +57,22 @@ def verify_facts() -> int:
     return checked
 
 
-def verify_database(*, published: Head | None = None) -> list[Entry]:
+@dataclass
+class Verified:
+    """The valid records of a database, and how many of them can still prove their clear facts."""
+
+    entries: list[Entry] = field(default_factory=list)
+    #: Records whose clear facts match their hash.
+    with_facts: int = 0
+    #: The number of rows that the records anonymized.
+    rows: int = 0
+
+    @property
+    def head(self) -> Head:
+        return self.entries[-1].head if self.entries else Head()
+
+
+def verify_database(*, published: Head | None = None) -> Verified:
     """Check every record in the database and return the entries.
 
     ``published`` is a latest ledger hash that was saved earlier. It must belong to one of the
@@ -57,22 +81,69 @@ def verify_database(*, published: Head | None = None) -> list[Entry]:
     Raises:
         BrokenChain: a record is wrong or missing; it names the first one, or the published one.
     """
-    entries: list[Entry] = []
-    head = Head()
+    found = Verified()
     for erasure in Erasure.objects.order_by("number").iterator():
-        if erasure.number != head.sequence + 1:
+        if erasure.number != found.head.sequence + 1:
             raise BrokenChain(
-                head.sequence + 1, f"is missing; {erasure.number} stands in its place"
+                found.head.sequence + 1,
+                f"is missing; record {erasure.number} is in its place",
             )
         if erasure.entry.hash != erasure.hash:
             raise BrokenChain(erasure.number, "was changed: its hash is another")
-        if erasure.knows_facts and not erasure.facts_hold:
-            raise BrokenChain(erasure.number, "was changed: its facts differ from their hash")
-        head = verify([erasure.entry], after=head)
-        entries.append(erasure.entry)
-    if published is not None and published not in (Head(), *(entry.head for entry in entries)):
-        raise BrokenChain(published.sequence, "is not the one whose head was published")
-    return entries
+        verify([erasure.entry], after=found.head)
+        if problem := _problem_of_facts(erasure):
+            raise BrokenChain(erasure.number, problem)
+        found.entries.append(erasure.entry)
+        found.with_facts += erasure.knows_facts
+        found.rows += erasure.rows
+    heads = (Head(), *(entry.head for entry in found.entries))
+    if published is not None and published not in heads:
+        raise BrokenChain(published.sequence, "is not the one whose hash was saved")
+    return found
+
+
+def _problem_of_facts(erasure: Erasure) -> str:
+    """Return why the fields that are not chained themselves are wrong; nothing when they are right.
+
+    The facts of a record of version 1 are not chained. Those of a record of version 2 are either
+    all there, and then match their hash, or all gone.
+    """
+    if erasure.version == 1:
+        return ""
+    expected = 0 if erasure.kind in Note else len(erasure.subjects)
+    if erasure.rows != expected:
+        return f"was changed: it names {expected} anonymized rows and counts {erasure.rows}"
+    if erasure.knows_facts:
+        return "" if erasure.facts_hold else "was changed: its facts differ from their hash"
+    if erasure.created_at is not None or erasure.counts or erasure.evidence:
+        return "was changed: its facts are not all gone, and cannot be verified without the salt"
+    return ""
+
+
+def unrecorded_marks(verified: Verified) -> int:
+    """Return how many rows more are marked as anonymized than the records account for.
+
+    After a restored backup there may be fewer: records are then about rows that it lacks.
+    """
+    marked = sum(
+        policy.model._base_manager.exclude(**{policy.mark: None}).count()
+        for policy in registry
+        if policy.mark
+    )
+    return max(0, marked - verified.rows)
+
+
+def warnings() -> list[str]:
+    """Return ``invalid`` or ``unverified`` if the last ``verify_ledger`` failed, or is too old."""
+    state = LedgerState.objects.first()
+    if state and state.failed_at:
+        return ["invalid"]
+    before = timezone.now() - VERIFIED_WITHIN
+    verified_at = state.verified_at if state else None
+    if verified_at and verified_at >= before:
+        return []
+    old = Erasure.objects.filter(day__lt=timezone.localdate(before)).exists()
+    return ["unverified"] if old or (verified_at and Erasure.objects.exists()) else []
 
 
 def compare(database: list[Entry], outside: Contents) -> None:
@@ -113,11 +184,11 @@ def read_head(text: str) -> Head:
         try:
             _signer.unsign(text.strip())
         except BadSignature:
-            raise ValueError("The head was not signed by this installation.") from None
+            raise ValueError("The hash was not signed by this installation.") from None
     elif len(parts) != 2:
-        raise ValueError("A head is SEQUENCE:HASH or SEQUENCE:HASH:SIGNATURE.")
+        raise ValueError("A latest ledger hash is SEQUENCE:HASH or SEQUENCE:HASH:SIGNATURE.")
     if not (
         parts[0].isascii() and parts[0].isdecimal() and len(parts[0]) < 19 and len(parts[1]) == 64
     ):
-        raise ValueError("A head is SEQUENCE:HASH or SEQUENCE:HASH:SIGNATURE.")
+        raise ValueError("A latest ledger hash is SEQUENCE:HASH or SEQUENCE:HASH:SIGNATURE.")
     return Head(int(parts[0]), parts[1])

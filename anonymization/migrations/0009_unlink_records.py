@@ -59,6 +59,8 @@ def unlink(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+    #: See anonymization/backup_notice.py.
+    needs_backup = True
     dependencies = [("anonymization", "0008_version_2")]
 
     operations = [migrations.RunPython(unlink)]

@@ -4,6 +4,8 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
+    #: See anonymization/backup_notice.py.
+    needs_backup = True
     dependencies = [("anonymization", "0009_unlink_records")]
 
     operations = [

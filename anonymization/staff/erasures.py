@@ -9,15 +9,19 @@ from django.contrib import messages
 from django.db.models import Count, Model
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from anonymization import engine, maintenance
 from anonymization.ledger import recording
-from anonymization.models import Erasure, FileDeletion, Note, Source
+from anonymization.ledger.chain import canonical
+from anonymization.models import Erasure, FileDeletion, Ground, Note, Source
 from anonymization.policy import Policy, registry
 from anonymization.record_of_processing import treatments_of
 from anonymization.staff.filters import ErasureFilters
+from anonymization.staff.grounds import GroundForm
+from lib.days import RoundedDay, period_of
 from lib.ids import is_id
 from lib.pages import StaffPage, staff_page
 
@@ -32,7 +36,8 @@ class ConfirmErasureView(StaffPage):
     Subclasses set ``model``, ``permission_required`` and ``template_name``. Status codes:
 
     - 200: the page
-    - 302: redirect to the erasure record
+    - 302: redirect to the erasure record, or to the subject if it was anonymized before
+    - 422: the ground is invalid
     - 409: the rows differ from those that the page showed, or the erasure was refused for another
       reason
     """
@@ -49,38 +54,50 @@ class ConfirmErasureView(StaffPage):
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         subject = self._subject(pk)
-        door = source_of(request)
-        shown = shown_in(request.POST)
+        door, form = source_of(request), GroundForm.sent(request.POST)
+        if not form.is_valid():
+            return self._show(subject, door=door, form=form, status=422)
         try:
             record = engine.erase(
                 subject,
-                requester=recording.Requester(door, self.staff),
-                expected=None if is_anonymized(subject) else shown,
+                requester=recording.Requester(door, self.staff, ground=form.chosen),
+                expected=None if is_anonymized(subject) else shown_in(request.POST),
             )
         except recording.ErasureRefused as refusal:
-            return self._show(subject, door=door, refusal=str(refusal), status=409)
+            return self._show(subject, door=door, form=form, refusal=str(refusal), status=409)
         if record is None:
             messages.info(request, _("This was already anonymized. Nothing was changed."))
             return redirect(subject)
-        messages.success(request, summary(record))
+        messages.success(request, summary(record, subject))
         return redirect(record)
 
     def _subject(self, pk: int) -> Any:
         return get_object_or_404(self.model._base_manager, pk=pk)
 
     def _show(
-        self, subject: Model, *, door: str, refusal: str = "", status: int = 200
+        self,
+        subject: Model,
+        *,
+        door: str,
+        form: GroundForm | None = None,
+        refusal: str = "",
+        status: int = 200,
     ) -> HttpResponse:
         preview = engine.preview(subject)
         context = {
             "subject": subject,
             "door": door,
+            "form": form or GroundForm.asking(self.default_ground(subject)),
             "refusal": refusal,
             "lines": [line_of(policy, count) for policy, count in preview.lines if count],
             "shown": list(preview.shown.items()),
             **self.get_context_data(subject, preview),
         }
         return render(self.request, self.template_name, context, status=status)
+
+    def default_ground(self, subject: Any) -> Ground:
+        """Return the ground that the menu proposes for this subject."""
+        return Ground.REQUEST
 
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
         """Return additional context of the page of this subject."""
@@ -131,23 +148,30 @@ def name_of(model: type[Model], count: int) -> str:
     return str(model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural)
 
 
-def summary(record: Erasure) -> str:
-    """Return one sentence with the number of the erasure record and the numbers of rows."""
-    parts = ", ".join(counts_of(record))
-    return _("Anonymized, record %(number)d: %(parts)s.") % {
+def summary(record: Erasure, subject: Model) -> str:
+    """Return one sentence with the requested row, the record's number and the numbers of rows.
+
+    It is shown once, directly after the erasure. Later, no page tells which record is of which row.
+    """
+    return _("%(subject)s was anonymized: record %(number)d (%(parts)s).") % {
+        "subject": f"{capfirst(name_of(type(subject), 1))} {subject.pk}",
         "number": record.number,
-        "parts": parts,
+        "parts": ", ".join(counts_of(record)),
     }
 
 
 def counts_of(record: Erasure) -> list[str]:
     """Return the number of rows of each kind, as ``messages: 3``.
 
-    In this form no language has to inflect the name according to the number.
+    In this form no language has to inflect the name according to the number. After the facts of the
+    record were cleared, only the number of anonymized records is known.
     """
     if record.kind in Note:
         return recording.words_of(record)
-    return [f"{policy.model._meta.verbose_name_plural}: {n}" for policy, n in counted(record)]
+    known = [f"{policy.model._meta.verbose_name_plural}: {n}" for policy, n in counted(record)]
+    if known or not record.rows:
+        return known
+    return [_("anonymized records: %(n)d") % {"n": record.rows}]
 
 
 def counted(record: Erasure) -> list[tuple[Policy, int]]:
@@ -202,6 +226,10 @@ def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "erasure": erasure,
         "kind": kind_of(erasure),
         "noted": recording.words_of(erasure) if erasure.kind in Note else [],
+        "is_note": erasure.kind in Note,
+        "facts": facts_state(erasure),
+        "hashed": canonical(erasure.clear_facts).decode() if erasure.knows_facts else "",
+        "period": RoundedDay.of(period_of(erasure.day)),
         "lines": [line_of(policy, count) for policy, count in counted(erasure)],
         "pending": erasure.pending_files,
         "logically": maintenance.logically_complete_at(erasure),
@@ -215,21 +243,42 @@ def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @staff_page("anonymization.see_erasures")
 @require_safe
 def erasure_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
-    """Return the same record as JSON, for a program or an archive."""
+    """Return the certificate of an erasure as a JSON file.
+
+    It has everything that proves the facts later: the chained entry, the facts as they are hashed
+    (docs/ledger.md) and their salt. Facts and salt are null after they were cleared.
+    """
     erasure = get_object_or_404(Erasure, pk=pk)
-    head = recording.head()
-    return JsonResponse(
-        {
-            "ledger": erasure.entry.as_fields(),
-            "head": {"sequence": head.sequence, "hash": head.hash},
-            "door": erasure.door,
-            "counts": erasure.counts,
-            "evidence": evidence_of(erasure),
-            "pending_files": erasure.pending_files,
-            "logically_complete_at": maintenance.logically_complete_at(erasure),
-            "physically_complete_at": maintenance.physically_complete_at(erasure),
-        }
-    )
+    head, facts = recording.head(), erasure.clear_facts
+    certificate = {
+        "ledger": erasure.entry.as_fields(),
+        "head": {"sequence": head.sequence, "hash": head.hash},
+        "facts": facts if erasure.created_at else None,
+        "salt": erasure.salt or None,
+        "facts_state": facts_state(erasure),
+        **{name: facts[name] for name in ("source", "account", "ground")},
+        "pending_files": erasure.pending_files,
+        "logically_complete_at": maintenance.logically_complete_at(erasure),
+        "physically_complete_at": maintenance.physically_complete_at(erasure),
+    }
+    response = JsonResponse(certificate, json_dumps_params={"indent": 2})
+    name = f"erasure-record-{erasure.number}.json"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def facts_state(erasure: Erasure) -> str:
+    """Return whether the facts of a record are proved by the hash chain.
+
+    - ``match`` or ``differ``: they were compared with their hash just now
+    - ``cleared``: only their hash is left
+    - ``unchained``: a record of version 1 has no hash of its facts
+    """
+    if not erasure.facts:
+        return "unchained"
+    if not erasure.knows_facts:
+        return "cleared"
+    return "match" if erasure.facts_hold else "differ"
 
 
 def evidence_of(erasure: Erasure) -> list[str]:

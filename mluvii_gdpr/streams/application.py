@@ -29,6 +29,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error
 
+from mluvii_gdpr.readiness import report_at_start
 from mluvii_gdpr.streams.admission import LIVEZ, Asked, Refused, Scope, admit
 from mluvii_gdpr.streams.hub import Hub, Stream, in_database
 from sessions_app.streams import LiveWatch, Watch
@@ -58,6 +59,7 @@ class Events:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        await in_database(report_at_start)
         self.hub = Hub()
         await self.hub.start()
         await send({"type": "lifespan.startup.complete"})

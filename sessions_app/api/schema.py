@@ -15,12 +15,15 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
+from anonymization.models import CHOSEN_GROUNDS, Ground
 from api.schema import refusals
 from sessions_app.api import filters
 from sessions_app.api.representation import CHANNELS, STATUSES
 
 #: Printable ASCII, for example a UUID.
 IDEMPOTENCY_KEY = "^[!-~]{1,255}$"
+#: The values of the parameter ``ground``.
+GROUNDS = {ground.value: ground for ground in CHOSEN_GROUNDS}
 _CHANNELS = list(CHANNELS.values())
 _STATUSES = list(STATUSES.values())
 _LEFT = ["LeftQueue", "LeftSession", "LeftAfterSession", "StillConnected", "LeftBeforeQueue"]
@@ -119,7 +122,8 @@ class SessionJson(serializers.Serializer):
     directCallNumber = serializers.CharField(allow_null=True)
     phoneCallbackNumber = serializers.CharField(allow_null=True)
     anonymized = serializers.DateTimeField(
-        allow_null=True, help_text="When the session was anonymized."
+        allow_null=True,
+        help_text="The start of the period in which the session was anonymized.",
     )
 
     class Meta:
@@ -132,7 +136,9 @@ class GuestJson(serializers.Serializer):
     email = serializers.CharField(allow_blank=True)
     phone = serializers.CharField(allow_blank=True)
     created = serializers.DateTimeField()
-    anonymized = serializers.DateTimeField(allow_null=True)
+    anonymized = serializers.DateTimeField(
+        allow_null=True, help_text="The start of the period in which the guest was anonymized."
+    )
     sessions = serializers.IntegerField(help_text="How many sessions name this guest.")
 
     class Meta:
@@ -225,7 +231,7 @@ _LIST_PARAMETERS = [
         },
     ),
     OpenApiParameter("offset", {"type": "integer", "minimum": 0, "default": 0}),
-    *[p for name in filters.MOMENTS for p in _range(name, OpenApiTypes.DATETIME)],
+    *[p for name in (*filters.MOMENTS, "Anonymized") for p in _range(name, OpenApiTypes.DATETIME)],
     *[p for name in filters.DURATIONS for p in _length(name)],
     *[_set(name, OpenApiTypes.INT) for name in filters.IDS],
     _set("Status", values=list(filters.STATUS)),
@@ -288,6 +294,12 @@ def _anonymize(what: str, tag: str) -> Callable[[Any], Any]:
             request=None,
             parameters=[
                 OpenApiParameter("dry_run", bool, description="Only count what would go."),
+                OpenApiParameter(
+                    "ground",
+                    enum=list(GROUNDS),
+                    default=Ground.REQUEST.value,
+                    description="The reason of the erasure. The erasure record keeps it.",
+                ),
                 OpenApiParameter(
                     "Idempotency-Key",
                     {"type": "string", "pattern": IDEMPOTENCY_KEY},

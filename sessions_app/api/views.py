@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from anonymization import engine
 from anonymization.ledger import recording
+from anonymization.models import Ground
 from anonymization.policy import registry
 from api import services
 from api.models import Right
@@ -143,14 +144,15 @@ class AnonymizeView(ApiView):
 
     def post(self, request: Request, pk: int) -> HttpResponseBase:
         given = read_parameters(request)
-        dry_run = given.flag("dry_run")
+        dry_run, ground = given.flag("dry_run"), _ground_in(given)
         given.finish()
         key = self._idempotency_key(request)
         subject = get_object_or_404(self.model._base_manager, pk=pk)
         if dry_run:
             return Response({"dryRun": True, "counts": _counts_of(subject)})
         try:
-            pending = services.erase_for(caller_of(request).client, subject, key=key)
+            client = caller_of(request).client
+            pending = services.erase_for(client, subject, key=key, ground=ground)
         except services.Revoked:
             raise exceptions.AuthenticationFailed("This client was revoked.") from None
         except services.KeyUsedForAnother:
@@ -172,6 +174,13 @@ class AnonymizeView(ApiView):
                 {"Idempotency-Key": "Give 1 to 255 characters of ASCII, no spaces."}
             )
         return key or ""
+
+
+def _ground_in(given: Parameters) -> Ground:
+    """Return the ground of the erasure; without the parameter it is a request of the person."""
+    if given.text("ground") is None:
+        return Ground.REQUEST
+    return next(iter(given.choices("ground", schema.GROUNDS)), Ground.REQUEST)
 
 
 class Conflict(exceptions.APIException):

@@ -1,7 +1,8 @@
 """Take the links to each other out of the anonymized rows. This can't be undone.
 
 The mark becomes the first day of its period, and the reference to the record and the random
-identifier are cleared. A backup made before this migration still has them: see docs/upgrade.md.
+identifier are cleared. A backup made before this migration still has them: see
+docs/operate/upgrade.md.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -57,6 +58,8 @@ def unlink(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+    #: See anonymization/backup_notice.py.
+    needs_backup = True
     dependencies = [
         ("sessions_app", "0014_period"),
         ("anonymization", "0009_unlink_records"),

@@ -20,6 +20,8 @@ def drop_old_triggers(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+    #: See anonymization/backup_notice.py.
+    needs_backup = True
     dependencies = [
         ("sessions_app", "0015_unlink_rows"),
         ("anonymization", "0010_drop_links"),

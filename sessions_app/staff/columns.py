@@ -1,7 +1,11 @@
-"""The columns of the Sessions table. COLUMNS is the only list of them; a new column is one line there."""
+"""The columns of the Sessions table. COLUMNS is the only list of them; a new column is one line there.
+
+A column reads a session that was fetched by ``table.with_row_data``.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -16,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from lib.look import moment, status_badge
 from sessions_app.gate import TYPED
 from sessions_app.models import Channel, ConsentEvent, Session, Status
+from sessions_app.rounding import BANDS
 
 _NOTHING = "–"
 
@@ -49,6 +54,17 @@ def readable_duration(duration: timedelta | None) -> str:
     parts += [f"{minutes} min"] if minutes else []
     parts += [f"{seconds} s"] if not hours and (seconds or not minutes) else []
     return " ".join(parts)
+
+
+def duration_of(session: Session, name: str) -> str:
+    """Return a duration of a session, or what is left of it: an anonymization rounds it to a band."""
+    duration: timedelta | None = getattr(session, name)
+    if duration is None or session.anonymized_in is None:
+        return readable_duration(duration)
+    above = bisect_right(BANDS, duration.total_seconds() / 60)
+    if above == len(BANDS):
+        return f"≥ {BANDS[-1]} min"
+    return f"{BANDS[above - 1]}–{BANDS[above]} min"
 
 
 def _parts(duration: timedelta) -> tuple[int, int, int]:
@@ -130,7 +146,7 @@ def _withdrawn(session: Session) -> datetime | date | None:
 
 
 def _events(session: Session, kind: ConsentEvent.Kind) -> list[ConsentEvent]:
-    return [event for event in session.consent_events.all() if event.kind == kind]
+    return [event for event in session.row_events if event.kind == kind]  # type: ignore[attr-defined]
 
 
 def _consent_cell(session: Session) -> SafeString | str:
@@ -148,7 +164,7 @@ def _consent_value(session: Session) -> str:
     return ", ".join(
         consent_label(event)
         + (f" ({_('withdrawn')})" if event.kind == ConsentEvent.Kind.WITHDRAWN else "")
-        for event in session.consent_events.all()
+        for event in session.row_events  # type: ignore[attr-defined]
     )
 
 
@@ -228,7 +244,7 @@ COLUMNS: dict[str, Column] = {
             "duration",
             gettext_lazy("Duration"),
             "text-end text-nowrap",
-            lambda s: readable_duration(s.duration) or _NOTHING,
+            lambda s: duration_of(s, "duration") or _NOTHING,
             _spreadsheet_duration,
         ),
         Column(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -19,8 +19,9 @@ from django.utils.translation import ngettext
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Erasure, Source
+from anonymization.models import Erasure, Ground, Source
 from anonymization.staff.erasures import ConfirmErasureView, line_of, shown_in, source_of
+from anonymization.staff.grounds import GroundForm
 from lib.pages import StaffPage
 from sessions_app.chosen import ChoiceRefused, chosen_ids
 from sessions_app.masking import SEE_PERSONAL_DATA
@@ -39,6 +40,9 @@ class ConfirmSessionErasureView(ConfirmErasureView):
     model = Session
     permission_required = "sessions_app.anonymize_session"
     template_name = "sessions_app/staff/erasures/session_confirm.html"
+
+    def default_ground(self, subject: Session) -> Ground:
+        return ground_for([subject])
 
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
         return {"session": subject, "guest_goes_too": preview.counts.get(Guest._meta.label, 0)}
@@ -59,9 +63,10 @@ class ConfirmGuestErasureView(ConfirmErasureView):
 class ConfirmSessionsErasureView(StaffPage):
     """Anonymize several sessions, each with a separate erasure record, after a confirmation page.
 
-    Returns 200 with the page, or 302 to the table. Returns 409 if the data has changed since the
-    page was shown, and erases nothing more. Returns 422 if the selection is invalid, and 503 if the
-    database failed; the page then says what was erased before.
+    All of them have one ground. Returns 200 with the page, or 302 to the table. Returns 409 if the
+    data has changed since the page was shown, and erases nothing more. Returns 422 if the selection
+    or the ground is invalid, and 503 if the database failed; the page then says what was erased
+    before.
     """
 
     http_method_names = ["post"]
@@ -74,11 +79,14 @@ class ConfirmSessionsErasureView(StaffPage):
             return self._show([], refusal=str(refused), status=422)
         if request.POST.get("confirm") != "yes":
             return self._show(sessions)
+        form = GroundForm.sent(request.POST)
+        if not form.is_valid():
+            return self._show(sessions, form=form, status=422)
         expected = engine.preview_several(sessions).each
         if not self._is_as_shown(expected):
             refusal = _("The data to be erased has changed since you saw it. Nothing was erased.")
-            return self._show(sessions, refusal=refusal, status=409)
-        return self._erase(sessions, expected)
+            return self._show(sessions, form=form, refusal=refusal, status=409)
+        return self._erase(sessions, expected, form)
 
     def _sessions(self) -> list[Session]:
         keys = chosen_ids(self.request.POST.getlist("session"))
@@ -101,8 +109,9 @@ class ConfirmSessionsErasureView(StaffPage):
             not takes or shown.get(str(pk)) == _in_one(takes) for pk, takes in expected.items()
         )
 
-    def _erase(self, sessions: list[Session], expected: Expected) -> HttpResponse:
-        requester = recording.Requester(source_of(self.request), self.staff)
+    def _erase(self, sessions: list[Session], expected: Expected, form: GroundForm) -> HttpResponse:
+        door = source_of(self.request)
+        requester = recording.Requester(door, self.staff, ground=form.chosen)
         records: list[Erasure] = []
         try:
             for session in sessions:
@@ -111,12 +120,13 @@ class ConfirmSessionsErasureView(StaffPage):
                 )
                 records += [record] if record else []
         except recording.ErasureRefused as refused:
-            return self._show(self._sessions(), refusal=_stopped(refused, records), status=409)
+            stopped = _stopped(refused, records)
+            return self._show(self._sessions(), form=form, refusal=stopped, status=409)
         except DatabaseError:
             logger.exception(
                 "erasures stopped after %d of %d sessions", len(records), len(sessions)
             )
-            return self._show(self._sessions(), refusal=_failed(records), status=503)
+            return self._show(self._sessions(), form=form, refusal=_failed(records), status=503)
         if records:
             messages.success(self.request, self._told(records))
         else:
@@ -137,12 +147,18 @@ class ConfirmSessionsErasureView(StaffPage):
         return table_address(self.request.POST.get("query", ""))
 
     def _show(
-        self, sessions: list[Session], *, refusal: str = "", status: int = 200
+        self,
+        sessions: list[Session],
+        *,
+        form: GroundForm | None = None,
+        refusal: str = "",
+        status: int = 200,
     ) -> HttpResponse:
         preview = engine.preview_several(sessions)
         context = {
             "sessions": sessions,
             "shown": [(pk, _in_one(takes)) for pk, takes in preview.each.items()],
+            "form": form or GroundForm.asking(ground_for(sessions)),
             "refusal": refusal,
             "door": source_of(self.request),
             "query": self.request.POST.get("query", ""),
@@ -156,6 +172,12 @@ class ConfirmSessionsErasureView(StaffPage):
             context,
             status=status,
         )
+
+
+def ground_for(sessions: Iterable[Session]) -> Ground:
+    """Return the ground that the menu proposes: a withdrawal, if each session waits for one."""
+    withdrawn = [s.withdrawn_at is not None for s in sessions if s.anonymized_in is None]
+    return Ground.WITHDRAWAL if withdrawn and all(withdrawn) else Ground.REQUEST
 
 
 def summary_of(records: list[Erasure]) -> str:

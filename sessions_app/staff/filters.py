@@ -86,6 +86,16 @@ class SessionFilters(Filters):
         model = Session
         fields: list[str] = []
 
+    @property
+    def by_consent(self) -> bool:
+        """Tell whether the sessions are selected by their consent events.
+
+        The index of the table's order does not contain these, so that the database may have to
+        read and sort all sessions that match.
+        """
+        values = self.form.cleaned_data
+        return bool(values["version"] or values["withdrawn"])
+
     def filter_status(
         self, sessions: QuerySet[Session], name: str, value: str
     ) -> QuerySet[Session]:

@@ -11,7 +11,7 @@ import base64
 import binascii
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from django.db.models import QuerySet
@@ -74,6 +74,11 @@ class KeyPage:
     rows: list[Session]
     newer: str = ""
     older: str = ""
+
+    def read_from(self, sessions: QuerySet[Session]) -> KeyPage:
+        """Return the page with its rows read again from other sessions, which have more data."""
+        found = sessions.in_bulk([row.pk for row in self.rows])
+        return replace(self, rows=[found[row.pk] for row in self.rows if row.pk in found])
 
 
 def page_by_key(

@@ -20,7 +20,7 @@ from sessions_app.gate import Entry
 from sessions_app.http import file_response, let_use_devices, stream_address
 from sessions_app.masking import may_see_people
 from sessions_app.models import Session
-from sessions_app.staff.columns import readable_duration
+from sessions_app.staff.columns import duration_of
 from sessions_app.staff.forms import NoteForm
 from sessions_app.staff.pages import SEE_PEOPLE, session_page
 from sessions_app.streams import Cursor
@@ -125,8 +125,8 @@ def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
     if session.ended_by:
         abandoned = _("System (conversation abandoned)") if session.is_abandoned else ""
         yield _("Ended by"), abandoned or session.get_ended_by_display()
-    yield _("Waiting time"), readable_duration(session.waited)
-    yield _("Duration"), readable_duration(session.duration)
+    yield _("Waiting time"), duration_of(session, "waited")
+    yield _("Duration"), duration_of(session, "duration")
     yield _("Operator"), session.operator.username if session.operator else ""
     yield _("Visitor messages"), session.messages_visitor
     yield _("Operator messages"), session.messages_operator

@@ -48,10 +48,14 @@ class SessionList(StaffPage):
     def _page(self, filters: SessionFilters) -> KeyPage:
         if not filters.is_valid():
             return KeyPage(rows=[])
-        query = self.request.GET
-        return page_by_key(
-            with_row_data(filters.qs), after=query.get("after", ""), before=query.get("before", "")
-        )
+        position: dict[str, Any] = {
+            name: self.request.GET.get(name, "") for name in ("after", "before")
+        }
+        if not filters.by_consent:
+            return page_by_key(with_row_data(filters.qs), **position)
+        # The database sorts all sessions that match. It should not join the other tables to them.
+        keys = page_by_key(filters.qs.only("created_at"), **position)
+        return keys.read_from(with_row_data(Session.objects.all()))
 
     def _show(self, filters: SessionFilters, page: KeyPage, *, problem: str = "") -> HttpResponse:
         request = self.request

@@ -26,12 +26,16 @@ _OF_EVENTS = [
 
 
 def with_row_data(sessions: QuerySet[Session]) -> QuerySet[Session]:
-    """Add to the sessions everything that a row shows, in two queries for any number of rows."""
+    """Add to the sessions everything that a row shows, in two queries for any number of rows.
+
+    The consent events of a session are the list ``row_events``. The related manager would build a
+    query set for each session and each column, although it is already filled.
+    """
     events = ConsentEvent.objects.select_related("text__version__webchat").only(*_OF_EVENTS)
     return (
         sessions.select_related("webchat", "guest", "operator")
         .only(*_OWN, *_OF_OTHERS)
-        .prefetch_related(Prefetch("consent_events", queryset=events))
+        .prefetch_related(Prefetch("consent_events", queryset=events, to_attr="row_events"))
     )
 
 
@@ -74,7 +78,7 @@ class SessionTable:
         if self.select:
             cells.insert(0, (_opening("choose", ""), _select_one))
         for session in sessions:
-            row = (f"{opening}{conditional_escape(cell(session))}</td>" for opening, cell in cells)
+            row = [f"{opening}{conditional_escape(cell(session))}</td>" for opening, cell in cells]
             yield session, mark_safe("".join(row))  # noqa: S308  the parts are escaped
 
 

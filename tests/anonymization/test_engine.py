@@ -154,6 +154,7 @@ def test_guest_goes_whole_and_others_stay(conversation: Session) -> None:
         "sessions_app.Message": 2,
         "sessions_app.Session": 2,
         "sessions_app.Signal": 0,
+        "sessions_app.LifeSign": 0,
     }
     assert "Jana" not in dump()
     assert "Petr" in dump()

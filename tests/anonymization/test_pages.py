@@ -52,5 +52,7 @@ def test_a_page_that_names_no_permission_opens_for_nobody() -> None:
 @pytest.mark.parametrize(
     "path", ["/settings/webchat/", "/settings/gdpr/", "/sessions/", "/erasures/"]
 )
-def test_no_staff_page_is_kept(log_in: LogIn, path: str) -> None:
-    assert "no-store" in log_in("administrator").get(path).headers["Cache-Control"]
+def test_no_staff_page_is_kept_or_told_to_the_next_one(log_in: LogIn, path: str) -> None:
+    headers = log_in("administrator").get(path).headers
+    assert "no-store" in headers["Cache-Control"]
+    assert headers["Referrer-Policy"] == "strict-origin"

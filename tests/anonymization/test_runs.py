@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from anonymization import runs, triggers
-from anonymization.models import Erasure, Job, LastRun
+from anonymization.models import Erasure, Job, LastRun, LedgerState
 from mluvii_gdpr import readiness
 from tests.factories import RecordFactory
 from tests.pages import LogIn
@@ -34,7 +34,10 @@ def state(job: Job) -> runs.State:
 
 
 def let_pass(job: Job, passed: timedelta) -> None:
-    LastRun.objects.filter(job=job).update(good_at=timezone.now() - passed)
+    good_at = timezone.now() - passed
+    LastRun.objects.filter(job=job).update(good_at=good_at)
+    if job == Job.LEDGER:
+        LedgerState.change(verified_at=good_at)
 
 
 def warned(client: Client) -> set[str]:

@@ -252,7 +252,7 @@ def test_an_erasure_ends_the_call_on_both_sides(call: Callable[..., tuple[Page, 
     expect(visitor.get_by_text("This conversation was anonymized")).to_be_visible()
     expect(visitor.get_by_text("The call has ended.")).to_be_visible()
     assert visitor.evaluate("used.map((track) => track.readyState)") == ["ended", "ended"]
-    expect(operator.get_by_text("Deleted. There were 0 messages")).to_be_visible()
+    expect(operator.get_by_text("Deleted. Messages: 0")).to_be_visible()
     for page in (visitor, operator):
         expect(page.locator("video")).to_have_count(0)
     late = {"kind": "candidate", "body": "{}"}

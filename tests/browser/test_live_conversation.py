@@ -169,7 +169,7 @@ def test_an_erasure_closes_both_sides_and_nothing_is_stored_after_it(
         page.get_by_label("Your message").fill("half a sen")
     ErasureFactory(subject=session)
     expect(visitor.get_by_text("This conversation was anonymized")).to_be_visible()
-    expect(operator.get_by_text("Deleted. There were 1 messages")).to_be_visible()
+    expect(operator.get_by_text("Deleted. Messages: 1")).to_be_visible()
     for page in (visitor, operator):
         expect(page.get_by_text("Kassiopeia")).to_have_count(0)
         expect(page.get_by_label("Your message")).to_have_value("half a sen")

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from mluvii_gdpr.file_checks import check_files_are_closed, check_shell_finds_the_environment
+from mluvii_gdpr.file_checks import (
+    check_files_are_closed,
+    check_ledger_has_a_copy,
+    check_shell_finds_the_environment,
+)
 
 
 @pytest.fixture
@@ -70,3 +74,14 @@ def test_a_production_that_a_fresh_shell_does_not_find_is_named(
     assert [found.id for found in check_shell_finds_the_environment(None)] == ["mluvii_gdpr.W021"]
     settings.ENVIRONMENT_FILE = tmp_path / "production"
     assert check_shell_finds_the_environment(None) == []
+
+
+def test_a_production_without_an_external_copy_of_its_own_is_warned(
+    settings: Any, tmp_path: Path
+) -> None:
+    settings.ERASURE_LEDGER_DIR = None
+    assert [found.id for found in check_ledger_has_a_copy(None)] == ["mluvii_gdpr.W022"]
+    settings.ERASURE_LEDGER_DIR = tmp_path / "ledger"
+    assert check_ledger_has_a_copy(None) == []
+    settings.MEDIA_ROOT = tmp_path
+    assert [found.id for found in check_ledger_has_a_copy(None)] == ["mluvii_gdpr.W023"]

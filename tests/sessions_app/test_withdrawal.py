@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from anonymization import engine
 from anonymization.ledger import recording
-from anonymization.models import Asked, Erasure, Source
+from anonymization.models import Asked, Erasure, Ground, Source
 from anonymization.storage import mark_storage
 from sessions_app import consent, conversation, lock
 from sessions_app.models import Guest, Party, Session
@@ -99,10 +99,11 @@ def test_a_webchat_may_anonymize_at_once() -> None:
     assert "Kassiopeia" in dump()
     record = consent.withdraw_consent(session)
     session.refresh_from_db()
-    assert (record, session.withdrawn_at, session.consent_key) == (session.erasure, None, None)
+    assert (session.withdrawn_at, session.consent_key) == (None, None)
     assert record is not None
-    assert (record.door, record.requester, record.requested_by) == (
+    assert (record.door, record.ground, record.requester, record.requested_by) == (
         Source.WITHDRAWAL,
+        Ground.WITHDRAWAL,
         Asked.PERSON,
         None,
     )

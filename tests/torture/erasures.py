@@ -92,29 +92,36 @@ def throw_connection_away() -> None:
     gc.collect()
 
 
-def state_of(subject: Model, shown: set[str]) -> str:
-    """Return how far the erasure of a subject is: ``untouched``, ``complete``, ``files queued``; else what is wrong.
+def state_of(subject: Any, shown: set[str]) -> str:
+    """Return how far the erasure of a subject is: ``untouched``, ``complete``, ``files queued``.
 
-    ``shown`` are the stored names of the files that belong to the subject.
+    Otherwise returns what is wrong. ``subject`` was loaded before, because an erasure clears its
+    identifier. ``shown`` are the stored names of its files.
     """
     current: Any = type(subject)._base_manager.get(pk=subject.pk)
-    records = Erasure.objects.filter(subject=subject_of(current.uid))
+    records = records_of(subject)
     rows = {"session__guest": current.pk} if isinstance(current, Guest) else {"session": current.pk}
     messages, attachments, signals = (
         m.objects.filter(**rows).count() for m in (Message, Attachment, Signal)
     )
     there = {name for name in shown if default_storage.exists(name)}
     if current.anonymized_in is None:
-        whole = there == shown and not records.exists() and attachments == len(shown) and signals
+        whole = there == shown and not records and attachments == len(shown) and signals
         return "untouched" if whole else "half done: no mark, but something is gone"
-    if records.count() != 1 or current.erasure != records.get():
-        return f"half done: {records.count()} records"
+    if len(records) != 1:
+        return f"half done: {len(records)} records"
     if messages or attachments or signals:
         return "half done: marked, but rows are left"
-    queued = set(FileDeletion.objects.filter(erasure=records.get()).values_list("name", flat=True))
+    queued = set(FileDeletion.objects.filter(erasure=records[0]).values_list("name", flat=True))
     if there - queued:
         return "half done: a file is left that is not queued"
     return "files queued" if queued else "complete"
+
+
+def records_of(*subjects: Any) -> list[Erasure]:
+    """Return the records that name one of these subjects, which were loaded before their erasure."""
+    names = {subject_of(subject.uid) for subject in subjects}
+    return [record for record in Erasure.objects.all() if not names.isdisjoint(record.subjects)]
 
 
 def chain_problem() -> str:
@@ -122,7 +129,7 @@ def chain_problem() -> str:
     path = external_copy.file_of()
     assert path is not None
     try:
-        verification.compare(verification.verify_database(), external_copy.read(path))
+        verification.compare(verification.verify_database().entries, external_copy.read(path))
     except (BrokenChain, external_copy.Unreadable) as problem:
         return f"ledger: {problem}"
     return ""
@@ -149,6 +156,7 @@ def others(somebody: Somebody) -> tuple[dict[str, set[str]], dict[str, str]]:
         "anonymization_erasure",
         "anonymization_filedeletion",
         "anonymization_filesdeleted",
+        "anonymization_awaitingfiles",
     ):
         del rows[table]
     return rows, {name: content for name, content in media().items() if name not in somebody.files}

@@ -2,7 +2,7 @@
 
 The fault is an exception, a full disk, or a lost connection; the connection is thrown away after it. Then the erasure
 is untouched, complete, or committed with files queued. Repeated it is complete, with one record, and everybody else's
-rows and files are as they were.
+rows and files are as they were. The same faults are tried in the redo of an erasure whose commit was lost.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from unittest.mock import patch
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 
-from anonymization import engine
+from anonymization import engine, redo
 from anonymization.ledger import external_copy
+from tests.crashes import crash
 from tests.torture.erasures import (
     COMMAND,
     Somebody,
@@ -34,6 +35,7 @@ from tests.torture.erasures import (
 from tests.torture.work import Trial
 
 SUBJECTS = ("guest", "session")
+ACTS = ("erasure", "redo")
 FAULTS = ("exception", "disk full", "lost connection")
 #: More than there are places in an erasure; a batch ends when a trial has met none.
 _PLACES = 500
@@ -108,18 +110,18 @@ def injected(injector: Injector) -> Iterator[None]:
 
 def trials(batch: int) -> Iterator[Trial]:
     """Try one fault at each place in turn, for one kind of subject and one of fault."""
-    kind, fault = SUBJECTS[batch % 2], FAULTS[batch // 2 % 3]
+    kind, fault, act = SUBJECTS[batch % 2], FAULTS[batch // 2 % 3], ACTS[batch // 6 % 2]
     webchat = begin_anew()
     for at in range(1, _PLACES, STEP):
         # The last session takes its guest along every other round.
-        somebody = make_somebody(webchat, sessions=1 + (batch // 6 + (kind == "guest")) % 2)
-        met, failure = trial(somebody, kind, Injector(fault, at))
+        somebody = make_somebody(webchat, sessions=1 + (batch // 12 + (kind == "guest")) % 2)
+        met, failure = trial(somebody, kind, Injector(fault, at), act)
         if not met:
             return
-        yield f"{connection.vendor} {kind}, {fault}", failure
+        yield f"{connection.vendor} {act} of a {kind}, {fault}", failure
 
 
-def trial(somebody: Somebody, kind: str, injector: Injector) -> tuple[bool, str]:
+def trial(somebody: Somebody, kind: str, injector: Injector, act: str) -> tuple[bool, str]:
     """Erase with a fault, look, repeat, look again; return whether there was a fault, and what is wrong."""
     subject = somebody.subject(kind)
     shown = (
@@ -128,9 +130,15 @@ def trial(somebody: Somebody, kind: str, injector: Injector) -> tuple[bool, str]
         else {a.file.name for a in somebody.sessions[0].attachments.all()}
     )
     before, files_before = others(somebody)
+    if act == "redo":
+        with crash():
+            engine.erase(subject, requester=COMMAND)
     try:
         with injected(injector):
-            engine.erase(subject, requester=COMMAND)
+            if act == "redo":
+                redo.carry_out()
+            else:
+                engine.erase(subject, requester=COMMAND)
     except Exception:
         # Also what Django makes of it when it can't end the transaction of a connection that is lost.
         if not injector.met:

@@ -14,15 +14,15 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from anonymization import engine, files
-from anonymization.ledger.chain import subject_of
-from anonymization.models import Erasure
+from anonymization import engine, files, redo
+from anonymization.ledger import recording
 from sessions_app import calls, consent, conversation, lock
 from sessions_app.models import Attachment, Channel, Guest, Message, Party, Session, Signal
+from tests.crashes import crash
 from tests.database import dump, media
 from tests.factories import SessionFactory, StaffFactory
 from tests.races import at_once
-from tests.torture.erasures import COMMAND, attach, begin_anew
+from tests.torture.erasures import COMMAND, attach, begin_anew, ledger_problem, records_of
 from tests.torture.work import Trial
 from webchat.models import WebChat
 
@@ -70,7 +70,7 @@ _REFUSALS = (lock.SessionClosed, conversation.AlreadyAccepted)
 
 
 def trials(batch: int) -> Iterator[Trial]:
-    """Let each writer race, and two to eight erasures of one person."""
+    """Let each writer race, two to eight erasures of one person, and the redo of lost commits."""
     chance = random.Random(batch)  # noqa: S311  no secret
     webchat = begin_anew()
     operator = StaffFactory()
@@ -79,6 +79,7 @@ def trials(batch: int) -> Iterator[Trial]:
             email = f"{name}.{number}@example.com"
             yield f"{connection.vendor} {name}", _race(webchat, operator, name, email, chance)
         yield f"{connection.vendor} erasures", _erasures(webchat, f"{number}@example.com", chance)
+        yield f"{connection.vendor} redo", _redo(webchat, operator, number, chance)
     yield f"{connection.vendor} the end", _left()
 
 
@@ -121,16 +122,33 @@ def _erasures(webchat: WebChat, email: str, chance: random.Random) -> str:
     if wrong := [result for result in results if isinstance(result, Exception)]:
         return f"{type(wrong[0]).__name__}"
     assert session.guest is not None
-    records = Erasure.objects.filter(
-        subject__in=[subject_of(session.uid), subject_of(session.guest.uid)]
-    )
-    done = sum(erased for _record, erased in results)
+    records = len(records_of(session, session.guest))
+    done = sum(result is not None for result in results)
     here = Session.objects.filter(guest=session.guest).count()
-    return (
-        ""
-        if records.count() == done <= 2 and not here
-        else f"{records.count()} records of {done} erasures"
+    return "" if records == done <= 2 and not here else f"{records} records of {done} erasures"
+
+
+def _redo(webchat: WebChat, operator: User, number: int, chance: random.Random) -> str:
+    """Lose the commit of two erasures; let processes complete them, erase, and start a new session at once."""
+    first, second = (
+        SessionFactory(webchat=webchat, name=TOKEN, email=f"{n}.{number}@example.com") for n in "ab"
     )
+    with crash(), recording.erasing():
+        _erase(first)
+        _erase(second.guest)
+    before = SessionFactory(webchat=webchat, name=TOKEN, email=f"c.{number}@example.com")
+    actors: list[Callable[[], Any]] = [redo.carry_out] * chance.randint(1, 3)
+    actors += [partial(_erase, chance.choice([first, second, second.guest, before]))]
+    actors += [partial(_visit_again, second, operator)]
+    chance.shuffle(actors)
+    if wrong := [result for result in at_once(actors) if isinstance(result, Exception)]:
+        return f"{type(wrong[0]).__name__}: {wrong[0]}"
+    left = Session.objects.filter(pk__in=[first.pk, second.pk], anonymized_in=None).count()
+    if left or len(records_of(first)) != 1 or len(records_of(second)) != 1:
+        return f"{left} sessions are left"
+    for again in Session.objects.filter(anonymized_in=None, entered_name=TOKEN):
+        _erase(again)
+    return ledger_problem()
 
 
 def _left() -> str:

@@ -6,9 +6,12 @@
 
 The chain itself reveals a changed, removed, replaced or inserted record. Only the external copy or
 a saved latest ledger hash reveals that the newest records were removed, or that all hashes were
-computed again. The command also compares the history of settings with the hashes in the ledger.
-Changes
-nothing but the time of the last good run, which only a complete verification sets.
+computed again. Clear facts of a record are compared with their hash, as long as they are stored.
+Rows that are marked as anonymized without a record are counted. The history of settings is compared
+with the hashes in the ledger.
+
+Stores the time and the result for /readyz, unless --outside or --without-outside is given. Changes
+nothing else.
 
 Exit codes:
 
@@ -21,17 +24,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
 
-from anonymization import runs
 from anonymization.ledger import external_copy, verification
-from anonymization.ledger.chain import BrokenChain, Head
-from anonymization.models import Job
+from anonymization.ledger.chain import BrokenChain, Entry
+from anonymization.models import LedgerState
+from lib.commands import MigratedCommand
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Verify the erasure ledger and print the first invalid record."
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -48,30 +51,42 @@ class Command(BaseCommand):
         parser.add_argument("--head", metavar="HEAD", help="a latest ledger hash from ledger_head")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        path = None if options["without_outside"] else options["outside"] or external_copy.file_of()
+        everything = not (options["outside"] or options["without_outside"])
         try:
-            published = verification.read_head(options["head"]) if options["head"] else None
-            entries = verification.verify_database(published=published)
-            verification.verify_facts()
-            unsealed = self._compare(entries, path) if path else 0
-        except (BrokenChain, external_copy.Unreadable) as wrong:
-            runs.record(Job.LEDGER, good=False)
+            self._verify(options)
+        except (BrokenChain, external_copy.Unreadable, _Invalid) as wrong:
+            if everything:
+                LedgerState.change(failed_at=timezone.now())
             raise CommandError(str(wrong)) from None
         except ValueError as wrong:
             raise CommandError(str(wrong)) from None
-        if not options["outside"] and not options["without_outside"]:
-            runs.record(Job.LEDGER)
-        head = entries[-1].head if entries else Head()
-        self.stdout.write(f"The ledger holds: {len(entries)} records. Head: {head}")
+        if everything:
+            LedgerState.change(verified_at=timezone.now(), failed_at=None)
+
+    def _verify(self, options: dict[str, Any]) -> None:
+        path = None if options["without_outside"] else options["outside"] or external_copy.file_of()
+        published = verification.read_head(options["head"]) if options["head"] else None
+        verified = verification.verify_database(published=published)
+        verification.verify_facts()
+        unsealed = self._compare(verified.entries, path) if path else 0
+        if marks := verification.unrecorded_marks(verified):
+            raise _Invalid(f"{marks} rows are marked as anonymized without a record.")
+        number, facts = len(verified.entries), verified.with_facts
+        self.stdout.write(f"The ledger is valid: {number} records. Latest hash: {verified.head}")
+        self.stdout.write(f"Clear facts verified: {facts}. Not stored any more: {number - facts}.")
         if unsealed:
             self.stdout.write(
-                f"{unsealed} intents outside were not sealed; on replay each counts as an erasure."
+                f"Intents in the copy without a seal: {unsealed}. See docs/ledger.md, Crash."
             )
 
-    def _compare(self, entries: list[Any], path: Path) -> int:
+    def _compare(self, entries: list[Entry], path: Path) -> int:
         try:
             contents = external_copy.read(path)
         except OSError as error:
-            raise CommandError(f"The external copy can't be read: {error.strerror}.") from None
+            raise _Invalid(f"The external copy can't be read: {error.strerror}.") from None
         verification.compare(entries, contents)
         return len(contents.unsealed)
+
+
+class _Invalid(Exception):
+    """The ledger is invalid, or the external copy cannot be read."""

@@ -44,12 +44,13 @@ from argparse import ArgumentTypeError
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
-from anonymization.ledger.recording import ErasureRefused
+from anonymization.ledger.recording import ErasureRefused, Unsettled
 from anonymization.models import FileDeletion
+from lib.commands import MigratedCommand
 from sessions_app import abandonment, retention
 
 
@@ -64,9 +65,8 @@ def positive(text: str) -> int:
     return int(text)
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Anonymize the sessions whose retention period has expired."
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -130,7 +130,7 @@ class Command(BaseCommand):
                 for chunk in retention.anonymize_expired(now=now, limit=limit):
                     done[chunk.webchat] = done.get(chunk.webchat, 0) + chunk.anonymized
                     bar.update(chunk.anonymized)
-            except ErasureRefused as refusal:
+            except (ErasureRefused, Unsettled) as refusal:
                 raise CommandError(f"{refusal} Anonymized before: {sum(done.values())}.") from None
         return done
 

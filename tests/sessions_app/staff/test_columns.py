@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from django.utils.html import strip_tags
 
 from sessions_app.models import Session
-from sessions_app.staff.columns import COLUMNS
+from sessions_app.staff.columns import COLUMNS, duration_of
 from sessions_app.staff.table import SessionTable, csv_rows, with_row_data
 from tests.factories import StaffFactory, WebChatFactory
 from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, CanaryFactory, make_rows
@@ -28,9 +31,23 @@ def test_all_columns_of_a_row_are_read_in_two_queries() -> None:
     assert len(queries) == 2
 
 
+@pytest.mark.parametrize(
+    ("minutes", "text"),
+    [(None, ""), (0, "0–5 min"), (5, "5–15 min"), (30, "30–60 min"), (60, "≥ 60 min")],
+)
+def test_an_anonymized_session_shows_the_band_of_a_duration(minutes: int | None, text: str) -> None:
+    waited = None if minutes is None else timedelta(minutes=minutes)
+    assert duration_of(Session(waited=waited, anonymized_in=timezone.now()), "waited") == text
+
+
+def test_a_session_that_is_not_anonymized_shows_the_exact_duration() -> None:
+    assert duration_of(Session(waited=timedelta(0)), "waited") == "0 s"
+
+
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_session_without_any_values_has_a_cell_and_a_value(name: str) -> None:
-    rows = make_rows(WebChatFactory(), 1)
+    make_rows(WebChatFactory(), 1)
+    rows = with_row_data(Session.objects.all())
     ((_session, cell),) = SessionTable(rows, columns=[name], sees_people=False).rows
     assert cell.startswith('<td role="cell" data-label="')
     assert strip_tags(cell), "an empty cell shows a dash"
@@ -40,7 +57,8 @@ def test_a_session_without_any_values_has_a_cell_and_a_value(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "text"), [("name", NAME), ("email", EMAIL), ("phone", PHONE)])
 def test_a_personal_column_is_masked_on_the_page_and_in_a_file(name: str, text: str) -> None:
-    rows = [CanaryFactory()]
+    CanaryFactory()
+    rows = with_row_data(Session.objects.all())
     for sees_people in (True, False):
         ((_session, cell),) = SessionTable(rows, columns=[name], sees_people=sees_people).rows
         ((value,),) = csv_rows(rows, columns=[name], sees_people=sees_people)
@@ -49,7 +67,8 @@ def test_a_personal_column_is_masked_on_the_page_and_in_a_file(name: str, text: 
 
 
 def test_markup_in_a_value_is_escaped() -> None:
-    rows = [CanaryFactory(webchat__name="<b>", name="<i>Jana Nováková</i>")]
+    CanaryFactory(webchat__name="<b>", name="<i>Jana Nováková</i>")
+    rows = with_row_data(Session.objects.all())
     ((_session, cells),) = SessionTable(rows, columns=COLUMNS, sees_people=True).rows
     assert "<b>" not in cells
     assert "<i>" not in cells

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import factory
@@ -9,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from sessions_app.models import Guest
 from sessions_app.people import LIMIT, _guests, name_keys
@@ -66,15 +68,17 @@ def test_a_guest_with_few_sessions_has_no_strip_for_pages_and_an_id_to_copy(log_
     assert "card-footer" in client.get(f"/guests/{guest.pk}/").content.decode()
 
 
-def test_a_tombstone_says_when_and_links_the_record(log_in: LogIn) -> None:
+def test_an_anonymized_guest_says_in_which_month_and_links_no_record(log_in: LogIn) -> None:
     guest = CanaryFactory().guest
     assert "/anonymize/" in log_in("support").get(f"/guests/{guest.pk}/").content.decode()
-    record = ErasureFactory(subject=guest)
+    ErasureFactory(subject=guest)
     response = log_in("support").get(f"/guests/{guest.pk}/")
     assert response.status_code == 200
-    assert f'href="/erasures/{record.pk}/"' in response.content.decode()
-    assert "/anonymize/" not in response.content.decode()
-    assert NAME not in response.content.decode()
+    page = response.content.decode()
+    assert f"Anonymized in {timezone.localdate():%B %Y}." in page
+    assert re.findall('href="(/erasures/[^"]*)"', page) == ["/erasures/"], "the menu's"
+    assert "/anonymize/" not in page
+    assert NAME not in page
 
 
 # Find a person

@@ -68,7 +68,10 @@ def test_a_taken_conversation_is_refused_and_the_answer_kept(log_in: LogIn) -> N
     response = client.post(f"/sessions/{session.pk}/accept/", {"text": "an answer that was begun"})
     assert response.status_code == 409
     assert "an answer that was begun" in response.content.decode()
-    assert "Not sent:" not in client.post(f"/sessions/{session.pk}/accept/").content.decode()
+    assert (
+        "This message was not sent:"
+        not in client.post(f"/sessions/{session.pk}/accept/").content.decode()
+    )
     response = client.post(f"/sessions/{session.pk}/answer/", {"text": "a long answer"})
     assert response.status_code == 409
     assert "a long answer" in response.content.decode()

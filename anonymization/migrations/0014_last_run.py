@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("anonymization", "0010_drop_links"),
+        ("anonymization", "0013_remember_copy"),
     ]
 
     operations = [
