@@ -53,6 +53,7 @@ EXCEPTIONS = {
     "anonymization/batch.py _insert SQL on {}": "records of erasures",
     "anonymization/canary/planting.py plant *.update()": "the verifier's own guest",
     "sessions_app/canaries.py _signal Signal.objects.create()": "the verifier's own guest",
+    "sessions_app/canaries.py _signal LifeSign.objects.create()": "the verifier's own guest",
     "api/services.py _claim_key keys.get_or_create()": "keys of a client; `defaults` only the run knows",
     "webchat/consent_html.py _led_by_paragraph first.kind =": "a part of a text, no signal",
     "anonymization/models.py LedgerState.change cls.objects.update_or_create()": "times of the ledger",
