@@ -179,6 +179,8 @@ def counts_of(record: Erasure) -> list[str]:
     In this form no language has to inflect the name according to the number. After the facts of the
     record were cleared, only the number of anonymized records is known.
     """
+    if record.kind in Note:
+        return recording.words_of(record)
     known = [f"{policy.model._meta.verbose_name_plural}: {n}" for policy, n in counted(record)]
     if known or not record.rows:
         return known
@@ -236,6 +238,7 @@ def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "erasure": erasure,
         "kind": kind_of(erasure),
+        "noted": recording.words_of(erasure) if erasure.kind in Note else [],
         "is_note": erasure.kind in Note,
         "facts": facts_state(erasure),
         "hashed_entry": canonical(erasure.entry.fields).decode(),

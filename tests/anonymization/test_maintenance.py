@@ -371,6 +371,7 @@ def test_every_table_that_an_erasure_changes_is_rewritten() -> None:
         "anonymization_hold",
         "sessions_app_attachment",
         "sessions_app_guest",
+        "sessions_app_lifesign",
         "sessions_app_message",
         "sessions_app_session",
         "sessions_app_signal",
