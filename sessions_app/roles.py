@@ -32,6 +32,7 @@ ROLES: dict[str, list[str]] = {
         "sessions_app.export_sessions",
         "anonymization.see_erasures",
         "anonymization.replay_erasures",
+        "anonymization.manage_holds",
     ],
 }
 

@@ -42,6 +42,7 @@ RUNS = {
     "ledger_head": "",
     "verify_ledger": "",
     "reidentification_report": "",
+    "apply_stricter_policy": "",
     "print_record_of_processing": "",
 }
 

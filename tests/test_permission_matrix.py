@@ -18,7 +18,13 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from sessions_app.models import Session
 from sessions_app.ticket import consent_token
-from tests.factories import ApiClientFactory, ErasureFactory, SessionFactory, WebChatFactory
+from tests.factories import (
+    ApiClientFactory,
+    ErasureFactory,
+    HoldFactory,
+    SessionFactory,
+    WebChatFactory,
+)
 from tests.pages import LogIn, close_files, submit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
@@ -42,6 +48,7 @@ SEE, PERSONAL = "sessions_app.see_sessions", "sessions_app.see_personal_data"
 ANSWER = (SEE, "sessions_app.answer", PERSONAL)
 SETTINGS, PUBLISH = "webchat.manage_settings", "webchat.publish_consent"
 CLIENTS = "api.manage_api_clients"
+HOLDS = "anonymization.manage_holds"
 
 #: Who holds which right, by hand: a right given to another role in the code turns a test red.
 HOLDERS = {
@@ -53,6 +60,7 @@ HOLDERS = {
     "sessions_app.export_sessions": {"officer"},
     "anonymization.see_erasures": {"administrator", "support", "officer"},
     "anonymization.replay_erasures": {"administrator", "officer"},
+    HOLDS: {"officer"},
     SETTINGS: {"administrator"},
     PUBLISH: {"administrator"},
     CLIENTS: {"administrator"},
@@ -128,6 +136,13 @@ TABLE: dict[str, Row] = {
         "sessions_app.anonymize_session",
         {"GET": 200, "POST": 409},
     ),
+    "sessions/<id:pk>/hold/": Row(
+        "/sessions/{session}/hold/", (SEE, HOLDS), read() | {"POST": 422}
+    ),
+    "guests/<id:pk>/hold/": Row("/guests/{guest}/hold/", (SEE, HOLDS), read() | {"POST": 422}),
+    "holds/": Row("/holds/", HOLDS, read()),
+    "holds/<id:pk>/": Row("/holds/{hold}/", HOLDS, read() | {"POST": 422}),
+    "holds/<id:pk>/release/": Row("/holds/{hold}/release/", HOLDS, read() | {"POST": 302}),
     "withdrawals/": Row("/withdrawals/", (SEE, "sessions_app.anonymize_session"), read()),
     "guests/find/": Row("/guests/find/", PERSONAL, read() | {"POST": 422}),
     "guests/<id:pk>/": Row("/guests/{guest}/", SEE, read()),
@@ -229,6 +244,7 @@ def ids() -> dict[str, Any]:
         "file": session.attachments.get().pk,
         "erasure": erasure.pk,
         "client": ApiClientFactory().pk,
+        "hold": HoldFactory(subject__new_guest=True).pk,
     }
 
 
@@ -257,7 +273,7 @@ def methods_of(person: str, row: Row) -> list[str]:
 
 
 def _what_ends_something_last(item: tuple[str, Row]) -> bool:
-    return item[0].endswith(("leave/", "end/", "withdraw/"))
+    return item[0].endswith(("leave/", "end/", "withdraw/", "holds/<id:pk>/release/"))
 
 
 @pytest.mark.parametrize("person", PEOPLE)

@@ -295,7 +295,7 @@ def test_what_another_transaction_holds_is_left_to_the_next_run() -> None:
         Guest.objects.select_for_update().get(pk=sessions[1].guest_id)
         (result,) = at_once([run])
     assert isinstance(result, dict), result
-    assert (result["sessions"], result["held"]) == (2, 2)
+    assert (result["sessions"], result["locked"]) == (2, 2)
     assert identified() == {sessions[0].pk, sessions[1].pk}
     assert run()["sessions"] == 2
 

@@ -1,7 +1,8 @@
 """Print the number of anonymized records by model and the number of files to be deleted.
 
 Also prints the state of the database compared with the external copy of the ledger: even, behind (a
-backup was restored), missing or foreign. Changes nothing.
+backup was restored), missing or foreign. Counts the active legal holds, those whose review is
+overdue, and the erasures that wait for a release. Changes nothing.
 
 Exit codes:
 
@@ -20,7 +21,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from anonymization.files import unfinished_uploads
 from anonymization.ledger import external_copy
 from anonymization.maintenance import erased_since_last_run
-from anonymization.models import Erasure, FileDeletion, StorageMarker
+from anonymization.models import DueErasure, Erasure, FileDeletion, Hold, StorageMarker
 from anonymization.policy import registry
 from anonymization.restoration import Standing, standing
 from anonymization.storage import storage_problem
@@ -41,6 +42,9 @@ class Command(BaseCommand):
             "not_physically_complete": erased_since_last_run().count(),
             "storage": storage_problem() or "It is the one that the files were written to.",
             "outside_copy": copy.value if external_copy.file_of() else "none is kept",
+            "holds": Hold.objects.active().count(),
+            "holds_overdue": Hold.objects.count_overdue(),
+            "erasures_waiting": DueErasure.objects.count(),
             "anonymized": {
                 p.label: p.model._base_manager.exclude(**{p.mark: None}).count()
                 for p in registry

@@ -6,7 +6,7 @@
 
 Run it from cron. Age is counted in days of TIME_ZONE. A session that ended (or, without an end,
 started) on day D in a WebChat with a retention period of N days is due when day D + N is over, at
-midnight. Open conversations are not anonymized, only counted.
+midnight. Open conversations and sessions under a legal hold are not anonymized, only counted.
 
 Each session is anonymized as by *Anonymize session*, with a separate erasure record. The oldest
 sessions come first, in transactions of at most 1,000 sessions and a target of at most 0.3 seconds.
@@ -88,7 +88,7 @@ class Command(MigratedCommand):
         today = timezone.localdate(now)
         due = retention.due(on=today)
         done = dict.fromkeys(due, 0)
-        held = (
+        locked = (
             0
             if options["dry_run"]
             else self._anonymize(now, done, sum(due.values()), options["limit"])
@@ -97,7 +97,8 @@ class Command(MigratedCommand):
             "result": "would anonymize" if options["dry_run"] else "anonymized",
             "sessions": sum((due if options["dry_run"] else done).values()),
             "webchats": due if options["dry_run"] else done,
-            "held": held,
+            "locked": locked,
+            "held": retention.held_and_old(on=today),
             "open": retention.open_and_old(on=today),
             "pending_files": FileDeletion.objects.exclude(erasure=None).count(),
         }
@@ -111,23 +112,23 @@ class Command(MigratedCommand):
         Raises:
             CommandError: The ledger refused an erasure.
         """
-        held = 0
+        locked = 0
         total = due if limit is None else min(due, limit)
         with tqdm(total=total, unit=" sessions", disable=None) as bar:
             try:
                 for chunk in retention.anonymize_expired(now=now, limit=limit):
                     done[chunk.webchat] = done.get(chunk.webchat, 0) + chunk.anonymized
-                    held += chunk.held
+                    locked += chunk.locked
                     bar.update(chunk.anonymized)
             except (ErasureRefused, Unsettled) as refusal:
                 raise CommandError(f"{refusal} Anonymized before: {sum(done.values())}.") from None
-        return held
+        return locked
 
 
 def _sentence(result: dict[str, Any]) -> str:
     by_webchat = ", ".join(f"WebChat {pk}: {count}" for pk, count in result["webchats"].items())
     return (
         f"{result['result'].capitalize()}: {result['sessions']} ({by_webchat or 'no WebChat has a retention period'}). "
-        f"Locked by others: {result['held']}. Old but open: {result['open']}. "
+        f"Locked by others: {result['locked']}. Under a legal hold: {result['held']}. Old but open: {result['open']}. "
         f"Files to delete: {result['pending_files']}."
     )

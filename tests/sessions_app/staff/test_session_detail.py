@@ -63,7 +63,7 @@ def test_personal_data_is_shown_with_the_right_only(log_in: LogIn) -> None:
     for value in PERSONAL:
         assert value in seen, value
         assert value not in hidden, value
-    assert "Hidden: you don't have permission to see personal data." in hidden
+    assert "Hidden: you don&#x27;t have permission to see personal data." in hidden
 
 
 def test_the_ids_come_first_and_can_be_copied(log_in: LogIn) -> None:
