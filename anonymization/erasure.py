@@ -89,7 +89,7 @@ policy.register(
 policy.register(
     Maintenance,
     impersonal=dict.fromkeys(
-        ("id", "started_at", "finished_at", "rewritten"),
+        ("id", "started_at", "finished_at", "rewritten", "in_key_order"),
         _("When the space of the erased data was released."),
     ),
 )

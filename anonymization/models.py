@@ -384,6 +384,8 @@ class Maintenance(models.Model):
     #: False if a run on PostgreSQL analyzed the tables without rewriting them. SQLite always
     #: rewrites.
     rewritten = models.BooleanField(_("rewritten"))
+    #: True if the anonymized rows were then in the order of their keys. See ``system_columns``.
+    in_key_order = models.BooleanField(_("rows in the order of their keys"), default=False)
 
     class Meta:
         verbose_name = _("maintenance run")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -101,6 +102,8 @@ class Policy:
     append_only: bool = False
     #: The exceptions from ``append_only``: field → the constant to which it may be set.
     forgettable: Mapping[str, Any] = field(default_factory=dict)
+    #: A time field, and how long after this time ``maintain`` deletes the row.
+    expires: tuple[str, timedelta] | None = None
     #: What the remaining rows prove, for the record of an erasure.
     evidence: Evidence | None = None
 

@@ -21,7 +21,6 @@ from anonymization.policy import registry
 from api.models import ApiClient, IdempotencyKey, LimitReached, Right
 
 HOUR = timedelta(hours=1)
-_KEYS_LAST = timedelta(days=1)
 #: The precision of ``last_used_at``. A write for each request would cost more than it is worth.
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
@@ -159,7 +158,7 @@ def _require_room(client: ApiClient, label: str, *, used_now: int = 0) -> None:
 
 def forget_old_keys() -> None:
     """Delete the idempotency keys of all clients that are older than a day."""
-    IdempotencyKey.objects.filter(created_at__lt=timezone.now() - _KEYS_LAST).delete()
+    IdempotencyKey.objects.filter(created_at__lt=timezone.now() - IdempotencyKey.KEPT_FOR).delete()
 
 
 def _claim_key(client: ApiClient, key: str, *, request: str) -> None:

@@ -50,7 +50,7 @@ policy.register(
         "uid": None,
     },
     impersonal={
-        "id": _("The Guest ID: a number, so that a repeated request gets the same answer."),
+        "id": _("The Guest ID: a random number, so that a repeated request gets the same answer."),
     },
 )
 

@@ -49,8 +49,21 @@ def as_known(moment: datetime | None, *, anonymized: bool) -> datetime | date | 
     return RoundedDay.of(timezone.localdate(moment)) if moment and anonymized else moment
 
 
+#: The number of Guest IDs, and the first one. All of them have ten digits.
+_GUEST_IDS, _FIRST_GUEST_ID = 9_000_000_000, 1_000_000_000
+
+
+def random_guest_id() -> int:
+    """Return a random Guest ID, which another guest may already have.
+
+    A sequential ID would reveal the age of the guest: the sessions that were created next to it
+    would include the guest's first session, also after an anonymization.
+    """
+    return _FIRST_GUEST_ID + secrets.randbelow(_GUEST_IDS)
+
+
 class Guest(models.Model):
-    """A person who was in touch. The primary key is the Guest ID.
+    """A person who was in touch. The primary key is the Guest ID, a random number.
 
     After anonymization the row is kept as an anonymized record.
 
@@ -58,6 +71,9 @@ class Guest(models.Model):
     There is no unique constraint over them, because PostgreSQL logs the keys of a violation.
     """
 
+    # An automatic field, because SQLite stores its rows in the order of this key. With any other
+    # type it would store them in the order of their creation.
+    id = models.BigAutoField("ID", primary_key=True, default=random_guest_id)
     #: NULL after the anonymization. The ledger keeps its hash.
     uid = models.UUIDField(
         _("random identifier"), unique=True, null=True, default=uuid.uuid4, editable=False
@@ -75,7 +91,8 @@ class Guest(models.Model):
     class Meta:
         verbose_name = _("guest")
         verbose_name_plural = _("guests")
-        ordering = ("-pk",)
+        # A stable order of pages. It does not reveal which guest is older.
+        ordering = ("pk",)
         default_permissions = ()
         permissions = (("anonymize_guest", "Can anonymize a guest"),)
         indexes = (
