@@ -70,9 +70,10 @@ class ConfirmErasureView(StaffPage):
         if record is None:
             messages.info(request, _("This was already anonymized. Nothing was changed."))
             return redirect(subject)
-        messages.success(request, summary(record, subject))
         if held.is_due(subject):
-            messages.warning(request, partly_held())
+            messages.warning(request, partly_held(record))
+        else:
+            messages.success(request, summary(record, subject))
         return redirect(record)
 
     def _subject(self, pk: int) -> Any:
@@ -109,12 +110,13 @@ class ConfirmErasureView(StaffPage):
         return {}
 
 
-def partly_held() -> str:
-    """Return what happens to the sessions of a guest that an erasure has not reached."""
+def partly_held(record: Erasure) -> str:
+    """Return which part of a guest was erased, and what happens to the part under a legal hold."""
     return _(
-        "A legal hold rests on the remaining sessions. They and their guest are kept, and are "
-        "anonymized when the hold is released."
-    )
+        "Only a part was anonymized: record %(number)d (%(parts)s). A legal hold rests on the "
+        "remaining sessions. They and their guest are kept, and are anonymized when the hold is "
+        "released."
+    ) % {"number": record.number, "parts": ", ".join(counts_of(record))}
 
 
 def is_anonymized(subject: Model) -> bool:
