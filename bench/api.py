@@ -24,14 +24,14 @@ from bench.table import MAX_RATIO, SERVER_SETTINGS, Worker  # noqa: E402
 #: What a process may take that answers with 100,000 sessions.
 MAX_MEGABYTES = 500
 LIST = {
-    "list": "1,000 sessions by the API",
+    "list": "1,000 sessions through the API",
     "list_constant": "the same bytes from a constant",
-    "list_sql": "their rows by hand-written SQL",
+    "list_sql": "their rows with hand-written SQL",
 }
 ANONYMIZE = {
-    "anonymize": "one session by the API",
+    "anonymize": "one session through the API",
     "anonymize_constant": "an empty answer from a constant",
-    "anonymize_sql": "the same by hand-written SQL",
+    "anonymize_sql": "the same with hand-written SQL",
 }
 GROWTH = {
     "first": "100 sessions at offset 0",
@@ -55,7 +55,7 @@ def take_turns(workers: list[Worker], names: list[str], *, repeat: int) -> dict[
 
 def print_costs(title: str, names: dict[str, str], medians: dict[str, list[float]]) -> None:
     ours = next(iter(medians.values()))[0]
-    print(f"\n| {title} | median | a second | ours takes |")
+    print(f"\n| {title} | median | per second | the API takes |")
     print("|---|--:|--:|--:|")
     for name, words in names.items():
         (median,) = medians[name]
@@ -96,7 +96,8 @@ def main() -> int:
             for name in names:
                 drop_database(url, name)
     print(
-        f"\n100,000 sessions in one answer: {largest['ms'] / 1000:.1f} s, {largest['peak_mb']:.0f} MB at most."
+        f"\n100,000 sessions in one answer took {largest['ms'] / 1000:.1f} s "
+        f"and at most {largest['peak_mb']:.0f} MB."
     )
     print_costs("list", LIST, lists)
     print_costs("anonymize", ANONYMIZE, erasures)
