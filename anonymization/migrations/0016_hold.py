@@ -10,11 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-<<<<<<<< HEAD:anonymization/migrations/0016_hold.py
         ("anonymization", "0015_key_order"),
-========
-        ("anonymization", "0014_key_order"),
->>>>>>>> hold:anonymization/migrations/0015_hold.py
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
