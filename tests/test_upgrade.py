@@ -48,7 +48,7 @@ for number, days in ((1, 100), (2, 0)):
         previous=entry.previous, hash=entry.hash, created_at=at, door="command",
         counts={"sessions_app.Guest": 1, "sessions_app.Session": 2},
     )
-    marked = {"anonymized_in": at, "erasure_id": record.pk}
+    marked = {"anonymized_at": at, "erasure_id": record.pk}
     guest = model("sessions_app", "Guest")(uid=guest_uid, created_at=at, **marked)
     sessions = [
         model("sessions_app", "Session")(
@@ -87,7 +87,7 @@ print(json.dumps({
     "known": [bool(e.created_at or e.counts) for e in (one, two)],
     "awaiting": [AwaitingFiles.objects.filter(erasure=e).count() for e in (one, two)],
     "columns": sorted(f.name for m in (Guest, Session, Erasure) for f in m._meta.fields
-                      if f.name in ("anonymized_in", "erasure", "shells", "subject")),
+                      if f.name in ("anonymized_at", "erasure", "shells", "subject")),
 }))
 """
 
