@@ -13,7 +13,7 @@ from tests.torture.work import run_on_both
 #: Name → (run, how many trials without being told otherwise, what a trial is).
 RUNS: dict[str, tuple[Callable[[Progress], None], int, str]] = {
     "fuzz": (fuzz.run, 20_000, "requests"),
-    # Together on both databases, of which PostgreSQL is killed more often; the races are those of fourteen kinds.
+    # Together on both databases, of which PostgreSQL is killed more often; the races are those of fifteen kinds.
     "faults": (run_on_both, 2_200, "faults"),
     "kills": (run_on_both, 1_800, "kills"),
     "races": (run_on_both, 29_000, "races"),
