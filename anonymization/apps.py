@@ -15,6 +15,7 @@ class AnonymizationConfig(AppConfig):
             checks,
             planner,
             policy,
+            runs,
             triggers,
         )
 
@@ -32,3 +33,4 @@ class AnonymizationConfig(AppConfig):
         post_migrate.connect(
             planner.after_migrate, sender=self, dispatch_uid="anonymization.planner"
         )
+        post_migrate.connect(runs.expect_jobs, sender=self, dispatch_uid="anonymization.runs")

@@ -10,6 +10,7 @@ from anonymization.models import (
     FileDeletion,
     FilesDeleted,
     Hold,
+    LastRun,
     LedgerState,
     Maintenance,
     StorageMarker,
@@ -97,3 +98,10 @@ policy.register(
 # The case number may identify a person. Its release clears it, the erasure deletes the row.
 policy.register(Hold, by_uid="subject", delete=True)
 policy.register(DueErasure, by_uid="subject", delete=True)
+policy.register(
+    LastRun,
+    impersonal=dict.fromkeys(
+        ("id", "job", "expected_since", "good_at", "failed_at"),
+        _("When a job of the installation last ran."),
+    ),
+)

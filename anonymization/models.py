@@ -543,3 +543,30 @@ class DueErasure(models.Model):
 
     def __str__(self) -> str:
         return f"Due erasure {self.pk}"
+
+
+class Job(models.TextChoices):
+    """A job that cron starts and that must not stop unnoticed."""
+
+    RETENTION = "retention", _("Retention")
+    FILES = "files", _("File queue")
+    LEDGER = "ledger", _("Ledger verified")
+    MAINTENANCE = "maintenance", _("Maintenance")
+
+
+class LastRun(models.Model):
+    """The last good run of one job. See ``runs``."""
+
+    job = models.CharField(_("job"), max_length=20, choices=Job, unique=True)
+    expected_since = models.DateTimeField(_("expected since"), db_default=Now())
+    good_at = models.DateTimeField(_("last good run"), null=True)
+    #: The last failed run, if it was later than the last good one.
+    failed_at = models.DateTimeField(_("last failed run"), null=True)
+
+    class Meta:
+        verbose_name = _("last run of a job")
+        verbose_name_plural = _("last runs of jobs")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Last run {self.pk}"

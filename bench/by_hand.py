@@ -69,7 +69,7 @@ _SESSIONS = (
     f"duration = CASE WHEN id = ANY(%s::bigint[]) THEN {_BAND.format('duration')} END, "
     "entered_name = '', entered_email = '', entered_phone = '', params = '{}', ip_address = NULL, "
     "user_agent = '', landing_page = '', referrer = '', note = '', result = '', feedback_text = '', "
-    "room_key = NULL, consent_key = NULL, withdrawn_at = NULL, uid = NULL, "
+    "room_key = NULL, consent_key = NULL, withdrawn_at = NULL, wants_erasure = FALSE, uid = NULL, "
     "anonymized_in = date_trunc('month', now())::date "
 )
 _GUESTS = (

@@ -97,7 +97,9 @@ class Builder:
     # WebChats and consent --------------------------------------------------------------------------------
 
     def _make_webchat(self, shop: Shop) -> WebChat:
-        webchat = WebChat.objects.create(**shop.settings)
+        # No browser shows the rooms of the demo. With the default they would all be ended in half an
+        # hour, and the Live view would be empty.
+        webchat = WebChat.objects.create(abandon_minutes=1440, **shop.settings)
         WebChat.objects.filter(pk=webchat.pk).update(created_at=self._at(DAYS_BACK + 20, hour=10))
         drafts = consent.versions(
             company=webchat.name, officer=shop.officer, languages=webchat.languages

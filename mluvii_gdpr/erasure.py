@@ -34,7 +34,8 @@ _RIGHTS_MODELS = {
 policy.register(
     "mluvii_gdpr.EventsProcess",
     impersonal=dict.fromkeys(
-        ("id", "host", "seen_at"), _("Name of a server and its last sign of life; names nobody.")
+        ("id", "host", "seen_at", "alive_since"),
+        _("Name of a server and its last sign of life; names nobody."),
     ),
 )
 for label, fields in _STAFF_MODELS.items():

@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permissi
 from django.db.models import Count
 from django.utils import timezone
 
+from anonymization import runs
 from anonymization.ledger import recording
 from anonymization.ledger.chain import Head
 from anonymization.models import Erasure, FileDeletion
@@ -66,12 +67,14 @@ class Figures:
     webchats: WebChatFigures | None = None
     #: The number of sessions whose consent was withdrawn and that are not anonymized yet.
     withdrawals: int = 0
+    #: The jobs that cron starts, for those who see or manage settings.
+    jobs: list[runs.State] = field(default_factory=list)
     #: API clients that reached their limit, until an administrator has seen it.
     stopped_clients: list[ApiClient] = field(default_factory=list)
 
 
 def figures_for(user: AbstractBaseUser | AnonymousUser) -> Figures:
-    """Return the figures that the staff member may see, in at most twelve queries."""
+    """Return the figures that the staff member may see, in at most fifteen queries."""
     may = user.has_perm if isinstance(user, PermissionsMixin) else lambda name: False
     settings = may("webchat.manage_settings") or may("webchat.publish_consent")
     return Figures(
@@ -81,6 +84,7 @@ def figures_for(user: AbstractBaseUser | AnonymousUser) -> Figures:
         withdrawals=Session.objects.count_withdrawn()
         if may("sessions_app.anonymize_session")
         else 0,
+        jobs=runs.states() if settings or may("webchat.see_settings") else [],
         stopped_clients=_stopped_clients() if may("api.manage_api_clients") else [],
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Case, Min, Q, Value, When
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -54,6 +56,10 @@ class EventsProcess(models.Model):
 
     host = models.CharField(_("host"), max_length=255, unique=True)
     seen_at = models.DateTimeField(_("last sign of life"))
+    #: The start of the current uptime: the signs of life since then have no gap.
+    alive_since = models.DateTimeField(
+        _("signs of life since"), default=timezone.now, db_default=Now()
+    )
 
     objects = EventsProcessQuerySet.as_manager()
 
@@ -67,10 +73,22 @@ class EventsProcess(models.Model):
 
     @classmethod
     def give_sign(cls, host: str) -> None:
-        """Store a sign of life of a host, and delete hosts that have been silent for a day."""
+        """Store a sign of life of a host, and delete hosts that have been silent for a day.
+
+        After a gap, also one that a wrong clock made, a new uptime begins.
+        """
         now = timezone.now()
-        cls.objects.update_or_create(host=host[:255], defaults={"seen_at": now})
+        known = cls.objects.filter(host=host[:255])
+        gap = Q(seen_at__lt=now - cls.SILENT_AFTER) | Q(seen_at__gt=now + cls.SILENT_AFTER)
+        since = Case(When(gap, then=Value(now)), default="alive_since")
+        if not known.update(seen_at=now, alive_since=since):
+            cls.objects.update_or_create(host=host[:255], defaults={"seen_at": now})
         cls.objects.filter(seen_at__lt=now - cls.FORGOTTEN_AFTER).delete()
+
+    @classmethod
+    def trusted_since(cls) -> datetime | None:
+        """Return the time since which some host has served streams without a gap, or None."""
+        return cls.objects.alive().aggregate(since=Min("alive_since"))["since"]
 
     @classmethod
     def sign_off(cls, host: str) -> None:

@@ -15,7 +15,7 @@ from django.core.checks import CheckMessage
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from anonymization import redo
+from anonymization import redo, runs
 from anonymization.checks import check_database
 from anonymization.ledger import verification
 from anonymization.ledger.recording import ErasureRefused
@@ -93,6 +93,15 @@ def lesser_problems() -> list[str]:
     return warnings.problems(patience=PATIENCE) + unfinished
 
 
+def job_problems() -> list[str]:
+    """Return the jobs of cron that failed or are overdue, for example ``runs.retention.overdue``.
+
+    Raises:
+        Error: the database does not answer.
+    """
+    return jobs.problems(patience=PATIENCE)
+
+
 def ledger_problems() -> list[str]:
     """Return why the installation is closed: its database does not match the external copy.
 
@@ -155,6 +164,10 @@ def _compare_ledger() -> list[str]:
     return [] if found is Standing.EVEN else [f"ledger.{found.value}"]
 
 
+def _find_job_problems() -> list[str]:
+    return [f"runs.{state.job.value}.{state.wrong}" for state in runs.states() if state.wrong]
+
+
 def in_background(work: Callable[[], None]) -> None:
     """Start a thread, so that requests do not wait. It ends with the process."""
     Thread(target=work, daemon=True).start()
@@ -176,4 +189,5 @@ def _complete_erasures() -> None:
 
 answer = Answer(lambda: _find_problems())
 warnings = Answer(lambda: _find_lesser_problems())
+jobs = Answer(lambda: _find_job_problems())
 ledger = Answer(lambda: _compare_ledger())

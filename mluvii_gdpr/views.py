@@ -67,6 +67,7 @@ def livez(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Answer 200 if the process can do all of its work, otherwise 503 with the ids of the problems.
 
+    ``?verbose`` adds the jobs of cron that failed or are overdue to the warnings.
     Warnings do not change the status: a load balancer would otherwise remove all processes and so
     close the chat.
     """
@@ -74,6 +75,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
         problems = readiness.problems()
         # A missing migration may create the table that these checks read.
         warnings = [] if "migrations" in problems else readiness.lesser_problems()
+        if "verbose" in request.GET and "migrations" not in problems:
+            warnings = warnings + readiness.job_problems()
     except Error:
         problems, warnings = ["database"], []
     found = {"ready": not problems, "problems": problems, "warnings": warnings}

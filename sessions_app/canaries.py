@@ -9,7 +9,7 @@ from django.utils import timezone
 from anonymization.canary.planters import planter_of
 from anonymization.canary.values import Canaries
 from sessions_app import conversation, gate, ticket
-from sessions_app.models import Channel, Guest, Party, Session, Signal
+from sessions_app.models import Channel, Guest, LifeSign, Party, Session, Signal
 from webchat.models import EntryForm, WebChat
 from webchat.services import archive, restore
 
@@ -86,9 +86,11 @@ def _talk(session: Session, canaries: Canaries) -> None:
 
 
 def _signal(session: Session, canaries: Canaries) -> None:
-    """Store a signal of a call directly as a row.
+    """Store a signal of a call and a life sign directly as rows.
 
-    The service accepts signals only while a call is open, and no open call may be visible to staff.
+    The services accept them only while a conversation is open, and no open call may be visible to
+    staff.
     """
     body = f'{{"sdp": "{canaries.text("signal")}"}}'
     Signal.objects.create(session=session, sender=Party.VISITOR, kind=Signal.Kind.OFFER, body=body)
+    LifeSign.objects.create(session=session, at=timezone.now())

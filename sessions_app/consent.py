@@ -30,7 +30,7 @@ class NothingToWithdraw(Exception):
 
 
 def store_evidence(
-    session: Session, text: ConsentText, kind: ConsentEvent.Kind, *, at: datetime
+    session: Session, text: ConsentText, kind: ConsentEvent.Kind, *, at: datetime, via: str = ""
 ) -> None:
     """Append a consent event for this text: consent was given or withdrawn.
 
@@ -42,13 +42,21 @@ def store_evidence(
         kind=kind,
         day=timezone.localdate(start_of(settings.ERASURE_TIME_PRECISION, at, settings.TIME_ZONE)),
         channel=session.channel,
+        via=via,
     )
 
 
-def withdraw_consent(session: Session) -> Erasure | None:
+def withdraw_consent(
+    session: Session,
+    *,
+    via: ConsentEvent.Via = ConsentEvent.Via.LINK,
+    wants_erasure: bool = False,
+) -> Erasure | None:
     """Withdraw the person's consent and return the erasure record, if the session was anonymized.
 
-    The session is anonymized immediately if the WebChat is configured to do so. Withdrawal and
+    The session is anonymized immediately if the WebChat is configured to do so. It is not if the
+    person wants all of their data deleted: the wish would be erased with it before the data
+    protection officer has seen it. Other sessions are never changed. Withdrawal and
     erasure are separate transactions, because the withdrawal must be effective even if the erasure
     fails (GDPR Art. 7(3)). A session whose erasure failed waits for the data protection officer,
     like the withdrawals of other WebChats. A session under a legal hold is anonymized when the hold
@@ -59,8 +67,8 @@ def withdraw_consent(session: Session) -> Erasure | None:
         NothingToWithdraw: No consent was required in the session. Nothing was changed.
         SessionClosed: The session was anonymized. Nothing was changed.
     """
-    record_withdrawal(session)
-    if session.webchat.on_withdrawal != OnWithdrawal.ANONYMIZE:
+    record_withdrawal(session, via=via, wants_erasure=wants_erasure)
+    if wants_erasure or session.webchat.on_withdrawal != OnWithdrawal.ANONYMIZE:
         return None
     try:
         return engine.erase(session, requester=recording.Requester.withdrawal(), wait=True)
@@ -72,7 +80,12 @@ def withdraw_consent(session: Session) -> Erasure | None:
 
 
 @transaction.atomic
-def record_withdrawal(session: Session) -> None:
+def record_withdrawal(
+    session: Session,
+    *,
+    via: ConsentEvent.Via = ConsentEvent.Via.LINK,
+    wants_erasure: bool = False,
+) -> None:
     """End the conversation and store the evidence of the withdrawal.
 
     From then on ``lock_writable`` refuses to add anything to the session.
@@ -86,7 +99,8 @@ def record_withdrawal(session: Session) -> None:
     given = locked.consent_given
     if given is None:
         raise NothingToWithdraw
-    locked.withdrawn_at = timezone.now()
+    locked.withdrawn_at, locked.wants_erasure = timezone.now(), wants_erasure
+    by = Party.VISITOR if via == ConsentEvent.Via.LINK else Party.OPERATOR
     # One UPDATE for all fields; conversation._count explains why.
-    locked.save(update_fields=[*end_locked(locked, by=Party.VISITOR), "withdrawn_at"])
-    store_evidence(locked, given.text, ConsentEvent.Kind.WITHDRAWN, at=locked.withdrawn_at)
+    locked.save(update_fields=[*end_locked(locked, by=by), "withdrawn_at", "wants_erasure"])
+    store_evidence(locked, given.text, ConsentEvent.Kind.WITHDRAWN, at=locked.withdrawn_at, via=via)

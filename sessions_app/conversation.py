@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import IO, Any
 
 from django.contrib.auth.models import User
@@ -17,6 +18,7 @@ from anonymization.storage import require_storage, storing
 from sessions_app.lock import LockedSession, SessionClosed, lock_writable
 from sessions_app.models import (
     Attachment,
+    LifeSign,
     Message,
     Party,
     Session,
@@ -219,16 +221,18 @@ def end_session(session: Session, *, by: Party) -> None:
     locked.save(update_fields=end_locked(locked, by=by))
 
 
-def end_locked(locked: LockedSession, *, by: Party) -> list[str]:
+def end_locked(locked: LockedSession, *, by: Party, at: datetime | None = None) -> list[str]:
     """End an open conversation and return the names of the changed fields, for the caller to save.
 
-    The signals of its call are deleted immediately.
+    ``at`` is the time of the end, by default now. The signals of its call and its life sign are
+    deleted immediately.
     """
     if not locked.is_open:
         return []
     locked.signals.all().delete()
+    LifeSign.objects.filter(session=locked).delete()
     locked.status = Status.CLOSED
-    locked.ended_at = timezone.now()
+    locked.ended_at = at or timezone.now()
     locked.ended_by = by
     locked.duration = locked.ended_at - locked.created_at
     return ["status", "ended_at", "ended_by", "duration"]

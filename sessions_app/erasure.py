@@ -15,6 +15,7 @@ from sessions_app.models import (
     Attachment,
     ConsentEvent,
     Guest,
+    LifeSign,
     Message,
     RetentionRun,
     Session,
@@ -93,6 +94,7 @@ policy.register(
         "room_key": None,
         "consent_key": None,
         "withdrawn_at": None,
+        "wants_erasure": False,
         "uid": None,
     },
     keep=dict.fromkeys(
@@ -118,6 +120,8 @@ policy.register(Message, subject="session__guest", delete=True)
 policy.register(Attachment, subject="session__guest", delete=True)
 # SDP and ICE candidates contain IP addresses.
 policy.register(Signal, subject="session__guest", delete=True, transient=True)
+# Its time is more precise than the rounded times that an anonymized session keeps.
+policy.register(LifeSign, subject="session__guest", delete=True, transient=True)
 
 
 def _consent_in_words(values: Sequence[Any]) -> str:
@@ -142,7 +146,7 @@ policy.register(
     append_only=True,
     evidence=_CONSENT,
     keep=dict.fromkeys(
-        ("id", "session", "text", "kind", "day", "channel"),
+        ("id", "session", "text", "kind", "day", "channel", "via"),
         _("Evidence of consent (GDPR Art. 7(1)); contains no identity."),
     ),
 )

@@ -256,6 +256,10 @@ class Session(models.Model):
     #: Exact while the session contains personal data, because the answer is due within a month.
     #: After anonymization only the day of the consent event is kept.
     withdrawn_at = models.DateTimeField(_("consent withdrawn at"), null=True, blank=True)
+    #: The person asked, with the withdrawal, for the erasure of all of their data.
+    wants_erasure = models.BooleanField(
+        _("wants all data deleted"), default=False, db_default=False, editable=False
+    )
     #: The first day of the period (ERASURE_TIME_PRECISION) in which the row was anonymized.
     anonymized_in = models.DateField(_("anonymized in"), null=True, blank=True)
 
@@ -270,6 +274,7 @@ class Session(models.Model):
             ("see_sessions", "Can see sessions"),
             ("see_personal_data", "Can see personal data"),
             ("answer", "Can answer visitors"),
+            ("record_withdrawal", "Can record a withdrawal of consent"),
             ("anonymize_session", "Can anonymize a session"),
             ("export_sessions", "Can export sessions"),
         )
@@ -344,6 +349,11 @@ class Session(models.Model):
         return timezone.localdate(self.ended_at or self.created_at) + timedelta(
             days=min(days, MAX_RETENTION_DAYS) + 1
         )
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Return whether the conversation ended by itself, because it was abandoned."""
+        return not self.is_open and self.ended_by == Party.SYSTEM
 
     @property
     def is_open(self) -> bool:
@@ -484,6 +494,31 @@ class Signal(models.Model):
         return f"Signal {self.pk}"
 
 
+class LifeSign(models.Model):
+    """The last time at which a browser showed the visitor's room of an open conversation.
+
+    It is written at most once a minute, and deleted at the end of the conversation. See
+    ``abandonment``.
+    """
+
+    session = models.OneToOneField(
+        Session,
+        models.PROTECT,
+        primary_key=True,
+        related_name="life_sign",
+        verbose_name=_("session"),
+    )
+    at = models.DateTimeField(_("last life sign"))
+
+    class Meta:
+        verbose_name = _("life sign of a room")
+        verbose_name_plural = _("life signs of rooms")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Life sign {self.pk}"
+
+
 class ConsentEvent(models.Model):
     """The event that consent to one text was given or withdrawn in a session.
 
@@ -495,6 +530,12 @@ class ConsentEvent(models.Model):
     class Kind(models.TextChoices):
         GIVEN = "given", _("Given")
         WITHDRAWN = "withdrawn", _("Withdrawn")
+
+    class Via(models.TextChoices):
+        """The way in which consent was withdrawn."""
+
+        LINK = "link", _("by the person's link")
+        CONVERSATION = "conversation", _("in the conversation, recorded by staff")
 
     session = models.ForeignKey(
         Session, models.PROTECT, related_name="consent_events", verbose_name=_("session")
@@ -509,6 +550,15 @@ class ConsentEvent(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     day = models.DateField(_("day"))
     channel = models.CharField(_("channel"), max_length=10, choices=Channel)
+    #: Empty for consent that was given, which is always done in the entry form.
+    via = models.CharField(
+        _("way of the withdrawal"),
+        max_length=12,
+        choices=Via,
+        blank=True,
+        # During a migration, servers of the previous release still store events.
+        db_default="",
+    )
 
     class Meta:
         verbose_name = _("consent event")

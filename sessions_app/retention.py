@@ -8,7 +8,7 @@ An interrupted run loses nothing: the next run continues after the last complete
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -18,13 +18,15 @@ from django.db import connection
 from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
-from anonymization import redo
+from anonymization import redo, runs
 from anonymization.batch import erase_batch
 from anonymization.held import held
-from anonymization.ledger.recording import Requester
-from anonymization.models import Erasure, Hold
-from sessions_app.models import RetentionRun, Session, SessionQuerySet, Status, oldest_kept
+from anonymization.ledger.recording import Requester, note
+from anonymization.models import Erasure, Hold, Job, Note
+from sessions_app.abandonment import abandoned
+from sessions_app.models import RetentionRun, Session, SessionQuerySet, oldest_kept
 from webchat.figures import RetentionPreview
 from webchat.models import ConsentVersion, WebChat
 
@@ -36,6 +38,9 @@ CHUNK_SECONDS = {"sqlite": 0.1, "postgresql": 0.18}
 #: SQLite allows one writer at a time, and a waiting writer retries every 50 ms. The pause between
 #: chunks is longer than that, so that a waiting writer gets its turn.
 PAUSE_ON_SQLITE = 0.06
+#: A run tries locked sessions again: the number of passes, and the seconds between two. Another
+#: run or a writer holds its locks for less than a second.
+PASSES, PASS_PAUSE = 3, 1.0
 #: If the last completed run seems longer ago than this, the clock is assumed to be ahead. Cron runs
 #: daily. A machine may be off over a long weekend. A clock that is ahead by less anonymizes nothing
 #: that would not be due within a week.
@@ -46,11 +51,14 @@ TOLERANCE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Chunk:
-    """The result of one transaction: sessions anonymized, and skipped because they were locked."""
+    """The result of one transaction: the numbers of anonymized and of skipped sessions.
+
+    Sessions are skipped if another transaction has locked them, or if they are no longer due.
+    """
 
     webchat: int
     anonymized: int
-    locked: int
+    skipped: int
 
 
 def expired(webchat: WebChat, *, days: int | None, on: date) -> SessionQuerySet:
@@ -102,12 +110,13 @@ def held_and_old(*, on: date) -> int:
     return sum(sessions.filter(held(Session)).count() for sessions in found)
 
 
-def open_and_old(*, on: date) -> int:
-    """Return the number of open sessions that would be due on a day if they had ended."""
-    old = Q()
+def due_if_ended(*, now: datetime) -> int:
+    """Return the number of abandoned sessions that are due as soon as they are ended."""
+    today, old = timezone.localdate(now), Q()
     for webchat in webchats_with_retention():
-        old |= Q(webchat=webchat, created_at__lt=oldest_kept(webchat.retention_days or 0, on=on))
-    return Session.objects.exclude(status=Status.CLOSED).filter(old).count() if old else 0
+        oldest = oldest_kept(webchat.retention_days or 0, on=today)
+        old |= Q(webchat=webchat, last_sign__lt=oldest)
+    return abandoned(now=now, trusted_since=None).filter(old).count() if old else 0
 
 
 def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Chunk]:
@@ -119,24 +128,62 @@ def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Ch
     stored for the next runs when this run is completed: when nothing more is due or the limit is
     reached.
 
-    Several runs may overlap. On PostgreSQL each run skips sessions that another run has locked. On
-    SQLite each run waits for the other. No session is anonymized twice. Sessions under a legal hold
-    are skipped.
+    Several runs may overlap. On PostgreSQL each run skips sessions that another run has locked, and
+    tries them again at its end. On SQLite each run waits for the other. No session is anonymized
+    twice. Sessions under a legal hold are skipped.
 
     Raises:
         ErasureRefused: The ledger cannot be written. The current chunk was rolled back; earlier
             chunks are committed.
     """
     redo.carry_out()
-    left = limit
-    for webchat in webchats_with_retention():
-        for chunk in _anonymize(webchat, left, on=timezone.localdate(now)):
-            if left is not None:
-                left -= chunk.anonymized
-            yield chunk
+    done: dict[int, int] = {}
+    for _pass in range(PASSES):
+        skipped = 0
+        for webchat in webchats_with_retention():
+            left = None if limit is None else limit - sum(done.values())
+            for chunk in _anonymize(webchat, left, on=timezone.localdate(now)):
+                done[webchat.pk] = done.get(webchat.pk, 0) + chunk.anonymized
+                skipped += chunk.skipped
+                yield chunk
+        if not skipped:
+            break
+        time.sleep(PASS_PAUSE)
+    _note_run(done)
     # An earlier time than the stored one is stored too. This corrects the row after a clock that
     # was ahead was set right.
     RetentionRun.objects.update_or_create(pk=1, defaults={"began_at": now})
+    runs.record(Job.RETENTION)
+
+
+def _note_run(done: dict[int, int]) -> None:
+    """Append a summary of the run to the ledger: numbers and the period in force, by WebChat.
+
+    A run that anonymized nothing has no summary. The numbers are facts of the record: they are
+    forgotten when its period is over, because they would single out sessions.
+    """
+    if not any(done.values()):
+        return
+    counts = {}
+    for webchat in WebChat.objects.filter(pk__in=[pk for pk, count in done.items() if count]):
+        counts[f"webchat {webchat.pk} sessions"] = done[webchat.pk]
+        counts[f"webchat {webchat.pk} days"] = webchat.retention_days or 0
+    note(Note.RETENTION_RUN, requester=Requester.retention(), counts=counts)
+
+
+def summary_in_words(counts: Mapping[str, int]) -> list[str]:
+    """Return one line for each WebChat of a summary, in the order of their numbers."""
+    line = _("WebChat %(number)s – sessions: %(sessions)s, retention in days: %(days)s")
+    numbers = sorted({int(name.split()[1]) for name in counts})
+    return [
+        line
+        % {
+            "number": number,
+            "sessions": counts[f"webchat {number} sessions"],
+            "days": counts[f"webchat {number} days"],
+        }
+        for number in numbers
+    ]
 
 
 def _anonymize(webchat: WebChat, left: int | None, *, on: date) -> Iterator[Chunk]:

@@ -15,6 +15,7 @@ ROLES: dict[str, list[str]] = {
     "support": [
         "sessions_app.see_sessions",
         "sessions_app.see_personal_data",
+        "sessions_app.record_withdrawal",
         "sessions_app.anonymize_session",
         "sessions_app.anonymize_guest",
         "anonymization.see_erasures",
@@ -22,14 +23,17 @@ ROLES: dict[str, list[str]] = {
     "operator": [
         "sessions_app.see_sessions",
         "sessions_app.see_personal_data",
+        "sessions_app.record_withdrawal",
         "sessions_app.answer",
     ],
     "officer": [
         "sessions_app.see_sessions",
         "sessions_app.see_personal_data",
+        "sessions_app.record_withdrawal",
         "sessions_app.anonymize_session",
         "sessions_app.anonymize_guest",
         "sessions_app.export_sessions",
+        "webchat.see_settings",
         "anonymization.see_erasures",
         "anonymization.replay_erasures",
         "anonymization.manage_holds",

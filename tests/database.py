@@ -11,7 +11,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection, transaction
 
-from anonymization import triggers
+from anonymization import runs, triggers
 from sessions_app.roles import create_roles
 
 Rows = dict[str, set[str]]
@@ -79,6 +79,7 @@ def flush() -> None:
         for statement in _triggers():
             cursor.execute(statement)
     create_roles(apps)
+    runs.expect_jobs()
 
 
 @cache

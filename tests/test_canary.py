@@ -281,5 +281,6 @@ def test_every_erased_field_of_a_session_has_a_canary() -> None:
         "room_key",
         "consent_key",
         "withdrawn_at",
+        "wants_erasure",
     }
     assert set(registry.get(Session).erase) == covered | impersonal

@@ -46,6 +46,7 @@ TRY_EVERYTHING = {"nobody", "stranger", "superuser"}
 
 SEE, PERSONAL = "sessions_app.see_sessions", "sessions_app.see_personal_data"
 ANSWER = (SEE, "sessions_app.answer", PERSONAL)
+SEE_SETTINGS = "webchat.see_settings"
 SETTINGS, PUBLISH = "webchat.manage_settings", "webchat.publish_consent"
 CLIENTS = "api.manage_api_clients"
 HOLDS = "anonymization.manage_holds"
@@ -55,12 +56,14 @@ HOLDERS = {
     SEE: {"administrator", "support", "operator", "officer"},
     PERSONAL: {"support", "operator", "officer"},
     "sessions_app.answer": {"operator"},
+    "sessions_app.record_withdrawal": {"support", "operator", "officer"},
     "sessions_app.anonymize_session": {"support", "officer"},
     "sessions_app.anonymize_guest": {"support", "officer"},
     "sessions_app.export_sessions": {"officer"},
     "anonymization.see_erasures": {"administrator", "support", "officer"},
     "anonymization.replay_erasures": {"administrator", "officer"},
     HOLDS: {"officer"},
+    SEE_SETTINGS: {"officer"},
     SETTINGS: {"administrator"},
     PUBLISH: {"administrator"},
     CLIENTS: {"administrator"},
@@ -72,6 +75,8 @@ class Row(NamedTuple):
     right: str | tuple[str, ...]
     answers: dict[str, int]
     either: bool = False
+    #: Whether the right to see settings opens the page, without its POST.
+    readable: bool = False
 
 
 def read(status: int = 200) -> dict[str, int]:
@@ -127,6 +132,12 @@ TABLE: dict[str, Row] = {
         "/sessions/{called}/signal/", ANSWER, read(409) | {"POST": 409}
     ),
     "sessions/<id:pk>/ice/": Row("/sessions/{called}/ice/", ANSWER, read(409)),
+    "sessions/<id:pk>/withdrawal/": Row(
+        "/sessions/{session}/withdrawal/",
+        (SEE, PERSONAL, "sessions_app.record_withdrawal"),
+        # Withdrawn by its link already.
+        read() | {"POST": 409},
+    ),
     "sessions/<id:pk>/end/": Row("/sessions/{session}/end/", ANSWER, {"POST": 302}),
     "sessions/anonymize/": Row(
         "/sessions/anonymize/", "sessions_app.anonymize_session", {"POST": 422}
@@ -157,13 +168,18 @@ TABLE: dict[str, Row] = {
     "erasures/<uuid:pk>/json/": Row(
         "/erasures/{erasure}/json/", "anonymization.see_erasures", read()
     ),
-    "settings/webchat/": Row("/settings/webchat/", (SETTINGS, PUBLISH), read(), either=True),
+    "settings/webchat/": Row(
+        "/settings/webchat/", (SETTINGS, PUBLISH), read(), either=True, readable=True
+    ),
     "settings/webchat/add/": Row("/settings/webchat/add/", SETTINGS, read() | {"POST": 422}),
     "settings/webchat/<int:pk>/": Row(
-        "/settings/webchat/{webchat}/", SETTINGS, read() | {"POST": 422}
+        "/settings/webchat/{webchat}/", SETTINGS, read() | {"POST": 422}, readable=True
     ),
     "settings/webchat/<int:pk>/retention/": Row(
-        "/settings/webchat/{webchat}/retention/?days=30", SETTINGS, read() | {"POST": 302}
+        "/settings/webchat/{webchat}/retention/?days=30",
+        SETTINGS,
+        read() | {"POST": 302},
+        readable=True,
     ),
     "settings/webchat/<int:pk>/archive/": Row(
         "/settings/webchat/{webchat}/archive/", SETTINGS, read() | {"POST": 302}
@@ -172,19 +188,33 @@ TABLE: dict[str, Row] = {
         "/settings/webchat/{webchat}/restore/", SETTINGS, read() | {"POST": 302}
     ),
     "settings/webchat/<int:pk>/install/": Row(
-        "/settings/webchat/{webchat}/install/", SETTINGS, read() | {"POST": 422}
+        "/settings/webchat/{webchat}/install/", SETTINGS, read() | {"POST": 422}, readable=True
     ),
     "settings/webchat/<int:pk>/forms/": Row(
-        "/settings/webchat/{webchat}/forms/", SETTINGS, read() | {"POST": 422}
+        "/settings/webchat/{webchat}/forms/", SETTINGS, read() | {"POST": 422}, readable=True
     ),
     "settings/webchat/<int:pk>/forms/publish/": Row(
         "/settings/webchat/{webchat}/forms/publish/", PUBLISH, read(302) | {"POST": 200}
     ),
     "settings/webchat/<int:pk>/forms/versions/<int:number>/": Row(
-        "/settings/webchat/{webchat}/forms/versions/1/", (SETTINGS, PUBLISH), read(), either=True
+        "/settings/webchat/{webchat}/forms/versions/1/",
+        (SETTINGS, PUBLISH),
+        read(),
+        either=True,
+        readable=True,
+    ),
+    "settings/webchat/<int:pk>/history/": Row(
+        "/settings/webchat/{webchat}/history/",
+        (SETTINGS, PUBLISH),
+        read(),
+        either=True,
+        readable=True,
     ),
     "settings/gdpr/": Row(
         "/settings/gdpr/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
+    ),
+    "settings/gdpr/history/": Row(
+        "/settings/gdpr/history/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
     ),
     "settings/api/": Row("/settings/api/", CLIENTS, read()),
     "settings/api/add/": Row("/settings/api/add/", CLIENTS, read() | {"POST": 422}),
@@ -248,11 +278,13 @@ def ids() -> dict[str, Any]:
     }
 
 
-def is_let_in(person: str, row: Row) -> bool:
+def is_let_in(person: str, row: Row, method: str) -> bool:
     if row.right == PUBLIC or person == "superuser":
         return True
     if person in ANONYMOUS:
         return False
+    if row.readable and method in {"GET", "HEAD"} and person in HOLDERS[SEE_SETTINGS]:
+        return True
     rights = (row.right,) if isinstance(row.right, str) else row.right
     return row.right == STAFF or (any if row.either else all)(
         person in HOLDERS[right] for right in rights
@@ -260,7 +292,7 @@ def is_let_in(person: str, row: Row) -> bool:
 
 
 def expected(person: str, row: Row, method: str) -> int:
-    if not is_let_in(person, row):
+    if not is_let_in(person, row, method):
         return 302 if person in ANONYMOUS else 403
     return row.answers.get(method, 405)
 
@@ -273,7 +305,9 @@ def methods_of(person: str, row: Row) -> list[str]:
 
 
 def _what_ends_something_last(item: tuple[str, Row]) -> bool:
-    return item[0].endswith(("leave/", "end/", "withdraw/", "holds/<id:pk>/release/"))
+    return item[0].endswith(
+        ("leave/", "end/", "withdraw/", "withdrawal/", "holds/<id:pk>/release/")
+    )
 
 
 @pytest.mark.parametrize("person", PEOPLE)

@@ -178,6 +178,24 @@ class WebChatForm(forms.ModelForm):
         return {name: self.cleaned_data[name] for name in self._meta.fields or () if name in names}
 
 
+class AbandonField(forms.IntegerField):
+    """The number of minutes without a life sign after which a conversation is ended."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=_("End abandoned conversations after (minutes)"),
+            # A page that was opened before this field existed does not send it. The stored value is
+            # then kept.
+            required=False,
+            min_value=5,
+            max_value=1440,
+            help_text=_(
+                "Counted from the time at which the visitor closed the page. A conversation without any "
+                "message for 24 hours is ended too."
+            ),
+        )
+
+
 class GeneralForm(WebChatForm):
     """The General page, with the look of the visitor pages in addition."""
 
@@ -189,6 +207,7 @@ class GeneralForm(WebChatForm):
         help_text=_("PNG, JPEG or WebP, at most 200 kB."),
     )
     remove_logo = forms.BooleanField(label=_("Remove the logo"), required=False)
+    abandon_minutes = AbandonField()
     retention_days = RetentionField(required=False)
     on_withdrawal = forms.ChoiceField(
         label=_("When a person withdraws their consent"),
@@ -199,14 +218,15 @@ class GeneralForm(WebChatForm):
         help_text=_(
             "The conversation ends in any case, and nothing more is stored. The data protection "
             "officer decides whether something must be kept for another reason (GDPR Art. 17(3))."
-            " With immediate anonymization, all personal data in the session is permanently deleted."
+            " With immediate anonymization, all personal data in the session is permanently deleted,"
+            " unless the person wants all of their data deleted: then the officer decides first."
         ),
     )
 
     class Meta(WebChatForm.Meta):
         fields = (
-            "name", "languages", "default_language", "phone_region", "colour", "logo", "retention_days",
-            "on_withdrawal",
+            "name", "languages", "default_language", "phone_region", "colour", "logo", "abandon_minutes",
+            "retention_days", "on_withdrawal",
         )  # fmt: skip
         widgets = {"colour": forms.TextInput({"type": "color", "class": "form-control-color"})}
         help_texts = {"colour": _("Text on it is black or white, whichever is easier to read.")}
@@ -219,8 +239,9 @@ class GeneralForm(WebChatForm):
         if "retention_days" not in self.data:
             # The field was not cleared. The page was opened before the field existed.
             changes.pop("retention_days", None)
-        if not self.cleaned_data["on_withdrawal"]:
-            changes.pop("on_withdrawal", None)
+        for name in ("on_withdrawal", "abandon_minutes"):
+            if not self.cleaned_data[name]:
+                changes.pop(name, None)
         return changes
 
 

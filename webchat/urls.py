@@ -3,18 +3,14 @@
 from django.urls import path
 
 from webchat import converters  # noqa: F401  registers the converters
-from webchat.views import consent, gdpr, install, public, settings
+from webchat.views import consent, gdpr, history, install, public, settings
 
 urlpatterns = [
     path("settings/webchat/", settings.WebChatsView.as_view(), name="webchats"),
-    path("settings/webchat/add/", settings.WebChatAddView.as_view(), name="webchat_add"),
+    path("settings/webchat/add/", settings.add_webchat, name="webchat_add"),
     path("settings/webchat/<int:pk>/", settings.GeneralView.as_view(), name="webchat"),
-    path(
-        "settings/webchat/<int:pk>/archive/", settings.ArchiveView.as_view(), name="webchat_archive"
-    ),
-    path(
-        "settings/webchat/<int:pk>/restore/", settings.RestoreView.as_view(), name="webchat_restore"
-    ),
+    path("settings/webchat/<int:pk>/archive/", settings.archive_webchat, name="webchat_archive"),
+    path("settings/webchat/<int:pk>/restore/", settings.restore_webchat, name="webchat_restore"),
     path(
         "settings/webchat/<int:pk>/install/", install.InstallView.as_view(), name="webchat_install"
     ),
@@ -29,7 +25,13 @@ urlpatterns = [
         consent.VersionView.as_view(),
         name="consent_version",
     ),
+    path(
+        "settings/webchat/<int:pk>/history/",
+        history.WebChatHistoryView.as_view(),
+        name="webchat_history",
+    ),
     path("settings/gdpr/", gdpr.GdprView.as_view(), name="gdpr"),
+    path("settings/gdpr/history/", history.GdprHistoryView.as_view(), name="gdpr_history"),
     path(
         "w/<public_id:public_id>/consent/<int:number>/<language:lang>/",
         public.consent_document,

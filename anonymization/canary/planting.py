@@ -2,8 +2,8 @@
 
 Every column that the registry connects to the subject is planted. One row of each table is planted,
 the newest. Texts, JSON, addresses, bytes and stored files receive canaries. Times and durations
-receive odd values that rounding always changes. The type and length of a column and the triggers of
-the database are respected.
+receive odd values that rounding always changes, and booleans a value that an erasure changes. The
+type and length of a column and the triggers of the database are respected.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def takes(policy: Policy, field: Field) -> bool:
     """
     if policy.append_only or field.choices or field.name == policy.mark:
         return False
-    if isinstance(field, _TIMES):
+    if isinstance(field, (*_TIMES, models.BooleanField)):
         return not _stays(policy, field.name)
     if isinstance(field, models.CharField) and (field.max_length or LENGTH) < LENGTH:
         return False
@@ -138,6 +138,7 @@ def _value(policy: Policy, field: Field, row: Any, canaries: Canaries) -> Any:
     if isinstance(field, models.FileField):
         return _store_again(field, row, label, canaries)
     makers: dict[type[Field], Callable[[], Any]] = {
+        models.BooleanField: lambda: not policy.erase.get(field.name),
         models.GenericIPAddressField: lambda: canaries.address(label),
         models.JSONField: lambda: {canaries.text(f"{label} (key)"): [canaries.text(label)]},
         models.BinaryField: lambda: canaries.text(label).encode(),

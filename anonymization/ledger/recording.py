@@ -221,6 +221,21 @@ def new_note(
     return record
 
 
+#: Note kind → a function that describes the counts of such a record for readers.
+_words: dict[Note, Callable[[Mapping[str, int]], list[str]]] = {}
+
+
+def register_words(kind: Note, words: Callable[[Mapping[str, int]], list[str]]) -> None:
+    """Register how the counts of notes of this kind are described. It must not query."""
+    _words[kind] = words
+
+
+def words_of(record: Erasure) -> list[str]:
+    """Return the counts of a note in words; empty if it has none, or after they were forgotten."""
+    words = _words.get(Note(record.kind))
+    return words(record.counts) if words and record.counts else []
+
+
 def note_digest(text: str) -> str:
     """Return the hash that a note has as a subject; ``text`` is ASCII."""
     return hashlib.sha256(_NOTE + text.encode("ascii")).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -10,12 +11,50 @@ from django.utils import timezone
 
 from anonymization.ledger.chain import BrokenChain, Entry, Head, verify
 from anonymization.ledger.external_copy import Contents
-from anonymization.models import Erasure, LedgerState, Note
+from anonymization.models import Erasure, LedgerState, Note, Source
 from anonymization.policy import registry
 
 #: Cron runs ``verify_ledger`` daily. A machine may be off over a weekend.
 VERIFIED_WITHIN = timedelta(days=3)
 _signer = Signer(salt="anonymization.ledger")
+#: The sources of records that were taken from the external copy.
+_REPEATED = (Source.REPLAY, Source.REDO)
+#: Note kind → a function that computes the hashes of the stored facts that such notes contain.
+_facts: dict[Note, Callable[[], Iterable[str]]] = {}
+
+
+def register_facts(kind: Note, hashes: Callable[[], Iterable[str]]) -> None:
+    """Register the rows whose hashes are chained as notes of this kind.
+
+    ``hashes`` computes the hash of each row from its current values.
+    """
+    _facts[kind] = hashes
+
+
+def verify_facts() -> int:
+    """Check that each registered row is the one that was chained, and return their number.
+
+    A note that was taken from the external copy may lack its row: the restored backup is older than
+    the row, or the process died before the commit.
+
+    Raises:
+        BrokenChain: a row was changed, removed or added; it names the record, or the next record
+            for a row that is not in the ledger.
+    """
+    checked = 0
+    for kind, hashes in _facts.items():
+        found = set(hashes())
+        checked += len(found)
+        notes = Erasure.objects.filter(kind=kind).order_by("number")
+        for number, door, subjects in notes.values_list("number", "door", "subjects"):
+            if door not in _REPEATED and not found.issuperset(subjects):
+                raise BrokenChain(number, f"{kind}: the stored row was changed or removed")
+            found.difference_update(subjects)
+        if found:
+            last = Erasure.objects.order_by("-number").values_list("number", flat=True).first()
+            reason = f"{kind}: {len(found)} stored rows are not in the ledger"
+            raise BrokenChain((last or 0) + 1, reason)
+    return checked
 
 
 @dataclass

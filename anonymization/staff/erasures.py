@@ -70,9 +70,10 @@ class ConfirmErasureView(StaffPage):
         if record is None:
             messages.info(request, _("This was already anonymized. Nothing was changed."))
             return redirect(subject)
-        messages.success(request, summary(record, subject))
         if held.is_due(subject):
-            messages.warning(request, partly_held())
+            messages.warning(request, partly_held(record))
+        else:
+            messages.success(request, summary(record, subject))
         return redirect(record)
 
     def _subject(self, pk: int) -> Any:
@@ -109,12 +110,13 @@ class ConfirmErasureView(StaffPage):
         return {}
 
 
-def partly_held() -> str:
-    """Return what happens to the sessions of a guest that an erasure has not reached."""
+def partly_held(record: Erasure) -> str:
+    """Return which part of a guest was erased, and what happens to the part under a legal hold."""
     return _(
-        "A legal hold rests on the remaining sessions. They and their guest are kept, and are "
-        "anonymized when the hold is released."
-    )
+        "Only a part was anonymized: record %(number)d (%(parts)s). A legal hold rests on the "
+        "remaining sessions. They and their guest are kept, and are anonymized when the hold is "
+        "released."
+    ) % {"number": record.number, "parts": ", ".join(counts_of(record))}
 
 
 def is_anonymized(subject: Model) -> bool:
@@ -179,6 +181,8 @@ def counts_of(record: Erasure) -> list[str]:
     In this form no language has to inflect the name according to the number. After the facts of the
     record were cleared, only the number of anonymized records is known.
     """
+    if record.kind in Note:
+        return recording.words_of(record)
     known = [f"{policy.model._meta.verbose_name_plural}: {n}" for policy, n in counted(record)]
     if known or not record.rows:
         return known
@@ -236,6 +240,7 @@ def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "erasure": erasure,
         "kind": kind_of(erasure),
+        "noted": recording.words_of(erasure) if erasure.kind in Note else [],
         "is_note": erasure.kind in Note,
         "facts": facts_state(erasure),
         "hashed_entry": canonical(erasure.entry.fields).decode(),

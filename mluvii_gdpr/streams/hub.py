@@ -11,16 +11,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
 import psycopg
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, close_old_connections, connection
+from django.utils import timezone
 
 from mluvii_gdpr.models import EventsProcess
-from sessions_app import streams
+from sessions_app import abandonment, streams
+from sessions_app.lock import give_life_signs
+from sessions_app.models import Party
 from sessions_app.streams import Event, LiveWatch, Watch
 from sessions_app.telling import CHANNEL
 
@@ -32,6 +35,10 @@ LOOK, GATHER, BEAT = 0.3, 0.02, 10
 #: The number of seconds between two signs of life, which /readyz uses to check that event streams
 #: are served.
 SIGN = 15
+#: The number of seconds between two life signs of the watched rooms, and between two sweeps.
+MINUTE = 60
+#: The maximum number of rooms in one transaction.
+ROOMS_AT_ONCE = 500
 #: The minimum number of seconds between two notifications of the Live view.
 LIVE_PAUSE = 0.5
 #: The maximum number of events that wait for a slow browser. Then its stream ends, and the browser
@@ -86,7 +93,8 @@ class Hub:
 
     async def start(self) -> None:
         listen = self._listen if connection.vendor == "postgresql" else self._look
-        for step in (self.deliver, self._beat, self._give_sign, listen):
+        steps = (self.deliver, self._beat, self._give_sign, self._mind_rooms, listen)
+        for step in steps:
             self._tasks.append(asyncio.create_task(self._keep_on(step)))
 
     async def stop(self) -> None:
@@ -168,6 +176,19 @@ class Hub:
         await in_database(EventsProcess.give_sign, socket.gethostname())
         await asyncio.sleep(SIGN)
 
+    async def _mind_rooms(self) -> None:
+        """Store a life sign of each watched room, then end abandoned conversations.
+
+        A visitor's browser keeps the stream open while it shows the room.
+        """
+        await asyncio.sleep(MINUTE)
+        rooms = {
+            stream.watch.session
+            for stream in self.streams
+            if isinstance(stream.watch, Watch) and stream.watch.side == Party.VISITOR
+        }
+        await in_database(_mind, sorted(rooms))
+
     async def _look(self) -> None:
         """On SQLite: wake all streams if the file has changed.
 
@@ -210,6 +231,15 @@ class Hub:
             async for notification in listening.notifies():
                 if notification.payload.isdecimal():
                     self.wake(int(notification.payload))
+
+
+def _mind(rooms: Sequence[int]) -> None:
+    now = timezone.now()
+    for first in range(0, len(rooms), ROOMS_AT_ONCE):
+        give_life_signs(rooms[first : first + ROOMS_AT_ONCE], at=now)
+    since = EventsProcess.trusted_since()
+    if since is not None:
+        abandonment.sweep(now=now, trusted_since=since, limit=abandonment.SWEEP_LIMIT)
 
 
 def _file_version() -> int:

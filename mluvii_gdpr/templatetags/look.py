@@ -110,7 +110,7 @@ MENU = {
             "message-circle",
             "webchats",
             "/settings/webchat/",
-            ("webchat.manage_settings", "webchat.publish_consent"),
+            ("webchat.manage_settings", "webchat.publish_consent", "webchat.see_settings"),
         ),
         Entry(
             gettext_lazy("API clients"),

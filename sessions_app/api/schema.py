@@ -186,7 +186,7 @@ WouldGo = inline_serializer(
         "dryRun": serializers.BooleanField(),
         "counts": serializers.DictField(
             child=serializers.IntegerField(),
-            help_text="How many sessions, guests, messages, attachments, signals of calls.",
+            help_text="How many sessions, guests, messages, attachments, signals of calls, life signs.",
         ),
     },
 )

@@ -27,6 +27,8 @@ from sessions_app.staff.pages import SEE_PEOPLE, session_page
 from sessions_app.streams import Cursor
 from sessions_app.transcript import transcript_of
 
+#: One of these permissions opens the page of a consent version.
+_SEE_VERSIONS = ("webchat.see_settings", "webchat.manage_settings", "webchat.publish_consent")
 #: The HTTP status that tells htmx to stop polling.
 STOP_POLLING = 286
 
@@ -95,11 +97,15 @@ def _rights(staff: User, session: Session, *, sees_people: bool) -> dict[str, bo
         "call": answers and has_call(session) and session.operator_id == staff.pk,
         "end": answers and session.is_open,
         "note": answers and sees_people and not anonymized and session.withdrawn_at is None,
+        "record_withdrawal": has_perm("sessions_app.record_withdrawal")
+        and sees_people
+        and not anonymized
+        and session.withdrawn_at is None,
         "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,
         "anonymize_guest": has_perm("sessions_app.anonymize_guest")
         and session.guest_id is not None,
         "hold": has_perm(MANAGE_HOLDS) and not anonymized,
-        "see_versions": has_perm("webchat.manage_settings") or has_perm("webchat.publish_consent"),
+        "see_versions": any(map(has_perm, _SEE_VERSIONS)),
     }
 
 
@@ -125,7 +131,8 @@ def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
     if session.withdrawn_at:
         yield _("Consent withdrawn"), session.withdrawn_at
     if session.ended_by:
-        yield _("Ended by"), session.get_ended_by_display()
+        abandoned = _("System (conversation abandoned)") if session.is_abandoned else ""
+        yield _("Ended by"), abandoned or session.get_ended_by_display()
     yield _("Waiting time"), duration_of(session, "waited")
     yield _("Duration"), duration_of(session, "duration")
     yield _("Operator"), session.operator.username if session.operator else ""

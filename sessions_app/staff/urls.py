@@ -21,6 +21,7 @@ from sessions_app.staff.operator_acts import (
     SendFile,
     TakeNote,
 )
+from sessions_app.staff.record_withdrawal import RecordWithdrawal
 from sessions_app.staff.retention import RetentionView
 from sessions_app.staff.session_detail import session_detail, session_file, session_transcript
 from sessions_app.staff.session_list import SessionList, set_columns
@@ -42,6 +43,9 @@ urlpatterns = [
     path("sessions/<id:pk>/note/", TakeNote.as_view(), name="session_note"),
     path("sessions/<id:pk>/signal/", session_signals, name="session_signals"),
     path("sessions/<id:pk>/ice/", session_ice_servers, name="session_ice"),
+    path(
+        "sessions/<id:pk>/withdrawal/", RecordWithdrawal.as_view(), name="session_record_withdrawal"
+    ),
     path("sessions/<id:pk>/end/", EndSession.as_view(), name="session_end"),
     path(
         "sessions/<id:pk>/anonymize/", ConfirmSessionErasureView.as_view(), name="session_anonymize"

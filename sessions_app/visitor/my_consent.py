@@ -28,6 +28,7 @@ from sessions_app.ticket import consent_key, room_key
 from sessions_app.visitor.consent_mail import MailRefused, send_link
 from sessions_app.visitor.forms import MailLinkForm, focus_first_error
 from sessions_app.visitor.receipt import Controller, receipt_of
+from sessions_app.withdrawal_mail import tell_officers
 from webchat.models import OnWithdrawal
 
 
@@ -42,7 +43,7 @@ def session_behind(token: str) -> Session | None:
 
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
 class ConsentView(View):
-    """Show the page, or return 404 with "nothing about you is stored here"."""
+    """Show the page, or return 404 with "this conversation is not stored here"."""
 
     http_method_names = ["get", "head"]
     token: str
@@ -126,8 +127,9 @@ class WithdrawView(ConsentView):
         return self._render("withdraw.html", {})
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
+        wants_erasure = request.POST.get("all") == "on"
         try:
-            record = consent.withdraw_consent(self.session)
+            record = consent.withdraw_consent(self.session, wants_erasure=wants_erasure)
         except consent.NothingToWithdraw:
             return self._show(status=409)
         except lock.ConsentWithdrawn:
@@ -136,8 +138,10 @@ class WithdrawView(ConsentView):
         except lock.SessionClosed:
             # The session was anonymized after this request read it.
             return self._nothing_stored()
-        self.session.refresh_from_db(fields=["withdrawn_at"])
-        return self._withdrawn(record=record)
+        self.session.refresh_from_db(fields=["withdrawn_at", "wants_erasure"])
+        link = request.build_absolute_uri(reverse("withdrawals"))
+        told = record is None and tell_officers(self.session, link=link)
+        return self._withdrawn(record=record, told=told)
 
     def _withdrawn(self, **context: Any) -> HttpResponse:
         return self._render("withdrawn.html", {"due": held.is_due(self.session), **context})

@@ -22,6 +22,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from anonymization.storage import StorageUnavailable
 from sessions_app import conversation, lock
+from sessions_app.abandonment import give_sign
 from sessions_app.calls import has_call, newest_signal
 from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm
 from sessions_app.http import file_response, is_fetched, let_use_devices, stream_address
@@ -46,7 +47,7 @@ class RoomView(View):
     session: Session
 
     def dispatch(self, request: HttpRequest, token: str, **kwargs: Any) -> Any:
-        sessions = Session.objects.select_related("webchat")
+        sessions = Session.objects.select_related("webchat", "life_sign")
         session = sessions.filter(room_key=room_key(token), anonymized_in=None).first()
         if session is None:
             return self._gone(request)
@@ -65,6 +66,7 @@ class RoomView(View):
         return self.session.webchat.origins
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        give_sign(self.session)
         return self._show()
 
     def _show(
@@ -239,6 +241,7 @@ class RoomTranscriptView(RoomView):
         return [SELF, *super().ancestors]
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        give_sign(self.session)
         context = {
             "session": self.session,
             "webchat": self.session.webchat,

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from anonymization.ledger import external_copy
 from anonymization.maintenance import Outcome
-from anonymization.models import Erasure, FileDeletion, Maintenance
+from anonymization.models import Erasure, FileDeletion, Job, Maintenance
 from anonymization.storage import mark_storage
 from sessions_app.models import Guest, Session
 from tests.database import digest
@@ -113,6 +113,7 @@ def test_status_counts(capsys: Any, settings: Any) -> None:
         "holds": 0,
         "holds_overdue": 0,
         "erasures_waiting": 0,
+        "last_good_run": dict.fromkeys(Job.values, "never"),
         "anonymized": {"sessions_app.Guest": 1, "sessions_app.Session": 1},
         "identified": {"sessions_app.Guest": 1, "sessions_app.Session": 1},
     }
@@ -120,7 +121,7 @@ def test_status_counts(capsys: Any, settings: Any) -> None:
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["erasures: 1", "pending_files: 0"]
     assert "anonymized sessions_app.Session: 1" in said
-    assert len(said) == 13
+    assert len(said) == 17
 
 
 def test_status_fails_while_the_copy_is_not_even_or_files_are_left(

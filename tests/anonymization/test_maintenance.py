@@ -364,13 +364,14 @@ def test_a_transaction_that_ends_in_time_hinders_nobody(monkeypatch: pytest.Monk
 def test_every_table_that_an_erasure_changes_is_rewritten() -> None:
     assert maintenance.tables() == [
         "anonymization_awaitingfiles",
+        "anonymization_dueerasure",
         "anonymization_erasure",
         "anonymization_filedeletion",
         "anonymization_filesdeleted",
-        "anonymization_dueerasure",
         "anonymization_hold",
         "sessions_app_attachment",
         "sessions_app_guest",
+        "sessions_app_lifesign",
         "sessions_app_message",
         "sessions_app_session",
         "sessions_app_signal",

@@ -43,6 +43,7 @@ def another_value(model: Any, name: str) -> Any:
     kind = model._meta.get_field(name).get_internal_type()
     return {
         "BigAutoField": 999_999,
+        "BooleanField": True,
         "DateField": date(2000, 1, 1),
         "DateTimeField": timezone.now(),
         "DurationField": timezone.timedelta(minutes=3),

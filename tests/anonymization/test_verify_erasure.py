@@ -117,6 +117,7 @@ def _canaries_of(policy: Policy) -> Iterator[str]:
         "sessions_app.Message": ["text"],
         "sessions_app.Attachment": ["original_name", "content_type", "file"],
         "sessions_app.Signal": ["body"],
+        "sessions_app.LifeSign": ["at"],
     }
     yield from (f"{policy.label}.{name}" for name in texts[policy.label])
 

@@ -154,9 +154,18 @@ def test_a_dry_run_counts_and_changes_nothing(api: Any, word: str) -> None:
     assert guest.status_code == one.status_code == 200
     assert guest.json() == {
         "dryRun": True,
-        "counts": {"attachments": 0, "messages": 1, "signals": 0, "sessions": 2, "guests": 1},
+        "counts": {
+            "attachments": 0,
+            "lifesigns": 0,
+            "messages": 1,
+            "signals": 0,
+            "sessions": 2,
+            "guests": 1,
+        },
     }
-    assert one.json()["counts"] == {"attachments": 0, "messages": 1, "signals": 0, "sessions": 1}
+    assert one.json()["counts"] == {
+        "attachments": 0, "lifesigns": 0, "messages": 1, "signals": 0, "sessions": 1,
+    }  # fmt: skip
     caller.post(f"/api/v1/Guest/{session.guest_id}/anonymous?dry_run=false")
     assert (
         caller.post(f"/api/v1/Guest/{session.guest_id}/anonymous?dry_run=true").json()["counts"]

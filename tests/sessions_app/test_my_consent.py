@@ -212,10 +212,10 @@ def test_at_once_nothing_is_left_and_the_answer_is_that_of_an_unknown_secret(
     ):  # fmt: skip
         gone, never = (client.generic(method, f"{url}{path}") for url in (mine, unknown))
         assert gone.status_code == never.status_code == 404
-        assert "There is no data behind this link" in gone.content.decode()
+        assert "This conversation is not stored here" in gone.content.decode()
         assert _without_nonce(gone) == _without_nonce(never)
     assert client.get("/c/x/").status_code == 404
-    assert "There is no data behind this link" in client.get("/c/x/").content.decode()
+    assert "This conversation is not stored here" in client.get("/c/x/").content.decode()
 
 
 def _without_nonce(response: Any) -> Any:
@@ -330,7 +330,7 @@ def test_without_mail_it_is_not_offered(client: Client, mine: str, settings: Any
 def test_a_session_that_goes_while_the_page_is_open_is_nothing_stored(
     client: Client, mine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(session: Session) -> None:
+    def gone(session: Session, **_options: Any) -> None:
         raise lock.SessionClosed
 
     monkeypatch.setattr(consent, "withdraw_consent", gone)

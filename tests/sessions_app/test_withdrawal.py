@@ -39,9 +39,8 @@ def test_it_ends_the_conversation_and_appends_the_evidence(settings: Any) -> Non
     before, event = session.consent_events.all()
     assert before == given
     assert (event.kind, event.text, event.channel) == ("withdrawn", given.text, "chat")
-    assert event.day == timezone.localdate(session.withdrawn_at).replace(day=1), (
-        "rounded as the other"
-    )
+    withdrawn_on = timezone.localdate(session.withdrawn_at)
+    assert event.day == withdrawn_on.replace(day=1), "rounded as the other"
     assert session.anonymized_in is None, "by default the officer judges"
     assert list(Session.objects.withdrawn()) == [session]
 

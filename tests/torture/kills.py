@@ -59,7 +59,7 @@ def trials(batch: int) -> Iterator[Trial]:
 def _kill_one(people: list[Somebody], *, after: float, commits: int) -> bool:
     """Start a process that erases everybody, and kill it; return whether it was killed before its end.
 
-    With ``commits`` it kills itself instead of that COMMIT, unless it is killed earlier.
+    With ``commits`` it kills itself instead of that COMMIT.
     """
     connections.close_all()
     if connection.vendor == "postgresql":
@@ -71,8 +71,9 @@ def _kill_one(people: list[Somebody], *, after: float, commits: int) -> bool:
     os.close(begun)
     os.read(beginning, 1)
     os.close(beginning)
-    time.sleep(after)
-    os.kill(process, signal.SIGKILL)
+    if not commits:
+        time.sleep(after)
+        os.kill(process, signal.SIGKILL)
     _pid, status = os.waitpid(process, 0)
     return os.WIFSIGNALED(status)
 

@@ -11,6 +11,7 @@ from django.views.generic.base import ContextMixin, TemplateResponseMixin
 from lib.pages import StaffPage
 from webchat.models import WebChat
 
+SEE = "webchat.see_settings"
 MANAGE = "webchat.manage_settings"
 PUBLISH = "webchat.publish_consent"
 
@@ -20,6 +21,12 @@ class SettingsPage(StaffPage, TemplateResponseMixin, ContextMixin):
 
     http_method_names = ["get", "head", "post"]
     any_permission: tuple[str, ...] = (MANAGE,)
+    #: Whether staff members with ``see_settings`` may read the page. They cannot save anything.
+    readable = False
+
+    def has_permission(self) -> bool:
+        reads = self.readable and self.request.method in {"GET", "HEAD"}
+        return (reads and self.request.user.has_perm(SEE)) or super().has_permission()
 
 
 class WebChatPage(SettingsPage):

@@ -17,6 +17,7 @@ from webchat.comparison import differences
 from webchat.consent_html import DraftText
 from webchat.forms import ConsentForm, MenusForm, PreviewForm
 from webchat.models import ConsentVersion
+from webchat.setting_changes import NotRecorded
 from webchat.views.base import MANAGE, PUBLISH, WebChatPage
 from webchat.widgets import editor_media
 
@@ -26,6 +27,7 @@ class FormsPage(WebChatPage):
 
     template_name = "webchat/forms.html"
     any_permission: tuple[str, ...] = (MANAGE, PUBLISH)
+    readable = True
     tab = "forms"
 
     def versions(self, **chosen: Any) -> list[ConsentVersion]:
@@ -71,10 +73,13 @@ class FormsView(FormsPage):
         if not menus.is_valid():
             return self.show(menus=menus, status=422)
         try:
-            services.save_settings(self.webchat, changes=menus.cleaned_data)
+            services.save_settings(self.webchat, changes=menus.cleaned_data, by=self.staff)
         except services.NothingPublished as refusal:
             menus.refuse_gdpr(str(refusal))
             return self.show(menus=menus, status=422)
+        except NotRecorded as refusal:
+            menus.add_error(None, str(refusal))
+            return self.show(menus=menus, status=503)
         said = [
             _("%(menu)s: %(choice)s.") % {"menu": menu, "choice": choice}
             for menu, choice in menus.chosen
@@ -101,6 +106,7 @@ class PublishView(FormsPage):
     """
 
     any_permission = (PUBLISH,)
+    readable = False
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("webchat_forms", self.webchat.pk)
@@ -121,6 +127,9 @@ class PublishView(FormsPage):
         except services.PublicationRefused as refusal:
             form.add_error(None, str(refusal))
             return self.show(editor=form, status=422)
+        except NotRecorded as refusal:
+            form.add_error(None, str(refusal))
+            return self.show(editor=form, status=503)
 
     def _editor_with_typed(self, **changed: Any) -> ConsentForm:
         """Return the editor with the submitted values, without validation."""

@@ -15,6 +15,7 @@ from webchat.views.base import MANAGE, SettingsPage
 class GdprView(SettingsPage):
     template_name = "webchat/gdpr.html"
     any_permission = (MANAGE, "anonymization.see_erasures")
+    readable = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
         context = self.get_context_data(

@@ -55,6 +55,7 @@ def _code(script: str, attributes: str, page: str, text: str) -> str:
 class InstallView(FormMixin, WebChatPage, ProcessFormView):
     template_name = "webchat/install.html"
     form_class = InstallForm
+    readable = True
     tab = "install"
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -64,7 +65,7 @@ class InstallView(FormMixin, WebChatPage, ProcessFormView):
     def form_valid(self, form: BaseForm) -> HttpResponse:
         assert isinstance(form, InstallForm)  # noqa: S101
         if changes := form.changes:
-            services.save_settings(self.webchat, changes=changes)
+            services.save_settings(self.webchat, changes=changes, by=self.staff)
             messages.success(
                 self.request,
                 _("The settings were saved. Your sites will pick them up within five minutes."),

@@ -8,15 +8,18 @@ from django.contrib import messages
 from django.db.models import Max
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
 from django.views.generic.edit import FormMixin, ProcessFormView
 
 from anonymization.storage import StorageUnavailable
+from lib.pages import staff_page
 from webchat import figures, services
 from webchat.forms import GeneralForm, WebChatForm
 from webchat.models import WebChat
+from webchat.setting_changes import NotRecorded
 from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
 
 
@@ -25,6 +28,7 @@ class WebChatsView(SettingsPage):
 
     template_name = "webchat/webchats.html"
     any_permission = (MANAGE, PUBLISH)
+    readable = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
         webchats = WebChat.objects.annotate(current_number=Max("consent_versions__number"))
@@ -36,23 +40,20 @@ class WebChatsView(SettingsPage):
         )
 
 
-class WebChatAddView(FormMixin, SettingsPage, ProcessFormView):
+@staff_page(MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def add_webchat(request: HttpRequest) -> HttpResponse:
     """Add a WebChat. Its entry forms are None until its consent text is published."""
-
-    template_name = "webchat/webchat_add.html"
-    form_class = WebChatForm
-
-    def form_valid(self, form: BaseForm) -> HttpResponse:
-        assert isinstance(form, WebChatForm)  # noqa: S101
-        webchat = form.save()
-        message = _(
-            "%(name)s was added. Next: read and publish its consent text, then choose the entry form."
-        )
-        messages.success(self.request, message % {"name": webchat.name})
-        return redirect("webchat_forms", webchat.pk)
-
-    def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
+    form = WebChatForm(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        status = 422 if form.is_bound else 200
+        return render(request, "webchat/webchat_add.html", {"form": form}, status=status)
+    webchat = form.save()
+    message = _(
+        "%(name)s was added. Next: read and publish its consent text, then choose the entry form."
+    )
+    messages.success(request, message % {"name": webchat.name})
+    return redirect("webchat_forms", webchat.pk)
 
 
 class GeneralView(FormMixin, WebChatPage, ProcessFormView):
@@ -64,6 +65,7 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
 
     template_name = "webchat/webchat.html"
     form_class = GeneralForm
+    readable = True
     tab = "general"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
@@ -78,10 +80,10 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
         assert isinstance(form, GeneralForm)  # noqa: S101
         changes = form.changes
         try:
-            changed = services.save_settings(self.webchat, changes=changes)
+            changed = services.save_settings(self.webchat, changes=changes, by=self.staff)
         except services.TakesMore:
             return self._save_others_and_ask(form, changes.pop("retention_days"), changes)
-        except (services.NothingPublished, StorageUnavailable) as refusal:
+        except (services.NothingPublished, NotRecorded, StorageUnavailable) as refusal:
             return self._refuse(form, refusal)
         if changed:
             messages.success(self.request, _("The settings were saved."))
@@ -96,9 +98,9 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
         self, form: GeneralForm, days: int, others: dict[str, Any]
     ) -> HttpResponse:
         try:
-            if services.save_settings(self.webchat, changes=others):
+            if services.save_settings(self.webchat, changes=others, by=self.staff):
                 messages.success(self.request, _("The other settings were saved."))
-        except (services.NothingPublished, StorageUnavailable) as refusal:
+        except (services.NothingPublished, NotRecorded, StorageUnavailable) as refusal:
             return self._refuse(form, refusal)
         return redirect(reverse("webchat_retention", args=[self.webchat.pk]) + f"?days={days}")
 
@@ -106,35 +108,34 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
         if isinstance(refusal, StorageUnavailable):
             form.add_error("logo", str(refusal))
             return self.render_to_response(self.get_context_data(form=form), status=503)
+        if isinstance(refusal, NotRecorded):
+            form.add_error(None, str(refusal))
+            return self.render_to_response(self.get_context_data(form=form), status=503)
         form.add_error("languages", str(refusal))
         return self.form_invalid(form)
 
 
-class ArchiveView(WebChatPage):
+@staff_page(MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def archive_webchat(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask for confirmation, then archive a WebChat, so that visitors cannot reach it."""
-
-    template_name = "webchat/webchat_archive.html"
-
-    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self.render_to_response(self.get_context_data())
-
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        services.archive(self.webchat)
-        message = _("%(name)s was archived. Visitors can no longer reach it.")
-        messages.success(request, message % {"name": self.webchat.name})
-        return redirect("webchats")
+    webchat = get_object_or_404(WebChat, pk=pk)
+    if request.method != "POST":
+        return render(request, "webchat/webchat_archive.html", {"webchat": webchat})
+    services.archive(webchat)
+    message = _("%(name)s was archived. Visitors can no longer reach it.")
+    messages.success(request, message % {"name": webchat.name})
+    return redirect("webchats")
 
 
-class RestoreView(WebChatPage):
+@staff_page(MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def restore_webchat(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask for confirmation, then restore an archived WebChat."""
-
-    template_name = "webchat/webchat_restore.html"
-
-    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self.render_to_response(self.get_context_data())
-
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        services.restore(self.webchat)
-        message = _("%(name)s was restored. Visitors can reach it again.")
-        messages.success(request, message % {"name": self.webchat.name})
-        return redirect("webchat", self.webchat.pk)
+    webchat = get_object_or_404(WebChat, pk=pk)
+    if request.method != "POST":
+        return render(request, "webchat/webchat_restore.html", {"webchat": webchat})
+    services.restore(webchat)
+    message = _("%(name)s was restored. Visitors can reach it again.")
+    messages.success(request, message % {"name": webchat.name})
+    return redirect("webchat", webchat.pk)

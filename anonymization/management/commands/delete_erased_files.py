@@ -26,11 +26,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
+from anonymization import runs
 from anonymization.files import (
     delete_pending_files,
     delete_stale_uploads,
     unfinished_uploads,
 )
+from anonymization.models import Job
 from anonymization.orphans import SweepRefused, sweep
 from anonymization.storage import storage_problem
 
@@ -49,6 +51,7 @@ class Command(BaseCommand):
         left = delete_pending_files()
         wrong = [f"{left} files could not be deleted yet.", storage_problem()] if left else []
         wrong += [] if options["queued_only"] else self._sweep()
+        runs.record(Job.FILES, good=not wrong)
         if wrong:
             raise CommandError(" ".join(filter(None, dict.fromkeys(wrong))))
         self.stdout.write(f"No file is left. Uploads that have not ended: {unfinished_uploads()}.")

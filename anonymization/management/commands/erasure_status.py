@@ -1,14 +1,15 @@
 """Print the number of anonymized records by model and the number of files to be deleted.
 
-Also prints the state of the database compared with the external copy of the ledger: even, behind (a
-backup was restored), missing or foreign. Counts the active legal holds, those whose review is
-overdue, and the erasures that wait for a release. Changes nothing.
+Also prints the last good run of each job that cron starts, and the state of the database compared
+with the external copy of the ledger: even, behind (a backup was restored), missing or foreign.
+Counts the active legal holds, those whose review is overdue, and the erasures that wait for a
+release. Changes nothing.
 
 Exit codes:
 
 - 0: every erasure is complete
-- 1: stored files of an erasure are left, the external copy is not even, or the storage is not
-  the one that the files were written to
+- 1: stored files of an erasure are left, the external copy is not even, the storage is not the
+  one that the files were written to, or a job failed or is overdue
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from anonymization import runs
 from anonymization.files import unfinished_uploads
 from anonymization.ledger import external_copy
 from anonymization.maintenance import erased_since_last_run
@@ -25,6 +27,8 @@ from anonymization.models import DueErasure, Erasure, FileDeletion, Hold, Storag
 from anonymization.policy import registry
 from anonymization.restoration import Standing, standing
 from anonymization.storage import storage_problem
+
+_WRONG = {"failed": "failed.", "overdue": "is too long ago. Check cron."}
 
 
 class Command(BaseCommand):
@@ -34,7 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        copy = standing()
+        copy, jobs = standing(), runs.states()
         status: dict[str, Any] = {
             "erasures": Erasure.objects.of_people().count(),
             "pending_files": FileDeletion.objects.exclude(erasure=None).count(),
@@ -45,6 +49,10 @@ class Command(BaseCommand):
             "holds": Hold.objects.active().count(),
             "holds_overdue": Hold.objects.count_overdue(),
             "erasures_waiting": DueErasure.objects.count(),
+            "last_good_run": {
+                state.job.value: state.good_at.isoformat() if state.good_at else "never"
+                for state in jobs
+            },
             "anonymized": {
                 p.label: p.model._base_manager.exclude(**{p.mark: None}).count()
                 for p in registry
@@ -67,6 +75,11 @@ class Command(BaseCommand):
             wrong.append(problem)
         if status["pending_files"]:
             wrong.append(f"{status['pending_files']} files of erasures are not deleted yet.")
+        wrong += [
+            f"{state.job.value}: the last run {_WRONG[state.wrong]}"
+            for state in jobs
+            if state.wrong
+        ]
         if wrong:
             raise CommandError(" ".join(wrong))
 

@@ -30,6 +30,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from anonymization import runs
 from anonymization.maintenance import (
     WAIT,
     Unfinished,
@@ -37,6 +38,7 @@ from anonymization.maintenance import (
     maintain,
     statement_for_a_superuser,
 )
+from anonymization.models import Job
 from lib.commands import MigratedCommand
 
 
@@ -74,6 +76,8 @@ class Command(MigratedCommand):
             outcome = maintain(rewrite=options["rewrite"], wait=wait)
         except Unfinished as reason:
             raise CommandError(f"Pending: {reason}") from None
+        if outcome.run.rewritten and not outcome.skipped:
+            runs.record(Job.MAINTENANCE)
         pending = erased_since_last_run().count()
         statements = [statement_for_a_superuser()] if outcome.skipped else []
         if options["json"]:

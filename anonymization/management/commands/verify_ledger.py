@@ -7,7 +7,8 @@
 The chain itself reveals a changed, removed, replaced or inserted record. Only the external copy or
 a saved latest ledger hash reveals that the newest records were removed, or that all hashes were
 computed again. Clear facts of a record are compared with their hash, as long as they are stored.
-Rows that are marked as anonymized without a record are counted.
+Rows that are marked as anonymized without a record are counted. The history of settings is compared
+with the hashes in the ledger.
 
 Stores the time and the result for /readyz, unless --outside or --without-outside is given. Changes
 nothing else.
@@ -66,6 +67,7 @@ class Command(MigratedCommand):
         path = None if options["without_outside"] else options["outside"] or external_copy.file_of()
         published = verification.read_head(options["head"]) if options["head"] else None
         verified = verification.verify_database(published=published)
+        verification.verify_facts()
         unsealed = self._compare(verified.entries, path) if path else 0
         if marks := verification.unrecorded_marks(verified):
             raise _Invalid(f"{marks} rows are marked as anonymized without a record.")

@@ -6,13 +6,19 @@
 
 Run it from cron. Age is counted in days of TIME_ZONE. A session that ended (or, without an end,
 started) on day D in a WebChat with a retention period of N days is due when day D + N is over, at
-midnight. Open conversations and sessions under a legal hold are not anonymized, only counted.
+midnight. Sessions under a legal hold are not anonymized, only counted.
+
+First, open conversations without a message for 24 hours are ended, as abandoned, at the time of
+their last sign. Those that are then due are anonymized in the same run. ``--dry-run`` prints both
+numbers, for example before an upgrade. The event streams end abandoned conversations too, and
+earlier.
 
 Each session is anonymized as by *Anonymize session*, with a separate erasure record. The oldest
 sessions come first, in transactions of at most 1,000 sessions and a target of at most 0.3 seconds.
 The command can be killed, repeated and run concurrently. Concurrent runs share the work on
-PostgreSQL and wait for each other on SQLite. Sessions that another transaction has locked are left
-to the next run.
+PostgreSQL and wait for each other on SQLite. Sessions that another transaction has locked are tried
+again for some seconds and then left to the next run. A run that anonymized sessions appends a
+summary to the erasure ledger: the number and the period in force, by WebChat.
 
 Because an anonymization cannot be undone, the command refuses to run when the clock seems wrong. It
 seems wrong if it is earlier than the newest record of the ledger or the last completed run, or more
@@ -26,8 +32,9 @@ Before the first run, the clock is compared with other known events: staff login
 added WebChats, sessions and erasures. Sessions and erasures of the last 24 hours do not count,
 because a clock that jumped would have given them wrong times too.
 
-Exit code 0: done, also if nothing was due. Exit code 1: refused because of the clock or the ledger;
-sessions anonymized before are committed. The command prints only numbers and ids of WebChats.
+Exit code 0: done, also if nothing was due or the limit was reached. Exit code 1: refused because of
+the clock or the ledger, or a due session was left because it is locked; sessions anonymized before
+are committed. The command prints only numbers and ids of WebChats.
 """
 
 from __future__ import annotations
@@ -44,7 +51,7 @@ from tqdm import tqdm
 from anonymization.ledger.recording import ErasureRefused, Unsettled
 from anonymization.models import FileDeletion
 from lib.commands import MigratedCommand
-from sessions_app import retention
+from sessions_app import abandonment, retention
 
 
 def positive(text: str) -> int:
@@ -86,49 +93,62 @@ class Command(MigratedCommand):
                 f"{problem} Nothing was anonymized. If the clock is right, add --clock-is-right."
             )
         today = timezone.localdate(now)
+        dry, limit = options["dry_run"], options["limit"]
+        silent = abandonment.abandoned(now=now, trusted_since=None)
+        left_open = silent.count() if dry else len(abandonment.sweep(now=now, trusted_since=None))
+        abandoned_due = retention.due_if_ended(now=now) if dry else 0
         due = retention.due(on=today)
-        done = dict.fromkeys(due, 0)
-        locked = (
-            0
-            if options["dry_run"]
-            else self._anonymize(now, done, sum(due.values()), options["limit"])
-        )
+        done = due if dry else self._anonymize(now, dict.fromkeys(due, 0), due, limit)
+        sessions = sum(done.values())
+        # What is still due after a whole run is locked. After a limited one it may just be left.
+        is_whole = not dry and (limit is None or sessions < limit)
         result = {
-            "result": "would anonymize" if options["dry_run"] else "anonymized",
-            "sessions": sum((due if options["dry_run"] else done).values()),
-            "webchats": due if options["dry_run"] else done,
-            "locked": locked,
+            "result": "would anonymize" if dry else "anonymized",
+            "sessions": sessions,
+            "webchats": done,
+            "locked": sum(retention.due(on=today).values()) if is_whole else 0,
             "held": retention.held_and_old(on=today),
-            "open": retention.open_and_old(on=today),
+            "abandoned": left_open,
+            "abandoned_due": abandoned_due,
             "pending_files": FileDeletion.objects.exclude(erasure=None).count(),
         }
         self.stdout.write(json.dumps(result) if options["json"] else _sentence(result))
+        if result["locked"]:
+            raise CommandError(f"{result['locked']} sessions are due but locked. Run it again.")
 
-    def _anonymize(self, now: datetime, done: dict[int, int], due: int, limit: int | None) -> int:
-        """Anonymize the due sessions and return the number of sessions that were locked by others.
-
-        The anonymized sessions are counted by WebChat in ``done``.
+    def _anonymize(
+        self, now: datetime, done: dict[int, int], due: dict[int, int], limit: int | None
+    ) -> dict[int, int]:
+        """Anonymize the due sessions and return their numbers by WebChat.
 
         Raises:
             CommandError: The ledger refused an erasure.
         """
-        locked = 0
-        total = due if limit is None else min(due, limit)
+        count = sum(due.values())
+        total = count if limit is None else min(count, limit)
         with tqdm(total=total, unit=" sessions", disable=None) as bar:
             try:
                 for chunk in retention.anonymize_expired(now=now, limit=limit):
                     done[chunk.webchat] = done.get(chunk.webchat, 0) + chunk.anonymized
-                    locked += chunk.locked
                     bar.update(chunk.anonymized)
             except (ErasureRefused, Unsettled) as refusal:
                 raise CommandError(f"{refusal} Anonymized before: {sum(done.values())}.") from None
-        return locked
+        return done
 
 
 def _sentence(result: dict[str, Any]) -> str:
     by_webchat = ", ".join(f"WebChat {pk}: {count}" for pk, count in result["webchats"].items())
     return (
         f"{result['result'].capitalize()}: {result['sessions']} ({by_webchat or 'no WebChat has a retention period'}). "
-        f"Locked by others: {result['locked']}. Under a legal hold: {result['held']}. Old but open: {result['open']}. "
+        f"Locked by others: {result['locked']}. Under a legal hold: {result['held']}. {_abandoned(result)} "
         f"Files to delete: {result['pending_files']}."
+    )
+
+
+def _abandoned(result: dict[str, Any]) -> str:
+    if result["result"] == "anonymized":
+        return f"Abandoned conversations ended before: {result['abandoned']}."
+    return (
+        f"Abandoned conversations that would be ended first: {result['abandoned']}, "
+        f"of them also due: {result['abandoned_due']}."
     )

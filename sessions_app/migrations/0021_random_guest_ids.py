@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0016_drop_links"),
+        ("sessions_app", "0020_record_withdrawal"),
     ]
 
     operations = [

@@ -10,6 +10,6 @@ def let_them_manage(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sessions_app", "0017_random_guest_ids"), ("anonymization", "0015_hold")]
+    dependencies = [("sessions_app", "0021_random_guest_ids"), ("anonymization", "0016_hold")]
 
     operations = [migrations.RunPython(let_them_manage, migrations.RunPython.noop)]

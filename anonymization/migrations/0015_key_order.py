@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("anonymization", "0013_remember_copy"),
+        ("anonymization", "0014_last_run"),
     ]
 
     operations = [

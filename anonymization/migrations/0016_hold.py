@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("anonymization", "0014_key_order"),
+        ("anonymization", "0015_key_order"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
