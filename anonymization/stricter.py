@@ -111,7 +111,7 @@ def _possible(policy: Policy) -> Iterator[Gap]:
     if not policy.mark:
         step = (policy.subject or "").partition("__")[0]
         parent: Any = policy.fields[step].related_model if step else None
-        if policy.delete and parent in registry and registry.get(parent).mark:
+        if policy.delete and parent and parent in registry and registry.get(parent).mark:
             yield Gap(policy, "", Q(pk__isnull=False))
         return
     for name, outdated in outdated_columns(policy, connection).items():
