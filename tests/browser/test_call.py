@@ -48,8 +48,10 @@ TRACKS = "() => document.querySelector('[data-remote]').srcObject.getTracks().ma
 def browser(
     launch_browser: Callable[..., Browser], browser_type_launch_args: dict[str, Any]
 ) -> Iterator[Browser]:
-    """Start a browser whose camera and microphone are made up, and which gives away the addresses of this machine:
-    their disguise needs multicast, which containers lack."""
+    """Start a browser with a fake camera and microphone that reveals the addresses of this machine.
+
+    Hiding the addresses needs multicast, which containers do not have.
+    """
     flags = [
         "--use-fake-device-for-media-stream=device-count=2",
         "--disable-features=WebRtcHideLocalIpsWithMdns",
