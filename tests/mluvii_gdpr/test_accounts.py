@@ -174,7 +174,7 @@ def test_the_second_factor_logs_in() -> None:
 
 
 def test_staff_choose_the_language_of_their_pages(client: Client) -> None:
-    """The choice overrides the browser's language in all logins. It does not change visitor pages."""
+    """The choice overrides the browser's language at each login, but not on visitor pages."""
     user, webchat = StaffFactory(role="support"), WebChatFactory()
     client.force_login(user)
     german = {"headers": {"Accept-Language": "de"}}

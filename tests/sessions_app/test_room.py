@@ -236,7 +236,7 @@ def test_the_text_agreed_to_is_one_click_away(client: Client, room: str) -> None
 def test_frame_without_scripts_loads_itself_again_and_has_no_frame_of_its_own(
     client: Client, room: str
 ) -> None:
-    """With a fragment, an address in the refresh would jump within the page instead of loading it."""
+    """With a fragment, an address in the refresh would jump within the page, not load it."""
     html = client.get(f"{room}transcript/").content.decode()
     assert '<meta http-equiv="refresh" content="5">' in html
     assert "#" not in re.search(r'<iframe[^>]+src="([^"]+)"', client.get(room).content.decode())[1]  # type: ignore[index]
