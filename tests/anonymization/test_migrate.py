@@ -1,4 +1,4 @@
-"""``migrate`` runs when it must repair, and says what is still wrong."""
+"""Test that ``migrate`` repairs the triggers and prints the remaining problems."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from django.db import connections
 
 from tests.commands import Done, run_commands
 
+<<<<<<< HEAD
 # Each command works on a SQLite database of its own.
 pytestmark = [pytest.mark.any_database, pytest.mark.django_db]
+=======
+# Each command uses a separate SQLite database.
+pytestmark = pytest.mark.any_database
+>>>>>>> words
 
 CHECK = "check --database default"
 
@@ -22,8 +27,13 @@ def manage(database: Path, *commands: str) -> list[Done]:
 
 
 @pytest.fixture
+<<<<<<< HEAD
 def database(tmp_path: Path, db: None) -> Path:
     """Copy the test's own database, which is migrated: no other is migrated for these tests."""
+=======
+def database(tmp_path: Path, django_db_setup: None) -> Path:
+    """Copy the test's database, which is migrated already. Migrating another one takes long."""
+>>>>>>> words
     with (
         closing(sqlite3.connect(connections["default"].settings_dict["NAME"])) as migrated,
         closing(sqlite3.connect(tmp_path / "live.sqlite3")) as copied,
@@ -40,7 +50,7 @@ def execute(database: Path, statement: str) -> None:
 
 
 def forget_migrations(database: Path, first: str) -> None:
-    """Let a migration of the engine's count as not applied, with all that came after it."""
+    """Mark a migration of the engine as not applied, and all migrations that depend on it."""
     execute(
         database,
         f"DELETE FROM django_migrations WHERE (app = 'anonymization' AND name >= '{first}') "

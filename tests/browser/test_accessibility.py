@@ -1,7 +1,11 @@
+<<<<<<< HEAD
 """axe finds nothing on any page, at both widths, light and dark, and the strict policy nothing to complain of.
 
 A page is loaded once and then changes its width and its colors: loading it takes as long as looking at it.
 """
+=======
+"""Test all pages with axe, in two widths, light and dark, under the strict policy."""
+>>>>>>> words
 
 from __future__ import annotations
 
@@ -65,7 +69,7 @@ STAFF_PAGES = [
 ]
 
 
-#: Every kind of component once: what is dark differs in colours alone, and what is narrow mostly in its width.
+#: Pages with every kind of component. Dark pages differ only in colors, narrow ones in width.
 EACH_KIND = [
     "/",
     "/sessions/?status=waiting",
@@ -94,6 +98,7 @@ def ids() -> dict[str, Any]:
     }  # fmt: skip
 
 
+<<<<<<< HEAD
 #: Both the styles and our script, which sets the theme of staff pages, have followed the device.
 DARK = """() => matchMedia('(prefers-color-scheme: dark)').matches
   && document.documentElement.dataset.bsTheme !== 'light'"""
@@ -106,6 +111,10 @@ WITHOUT_COLORS = {"rules": {rule: {"enabled": False} for rule in _COLORS}}
 def violations(page: Page, path: str, **rules: Any) -> list[str]:
     """Return what axe finds, by all of its rules or by some, and whether the page is too wide."""
     # axe copies the stylesheets of a shadow into elements, which our policy forbids and reports.
+=======
+def violations(page: Page, path: str) -> list[str]:
+    # axe copies the styles of a shadow root into elements. Our policy forbids and reports this.
+>>>>>>> words
     has_shadow = page.locator("#button-preview").count() > 0
     # What passes is not written down.
     options = {"preload": not has_shadow, "resultTypes": ["violations"], **rules}
@@ -137,7 +146,7 @@ def too_wide(page: Page, path: str) -> list[str]:
 
 
 def overflow(page: Page) -> int:
-    """Return by how many pixels the page scrolls sideways."""
+    """Return the number of pixels by which the page scrolls sideways."""
     page.wait_for_load_state()  # a click may still be leading to the page
     width: int = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -179,7 +188,7 @@ def test_an_added_api_client(log_in_browser: Callable[..., Page]) -> None:
 
 
 def test_the_documentation_of_the_api(open_browser: Callable[..., Page]) -> None:
-    """Swagger UI draws the calls under the strict policy; no word of the console, nothing from elsewhere."""
+    """Swagger UI renders the calls under the strict policy, without console messages."""
     page = open_browser()
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))

@@ -1,5 +1,6 @@
-"""Every page that a visitor meets, from the form to what is left after an erasure, is for everybody: in each language,
-at both widths, light and dark; and fits on 320 pixels, and with letters of twice the size (WCAG 2.2, 1.4.4 and 1.4.10).
+"""Test the accessibility of all pages for visitors in each language, two widths, light and dark.
+
+The pages fit on 320 pixels and with letters of twice the size (WCAG 2.2, 1.4.4 and 1.4.10).
 """
 
 from __future__ import annotations
@@ -25,14 +26,25 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 #: In the first one, each page is looked at in each width and scheme; the others have other words in the same colors.
 LANGUAGES = ["en", "cs", "de", "sk"]
+<<<<<<< HEAD
 #: The innermost element that reaches out of the page.
+=======
+#: Each language, width and color scheme at least once. Their effects are independent.
+SEEN_AS = {
+    "en": {"viewport": DESKTOP},
+    "cs": {"viewport": PHONE},
+    "de": {"viewport": PHONE, "color_scheme": "dark"},
+    "sk": {"viewport": DESKTOP, "color_scheme": "dark"},
+}
+#: Finds the innermost element that exceeds the width of the page.
+>>>>>>> words
 WIDEST = """[...document.body.querySelectorAll('*')].filter((element) =>
   element.getBoundingClientRect().right > document.documentElement.clientWidth).pop()?.outerHTML ?? ''"""
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung" * 2
 
 
 def unreadable(page: Page, name: str) -> list[str]:
-    """Return how a page that is narrow, or has large letters, makes its reader scroll sideways."""
+    """Return the elements that make a reader scroll sideways on a narrow or enlarged page."""
     found, size = [], page.viewport_size
     assert size is not None
 
@@ -116,7 +128,7 @@ def test_they_are_for_everybody(language: str, open_browser: Callable[..., Page]
 
 
 def tab_to(page: Page, wanted: Locator) -> None:
-    """Press Tab until something has the focus, and expect to see where it is at each stop."""
+    """Press Tab until an element has the focus. Expect a visible focus at each stop."""
     for _ in range(40):
         page.keyboard.press("Tab")
         seen = page.evaluate(
