@@ -61,7 +61,6 @@ def _quick_flush() -> Iterator[None]:
     TransactionTestCase._fixture_teardown = original  # type: ignore[attr-defined]
 
 
-<<<<<<< HEAD
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Refuse a set of parameters: each process iterates it in another order, and workers need the same one."""
     for mark in metafunc.definition.iter_markers("parametrize"):
@@ -71,9 +70,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 #: Fixtures that lead to the database; pytest-django refuses it to a test without one of them or the mark.
-=======
-#: Fixtures that give access to the database. Without one of them or the mark there is no access.
->>>>>>> words
 _LEAD_TO_THE_DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}
 
 

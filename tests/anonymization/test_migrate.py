@@ -11,13 +11,8 @@ from django.db import connections
 
 from tests.commands import Done, run_commands
 
-<<<<<<< HEAD
 # Each command works on a SQLite database of its own.
 pytestmark = [pytest.mark.any_database, pytest.mark.django_db]
-=======
-# Each command uses a separate SQLite database.
-pytestmark = pytest.mark.any_database
->>>>>>> words
 
 CHECK = "check --database default"
 
@@ -27,13 +22,8 @@ def manage(database: Path, *commands: str) -> list[Done]:
 
 
 @pytest.fixture
-<<<<<<< HEAD
 def database(tmp_path: Path, db: None) -> Path:
     """Copy the test's own database, which is migrated: no other is migrated for these tests."""
-=======
-def database(tmp_path: Path, django_db_setup: None) -> Path:
-    """Copy the test's database, which is migrated already. Migrating another one takes long."""
->>>>>>> words
     with (
         closing(sqlite3.connect(connections["default"].settings_dict["NAME"])) as migrated,
         closing(sqlite3.connect(tmp_path / "live.sqlite3")) as copied,

@@ -1,11 +1,7 @@
-<<<<<<< HEAD
 """axe finds nothing on any page, at both widths, light and dark, and the strict policy nothing to complain of.
 
 A page is loaded once and then changes its width and its colors: loading it takes as long as looking at it.
 """
-=======
-"""Test all pages with axe, in two widths, light and dark, under the strict policy."""
->>>>>>> words
 
 from __future__ import annotations
 
@@ -98,7 +94,6 @@ def ids() -> dict[str, Any]:
     }  # fmt: skip
 
 
-<<<<<<< HEAD
 #: Both the styles and our script, which sets the theme of staff pages, have followed the device.
 DARK = """() => matchMedia('(prefers-color-scheme: dark)').matches
   && document.documentElement.dataset.bsTheme !== 'light'"""
@@ -111,10 +106,6 @@ WITHOUT_COLORS = {"rules": {rule: {"enabled": False} for rule in _COLORS}}
 def violations(page: Page, path: str, **rules: Any) -> list[str]:
     """Return what axe finds, by all of its rules or by some, and whether the page is too wide."""
     # axe copies the stylesheets of a shadow into elements, which our policy forbids and reports.
-=======
-def violations(page: Page, path: str) -> list[str]:
-    # axe copies the styles of a shadow root into elements. Our policy forbids and reports this.
->>>>>>> words
     has_shadow = page.locator("#button-preview").count() > 0
     # What passes is not written down.
     options = {"preload": not has_shadow, "resultTypes": ["violations"], **rules}

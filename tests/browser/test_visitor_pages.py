@@ -26,18 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 #: In the first one, each page is looked at in each width and scheme; the others have other words in the same colors.
 LANGUAGES = ["en", "cs", "de", "sk"]
-<<<<<<< HEAD
 #: The innermost element that reaches out of the page.
-=======
-#: Each language, width and color scheme at least once. Their effects are independent.
-SEEN_AS = {
-    "en": {"viewport": DESKTOP},
-    "cs": {"viewport": PHONE},
-    "de": {"viewport": PHONE, "color_scheme": "dark"},
-    "sk": {"viewport": DESKTOP, "color_scheme": "dark"},
-}
-#: Finds the innermost element that exceeds the width of the page.
->>>>>>> words
 WIDEST = """[...document.body.querySelectorAll('*')].filter((element) =>
   element.getBoundingClientRect().right > document.documentElement.clientWidth).pop()?.outerHTML ?? ''"""
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung" * 2

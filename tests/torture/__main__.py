@@ -13,11 +13,7 @@ from tests.torture.work import run_on_both
 #: Name → (run, default number of trials, description of a trial).
 RUNS: dict[str, tuple[Callable[[Progress], None], int, str]] = {
     "fuzz": (fuzz.run, 20_000, "requests"),
-<<<<<<< HEAD
     # Together on both databases, of which PostgreSQL is killed more often; the races are those of fifteen kinds.
-=======
-    # Numbers are for both databases together. PostgreSQL is killed more often. Races: 14 kinds.
->>>>>>> words
     "faults": (run_on_both, 2_200, "faults"),
     "kills": (run_on_both, 1_800, "kills"),
     "races": (run_on_both, 29_000, "races"),
