@@ -32,7 +32,9 @@ class ClientsPage(StaffPage, TemplateResponseMixin, ContextMixin):
 
 
 class ClientsView(ClientsPage):
-    """List all clients, the revoked ones separately."""
+    """List all clients, the revoked ones separately. Readers of the settings may see them too."""
+
+    read_permission = "webchat.see_settings"
 
     template_name = "api/clients.html"
 
@@ -78,8 +80,12 @@ class ClientPage(ClientsPage):
 
 
 class ClientView(ClientPage):
-    """Show the rights, the last use, the erasures and the reached limits of a client."""
+    """Show the rights, the last use, the erasures and the reached limits of a client.
 
+    Readers of the settings may see them too.
+    """
+
+    read_permission = "webchat.see_settings"
     template_name = "api/client.html"
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:

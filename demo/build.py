@@ -88,7 +88,8 @@ class Builder:
     # WebChats and consent --------------------------------------------------------------------------------
 
     def _make_webchat(self, shop: Shop) -> WebChat:
-        webchat = WebChat.objects.create(**shop.settings)
+        # The company has confirmed its choice of forms, also of a channel without a form.
+        webchat = WebChat.objects.create(**shop.settings, none_confirmed_at=self.now)
         WebChat.objects.filter(pk=webchat.pk).update(created_at=self._at(DAYS_BACK + 20, hour=10))
         drafts = consent.versions(
             company=webchat.name, officer=shop.officer, languages=webchat.languages

@@ -47,6 +47,7 @@ SHOPS = (
             "public_id": "helpdesk-brno",
             "site": "https://helpdesk.example.cz",
             "entry_form": EntryForm.STANDARD,
+            "showroom_form": EntryForm.NONE,
             "languages": ["en", "cs"],
             "default_language": "cs",
             "colour": "#2b6a3f",

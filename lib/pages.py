@@ -96,6 +96,8 @@ class StaffPage(View):
 
     permission_required: str | tuple[str, ...] = ()
     any_permission: tuple[str, ...] = ()
+    #: A permission that is sufficient to read the page (GET and HEAD), but not to send its form.
+    read_permission = ""
 
     @property
     def staff(self) -> User:
@@ -107,6 +109,9 @@ class StaffPage(View):
         every = (required,) if isinstance(required, str) else required
         if not every and not self.any_permission:
             raise ImproperlyConfigured(f"{type(self).__name__} names no permission.")
+        reads = bool(self.read_permission) and self.request.method in {"GET", "HEAD"}
+        if reads and self.request.user.has_perm(self.read_permission):
+            return True
         return is_allowed(self.request, every, self.any_permission)
 
     def handle_no_permission(self) -> HttpResponseBase:

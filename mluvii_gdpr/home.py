@@ -55,6 +55,8 @@ class WebChatFigures:
     total: int
     #: WebChats with the GDPR form and a language without a published consent text.
     closed: list[WebChat] = field(default_factory=list)
+    #: WebChats that connect visitors without a form, which nobody has confirmed.
+    unconfirmed: list[WebChat] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ class Figures:
 def figures_for(user: AbstractBaseUser | AnonymousUser) -> Figures:
     """Return the figures that the staff member may see, in at most twelve queries."""
     may = user.has_perm if isinstance(user, PermissionsMixin) else lambda name: False
-    settings = may("webchat.manage_settings") or may("webchat.publish_consent")
+    settings = any(
+        may(f"webchat.{name}") for name in ("see_settings", "manage_settings", "publish_consent")
+    )
     return Figures(
         sessions=_sessions() if may("sessions_app.see_sessions") else None,
         erasures=_erasures() if may("anonymization.see_erasures") else None,
@@ -130,4 +134,5 @@ def _webchats() -> WebChatFigures:
         newest, languages = published.get(webchat, (0, set()))
         published[webchat] = (number, {language} if number > newest else languages | {language})
     closed = [w for w in gdpr if not set(w.languages) <= published.get(w.pk, (0, set()))[1]]
-    return WebChatFigures(total=len(webchats), closed=closed)
+    unconfirmed = [webchat for webchat in webchats if webchat.is_unconfirmed]
+    return WebChatFigures(total=len(webchats), closed=closed, unconfirmed=unconfirmed)

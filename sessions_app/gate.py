@@ -60,6 +60,10 @@ class Unavailable(EntryRefused):
     """
 
 
+class NotOpen(Unavailable):
+    """No entry form was chosen for the channel yet, so nobody may enter."""
+
+
 def _typed(label: Any) -> Any:
     """Return a dataclass field for a value that the visitor types. ``label`` is its heading."""
     return field(default="", metadata={"label": label})
@@ -128,10 +132,14 @@ def required_text(webchat: WebChat, *, channel: str, language: str) -> ConsentTe
     """Return the text that a visitor must consent to now, or None if no consent is required.
 
     Raises:
+        NotOpen: No entry form was chosen for the channel yet.
         Unavailable: Consent is required but no text is published in the language. The gate fails
             closed.
     """
-    if chosen_form(webchat, channel) != EntryForm.GDPR:
+    form = chosen_form(webchat, channel)
+    if form == EntryForm.NOT_CHOSEN:
+        raise NotOpen
+    if form != EntryForm.GDPR:
         return None
     text = webchat.current_text(language)
     if text is None:
@@ -151,7 +159,8 @@ def start_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Visi
         ConsentNotShown: The form did not show what is required now, or the form was used before.
             The Back button on a shared device therefore never opens another person's conversation.
         EntryIncomplete: A value or the consent is missing from the GDPR form.
-        Unavailable: No consent text is published, or the WebChat was archived.
+        Unavailable: No consent text is published, no entry form was chosen, or the WebChat was
+            archived.
     """
     same_ticket = Session.objects.filter(entry_key=ticket.entry_key)
     if session := same_ticket.first():

@@ -6,6 +6,7 @@ from typing import Any
 ROLES: dict[str, list[str]] = {
     "administrator": [
         "sessions_app.see_sessions",
+        "webchat.see_settings",
         "webchat.manage_settings",
         "webchat.publish_consent",
         "api.manage_api_clients",
@@ -30,6 +31,7 @@ ROLES: dict[str, list[str]] = {
         "sessions_app.anonymize_session",
         "sessions_app.anonymize_guest",
         "sessions_app.export_sessions",
+        "webchat.see_settings",
         "anonymization.see_erasures",
         "anonymization.replay_erasures",
     ],

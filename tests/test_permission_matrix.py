@@ -40,6 +40,7 @@ TRY_EVERYTHING = {"nobody", "stranger", "superuser"}
 
 SEE, PERSONAL = "sessions_app.see_sessions", "sessions_app.see_personal_data"
 ANSWER = (SEE, "sessions_app.answer", PERSONAL)
+READ = "webchat.see_settings"
 SETTINGS, PUBLISH = "webchat.manage_settings", "webchat.publish_consent"
 CLIENTS = "api.manage_api_clients"
 
@@ -53,6 +54,7 @@ HOLDERS = {
     "sessions_app.export_sessions": {"officer"},
     "anonymization.see_erasures": {"administrator", "support", "officer"},
     "anonymization.replay_erasures": {"administrator", "officer"},
+    READ: {"administrator", "officer"},
     SETTINGS: {"administrator"},
     PUBLISH: {"administrator"},
     CLIENTS: {"administrator"},
@@ -64,6 +66,8 @@ class Row(NamedTuple):
     right: str | tuple[str, ...]
     answers: dict[str, int]
     either: bool = False
+    #: Whether those who may see settings may read the page.
+    readable: bool = False
 
 
 def read(status: int = 200) -> dict[str, int]:
@@ -142,10 +146,12 @@ TABLE: dict[str, Row] = {
     "erasures/<uuid:pk>/json/": Row(
         "/erasures/{erasure}/json/", "anonymization.see_erasures", read()
     ),
-    "settings/webchat/": Row("/settings/webchat/", (SETTINGS, PUBLISH), read(), either=True),
+    "settings/webchat/": Row(
+        "/settings/webchat/", (SETTINGS, PUBLISH), read(), either=True, readable=True
+    ),
     "settings/webchat/add/": Row("/settings/webchat/add/", SETTINGS, read() | {"POST": 422}),
     "settings/webchat/<int:pk>/": Row(
-        "/settings/webchat/{webchat}/", SETTINGS, read() | {"POST": 422}
+        "/settings/webchat/{webchat}/", SETTINGS, read() | {"POST": 422}, readable=True
     ),
     "settings/webchat/<int:pk>/retention/": Row(
         "/settings/webchat/{webchat}/retention/?days=30", SETTINGS, read() | {"POST": 302}
@@ -157,23 +163,27 @@ TABLE: dict[str, Row] = {
         "/settings/webchat/{webchat}/restore/", SETTINGS, read() | {"POST": 302}
     ),
     "settings/webchat/<int:pk>/install/": Row(
-        "/settings/webchat/{webchat}/install/", SETTINGS, read() | {"POST": 422}
+        "/settings/webchat/{webchat}/install/", SETTINGS, read() | {"POST": 422}, readable=True
     ),
     "settings/webchat/<int:pk>/forms/": Row(
-        "/settings/webchat/{webchat}/forms/", SETTINGS, read() | {"POST": 422}
+        "/settings/webchat/{webchat}/forms/", SETTINGS, read() | {"POST": 422}, readable=True
     ),
     "settings/webchat/<int:pk>/forms/publish/": Row(
         "/settings/webchat/{webchat}/forms/publish/", PUBLISH, read(302) | {"POST": 200}
     ),
     "settings/webchat/<int:pk>/forms/versions/<int:number>/": Row(
-        "/settings/webchat/{webchat}/forms/versions/1/", (SETTINGS, PUBLISH), read(), either=True
+        "/settings/webchat/{webchat}/forms/versions/1/",
+        (SETTINGS, PUBLISH),
+        read(),
+        either=True,
+        readable=True,
     ),
     "settings/gdpr/": Row(
         "/settings/gdpr/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
     ),
-    "settings/api/": Row("/settings/api/", CLIENTS, read()),
+    "settings/api/": Row("/settings/api/", CLIENTS, read(), readable=True),
     "settings/api/add/": Row("/settings/api/add/", CLIENTS, read() | {"POST": 422}),
-    "settings/api/<id:pk>/": Row("/settings/api/{client}/", CLIENTS, read()),
+    "settings/api/<id:pk>/": Row("/settings/api/{client}/", CLIENTS, read(), readable=True),
     "settings/api/<id:pk>/revoke/": Row(
         "/settings/api/{client}/revoke/", CLIENTS, read() | {"POST": 302}
     ),
@@ -232,7 +242,9 @@ def ids() -> dict[str, Any]:
     }
 
 
-def is_let_in(person: str, row: Row) -> bool:
+def is_let_in(person: str, row: Row, method: str) -> bool:
+    if row.readable and method in {"GET", "HEAD"} and person in HOLDERS[READ]:
+        return True
     if row.right == PUBLIC or person == "superuser":
         return True
     if person in ANONYMOUS:
@@ -244,7 +256,7 @@ def is_let_in(person: str, row: Row) -> bool:
 
 
 def expected(person: str, row: Row, method: str) -> int:
-    if not is_let_in(person, row):
+    if not is_let_in(person, row, method):
         return 302 if person in ANONYMOUS else 403
     return row.answers.get(method, 405)
 

@@ -20,6 +20,7 @@ policy.register(
             "site",
             "entry_form",
             "showroom_form",
+            "none_confirmed_at",
             "languages",
             "default_language",
             "phone_region",

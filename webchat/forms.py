@@ -295,6 +295,14 @@ class InstallForm(forms.Form):
 class MenusForm(forms.ModelForm):
     """The two menus, saved together: the entry form of the chat and of the showroom."""
 
+    confirm_none = forms.BooleanField(
+        label=_(
+            "I confirm: with “None”, visitors are connected without entering anything and without "
+            "consent."
+        ),
+        required=False,
+    )
+
     class Meta:
         model = WebChat
         fields = ("entry_form", "showroom_form")
@@ -303,13 +311,39 @@ class MenusForm(forms.ModelForm):
     def __init__(self, data: Any = None, *, instance: WebChat) -> None:
         # Validation changes the instance, but the page must still show the stored values.
         super().__init__(data, instance=copy.copy(instance))
+        self._stored = {
+            name: getattr(instance, name) for name in (*self.Meta.fields, "none_confirmed_at")
+        }
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self._needs_confirmation and not self.cleaned_data.get("confirm_none"):
+            self.add_error("confirm_none", _("To choose “None”, please confirm it."))
+        return cleaned
+
+    @property
+    def _needs_confirmation(self) -> bool:
+        """Return whether a menu becomes *None*, or is *None* and was never confirmed."""
+        return any(
+            self.cleaned_data.get(name) == EntryForm.NONE
+            and (self._stored[name] != EntryForm.NONE or self._stored["none_confirmed_at"] is None)
+            for name in self.Meta.fields
+        )
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Return both menus of a valid form. They are saved together."""
+        return {name: self.cleaned_data[name] for name in self.Meta.fields}
+
+    @property
+    def menus(self) -> list[BoundField]:
+        return [self[name] for name in self.Meta.fields]
 
     @property
     def chosen(self) -> list[tuple[str | Promise, str | Promise]]:
         """Return the label of each menu and of the chosen option, for a valid form."""
         return [
-            (bound.label, EntryForm(self.cleaned_data[bound.name]).label)
-            for bound in self.visible_fields()
+            (self[name].label, EntryForm(choice).label) for name, choice in self.changes.items()
         ]
 
     def refuse_gdpr(self, reason: str) -> None:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -20,6 +21,8 @@ MAX_RETENTION_DAYS = 36_500
 class EntryForm(models.TextChoices):
     """The kind of entry form that precedes a conversation."""
 
+    #: A new WebChat has this value. Visitors are told that the chat is not open yet.
+    NOT_CHOSEN = "not_chosen", _("Not chosen")
     NONE = "none", _("None")
     STANDARD = "standard", _("Standard")
     GDPR = "gdpr", _("GDPR")
@@ -104,6 +107,11 @@ def _origin_of(line: str) -> str:
 
 
 class WebChatQuerySet(models.QuerySet["WebChat"]):
+    def unconfirmed(self) -> WebChatQuerySet:
+        """Return the open WebChats that have the form *None* without anybody's confirmation."""
+        without_form = Q(entry_form=EntryForm.NONE) | Q(showroom_form=EntryForm.NONE)
+        return self.open().filter(without_form, none_confirmed_at=None)
+
     def open(self) -> WebChatQuerySet:
         """Return the WebChats that are not archived, so that visitors can reach them."""
         return self.filter(archived_at=None)
@@ -127,10 +135,15 @@ class WebChat(models.Model):
         help_text=_("One address per line, for example https://www.example.com."),
     )
     entry_form = models.CharField(
-        _("entry form"), max_length=10, choices=EntryForm, default=EntryForm.NONE
+        _("entry form"), max_length=10, choices=EntryForm, default=EntryForm.NOT_CHOSEN
     )
     showroom_form = models.CharField(
-        _("showroom entry form"), max_length=10, choices=EntryForm, default=EntryForm.NONE
+        _("showroom entry form"), max_length=10, choices=EntryForm, default=EntryForm.NOT_CHOSEN
+    )
+    #: The time of the confirmation that visitors are connected without entering anything. NULL if
+    #: nobody has confirmed it. Earlier releases chose the form *None* without asking.
+    none_confirmed_at = models.DateTimeField(
+        _("form “None” confirmed at"), null=True, blank=True, editable=False
     )
     languages = models.JSONField(
         _("languages"), default=default_languages, validators=[validate_languages]
@@ -178,6 +191,7 @@ class WebChat(models.Model):
         ordering = ("name", "pk")
         default_permissions = ()
         permissions = (
+            ("see_settings", "Can see settings"),
             ("manage_settings", "Can manage settings"),
             ("publish_consent", "Can publish consent texts"),
         )
@@ -213,8 +227,23 @@ class WebChat(models.Model):
         return version.texts.filter(language=language).first() if version else None
 
     @property
+    def forms(self) -> tuple[str, str]:
+        """Return the entry forms of the chat and of the showroom."""
+        return self.entry_form, self.showroom_form
+
+    @property
+    def is_closed(self) -> bool:
+        """Return whether no entry form was chosen yet, so that visitors cannot enter anywhere."""
+        return set(self.forms) == {EntryForm.NOT_CHOSEN}
+
+    @property
     def uses_gdpr(self) -> bool:
-        return EntryForm.GDPR in (self.entry_form, self.showroom_form)
+        return EntryForm.GDPR in self.forms
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Return whether a form is *None* and nobody has confirmed that."""
+        return EntryForm.NONE in self.forms and self.none_confirmed_at is None
 
 
 class ConsentVersion(models.Model):

@@ -21,7 +21,7 @@ from webchat.consent_html import (
     sanitise,
     sha256_hex,
 )
-from webchat.models import ConsentText, ConsentVersion, WebChat
+from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat
 
 
 class PublicationRefused(Exception):
@@ -59,6 +59,10 @@ class NothingPublished(Exception):
 
 class TakesMore(Exception):
     """The new retention period anonymizes more sessions than the stored one, without a preview."""
+
+
+class NoneNotConfirmed(Exception):
+    """The form *None* was chosen without a confirmation. Nothing was stored."""
 
 
 @dataclass(frozen=True)
@@ -178,34 +182,49 @@ def text_of(version: ConsentVersion, language: str, text: DraftText) -> ConsentT
 
 
 def save_settings(
-    webchat: WebChat, *, changes: Mapping[str, object], previewed: bool = False
+    webchat: WebChat,
+    *,
+    changes: Mapping[str, object],
+    previewed: bool = False,
+    none_confirmed: bool = False,
 ) -> set[str]:
     """Store settings of a WebChat under its lock and return the names of the changed ones.
 
     A retention period that anonymizes more sessions than the stored one is refused, unless it was
-    ``previewed``: shown with numbers and confirmed. The replaced logo file is deleted after the
-    commit.
+    ``previewed``: shown with numbers and confirmed. The form *None* connects visitors without
+    consent, so choosing it needs ``none_confirmed``. The time of this confirmation is stored. The
+    replaced logo file is deleted after the commit.
 
     Raises:
         TakesMore: The retention period was not previewed. Nothing was stored.
+        NoneNotConfirmed: The form *None* was chosen for a channel and not confirmed. Nothing was
+            stored.
         NothingPublished: The GDPR form is chosen, but a language of the WebChat has no published
             text. Nothing was stored.
         StorageUnavailable: The logo cannot be stored now. Nothing was stored.
     """
     if changes.get("logo"):
         require_storage()
-    return _save_settings(webchat, changes=changes, previewed=previewed)
+    return _save_settings(
+        webchat, changes=changes, previewed=previewed, none_confirmed=none_confirmed
+    )
 
 
 @transaction.atomic
-def _save_settings(webchat: WebChat, *, changes: Mapping[str, object], previewed: bool) -> set[str]:
+def _save_settings(
+    webchat: WebChat, *, changes: Mapping[str, object], previewed: bool, none_confirmed: bool
+) -> set[str]:
     locked = WebChat.objects.select_for_update().get(pk=webchat.pk)
     old_days, old_logo = locked.retention_days, locked.logo.name
+    old_confirmation = locked.none_confirmed_at
     changed = {name for name, value in changes.items() if getattr(locked, name) != value}
     for name, value in changes.items():
         setattr(locked, name, value)
     if not previewed and _takes_more(old_days, locked.retention_days):
         raise TakesMore
+    _confirm_none(locked, changed, confirmed=none_confirmed)
+    if locked.none_confirmed_at != old_confirmation:
+        changed.add("none_confirmed_at")
     if locked.uses_gdpr:
         _require_published(locked)
     with storing():
@@ -216,6 +235,23 @@ def _save_settings(webchat: WebChat, *, changes: Mapping[str, object], previewed
     if old_logo and old_logo != locked.logo.name:
         transaction.on_commit(lambda: delete_file(old_logo))
     return changed
+
+
+def _confirm_none(webchat: WebChat, changed: set[str], *, confirmed: bool) -> None:
+    """Set the time of the confirmation, or remove it if no form is *None* any longer.
+
+    Raises:
+        NoneNotConfirmed: A changed menu is *None*, and this was not confirmed.
+    """
+    if EntryForm.NONE not in webchat.forms:
+        webchat.none_confirmed_at = None
+    elif confirmed:
+        webchat.none_confirmed_at = timezone.now()
+    elif any(
+        getattr(webchat, name) == EntryForm.NONE
+        for name in changed & {"entry_form", "showroom_form"}
+    ):
+        raise NoneNotConfirmed
 
 
 def _takes_more(old: int | None, new: int | None) -> bool:

@@ -101,14 +101,14 @@ MENU = {
             "message-circle",
             "webchats",
             "/settings/webchat/",
-            ("webchat.manage_settings", "webchat.publish_consent"),
+            ("webchat.see_settings", "webchat.manage_settings", "webchat.publish_consent"),
         ),
         Entry(
             gettext_lazy("API clients"),
             "key",
             "api_clients",
             "/settings/api/",
-            ("api.manage_api_clients",),
+            ("api.manage_api_clients", "webchat.see_settings"),
         ),
         Entry(
             gettext_lazy("GDPR"),

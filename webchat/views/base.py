@@ -11,6 +11,7 @@ from django.views.generic.base import ContextMixin, TemplateResponseMixin
 from lib.pages import StaffPage
 from webchat.models import WebChat
 
+SEE = "webchat.see_settings"
 MANAGE = "webchat.manage_settings"
 PUBLISH = "webchat.publish_consent"
 

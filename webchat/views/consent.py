@@ -17,7 +17,7 @@ from webchat.comparison import differences
 from webchat.consent_html import DraftText
 from webchat.forms import ConsentForm, MenusForm, PreviewForm
 from webchat.models import ConsentVersion
-from webchat.views.base import MANAGE, PUBLISH, WebChatPage
+from webchat.views.base import MANAGE, PUBLISH, SEE, WebChatPage
 from webchat.widgets import editor_media
 
 
@@ -61,6 +61,8 @@ class FormsPage(WebChatPage):
 class FormsView(FormsPage):
     """Show the page, and save the two menus together. This view never publishes anything."""
 
+    read_permission = SEE
+
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         return self.show()
 
@@ -71,7 +73,11 @@ class FormsView(FormsPage):
         if not menus.is_valid():
             return self.show(menus=menus, status=422)
         try:
-            services.save_settings(self.webchat, changes=menus.cleaned_data)
+            services.save_settings(
+                self.webchat,
+                changes=menus.changes,
+                none_confirmed=menus.cleaned_data["confirm_none"],
+            )
         except services.NothingPublished as refusal:
             menus.refuse_gdpr(str(refusal))
             return self.show(menus=menus, status=422)
@@ -198,6 +204,7 @@ class VersionView(FormsPage):
     """Show one published version: its exact texts and the differences from an earlier version."""
 
     template_name = "webchat/consent_version.html"
+    read_permission = SEE
 
     def get(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
         version = next(iter(self.versions(number=number)), None)

@@ -9,12 +9,13 @@ from django.urls import reverse
 from anonymization.policy import registry
 from anonymization.record_of_processing import chapters_of
 from webchat.regulation import DUTIES, Duty
-from webchat.views.base import MANAGE, SettingsPage
+from webchat.views.base import MANAGE, SEE, SettingsPage
 
 
 class GdprView(SettingsPage):
     template_name = "webchat/gdpr.html"
     any_permission = (MANAGE, "anonymization.see_erasures")
+    read_permission = SEE
 
     def get(self, request: HttpRequest) -> HttpResponse:
         context = self.get_context_data(

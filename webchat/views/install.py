@@ -18,7 +18,7 @@ from django.views.generic.edit import FormMixin, ProcessFormView
 from webchat import services
 from webchat.forms import InstallForm
 from webchat.models import WebChat
-from webchat.views.base import WebChatPage
+from webchat.views.base import SEE, WebChatPage
 from webchat.widget import words_of
 
 
@@ -56,6 +56,7 @@ class InstallView(FormMixin, WebChatPage, ProcessFormView):
     template_name = "webchat/install.html"
     form_class = InstallForm
     tab = "install"
+    read_permission = SEE
 
     def get_form_kwargs(self) -> dict[str, Any]:
         data = self.request.POST if self.request.method == "POST" else None

@@ -17,7 +17,7 @@ from anonymization.storage import StorageUnavailable
 from webchat import figures, services
 from webchat.forms import GeneralForm, WebChatForm
 from webchat.models import WebChat
-from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
+from webchat.views.base import MANAGE, PUBLISH, SEE, SettingsPage, WebChatPage
 
 
 class WebChatsView(SettingsPage):
@@ -25,6 +25,7 @@ class WebChatsView(SettingsPage):
 
     template_name = "webchat/webchats.html"
     any_permission = (MANAGE, PUBLISH)
+    read_permission = SEE
 
     def get(self, request: HttpRequest) -> HttpResponse:
         webchats = WebChat.objects.annotate(current_number=Max("consent_versions__number"))
@@ -37,7 +38,7 @@ class WebChatsView(SettingsPage):
 
 
 class WebChatAddView(FormMixin, SettingsPage, ProcessFormView):
-    """Add a WebChat. Its entry forms are None until its consent text is published."""
+    """Add a WebChat. It is closed to visitors until an entry form is chosen."""
 
     template_name = "webchat/webchat_add.html"
     form_class = WebChatForm
@@ -65,6 +66,7 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
     template_name = "webchat/webchat.html"
     form_class = GeneralForm
     tab = "general"
+    read_permission = SEE
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         days = self.webchat.retention_days
