@@ -51,10 +51,11 @@ ASKED_BY_SOURCE = {
 
 
 class Note(models.TextChoices):
-    """Kinds of records about the ledger itself. They are not erasures."""
+    """Kinds of records that are not erasures: events of the ledger, and changed settings."""
 
     REPLAYED = "replayed", _("Erasures replayed after a restored backup")
     COPY_BEGUN = "copy_begun", _("External copy of the ledger created")
+    SETTINGS_CHANGED = "settings_changed", _("Setting changed")
 
 
 class ErasureQuerySet(models.QuerySet["Erasure"]):

@@ -6,7 +6,6 @@ from typing import Any
 ROLES: dict[str, list[str]] = {
     "administrator": [
         "sessions_app.see_sessions",
-        "webchat.see_settings",
         "webchat.manage_settings",
         "webchat.publish_consent",
         "api.manage_api_clients",

@@ -26,7 +26,7 @@ from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Messag
 from sessions_app.roles import ROLES
 from webchat.consent_html import DraftText
 from webchat.models import ConsentVersion, EntryForm, WebChat
-from webchat.services import publish_consent
+from webchat.services import store_version
 
 PASSWORD = "correct horse battery staple"
 
@@ -80,7 +80,7 @@ class WebChatFactory(DjangoModelFactory[WebChat]):
 
 
 class ConsentVersionFactory(DjangoModelFactory[ConsentVersion]):
-    """The next published version of a WebChat, with its wording in every language."""
+    """The next published version of a WebChat, with its wording in every language, without a record of it."""
 
     class Meta:
         model = ConsentVersion
@@ -100,7 +100,7 @@ class ConsentVersionFactory(DjangoModelFactory[ConsentVersion]):
         }
         current = webchat.current_version()
         number = current.number if current else 0
-        return publish_consent(webchat, texts=texts, based_on=number, published_by=None)
+        return store_version(webchat, texts=texts, based_on=number, published_by=None)
 
 
 def make_ticket(webchat: WebChat, *, channel: str = Channel.CHAT, language: str = "en") -> str:

@@ -40,7 +40,7 @@ TRY_EVERYTHING = {"nobody", "stranger", "superuser"}
 
 SEE, PERSONAL = "sessions_app.see_sessions", "sessions_app.see_personal_data"
 ANSWER = (SEE, "sessions_app.answer", PERSONAL)
-READ = "webchat.see_settings"
+SEE_SETTINGS = "webchat.see_settings"
 SETTINGS, PUBLISH = "webchat.manage_settings", "webchat.publish_consent"
 CLIENTS = "api.manage_api_clients"
 
@@ -54,7 +54,7 @@ HOLDERS = {
     "sessions_app.export_sessions": {"officer"},
     "anonymization.see_erasures": {"administrator", "support", "officer"},
     "anonymization.replay_erasures": {"administrator", "officer"},
-    READ: {"administrator", "officer"},
+    SEE_SETTINGS: {"officer"},
     SETTINGS: {"administrator"},
     PUBLISH: {"administrator"},
     CLIENTS: {"administrator"},
@@ -66,7 +66,7 @@ class Row(NamedTuple):
     right: str | tuple[str, ...]
     answers: dict[str, int]
     either: bool = False
-    #: Whether those who may see settings may read the page.
+    #: Whether the right to see settings opens the page, without its POST.
     readable: bool = False
 
 
@@ -154,7 +154,10 @@ TABLE: dict[str, Row] = {
         "/settings/webchat/{webchat}/", SETTINGS, read() | {"POST": 422}, readable=True
     ),
     "settings/webchat/<int:pk>/retention/": Row(
-        "/settings/webchat/{webchat}/retention/?days=30", SETTINGS, read() | {"POST": 302}
+        "/settings/webchat/{webchat}/retention/?days=30",
+        SETTINGS,
+        read() | {"POST": 302},
+        readable=True,
     ),
     "settings/webchat/<int:pk>/archive/": Row(
         "/settings/webchat/{webchat}/archive/", SETTINGS, read() | {"POST": 302}
@@ -178,8 +181,18 @@ TABLE: dict[str, Row] = {
         either=True,
         readable=True,
     ),
+    "settings/webchat/<int:pk>/history/": Row(
+        "/settings/webchat/{webchat}/history/",
+        (SETTINGS, PUBLISH),
+        read(),
+        either=True,
+        readable=True,
+    ),
     "settings/gdpr/": Row(
         "/settings/gdpr/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
+    ),
+    "settings/gdpr/history/": Row(
+        "/settings/gdpr/history/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
     ),
     "settings/api/": Row("/settings/api/", CLIENTS, read(), readable=True),
     "settings/api/add/": Row("/settings/api/add/", CLIENTS, read() | {"POST": 422}),
@@ -243,12 +256,12 @@ def ids() -> dict[str, Any]:
 
 
 def is_let_in(person: str, row: Row, method: str) -> bool:
-    if row.readable and method in {"GET", "HEAD"} and person in HOLDERS[READ]:
-        return True
     if row.right == PUBLIC or person == "superuser":
         return True
     if person in ANONYMOUS:
         return False
+    if row.readable and method in {"GET", "HEAD"} and person in HOLDERS[SEE_SETTINGS]:
+        return True
     rights = (row.right,) if isinstance(row.right, str) else row.right
     return row.right == STAFF or (any if row.either else all)(
         person in HOLDERS[right] for right in rights

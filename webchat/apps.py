@@ -7,3 +7,10 @@ from django.utils.translation import gettext_lazy as _
 class WebchatConfig(AppConfig):
     name = "webchat"
     verbose_name = _("WebChat")
+
+    def ready(self) -> None:
+        from anonymization.ledger.verification import register_facts
+        from anonymization.models import Note
+        from webchat.setting_changes import digests
+
+        register_facts(Note.SETTINGS_CHANGED, digests)

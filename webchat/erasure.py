@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
-from webchat.models import ConsentText, ConsentVersion, WebChat
+from webchat.models import ConsentText, ConsentVersion, SettingChange, WebChat
 
 _SETTING = _("A chat setting of the company.")
 _EVIDENCE = _(
@@ -54,5 +54,26 @@ policy.register(
     append_only=True,
     impersonal=dict.fromkeys(
         ("id", "version", "language", "label", "body", "document", "sha256"), _EVIDENCE
+    ),
+)
+
+policy.register(
+    SettingChange,
+    append_only=True,
+    keep={
+        "changed_by": _(
+            "Accountability (GDPR Art. 5(2)): the staff member who changed the setting."
+        ),
+        **dict.fromkeys(
+            ("before", "after"),
+            _(
+                "Settings of the company; the GDPR data may name its own contacts and its data protection "
+                "officer. Contains no data of visitors."
+            ),
+        ),
+    },
+    impersonal=dict.fromkeys(
+        ("id", "uid", "webchat", "field", "changed_at"),
+        _("Which setting of the company was changed, and when; random identifier."),
     ),
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 import secrets
+import uuid
+from datetime import UTC
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -12,10 +15,15 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from anonymization.ledger.chain import canonical
 
 #: A hundred years. A longer period means never, and the calendar has an end.
 MAX_RETENTION_DAYS = 36_500
+#: Prefix that makes the hash of a change differ from any other hash of the same bytes.
+_CHANGE = b"mluvii-gdpr/setting-change/1\0"
 
 
 class EntryForm(models.TextChoices):
@@ -318,3 +326,59 @@ class ConsentText(models.Model):
         return reverse(
             "consent_document", args=[version.webchat.public_id, version.number, self.language]
         )
+
+
+class SettingChange(models.Model):
+    """A change of one setting: the values before and after, the time, and the staff member.
+
+    Append-only, which the database enforces. The erasure ledger contains ``digest`` as a note, so
+    that a changed, removed or added row is found by ``verify_ledger``.
+    """
+
+    uid = models.UUIDField(_("random identifier"), unique=True, default=uuid.uuid4, editable=False)
+    #: None for a setting of the whole installation.
+    webchat = models.ForeignKey(
+        WebChat,
+        models.PROTECT,
+        null=True,
+        related_name="setting_changes",
+        verbose_name="WebChat",
+        db_index=False,
+    )
+    field = models.CharField(_("setting"), max_length=50)
+    before = models.JSONField(_("value before"), null=True)
+    after = models.JSONField(_("value after"), null=True)
+    changed_at = models.DateTimeField(_("changed at"), default=timezone.now)
+    #: None for a command.
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        verbose_name=_("changed by"),
+        db_index=False,
+    )
+
+    class Meta:
+        verbose_name = _("change of a setting")
+        verbose_name_plural = _("changes of settings")
+        ordering = ("-pk",)
+        default_permissions = ()
+        indexes = (models.Index(fields=("webchat", "-id"), name="setting_change_newest"),)
+
+    def __str__(self) -> str:
+        return f"Setting change {self.pk}"
+
+    @property
+    def digest(self) -> str:
+        """Return SHA-256 over all fields as canonical JSON, as docs/ledger.md describes it."""
+        facts = {
+            "uid": self.uid.hex,
+            "webchat": self.webchat_id,
+            "field": self.field,
+            "before": self.before,
+            "after": self.after,
+            "changed_at": self.changed_at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "changed_by": self.changed_by_id,
+        }
+        return hashlib.sha256(_CHANGE + canonical(facts)).hexdigest()

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from anonymization.files import delete_file
+from anonymization.ledger.recording import erasing
 from anonymization.storage import require_storage, storing
 from webchat.consent_html import (
     MAX_BODY,
@@ -22,6 +23,12 @@ from webchat.consent_html import (
     sha256_hex,
 )
 from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat
+from webchat.setting_changes import (
+    CONSENT_VERSION,
+    differences,
+    record_setting_changes,
+    recorded_values,
+)
 
 
 class PublicationRefused(Exception):
@@ -115,7 +122,6 @@ def prepare_publication(
     return Publication(number=current.number + 1 if current else 1, texts=cleaned, current=current)
 
 
-@transaction.atomic
 def publish_consent(
     webchat: WebChat,
     *,
@@ -123,17 +129,35 @@ def publish_consent(
     based_on: int,
     published_by: User | None,
 ) -> ConsentVersion:
-    """Publish the texts as the next version, each with the document that is served permanently.
-
-    ``based_on`` is the version number that was current when the administrator started, or 0. The
-    WebChat row is locked. Of two administrators who publish concurrently, the second one therefore
-    gets the next number or an exception.
+    """Publish the texts as the next version, and record the change of the setting.
 
     Raises:
         NewerVersionExists: Another version was published since ``based_on``.
         LanguageMissing: A language has no label or no text.
         TextTooLong: A label or a body is longer than allowed.
         NothingChanged: After sanitizing, all texts equal the current ones.
+        NotRecorded: The erasure ledger cannot be written. Nothing was published.
+    """
+    with erasing():
+        version = store_version(webchat, texts=texts, based_on=based_on, published_by=published_by)
+        numbers = (version.number - 1 or None, version.number)
+        record_setting_changes(webchat, changes={CONSENT_VERSION: numbers}, by=published_by)
+        return version
+
+
+@transaction.atomic
+def store_version(
+    webchat: WebChat,
+    *,
+    texts: Mapping[str, DraftText],
+    based_on: int,
+    published_by: User | None,
+) -> ConsentVersion:
+    """Store the texts as the next version, each with the document that is served permanently.
+
+    ``based_on`` is the version number that was current when the administrator started, or 0. The
+    WebChat row is locked. Of two administrators who publish concurrently, the second one therefore
+    gets the next number or an exception. The exceptions are those of ``publish_consent``.
     """
     webchat = WebChat.objects.select_for_update().get(pk=webchat.pk)
     publication = prepare_publication(webchat, texts=texts, based_on=based_on)
@@ -185,17 +209,20 @@ def save_settings(
     webchat: WebChat,
     *,
     changes: Mapping[str, object],
+    by: User | None,
     previewed: bool = False,
     none_confirmed: bool = False,
 ) -> set[str]:
     """Store settings of a WebChat under its lock and return the names of the changed ones.
 
+    Changes of settings that decide about personal data are recorded with ``by``, the staff member.
     A retention period that anonymizes more sessions than the stored one is refused, unless it was
     ``previewed``: shown with numbers and confirmed. The form *None* connects visitors without
     consent, so choosing it needs ``none_confirmed``. The time of this confirmation is stored. The
     replaced logo file is deleted after the commit.
 
     Raises:
+        NotRecorded: The change cannot be recorded. Nothing was stored.
         TakesMore: The retention period was not previewed. Nothing was stored.
         NoneNotConfirmed: The form *None* was chosen for a channel and not confirmed. Nothing was
             stored.
@@ -205,16 +232,20 @@ def save_settings(
     """
     if changes.get("logo"):
         require_storage()
-    return _save_settings(
-        webchat, changes=changes, previewed=previewed, none_confirmed=none_confirmed
-    )
+    with erasing():
+        locked = WebChat.objects.select_for_update().get(pk=webchat.pk)
+        before = recorded_values(locked)
+        changed = _save_settings(
+            locked, changes=changes, previewed=previewed, none_confirmed=none_confirmed
+        )
+        after = recorded_values(locked)
+        record_setting_changes(locked, changes=differences(before, after), by=by)
+        return changed
 
 
-@transaction.atomic
 def _save_settings(
-    webchat: WebChat, *, changes: Mapping[str, object], previewed: bool, none_confirmed: bool
+    locked: WebChat, *, changes: Mapping[str, object], previewed: bool, none_confirmed: bool
 ) -> set[str]:
-    locked = WebChat.objects.select_for_update().get(pk=webchat.pk)
     old_days, old_logo = locked.retention_days, locked.logo.name
     old_confirmation = locked.none_confirmed_at
     changed = {name for name, value in changes.items() if getattr(locked, name) != value}

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from webchat import converters  # noqa: F401  registers the converters
-from webchat.views import consent, gdpr, install, public, settings
+from webchat.views import consent, gdpr, history, install, public, settings
 
 urlpatterns = [
     path("settings/webchat/", settings.WebChatsView.as_view(), name="webchats"),
@@ -29,7 +29,13 @@ urlpatterns = [
         consent.VersionView.as_view(),
         name="consent_version",
     ),
+    path(
+        "settings/webchat/<int:pk>/history/",
+        history.WebChatHistoryView.as_view(),
+        name="webchat_history",
+    ),
     path("settings/gdpr/", gdpr.GdprView.as_view(), name="gdpr"),
+    path("settings/gdpr/history/", history.GdprHistoryView.as_view(), name="gdpr_history"),
     path(
         "w/<public_id:public_id>/consent/<int:number>/<language:lang>/",
         public.consent_document,

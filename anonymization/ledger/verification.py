@@ -2,13 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from django.core.signing import BadSignature, Signer
 
 from anonymization.ledger.chain import BrokenChain, Entry, Head, verify
 from anonymization.ledger.external_copy import Contents
-from anonymization.models import Erasure
+from anonymization.models import Erasure, Note, Source
 
 _signer = Signer(salt="anonymization.ledger")
+#: Note kind → a function that computes the hashes of the stored facts that such notes contain.
+_facts: dict[Note, Callable[[], Iterable[str]]] = {}
+
+
+def register_facts(kind: Note, hashes: Callable[[], Iterable[str]]) -> None:
+    """Register the rows whose hashes are chained as notes of this kind.
+
+    ``hashes`` computes the hash of each row from its current values.
+    """
+    _facts[kind] = hashes
+
+
+def verify_facts() -> int:
+    """Check that each registered row is the one that was chained, and return their number.
+
+    A note that a replay imported may lack its row: the restored backup is older than the row.
+
+    Raises:
+        BrokenChain: a row was changed, removed or added; it names the record, or the next record
+            for a row that is not in the ledger.
+    """
+    checked = 0
+    for kind, hashes in _facts.items():
+        notes = Erasure.objects.filter(kind=kind).order_by("number")
+        noted = {
+            subject: (number, door)
+            for subject, number, door in notes.values_list("subject", "number", "door")
+        }
+        found = set(hashes())
+        checked += len(found)
+        for subject, (number, door) in noted.items():
+            if subject not in found and door != Source.REPLAY:
+                raise BrokenChain(number, f"{kind}: the stored row was changed or removed")
+        if unknown := len(found - noted.keys()):
+            head = Erasure.objects.order_by("-number").values_list("number", flat=True).first()
+            raise BrokenChain(
+                (head or 0) + 1, f"{kind}: {unknown} stored rows are not in the ledger"
+            )
+    return checked
 
 
 def verify_database(*, published: Head | None = None) -> list[Entry]:

@@ -101,7 +101,7 @@ MENU = {
             "message-circle",
             "webchats",
             "/settings/webchat/",
-            ("webchat.see_settings", "webchat.manage_settings", "webchat.publish_consent"),
+            ("webchat.manage_settings", "webchat.publish_consent", "webchat.see_settings"),
         ),
         Entry(
             gettext_lazy("API clients"),

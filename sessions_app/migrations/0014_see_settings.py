@@ -1,16 +1,15 @@
-"""Let administrators and officers read the settings."""
+"""Let data protection officers see all settings."""
 
 from django.db import migrations
 
 from sessions_app.roles import grant
 
 
-def let_them_read(apps, schema_editor):
-    for role in ("administrator", "officer"):
-        grant(apps, role, ["webchat.see_settings"])
+def let_them_see(apps, schema_editor):
+    grant(apps, "officer", ["webchat.see_settings"])
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sessions_app", "0013_plain_words"), ("webchat", "0005_not_open_yet")]
+    dependencies = [("sessions_app", "0013_plain_words"), ("webchat", "0005_setting_change")]
 
-    operations = [migrations.RunPython(let_them_read, migrations.RunPython.noop)]
+    operations = [migrations.RunPython(let_them_see, migrations.RunPython.noop)]

@@ -26,6 +26,8 @@ from sessions_app.staff.pages import SEE_PEOPLE, session_page
 from sessions_app.streams import Cursor
 from sessions_app.transcript import transcript_of
 
+#: One of these permissions opens the page of a consent version.
+_SEE_VERSIONS = ("webchat.see_settings", "webchat.manage_settings", "webchat.publish_consent")
 #: The HTTP status that tells htmx to stop polling.
 STOP_POLLING = 286
 
@@ -92,7 +94,7 @@ def _rights(staff: User, session: Session) -> dict[str, bool]:
         "anonymize_guest": has_perm("sessions_app.anonymize_guest")
         and session.guest_id is not None,
         "see_erasures": has_perm("anonymization.see_erasures"),
-        "see_versions": has_perm("webchat.manage_settings") or has_perm("webchat.publish_consent"),
+        "see_versions": any(map(has_perm, _SEE_VERSIONS)),
     }
 
 

@@ -7,9 +7,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 
+from anonymization.ledger.recording import erasing
 from sessions_app.models import ConsentEvent, Guest, Session
 from tests.factories import WebChatFactory, make_ticket
 from tests.pages import COMPLETE, entry_url
@@ -46,8 +47,8 @@ def test_submit_waits_for_a_change_of_the_form_and_is_refused() -> None:
     fields = {"ticket": make_ticket(webchat), **COMPLETE}
 
     with ThreadPoolExecutor(1) as pool:
-        with transaction.atomic():
-            save_settings(webchat, changes={"entry_form": EntryForm.GDPR})
+        with erasing():
+            save_settings(webchat, changes={"entry_form": EntryForm.GDPR}, by=None)
             answer = pool.submit(submit, webchat, fields)
             if connection.vendor == "postgresql":
                 assert wait_until_blocked_by_me(answer), "it did not wait"

@@ -155,7 +155,7 @@ def test_the_confirmation_ends_with_the_last_none(administrator: Client) -> None
 
 def test_the_service_refuses_none_without_a_confirmation(webchat: WebChat) -> None:
     with pytest.raises(services.NoneNotConfirmed):
-        services.save_settings(webchat, changes={"showroom_form": EntryForm.NONE})
+        services.save_settings(webchat, changes={"showroom_form": EntryForm.NONE}, by=None)
 
     webchat.refresh_from_db()
     assert webchat.showroom_form == EntryForm.GDPR
@@ -164,7 +164,7 @@ def test_the_service_refuses_none_without_a_confirmation(webchat: WebChat) -> No
 def test_other_settings_of_an_existing_webchat_need_no_confirmation() -> None:
     webchat = WebChatFactory(entry_form="none")
 
-    services.save_settings(webchat, changes={"name": "Renamed"})
+    services.save_settings(webchat, changes={"name": "Renamed"}, by=None)
 
     webchat.refresh_from_db()
     assert (webchat.name, webchat.is_unconfirmed) == ("Renamed", True)

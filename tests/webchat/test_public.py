@@ -58,7 +58,7 @@ def test_it_reads_and_sets_no_cookie(log_in, webchat, page, django_assert_num_qu
 def test_it_outlives_its_webchat_and_the_webchats_name(client, webchat):
     before = client.get(address(webchat, 1, "cs")).content
     services.archive(webchat)
-    services.save_settings(webchat, changes={"name": "Another name", "languages": ["en"]})
+    services.save_settings(webchat, changes={"name": "Another name", "languages": ["en"]}, by=None)
 
     response = client.get(address(webchat, 1, "cs"))
 

@@ -79,7 +79,7 @@ def test_a_text_may_be_ready_before_its_language_is_offered():
     webchat = WebChatFactory(published=[])
     publish_texts(webchat, de=DraftText("Ja", "<p>Eins</p>"))
 
-    services.save_settings(webchat, changes={"languages": ["en", "cs", "de"]})
+    services.save_settings(webchat, changes={"languages": ["en", "cs", "de"]}, by=None)
 
     webchat.refresh_from_db()
     assert webchat.current_text("de").label == "Ja"

@@ -63,7 +63,9 @@ def test_a_language_added_at_the_same_moment_never_lacks_a_text(webchat):
 
     at_once(
         [
-            partial(services.save_settings, webchat, changes={"languages": ["en", "cs", "de"]}),
+            partial(
+                services.save_settings, webchat, changes={"languages": ["en", "cs", "de"]}, by=None
+            ),
             partial(services.publish_consent, webchat, texts=texts, based_on=1, published_by=None),
         ]
     )

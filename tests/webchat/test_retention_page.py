@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
 
+from anonymization.ledger.recording import erasing
 from tests.factories import SessionFactory, WebChatFactory
 from tests.races import wait_until_blocked_by_me
 from tests.webchat.test_webchats import GOOD
@@ -16,6 +18,14 @@ from webchat import services
 from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def administrator(administrator: Client) -> Client:
+    """Return an administrator who may anonymize guests, as a period does that makes sessions due."""
+    user = User.objects.get(username="administrator")
+    user.user_permissions.add(Permission.objects.get(codename="anonymize_guest"))
+    return administrator
 
 
 @pytest.fixture
@@ -138,13 +148,13 @@ def test_of_two_at_once_the_second_is_asked_by_what_the_first_one_left(webchat: 
 
     def save_in_a_thread() -> set[str]:
         try:
-            return services.save_settings(webchat, changes={"retention_days": 40})
+            return services.save_settings(webchat, changes={"retention_days": 40}, by=None)
         finally:
             connection.close()
 
     with ThreadPoolExecutor(max_workers=1) as pool:
-        with transaction.atomic():
-            services.save_settings(webchat, changes={"retention_days": None})
+        with erasing():
+            services.save_settings(webchat, changes={"retention_days": None}, by=None)
             answer = pool.submit(save_in_a_thread)
             assert wait_until_blocked_by_me(answer), "it did not wait"
         assert isinstance(answer.exception(timeout=60), services.TakesMore)

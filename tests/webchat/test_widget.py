@@ -60,7 +60,7 @@ def test_a_changed_setting_arrives(client, webchat):
     before = get(client, webchat)
     assert get(client, webchat, if_none_match=before["ETag"]).status_code == 304
 
-    services.save_settings(webchat, changes={"button_position": "left"})
+    services.save_settings(webchat, changes={"button_position": "left"}, by=None)
 
     after = get(client, webchat, if_none_match=before["ETag"])
     assert (after.status_code, after["ETag"] != before["ETag"]) == (200, True)

@@ -21,6 +21,12 @@ class SettingsPage(StaffPage, TemplateResponseMixin, ContextMixin):
 
     http_method_names = ["get", "head", "post"]
     any_permission: tuple[str, ...] = (MANAGE,)
+    #: Whether staff members with ``see_settings`` may read the page. They cannot save anything.
+    readable = False
+
+    @property
+    def read_permission(self) -> str:  # type: ignore[override]  # depends on ``readable``
+        return SEE if self.readable else ""
 
 
 class WebChatPage(SettingsPage):

@@ -17,7 +17,8 @@ from webchat.comparison import differences
 from webchat.consent_html import DraftText
 from webchat.forms import ConsentForm, MenusForm, PreviewForm
 from webchat.models import ConsentVersion
-from webchat.views.base import MANAGE, PUBLISH, SEE, WebChatPage
+from webchat.setting_changes import NotRecorded
+from webchat.views.base import MANAGE, PUBLISH, WebChatPage
 from webchat.widgets import editor_media
 
 
@@ -26,6 +27,7 @@ class FormsPage(WebChatPage):
 
     template_name = "webchat/forms.html"
     any_permission: tuple[str, ...] = (MANAGE, PUBLISH)
+    readable = True
     tab = "forms"
 
     def versions(self, **chosen: Any) -> list[ConsentVersion]:
@@ -61,8 +63,6 @@ class FormsPage(WebChatPage):
 class FormsView(FormsPage):
     """Show the page, and save the two menus together. This view never publishes anything."""
 
-    read_permission = SEE
-
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         return self.show()
 
@@ -76,11 +76,15 @@ class FormsView(FormsPage):
             services.save_settings(
                 self.webchat,
                 changes=menus.changes,
+                by=self.staff,
                 none_confirmed=menus.cleaned_data["confirm_none"],
             )
         except services.NothingPublished as refusal:
             menus.refuse_gdpr(str(refusal))
             return self.show(menus=menus, status=422)
+        except NotRecorded as refusal:
+            menus.add_error(None, str(refusal))
+            return self.show(menus=menus, status=503)
         said = [
             _("%(menu)s: %(choice)s.") % {"menu": menu, "choice": choice}
             for menu, choice in menus.chosen
@@ -107,6 +111,7 @@ class PublishView(FormsPage):
     """
 
     any_permission = (PUBLISH,)
+    readable = False
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("webchat_forms", self.webchat.pk)
@@ -127,6 +132,9 @@ class PublishView(FormsPage):
         except services.PublicationRefused as refusal:
             form.add_error(None, str(refusal))
             return self.show(editor=form, status=422)
+        except NotRecorded as refusal:
+            form.add_error(None, str(refusal))
+            return self.show(editor=form, status=503)
 
     def _editor_with_typed(self, **changed: Any) -> ConsentForm:
         """Return the editor with the submitted values, without validation."""
@@ -204,7 +212,6 @@ class VersionView(FormsPage):
     """Show one published version: its exact texts and the differences from an earlier version."""
 
     template_name = "webchat/consent_version.html"
-    read_permission = SEE
 
     def get(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
         version = next(iter(self.versions(number=number)), None)

@@ -9,13 +9,13 @@ from django.urls import reverse
 from anonymization.policy import registry
 from anonymization.record_of_processing import chapters_of
 from webchat.regulation import DUTIES, Duty
-from webchat.views.base import MANAGE, SEE, SettingsPage
+from webchat.views.base import MANAGE, SettingsPage
 
 
 class GdprView(SettingsPage):
     template_name = "webchat/gdpr.html"
     any_permission = (MANAGE, "anonymization.see_erasures")
-    read_permission = SEE
+    readable = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
         context = self.get_context_data(

@@ -18,7 +18,7 @@ from django.views.generic.edit import FormMixin, ProcessFormView
 from webchat import services
 from webchat.forms import InstallForm
 from webchat.models import WebChat
-from webchat.views.base import SEE, WebChatPage
+from webchat.views.base import WebChatPage
 from webchat.widget import words_of
 
 
@@ -55,8 +55,8 @@ def _code(script: str, attributes: str, page: str, text: str) -> str:
 class InstallView(FormMixin, WebChatPage, ProcessFormView):
     template_name = "webchat/install.html"
     form_class = InstallForm
+    readable = True
     tab = "install"
-    read_permission = SEE
 
     def get_form_kwargs(self) -> dict[str, Any]:
         data = self.request.POST if self.request.method == "POST" else None
@@ -65,7 +65,7 @@ class InstallView(FormMixin, WebChatPage, ProcessFormView):
     def form_valid(self, form: BaseForm) -> HttpResponse:
         assert isinstance(form, InstallForm)  # noqa: S101
         if changes := form.changes:
-            services.save_settings(self.webchat, changes=changes)
+            services.save_settings(self.webchat, changes=changes, by=self.staff)
             messages.success(
                 self.request,
                 _("The settings were saved. Your sites will pick them up within five minutes."),

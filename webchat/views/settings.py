@@ -17,7 +17,8 @@ from anonymization.storage import StorageUnavailable
 from webchat import figures, services
 from webchat.forms import GeneralForm, WebChatForm
 from webchat.models import WebChat
-from webchat.views.base import MANAGE, PUBLISH, SEE, SettingsPage, WebChatPage
+from webchat.setting_changes import NotRecorded
+from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
 
 
 class WebChatsView(SettingsPage):
@@ -25,7 +26,7 @@ class WebChatsView(SettingsPage):
 
     template_name = "webchat/webchats.html"
     any_permission = (MANAGE, PUBLISH)
-    read_permission = SEE
+    readable = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
         webchats = WebChat.objects.annotate(current_number=Max("consent_versions__number"))
@@ -65,8 +66,8 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
 
     template_name = "webchat/webchat.html"
     form_class = GeneralForm
+    readable = True
     tab = "general"
-    read_permission = SEE
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         days = self.webchat.retention_days
@@ -80,10 +81,10 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
         assert isinstance(form, GeneralForm)  # noqa: S101
         changes = form.changes
         try:
-            changed = services.save_settings(self.webchat, changes=changes)
+            changed = services.save_settings(self.webchat, changes=changes, by=self.staff)
         except services.TakesMore:
             return self._save_others_and_ask(form, changes.pop("retention_days"), changes)
-        except (services.NothingPublished, StorageUnavailable) as refusal:
+        except (services.NothingPublished, NotRecorded, StorageUnavailable) as refusal:
             return self._refuse(form, refusal)
         if changed:
             messages.success(self.request, _("The settings were saved."))
@@ -98,15 +99,18 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
         self, form: GeneralForm, days: int, others: dict[str, Any]
     ) -> HttpResponse:
         try:
-            if services.save_settings(self.webchat, changes=others):
+            if services.save_settings(self.webchat, changes=others, by=self.staff):
                 messages.success(self.request, _("The other settings were saved."))
-        except (services.NothingPublished, StorageUnavailable) as refusal:
+        except (services.NothingPublished, NotRecorded, StorageUnavailable) as refusal:
             return self._refuse(form, refusal)
         return redirect(reverse("webchat_retention", args=[self.webchat.pk]) + f"?days={days}")
 
     def _refuse(self, form: GeneralForm, refusal: Exception) -> HttpResponse:
         if isinstance(refusal, StorageUnavailable):
             form.add_error("logo", str(refusal))
+            return self.render_to_response(self.get_context_data(form=form), status=503)
+        if isinstance(refusal, NotRecorded):
+            form.add_error(None, str(refusal))
             return self.render_to_response(self.get_context_data(form=form), status=503)
         form.add_error("languages", str(refusal))
         return self.form_invalid(form)

@@ -6,7 +6,8 @@
 
 The chain itself reveals a changed, removed, replaced or inserted record. Only the external copy or
 a saved latest ledger hash reveals that the newest records were removed, or that all hashes were
-computed again. Changes nothing.
+computed again. The command also compares the history of settings with the hashes in the ledger.
+Changes nothing.
 
 Exit codes:
 
@@ -48,6 +49,7 @@ class Command(BaseCommand):
         try:
             published = verification.read_head(options["head"]) if options["head"] else None
             entries = verification.verify_database(published=published)
+            verification.verify_facts()
             unsealed = self._compare(entries, path) if path else 0
         except (BrokenChain, ValueError, external_copy.Unreadable) as wrong:
             raise CommandError(str(wrong)) from None

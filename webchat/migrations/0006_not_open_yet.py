@@ -5,24 +5,10 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("webchat", "0004_plain_words"),
+        ("webchat", "0005_setting_change"),
     ]
 
     operations = [
-        migrations.AlterModelOptions(
-            name="webchat",
-            options={
-                "default_permissions": (),
-                "ordering": ("name", "pk"),
-                "permissions": (
-                    ("see_settings", "Can see settings"),
-                    ("manage_settings", "Can manage settings"),
-                    ("publish_consent", "Can publish consent texts"),
-                ),
-                "verbose_name": "WebChat",
-                "verbose_name_plural": "WebChats",
-            },
-        ),
         migrations.AddField(
             model_name="webchat",
             name="none_confirmed_at",

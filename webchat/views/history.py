@@ -1,0 +1,85 @@
+"""The history of settings: of one WebChat, and of the installation."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.db.models import Field, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from lib.ids import is_id
+from webchat.models import SettingChange, WebChat
+from webchat.setting_changes import CONSENT_VERSION
+from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
+
+PAGE_SIZE = 50
+#: Names of recorded settings that are not fields of a WebChat.
+LABELS: dict[str, str | Promise] = {CONSENT_VERSION: _("Published consent version")}
+
+
+class Line(NamedTuple):
+    """One line of the history: the change, the setting's name, and its values as texts."""
+
+    change: SettingChange
+    label: str | Promise
+    before: str | Promise
+    after: str | Promise
+
+
+def line_of(change: SettingChange) -> Line:
+    """Return a change with the names that the settings pages use."""
+    fields: dict[str, Field] = {field.name: field for field in WebChat._meta.concrete_fields}
+    field = fields.get(change.field) if change.webchat_id else None
+    label = field.verbose_name if field else LABELS.get(change.field, change.field)
+    choices = dict(field.flatchoices) if field else {}
+    return Line(change, label, _shown(change.before, choices), _shown(change.after, choices))
+
+
+def _shown(value: Any, choices: dict[Any, str | Promise]) -> str | Promise:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "–"
+    if value is None or value == "":
+        return "–"
+    return choices.get(value, str(value))
+
+
+class History(SettingsPage):
+    """Show the recorded changes, newest first, paged by key."""
+
+    any_permission = (MANAGE, PUBLISH)
+    readable = True
+
+    def changes(self) -> QuerySet[SettingChange]:
+        return SettingChange.objects.filter(webchat=None)
+
+    def get(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
+        before = request.GET.get("before", "")
+        changes = self.changes().select_related("changed_by").order_by("-pk")
+        if is_id(before):
+            changes = changes.filter(pk__lt=int(before))
+        page = list(changes[: PAGE_SIZE + 1])
+        context = self.get_context_data(
+            lines=[line_of(change) for change in page[:PAGE_SIZE]],
+            older=page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
+            paged=bool(before),
+        )
+        return self.render_to_response(context)
+
+
+class WebChatHistoryView(History, WebChatPage):
+    """Show the history of a WebChat's settings."""
+
+    template_name = "webchat/history.html"
+    tab = "history"
+
+    def changes(self) -> QuerySet[SettingChange]:
+        return SettingChange.objects.filter(webchat=self.webchat)
+
+
+class GdprHistoryView(History):
+    """Show the history of the settings of the installation."""
+
+    template_name = "webchat/gdpr_history.html"
+    any_permission = (MANAGE, "anonymization.see_erasures")
