@@ -37,8 +37,8 @@ from sessions_app.gate import Entry, chosen_form
 from sessions_app.matching import match_keys
 from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session, Status
 from sessions_app.rounding import start_of
-from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat
-from webchat.services import clean_texts, text_of
+from webchat.models import ConsentText, DataController, EntryForm, WebChat
+from webchat.services import prepare_publication
 
 DAYS_BACK = 90
 
@@ -72,6 +72,7 @@ class Builder:
     def _build(self) -> None:
         self.staff = make_staff()
         self.operators = [user for name, user in self.staff.items() if name.startswith("operator")]
+        DataController.objects.create(pk=DataController.KEY, **consent.COMPANY)
         self.webchats = [self._make_webchat(shop) for shop in SHOPS]
         self.texts = _texts()
         self.people = people.make_people(self.rng, count=max(12, self.count // 2))
@@ -92,18 +93,14 @@ class Builder:
         webchat = WebChat.objects.create(**shop.settings, none_confirmed_at=self.now)
         WebChat.objects.filter(pk=webchat.pk).update(created_at=self._at(DAYS_BACK + 20, hour=10))
         drafts = consent.versions(
-            company=webchat.name, officer=shop.officer, languages=webchat.languages
+            shop=webchat.name, officer=shop.officer, languages=webchat.languages
         )
         for number, (days, texts) in enumerate(zip(shop.published, drafts, strict=False), 1):
-            version = ConsentVersion.objects.create(
-                webchat=webchat,
-                number=number,
-                # This is before the first session of the day, so each day has one current version.
+            publication = prepare_publication(webchat, texts=texts, based_on=number - 1)
+            # This is before the first session of the day, so each day has one current version.
+            publication.store(
                 published_at=self._at(days, hour=6, minute=40 + number),
                 published_by=self.staff["administrator"],
-            )
-            ConsentText.objects.bulk_create(
-                text_of(version, language, text) for language, text in clean_texts(texts).items()
             )
         return webchat
 

@@ -48,7 +48,10 @@ policy.register(
         "created_at": partial(StartOf, "created_at"),
     },
     impersonal={
-        "id": _("The Guest ID: a number, so that a repeated request gets the same answer."),
+        "id": _(
+            "The Guest ID: personal data while the guest is identified; afterwards only a number, so that "
+            "a repeated request gets the same answer."
+        ),
         "uid": _("Random."),
     },
 )

@@ -42,6 +42,7 @@ SEE, PERSONAL = "sessions_app.see_sessions", "sessions_app.see_personal_data"
 ANSWER = (SEE, "sessions_app.answer", PERSONAL)
 SEE_SETTINGS = "webchat.see_settings"
 SETTINGS, PUBLISH = "webchat.manage_settings", "webchat.publish_consent"
+EDIT_GDPR = "webchat.edit_gdpr_data"
 CLIENTS = "api.manage_api_clients"
 
 #: Who holds which right, by hand: a right given to another role in the code turns a test red.
@@ -57,6 +58,7 @@ HOLDERS = {
     SEE_SETTINGS: {"officer"},
     SETTINGS: {"administrator"},
     PUBLISH: {"administrator"},
+    EDIT_GDPR: {"administrator", "officer"},
     CLIENTS: {"administrator"},
 }
 
@@ -191,6 +193,7 @@ TABLE: dict[str, Row] = {
     "settings/gdpr/": Row(
         "/settings/gdpr/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
     ),
+    "settings/gdpr/edit/": Row("/settings/gdpr/edit/", EDIT_GDPR, read() | {"POST": 302}),
     "settings/gdpr/history/": Row(
         "/settings/gdpr/history/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
     ),

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
-from webchat.models import ConsentText, ConsentVersion, SettingChange, WebChat
+from webchat.models import ConsentText, ConsentVersion, DataController, SettingChange, WebChat
 
 _SETTING = _("A chat setting of the company.")
 _EVIDENCE = _(
@@ -21,6 +21,7 @@ policy.register(
             "entry_form",
             "showroom_form",
             "none_confirmed_at",
+            "second_basis",
             "languages",
             "default_language",
             "phone_region",
@@ -46,14 +47,48 @@ policy.register(
             "Accountability (GDPR Art. 5(2)): the staff member who published the text."
         ),
     },
-    impersonal=dict.fromkeys(("id", "webchat", "number", "published_at"), _EVIDENCE),
+    impersonal=dict.fromkeys(("id", "webchat", "number", "published_at", "filled_from"), _EVIDENCE),
 )
 
 policy.register(
     ConsentText,
     append_only=True,
     impersonal=dict.fromkeys(
-        ("id", "version", "language", "label", "body", "document", "sha256"), _EVIDENCE
+        (
+            "id",
+            "version",
+            "language",
+            "label",
+            "body",
+            "written_label",
+            "written_body",
+            "document",
+            "sha256",
+        ),
+        _EVIDENCE,
+    ),
+)
+
+policy.register(
+    DataController,
+    keep=dict.fromkeys(
+        ("name", "contact", "officer", "agreement_contact"),
+        _(
+            "The company's own contact data, which it must publish (GDPR Art. 13(1)). May name its data "
+            "protection officer; contains no data of visitors."
+        ),
+    ),
+    impersonal=dict.fromkeys(
+        (
+            "id",
+            "address",
+            "recipients",
+            "storage_location",
+            "authority",
+            "agreement_with",
+            "agreement_signed_on",
+        ),
+        _("Statements of the company about itself."),
     ),
 )
 

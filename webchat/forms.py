@@ -25,13 +25,15 @@ from webchat.framing import MAX_LENGTH
 from webchat.models import (
     MAX_RETENTION_DAYS,
     ButtonPosition,
+    DataController,
     EntryForm,
     OnWithdrawal,
+    SecondBasis,
     WebChat,
     validate_origins,
 )
 from webchat.regions import regions_by_name
-from webchat.services import texts_of
+from webchat.services import written_of
 from webchat.widget import default_words
 from webchat.widgets import ConsentBodyField, ConsentEditor
 
@@ -203,10 +205,19 @@ class GeneralForm(WebChatForm):
         ),
     )
 
+    second_basis = forms.ChoiceField(
+        label=_("Legal basis of what must be kept after a withdrawal"),
+        choices=SecondBasis.choices,
+        required=False,
+        help_text=_(
+            "The first basis is the consent. Consent texts name the second one in the slot {basis}."
+        ),
+    )
+
     class Meta(WebChatForm.Meta):
         fields = (
             "name", "languages", "default_language", "phone_region", "colour", "logo", "retention_days",
-            "on_withdrawal",
+            "on_withdrawal", "second_basis",
         )  # fmt: skip
         widgets = {"colour": forms.TextInput({"type": "color", "class": "form-control-color"})}
         help_texts = {"colour": _("Text on it is black or white, whichever is easier to read.")}
@@ -221,6 +232,8 @@ class GeneralForm(WebChatForm):
             changes.pop("retention_days", None)
         if not self.cleaned_data["on_withdrawal"]:
             changes.pop("on_withdrawal", None)
+        if "second_basis" not in self.data:
+            changes.pop("second_basis", None)
         return changes
 
 
@@ -408,7 +421,7 @@ class ConsentForm(forms.Form):
 
     def _starting_values(self) -> dict[str, Any]:
         """Return the current version's texts, and the default texts in languages that it lacks."""
-        published = texts_of(self.current)
+        published = written_of(self.current)
         values: dict[str, Any] = {"based_on": self.next_number - 1}
         for code, text in (DEFAULT_TEXTS | published).items():
             values |= {
@@ -474,3 +487,37 @@ class PreviewForm(forms.Form):
 
     def __init__(self) -> None:
         super().__init__(auto_id="preview_%s")
+
+
+class DataControllerForm(forms.ModelForm):
+    """The GDPR data of the company, on Settings > GDPR."""
+
+    class Meta:
+        model = DataController
+        fields = (
+            "name", "address", "contact", "officer", "recipients", "storage_location", "authority",
+            "agreement_contact", "agreement_with", "agreement_signed_on",
+        )  # fmt: skip
+        widgets = {
+            "recipients": forms.Textarea({"rows": 3}),
+            "agreement_signed_on": forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        }
+
+    def __init__(self, data: Any = None, *, instance: DataController) -> None:
+        super().__init__(data, instance=copy.copy(instance))
+
+    def clean(self) -> dict[str, Any] | None:
+        """Put each text on one line, and refuse the braces that mark a slot."""
+        cleaned = super().clean()
+        for name, value in list(self.cleaned_data.items()):
+            if not isinstance(value, str):
+                continue
+            self.cleaned_data[name] = " ".join(value.split())
+            if "{" in value or "}" in value:
+                self.add_error(name, _("Please don't use the characters { and }."))
+        return cleaned
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Return the changed values of a valid form."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}

@@ -8,6 +8,7 @@ import re
 import secrets
 import uuid
 from datetime import UTC
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -43,6 +44,18 @@ class OnWithdrawal(models.TextChoices):
     #: remains (GDPR Art. 17(1)(b), 17(3)), and an erasure cannot be undone.
     REVIEW = "review", _("Leave the decision to the data protection officer")
     ANONYMIZE = "anonymize", _("Anonymize the session immediately")
+
+
+class SecondBasis(models.TextChoices):
+    """The legal basis of the data that must be kept although the consent was withdrawn (Art. 6(1)).
+
+    The consent is the first basis. A person must be told both (GDPR Art. 13(1)(c)).
+    """
+
+    NONE = "", _("None: everything is erased")
+    CONTRACT = "b", _("Contract (Art. 6(1)(b))")
+    OBLIGATION = "c", _("Legal obligation (Art. 6(1)(c))")
+    CLAIMS = "f", _("Legal claims, a legitimate interest (Art. 6(1)(f))")
 
 
 class ButtonPosition(models.TextChoices):
@@ -188,6 +201,14 @@ class WebChat(models.Model):
         # During a migration, servers of the previous release still add WebChats.
         db_default=OnWithdrawal.REVIEW,
     )
+    second_basis = models.CharField(
+        _("legal basis of what must be kept"),
+        max_length=1,
+        choices=SecondBasis,
+        blank=True,
+        default=SecondBasis.NONE,
+        db_default=SecondBasis.NONE,
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     archived_at = models.DateTimeField(_("archived at"), null=True, blank=True)
 
@@ -269,6 +290,9 @@ class ConsentVersion(models.Model):
         related_name="+",
         verbose_name=_("published by"),
     )
+    #: The values that filled the slots of the texts, by slot. NULL if no text had a slot. A later
+    #: change of such a value makes the version outdated.
+    filled_from = models.JSONField(_("filled from"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("consent version")
@@ -305,6 +329,14 @@ class ConsentText(models.Model):
     language = models.CharField(_("language"), max_length=5, choices=settings.LANGUAGES)
     label = models.CharField(_("checkbox label"), max_length=300)
     body = models.TextField(_("consent text"))
+    #: Label and body as they were written, with slots. Empty if they have no slot. The next version
+    #: is edited from them.
+    written_label = models.CharField(
+        _("checkbox label as written"), max_length=300, blank=True, default="", db_default=""
+    )
+    written_body = models.TextField(
+        _("consent text as written"), blank=True, default="", db_default=""
+    )
     document = models.TextField(_("served document"))
     sha256 = models.CharField("SHA-256", max_length=64)
 
@@ -326,6 +358,96 @@ class ConsentText(models.Model):
         return reverse(
             "consent_document", args=[version.webchat.public_id, version.number, self.language]
         )
+
+
+class DataController(models.Model):
+    """The company behind the chat (GDPR Art. 4(7)) and its statements about personal data: one row.
+
+    Until staff members save it for the first time, the environment variables give the values.
+    """
+
+    #: The key of the one row.
+    KEY = 1
+
+    name = models.CharField(_("data controller"), max_length=200, blank=True)
+    address = models.CharField(_("address of the data controller"), max_length=300, blank=True)
+    contact = models.CharField(
+        _("contact for data protection"),
+        max_length=200,
+        blank=True,
+        help_text=_("An e-mail address or a web page for requests about personal data."),
+    )
+    officer = models.CharField(
+        _("data protection officer"),
+        max_length=300,
+        blank=True,
+        help_text=_("Name or function, and contact. Leave empty if you have none."),
+    )
+    recipients = models.CharField(
+        _("recipients"),
+        max_length=1000,
+        blank=True,
+        help_text=_(
+            "Processors by name, for example for hosting and mail. Outside the EEA, also the "
+            "country and the safeguard (GDPR Art. 13(1)(f))."
+        ),
+    )
+    storage_location = models.CharField(
+        _("storage location"),
+        max_length=300,
+        blank=True,
+        help_text=_("Where the data is stored, for example Czechia (EU)."),
+    )
+    authority = models.CharField(
+        _("supervisory authority"),
+        max_length=300,
+        blank=True,
+        help_text=_("The authority that receives complaints about you."),
+    )
+    agreement_contact = models.CharField(
+        _("contact for the data processing agreement"), max_length=200, blank=True
+    )
+    agreement_with = models.CharField(
+        _("other party of the data processing agreement"), max_length=200, blank=True
+    )
+    agreement_signed_on = models.DateField(
+        _("data processing agreement signed on"), null=True, blank=True
+    )
+
+    class Meta:
+        verbose_name = _("GDPR data of the company")
+        verbose_name_plural = _("GDPR data of the company")
+        default_permissions = ()
+        permissions = (("edit_gdpr_data", "Can edit the GDPR data of the company"),)
+
+    def __str__(self) -> str:
+        return f"Data controller {self.pk}"
+
+    @classmethod
+    def current(cls) -> DataController:
+        """Return the stored row, or an unsaved one with the values of the environment."""
+        return cls.objects.filter(pk=cls.KEY).first() or cls(pk=cls.KEY, **cls.initial_values())
+
+    @staticmethod
+    def initial_values() -> dict[str, Any]:
+        """Return the values of the environment variables by field."""
+        return {
+            "name": settings.CONTROLLER_NAME,
+            "address": settings.CONTROLLER_ADDRESS,
+            "contact": settings.CONTROLLER_CONTACT,
+            "agreement_contact": settings.DPA_CONTACT,
+            "agreement_with": settings.DPA_COUNTERPARTY,
+            "agreement_signed_on": settings.DPA_SIGNED_ON,
+        }
+
+    @property
+    def is_named(self) -> bool:
+        """Return whether visitors are told who the controller is and how to contact it."""
+        return bool(self.name and self.contact)
+
+    @property
+    def name_and_address(self) -> str:
+        return ", ".join(filter(None, (self.name, self.address))) if self.name else ""
 
 
 class SettingChange(models.Model):

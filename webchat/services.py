@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -14,6 +17,7 @@ from django.utils.translation import gettext as _
 from anonymization.files import delete_file
 from anonymization.ledger.recording import erasing
 from anonymization.storage import require_storage, storing
+from webchat import slots
 from webchat.consent_html import (
     MAX_BODY,
     MAX_LABEL,
@@ -22,7 +26,7 @@ from webchat.consent_html import (
     sanitise,
     sha256_hex,
 )
-from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat
+from webchat.models import ConsentText, ConsentVersion, DataController, EntryForm, WebChat
 from webchat.setting_changes import (
     CONSENT_VERSION,
     differences,
@@ -45,6 +49,14 @@ class LanguageMissing(PublicationRefused):
 
 class TextTooLong(PublicationRefused):
     """A label or a body is longer than allowed."""
+
+
+class SlotOpen(PublicationRefused):
+    """A slot such as ``{contact}`` has no value in the settings, or does not exist."""
+
+
+class TextsDiffer(PublicationRefused):
+    """The texts differ from those that were shown for the review, because a setting changed."""
 
 
 class NewerVersionExists(PublicationRefused):
@@ -74,11 +86,38 @@ class NoneNotConfirmed(Exception):
 
 @dataclass(frozen=True)
 class Publication:
-    """A publication that is not stored yet: its number, sanitized texts and the current version."""
+    """A publication that is not stored yet.
 
-    number: int
-    texts: dict[str, DraftText]
+    ``rows`` are the unsaved texts, with exactly the documents that would be served. ``filled_from``
+    are the values that filled their slots.
+    """
+
+    version: ConsentVersion
+    rows: list[ConsentText]
     current: ConsentVersion | None
+
+    @property
+    def number(self) -> int:
+        return self.version.number
+
+    @property
+    def texts(self) -> dict[str, DraftText]:
+        """Return the texts by language, with filled slots."""
+        return {row.language: DraftText(row.label, row.body) for row in self.rows}
+
+    def store(self, *, published_at: datetime, published_by: User | None) -> ConsentVersion:
+        """Insert the version and its texts."""
+        self.version.published_at, self.version.published_by = published_at, published_by
+        self.version.save(force_insert=True)
+        for row in self.rows:
+            row.version = self.version
+        ConsentText.objects.bulk_create(self.rows)
+        return self.version
+
+    @property
+    def digest(self) -> str:
+        """Return a hash over all documents, by which a later publication is compared."""
+        return hashlib.sha256(" ".join(row.sha256 for row in self.rows).encode()).hexdigest()
 
 
 def clean_texts(texts: Mapping[str, DraftText]) -> dict[str, DraftText]:
@@ -89,10 +128,45 @@ def clean_texts(texts: Mapping[str, DraftText]) -> dict[str, DraftText]:
     }
 
 
+def fill_texts(
+    webchat: WebChat, texts: Mapping[str, DraftText], *, values: Mapping[str, Any] | None = None
+) -> dict[str, DraftText]:
+    """Return the texts with their slots filled from the settings of now. Open slots remain."""
+    if values is None:
+        values = slots.values_for(webchat, DataController.current())
+    return {
+        language: slots.fill(text, values, language=language) for language, text in texts.items()
+    }
+
+
 def texts_of(version: ConsentVersion | None) -> dict[str, DraftText]:
     """Return the published texts of a version by language. Without a version, return none."""
     texts = version.texts.all() if version else []
     return {text.language: DraftText(label=text.label, body=text.body) for text in texts}
+
+
+def written_of(version: ConsentVersion | None) -> dict[str, DraftText]:
+    """Return the texts of a version as they were written, with slots, by language."""
+    texts = version.texts.all() if version else []
+    return {
+        text.language: DraftText(text.written_label or text.label, text.written_body or text.body)
+        for text in texts
+    }
+
+
+def outdated_versions(webchats: Iterable[WebChat]) -> list[ConsentVersion]:
+    """Return the current versions that were filled from settings which have changed since."""
+    newest = {}
+    versions = ConsentVersion.objects.filter(webchat__in=list(webchats)).order_by("number")
+    for version in versions.select_related("webchat"):
+        newest[version.webchat_id] = version
+    controller = DataController.current()
+    return [version for version in newest.values() if _is_outdated(version, controller)]
+
+
+def _is_outdated(version: ConsentVersion, controller: DataController) -> bool:
+    now = slots.values_for(version.webchat, controller)
+    return any(now.get(slot) != value for slot, value in (version.filled_from or {}).items())
 
 
 def prepare_publication(
@@ -107,6 +181,7 @@ def prepare_publication(
         NewerVersionExists: Another version was published since ``based_on``.
         LanguageMissing: A language has no label or no text.
         TextTooLong: A label or a body is longer than allowed.
+        SlotOpen: A slot has no value, or does not exist.
         NothingChanged: After sanitizing, all texts equal the current ones.
     """
     current = webchat.current_version()
@@ -116,10 +191,23 @@ def prepare_publication(
         {code: texts[code] for code, _name in settings.LANGUAGES if code in texts}
     )
     _require_texts(webchat, cleaned)
-    if current is not None and texts_of(current) == cleaned:
+    values = slots.values_for(webchat, DataController.current())
+    filled = fill_texts(webchat, cleaned, values=values)
+    _require_filled(filled)
+    _require_texts(webchat, filled)
+    if current is not None and texts_of(current) == filled:
         message = _("Nothing was published: the texts are identical to version %(number)d.")
         raise NothingChanged(message % {"number": current.number})
-    return Publication(number=current.number + 1 if current else 1, texts=cleaned, current=current)
+    version = ConsentVersion(
+        webchat=webchat,
+        number=current.number + 1 if current else 1,
+        filled_from=slots.used_values(cleaned.values(), values) or None,
+    )
+    rows = [
+        text_of(version, language, text, written=cleaned[language])
+        for language, text in filled.items()
+    ]
+    return Publication(version=version, rows=rows, current=current)
 
 
 def publish_consent(
@@ -128,6 +216,7 @@ def publish_consent(
     texts: Mapping[str, DraftText],
     based_on: int,
     published_by: User | None,
+    shown: str = "",
 ) -> ConsentVersion:
     """Publish the texts as the next version, and record the change of the setting.
 
@@ -135,11 +224,15 @@ def publish_consent(
         NewerVersionExists: Another version was published since ``based_on``.
         LanguageMissing: A language has no label or no text.
         TextTooLong: A label or a body is longer than allowed.
+        SlotOpen: A slot has no value, or does not exist.
+        TextsDiffer: The texts differ from those that were ``shown`` (``Publication.digest``).
         NothingChanged: After sanitizing, all texts equal the current ones.
         NotRecorded: The erasure ledger cannot be written. Nothing was published.
     """
     with erasing():
-        version = store_version(webchat, texts=texts, based_on=based_on, published_by=published_by)
+        version = store_version(
+            webchat, texts=texts, based_on=based_on, published_by=published_by, shown=shown
+        )
         numbers = (version.number - 1 or None, version.number)
         record_setting_changes(webchat, changes={CONSENT_VERSION: numbers}, by=published_by)
         return version
@@ -152,6 +245,7 @@ def store_version(
     texts: Mapping[str, DraftText],
     based_on: int,
     published_by: User | None,
+    shown: str = "",
 ) -> ConsentVersion:
     """Store the texts as the next version, each with the document that is served permanently.
 
@@ -161,16 +255,11 @@ def store_version(
     """
     webchat = WebChat.objects.select_for_update().get(pk=webchat.pk)
     publication = prepare_publication(webchat, texts=texts, based_on=based_on)
-    version = ConsentVersion.objects.create(
-        webchat=webchat,
-        number=publication.number,
-        published_at=timezone.now(),
-        published_by=published_by,
-    )
-    ConsentText.objects.bulk_create(
-        text_of(version, language, text) for language, text in publication.texts.items()
-    )
-    return version
+    if shown and shown != publication.digest:
+        raise TextsDiffer(
+            _("A setting has changed since you saw the texts. Please check them again.")
+        )
+    return publication.store(published_at=timezone.now(), published_by=published_by)
 
 
 def _require_texts(webchat: WebChat, texts: Mapping[str, DraftText]) -> None:
@@ -185,8 +274,22 @@ def _require_texts(webchat: WebChat, texts: Mapping[str, DraftText]) -> None:
             raise TextTooLong(message % {"language": names[language]})
 
 
-def text_of(version: ConsentVersion, language: str, text: DraftText) -> ConsentText:
-    """Return an unsaved text of a version in one language, with its document and hash."""
+def _require_filled(texts: Mapping[str, DraftText]) -> None:
+    names = dict(settings.LANGUAGES)
+    for language, text in texts.items():
+        if open_slots := slots.slots_in(text):
+            message = _("These slots have no value yet: %(slots)s (%(language)s).")
+            listed = ", ".join(f"{{{slot}}}" for slot in open_slots)
+            raise SlotOpen(message % {"slots": listed, "language": names[language]})
+
+
+def text_of(
+    version: ConsentVersion, language: str, text: DraftText, *, written: DraftText | None = None
+) -> ConsentText:
+    """Return an unsaved text of a version in one language, with its document and hash.
+
+    ``written`` is the text before its slots were filled. It is stored if it differs.
+    """
     document = render_document(
         webchat_name=version.webchat.name,
         number=version.number,
@@ -200,6 +303,8 @@ def text_of(version: ConsentVersion, language: str, text: DraftText) -> ConsentT
         language=language,
         label=text.label,
         body=text.body,
+        written_label=written.label if written and written != text else "",
+        written_body=written.body if written and written != text else "",
         document=document,
         sha256=sha256_hex(document),
     )

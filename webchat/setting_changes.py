@@ -14,7 +14,7 @@ from anonymization.models import Note, Source
 from webchat.models import SettingChange, WebChat
 
 #: The recorded fields of a WebChat. The other fields concern its look only.
-RECORDED = ("entry_form", "showroom_form", "on_withdrawal", "retention_days")
+RECORDED = ("entry_form", "showroom_form", "on_withdrawal", "retention_days", "second_basis")
 #: The name under which a publication is recorded. Its values are version numbers.
 CONSENT_VERSION = "consent_version"
 

@@ -35,6 +35,7 @@ urlpatterns = [
         name="webchat_history",
     ),
     path("settings/gdpr/", gdpr.GdprView.as_view(), name="gdpr"),
+    path("settings/gdpr/edit/", gdpr.GdprEditView.as_view(), name="gdpr_edit"),
     path("settings/gdpr/history/", history.GdprHistoryView.as_view(), name="gdpr_history"),
     path(
         "w/<public_id:public_id>/consent/<int:number>/<language:lang>/",

@@ -12,14 +12,21 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from webchat import figures, services
+from webchat import figures, services, slots
 from webchat.comparison import differences
 from webchat.consent_html import DraftText
 from webchat.forms import ConsentForm, MenusForm, PreviewForm
-from webchat.models import ConsentVersion
+from webchat.models import ConsentVersion, DataController
 from webchat.setting_changes import NotRecorded
 from webchat.views.base import MANAGE, PUBLISH, WebChatPage
 from webchat.widgets import editor_media
+
+
+class SlotLine(NamedTuple):
+    """A slot as it is written, and the words that would fill it now."""
+
+    slot: str
+    words: str
 
 
 class FormsPage(WebChatPage):
@@ -50,14 +57,26 @@ class FormsPage(WebChatPage):
         **context: Any,
     ) -> HttpResponse:
         """Render the page. ``menus`` or ``editor`` replace the newly created forms."""
+        editor = editor or ConsentForm(webchat=self.webchat)
         context = self.get_context_data(
+            slots=self._slots(),
+            outdated=services.outdated_versions([self.webchat]),
             menus=menus or MenusForm(instance=self.webchat),
-            editor=editor or ConsentForm(webchat=self.webchat),
+            editor=editor,
             editor_media=editor_media(nonce=self.request.csp_nonce),  # type: ignore[attr-defined]
             versions=self.versions(),
             **context,
         )
         return self.render_to_response(context, status=status)
+
+    def _slots(self) -> list[SlotLine]:
+        """Return each slot with the words that fill it now, in the default language."""
+        values = slots.values_for(self.webchat, DataController.current())
+        language = self.webchat.first_language
+        return [
+            SlotLine(f"{{{slot}}}", slots.words_of(slot, values[slot], language))
+            for slot in slots.SLOTS
+        ]
 
 
 class FormsView(FormsPage):
@@ -129,6 +148,8 @@ class PublishView(FormsPage):
             return self._preview(form, language) if act == "preview" else self._review(form)
         except services.NewerVersionExists as refusal:
             return self._conflict(form, refusal.version)
+        except services.TextsDiffer as refusal:
+            return self._review(form, notice=str(refusal), status=409)
         except services.PublicationRefused as refusal:
             form.add_error(None, str(refusal))
             return self.show(editor=form, status=422)
@@ -143,7 +164,7 @@ class PublishView(FormsPage):
         return ConsentForm(webchat=self.webchat, initial=unticked | bound.typed | changed)
 
     def _preview(self, form: ConsentForm, language: str) -> HttpResponse:
-        texts = services.clean_texts(form.texts)
+        texts = services.fill_texts(self.webchat, services.clean_texts(form.texts))
         wished = (language, self.webchat.default_language, *texts)
         language = next(code for code in wished if code in texts)
         number = form.next_number
@@ -155,7 +176,7 @@ class PublishView(FormsPage):
         )
         return self._render("webchat/consent_preview.html", context)
 
-    def _review(self, form: ConsentForm) -> HttpResponse:
+    def _review(self, form: ConsentForm, *, notice: str = "", status: int = 200) -> HttpResponse:
         publication = services.prepare_publication(
             self.webchat, texts=form.texts, based_on=form.cleaned_data["based_on"]
         )
@@ -163,11 +184,11 @@ class PublishView(FormsPage):
             draft=form,
             publication=publication,
             differences=differences(services.texts_of(publication.current), publication.texts),
-            texts=[
-                (code, name, publication.texts[code]) for code, name in _named(publication.texts)
-            ],
+            texts=publication.rows,
+            promises_end=_promises_end(publication),
+            notice=notice,
         )
-        return self._render("webchat/consent_review.html", context)
+        return self._render("webchat/consent_review.html", context, status=status)
 
     def _publish(self, form: ConsentForm) -> HttpResponse:
         version = services.publish_consent(
@@ -175,6 +196,7 @@ class PublishView(FormsPage):
             texts=form.texts,
             based_on=form.cleaned_data["based_on"],
             published_by=self.staff,
+            shown=self.request.POST.get("shown", ""),
         )
         count = version.texts.count()
         message = ngettext(
@@ -196,12 +218,21 @@ class PublishView(FormsPage):
             editor=self._editor_with_typed(based_on=newer.number),
             status=409,
             newer=newer,
-            differences=differences(services.texts_of(newer), services.clean_texts(form.texts)),
+            differences=differences(
+                services.texts_of(newer),
+                services.fill_texts(self.webchat, services.clean_texts(form.texts)),
+            ),
         )
 
-    def _render(self, template: str, context: dict[str, Any]) -> HttpResponse:
+    def _render(self, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
         self.template_name = template
-        return self.render_to_response(context)
+        return self.render_to_response(context, status=status)
+
+
+def _promises_end(publication: services.Publication) -> bool:
+    """Return whether the texts say how long data is kept, although no retention period is set."""
+    filled_from = publication.version.filled_from or {}
+    return "retention" in filled_from and filled_from["retention"] is None
 
 
 def _named(texts: dict[str, DraftText]) -> list[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from lib.ids import is_id
-from webchat.models import SettingChange, WebChat
+from webchat.models import DataController, SettingChange, WebChat
 from webchat.setting_changes import CONSENT_VERSION
 from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
 
@@ -30,8 +30,9 @@ class Line(NamedTuple):
 
 def line_of(change: SettingChange) -> Line:
     """Return a change with the names that the settings pages use."""
-    fields: dict[str, Field] = {field.name: field for field in WebChat._meta.concrete_fields}
-    field = fields.get(change.field) if change.webchat_id else None
+    model = WebChat if change.webchat_id else DataController
+    fields: dict[str, Field] = {field.name: field for field in model._meta.concrete_fields}
+    field = fields.get(change.field)
     label = field.verbose_name if field else LABELS.get(change.field, change.field)
     choices = dict(field.flatchoices) if field else {}
     return Line(change, label, _shown(change.before, choices), _shown(change.after, choices))

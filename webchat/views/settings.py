@@ -18,7 +18,7 @@ from webchat import figures, services
 from webchat.forms import GeneralForm, WebChatForm
 from webchat.models import WebChat
 from webchat.setting_changes import NotRecorded
-from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
+from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage, remind_to_publish
 
 
 class WebChatsView(SettingsPage):
@@ -88,6 +88,8 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
             return self._refuse(form, refusal)
         if changed:
             messages.success(self.request, _("The settings were saved."))
+            if changed & {"retention_days", "second_basis"}:
+                remind_to_publish(self.request, [self.webchat])
         else:
             messages.info(self.request, _("Nothing was changed."))
         return redirect("webchat", self.webchat.pk)
