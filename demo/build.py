@@ -35,9 +35,19 @@ from demo.staff import make_staff
 from sessions_app.consent import record_withdrawal
 from sessions_app.gate import Entry, chosen_form
 from sessions_app.matching import match_keys
-from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session, Status
+from sessions_app.models import (
+    Attachment,
+    Channel,
+    ConsentEvent,
+    Guest,
+    Message,
+    Party,
+    Session,
+    Status,
+)
 from sessions_app.rounding import start_of
-from webchat.models import ConsentText, DataController, EntryForm, WebChat
+from webchat.default_texts import DEFAULT_NOTICES
+from webchat.models import ConsentText, DataController, EntryForm, TextKind, WebChat
 from webchat.services import prepare_publication
 
 DAYS_BACK = 90
@@ -102,6 +112,15 @@ class Builder:
                 published_at=self._at(days, hour=6, minute=40 + number),
                 published_by=self.staff["administrator"],
             )
+        if shop.notice_published:
+            notices = {language: DEFAULT_NOTICES[language] for language in webchat.languages}
+            publication = prepare_publication(
+                webchat, texts=notices, based_on=0, kind=TextKind.NOTICE
+            )
+            publication.store(
+                published_at=self._at(shop.notice_published, hour=6),
+                published_by=self.staff["administrator"],
+            )
         return webchat
 
     def _text_on(self, webchat: WebChat, language: str, moment: datetime) -> ConsentText:
@@ -153,7 +172,7 @@ class Builder:
         script = rng.choice(scripts(shop.theme, language))
         self._converse(session, script, person, open_rank)
         self.rows.sessions.append(session)
-        if gdpr:
+        if gdpr or channel != Channel.PHONE:
             text = self._text_on(webchat, language, start)
             day = timezone.localdate(
                 start_of(settings.ERASURE_TIME_PRECISION, start, settings.TIME_ZONE)
@@ -162,7 +181,7 @@ class Builder:
                 ConsentEvent(
                     session=session,
                     text=text,
-                    kind=ConsentEvent.Kind.GIVEN,
+                    kind=ConsentEvent.Kind.GIVEN if gdpr else ConsentEvent.Kind.INFORMED,
                     day=day,
                     channel=channel,
                 )
@@ -381,7 +400,8 @@ class Builder:
         ended = Session.objects.filter(
             anonymized_at=None, status=Status.CLOSED, ended_at__gte=since
         )
-        consented = list(ended.filter(consent_events__isnull=False).order_by("pk"))
+        given = ConsentEvent.Kind.GIVEN
+        consented = list(ended.filter(consent_events__kind=given).order_by("pk"))
         for session in self.rng.sample(consented, min(len(consented), max(1, self.count // 100))):
             with patch.object(timezone, "now", return_value=self._after([session])):
                 record_withdrawal(session)

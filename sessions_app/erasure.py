@@ -21,6 +21,7 @@ from sessions_app.models import (
 )
 from sessions_app.rounding import Band, StartOf
 from sessions_app.sharing import sharing_sessions
+from webchat.models import TextKind
 
 _STATISTICS = _("Statistics; identifies nobody.")
 
@@ -72,6 +73,8 @@ policy.register(
         # After the precision was made coarser, this is finer than the start of older sessions.
         "consented_on": _of_event(ConsentEvent.Kind.GIVEN, "day"),
         "withdrawn": _of_event(ConsentEvent.Kind.WITHDRAWN, "day"),
+        "notice_version": _of_event(ConsentEvent.Kind.INFORMED, "text__version"),
+        "informed_on": _of_event(ConsentEvent.Kind.INFORMED, "day"),
     },
     erase={
         "guest": None,
@@ -124,8 +127,9 @@ policy.register(Signal, subject="session__guest", delete=True)
 
 
 def _texts_consented_to(events: QuerySet[ConsentEvent]) -> Iterator[str]:
-    rows = events.order_by().values_list("text__version__number", "text__language").distinct()
-    yield from (f"v{number} {language}" for number, language in rows)
+    names = ("text__version__kind", "text__version__number", "text__language")
+    for kind, number, language in events.order_by().values_list(*names).distinct():
+        yield f"{'' if kind == TextKind.CONSENT else 'notice '}v{number} {language}"
 
 
 policy.register(
@@ -135,7 +139,10 @@ policy.register(
     evidence=_texts_consented_to,
     keep=dict.fromkeys(
         ("id", "session", "text", "kind", "day", "channel"),
-        _("Evidence of consent (GDPR Art. 7(1)); contains no identity."),
+        _(
+            "Evidence of consent (GDPR Art. 7(1)), or of the information that was given (Art. 13); contains "
+            "no identity."
+        ),
     ),
 )
 

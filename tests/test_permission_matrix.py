@@ -18,7 +18,13 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from sessions_app.models import Session
 from sessions_app.ticket import consent_token
-from tests.factories import ApiClientFactory, ErasureFactory, SessionFactory, WebChatFactory
+from tests.factories import (
+    ApiClientFactory,
+    ErasureFactory,
+    SessionFactory,
+    WebChatFactory,
+    publish_notice,
+)
 from tests.pages import LogIn, close_files, submit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
@@ -87,6 +93,9 @@ TABLE: dict[str, Row] = {
     "w/<public_id:public_id>/logo/": Row("/w/{public_id}/logo/", PUBLIC, read(404)),
     "w/<public_id:public_id>/consent/<int:number>/<language:lang>/": Row(
         "/w/{public_id}/consent/1/en/", PUBLIC, read()
+    ),
+    "w/<public_id:public_id>/notice/<int:number>/<language:lang>/": Row(
+        "/w/{public_id}/notice/1/en/", PUBLIC, read()
     ),
     "r/<secret:token>/": Row("{room}", PUBLIC, read()),
     "r/<secret:token>/message/": Row("{room}message/", PUBLIC, {"POST": 422}),
@@ -183,6 +192,29 @@ TABLE: dict[str, Row] = {
         either=True,
         readable=True,
     ),
+    "settings/webchat/<int:pk>/forms/versions/<int:number>/retire/": Row(
+        "/settings/webchat/{webchat}/forms/versions/1/retire/", PUBLISH, read() | {"POST": 422}
+    ),
+    "settings/webchat/<int:pk>/notice/": Row(
+        "/settings/webchat/{webchat}/notice/",
+        (SETTINGS, PUBLISH),
+        read(),
+        either=True,
+        readable=True,
+    ),
+    "settings/webchat/<int:pk>/notice/publish/": Row(
+        "/settings/webchat/{webchat}/notice/publish/", PUBLISH, read(302) | {"POST": 200}
+    ),
+    "settings/webchat/<int:pk>/notice/versions/<int:number>/": Row(
+        "/settings/webchat/{webchat}/notice/versions/1/",
+        (SETTINGS, PUBLISH),
+        read(),
+        either=True,
+        readable=True,
+    ),
+    "settings/webchat/<int:pk>/notice/versions/<int:number>/retire/": Row(
+        "/settings/webchat/{webchat}/notice/versions/1/retire/", PUBLISH, read() | {"POST": 422}
+    ),
     "settings/webchat/<int:pk>/history/": Row(
         "/settings/webchat/{webchat}/history/",
         (SETTINGS, PUBLISH),
@@ -235,6 +267,7 @@ def test_every_route_is_in_the_table() -> None:
 @pytest.fixture
 def ids() -> dict[str, Any]:
     webchat = WebChatFactory()
+    publish_notice(webchat)
     response = submit(Client(), webchat)
     session = Session.objects.get()
     room = response.headers["Location"]

@@ -26,13 +26,12 @@ def save_controller(changes: Mapping[str, Any], *, by: User | None) -> set[str]:
         DataController.objects.get_or_create(
             pk=DataController.KEY, defaults=DataController.initial_values()
         )
-        stored = DataController.objects.select_for_update().get(pk=DataController.KEY)
+        rows = DataController.objects.filter(pk=DataController.KEY)
+        stored = rows.select_for_update().get()
         before = {name: getattr(stored, name) for name in changes}
         changed = {name for name, value in changes.items() if before[name] != value}
-        for name in changed:
-            setattr(stored, name, changes[name])
         if changed:
-            stored.save(update_fields=changed)
+            rows.update(**{name: changes[name] for name in changed})
         recorded = {
             name: (_as_json(before[name]), _as_json(changes[name])) for name in sorted(changed)
         }

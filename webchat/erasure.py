@@ -3,7 +3,14 @@
 from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
-from webchat.models import ConsentText, ConsentVersion, DataController, SettingChange, WebChat
+from webchat.models import (
+    ConsentText,
+    ConsentVersion,
+    DataController,
+    Retirement,
+    SettingChange,
+    WebChat,
+)
 
 _SETTING = _("A chat setting of the company.")
 _EVIDENCE = _(
@@ -47,7 +54,9 @@ policy.register(
             "Accountability (GDPR Art. 5(2)): the staff member who published the text."
         ),
     },
-    impersonal=dict.fromkeys(("id", "webchat", "number", "published_at", "filled_from"), _EVIDENCE),
+    impersonal=dict.fromkeys(
+        ("id", "webchat", "kind", "number", "published_at", "filled_from"), _EVIDENCE
+    ),
 )
 
 policy.register(
@@ -67,6 +76,17 @@ policy.register(
         ),
         _EVIDENCE,
     ),
+)
+
+policy.register(
+    Retirement,
+    append_only=True,
+    keep={
+        "retired_by": _(
+            "Accountability (GDPR Art. 5(2)): the staff member who retired the version."
+        ),
+    },
+    impersonal=dict.fromkeys(("id", "version", "reason", "retired_at"), _EVIDENCE),
 )
 
 policy.register(

@@ -37,6 +37,15 @@ class EntryForm(models.TextChoices):
     GDPR = "gdpr", _("GDPR")
 
 
+class TextKind(models.TextChoices):
+    """What a published text is for. Each kind has its own version numbers."""
+
+    #: Shown at the GDPR form; visitors agree to it.
+    CONSENT = "consent", _("Consent text")
+    #: Shown at the forms Standard and None; visitors are informed by it (GDPR Art. 13).
+    NOTICE = "notice", _("Privacy notice")
+
+
 class OnWithdrawal(models.TextChoices):
     """The treatment of a session when the person withdraws their consent."""
 
@@ -243,17 +252,21 @@ class WebChat(models.Model):
             self.default_language if self.default_language in self.languages else self.languages[0]
         )
 
-    def current_version(self) -> ConsentVersion | None:
-        """Return the newest published version, or None if nothing was published."""
-        return self.consent_versions.order_by("-number").first()
+    def current_version(self, kind: str = TextKind.CONSENT) -> ConsentVersion | None:
+        """Return the newest published version, or None if nothing was published.
 
-    def current_text(self, language: str) -> ConsentText | None:
-        """Return the newest version's text in a language.
+        The newest version may be retired.
+        """
+        versions = self.consent_versions.filter(kind=kind).select_related("retirement")
+        return versions.order_by("-number").first()
+
+    def current_text(self, language: str, kind: str = TextKind.CONSENT) -> ConsentText | None:
+        """Return the newest version's text in a language, if the version is not retired.
 
         Without such a text (None), nobody can consent in this language.
         """
-        version = self.current_version()
-        return version.texts.filter(language=language).first() if version else None
+        version = self.current_version(kind)
+        return version.usable_text(language) if version else None
 
     @property
     def forms(self) -> tuple[str, str]:
@@ -270,6 +283,11 @@ class WebChat(models.Model):
         return EntryForm.GDPR in self.forms
 
     @property
+    def uses_notice(self) -> bool:
+        """Return whether a form shows the privacy notice, because it does not ask for consent."""
+        return bool({EntryForm.STANDARD, EntryForm.NONE} & set(self.forms))
+
+    @property
     def is_unconfirmed(self) -> bool:
         """Return whether a form is *None* and nobody has confirmed that."""
         return EntryForm.NONE in self.forms and self.none_confirmed_at is None
@@ -280,6 +298,13 @@ class ConsentVersion(models.Model):
 
     webchat = models.ForeignKey(
         WebChat, models.PROTECT, related_name="consent_versions", verbose_name="WebChat"
+    )
+    kind = models.CharField(
+        _("kind of text"),
+        max_length=10,
+        choices=TextKind,
+        default=TextKind.CONSENT,
+        db_default=TextKind.CONSENT,
     )
     number = models.PositiveIntegerField(_("number"))
     published_at = models.DateTimeField(_("published at"))
@@ -300,14 +325,28 @@ class ConsentVersion(models.Model):
         ordering = ("-number",)
         default_permissions = ()
         constraints = (
-            models.UniqueConstraint(fields=("webchat", "number"), name="consent_version_number"),
+            models.UniqueConstraint(
+                fields=("webchat", "kind", "number"), name="consent_version_number"
+            ),
         )
 
     def __str__(self) -> str:
         return f"v{self.number}"
 
     def get_absolute_url(self) -> str:
-        return reverse("consent_version", args=[self.webchat_id, self.number])
+        return reverse(f"{self.kind}_version", args=[self.webchat_id, self.number])
+
+    @property
+    def retire_url(self) -> str:
+        return reverse(f"{self.kind}_retire", args=[self.webchat_id, self.number])
+
+    @property
+    def is_retired(self) -> bool:
+        return hasattr(self, "retirement")
+
+    def usable_text(self, language: str) -> ConsentText | None:
+        """Return the text in a language, or None if it is missing or the version is retired."""
+        return None if self.is_retired else self.texts.filter(language=language).first()
 
     @property
     def texts_in_order(self) -> list[ConsentText]:
@@ -356,8 +395,37 @@ class ConsentText(models.Model):
         """Return the permanent public URL of exactly this text."""
         version = self.version
         return reverse(
-            "consent_document", args=[version.webchat.public_id, version.number, self.language]
+            f"{version.kind}_document",
+            args=[version.webchat.public_id, version.number, self.language],
         )
+
+
+class Retirement(models.Model):
+    """The retirement of a faulty version: from then on, nobody can consent to it.
+
+    Append-only, which the database enforces. The version itself and its texts remain.
+    """
+
+    version = models.OneToOneField(
+        ConsentVersion, models.PROTECT, related_name="retirement", verbose_name=_("version")
+    )
+    reason = models.CharField(_("reason"), max_length=500)
+    retired_at = models.DateTimeField(_("retired at"), default=timezone.now)
+    retired_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        verbose_name=_("retired by"),
+    )
+
+    class Meta:
+        verbose_name = _("retirement of a version")
+        verbose_name_plural = _("retirements of versions")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Retirement {self.pk}"
 
 
 class DataController(models.Model):

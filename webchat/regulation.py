@@ -59,7 +59,8 @@ DUTIES = [
         ),
         _(
             "A link right below the checkbox label opens the full text in the visitor's language."
-            " Every version has a permanent address."
+            " Forms without consent link to the privacy notice. Every version has a permanent "
+            "address."
         ),
         "webchats",
         _("Consent texts"),

@@ -26,9 +26,18 @@ from webchat.consent_html import (
     sanitise,
     sha256_hex,
 )
-from webchat.models import ConsentText, ConsentVersion, DataController, EntryForm, WebChat
+from webchat.models import (
+    ConsentText,
+    ConsentVersion,
+    DataController,
+    EntryForm,
+    Retirement,
+    TextKind,
+    WebChat,
+)
 from webchat.setting_changes import (
-    CONSENT_VERSION,
+    PUBLISHED,
+    RETIRED,
     differences,
     record_setting_changes,
     recorded_values,
@@ -159,7 +168,7 @@ def outdated_versions(webchats: Iterable[WebChat]) -> list[ConsentVersion]:
     newest = {}
     versions = ConsentVersion.objects.filter(webchat__in=list(webchats)).order_by("number")
     for version in versions.select_related("webchat"):
-        newest[version.webchat_id] = version
+        newest[version.webchat_id, version.kind] = version
     controller = DataController.current()
     return [version for version in newest.values() if _is_outdated(version, controller)]
 
@@ -170,7 +179,11 @@ def _is_outdated(version: ConsentVersion, controller: DataController) -> bool:
 
 
 def prepare_publication(
-    webchat: WebChat, *, texts: Mapping[str, DraftText], based_on: int
+    webchat: WebChat,
+    *,
+    texts: Mapping[str, DraftText],
+    based_on: int,
+    kind: str = TextKind.CONSENT,
 ) -> Publication:
     """Return what would be published now, without storing anything.
 
@@ -184,22 +197,23 @@ def prepare_publication(
         SlotOpen: A slot has no value, or does not exist.
         NothingChanged: After sanitizing, all texts equal the current ones.
     """
-    current = webchat.current_version()
+    current = webchat.current_version(kind)
     if current is not None and current.number != based_on:
         raise NewerVersionExists(current)
     cleaned = clean_texts(
         {code: texts[code] for code, _name in settings.LANGUAGES if code in texts}
     )
-    _require_texts(webchat, cleaned)
+    _require_texts(webchat, cleaned, kind)
     values = slots.values_for(webchat, DataController.current())
     filled = fill_texts(webchat, cleaned, values=values)
     _require_filled(filled)
-    _require_texts(webchat, filled)
-    if current is not None and texts_of(current) == filled:
+    _require_texts(webchat, filled, kind)
+    if current is not None and not current.is_retired and texts_of(current) == filled:
         message = _("Nothing was published: the texts are identical to version %(number)d.")
         raise NothingChanged(message % {"number": current.number})
     version = ConsentVersion(
         webchat=webchat,
+        kind=kind,
         number=current.number + 1 if current else 1,
         filled_from=slots.used_values(cleaned.values(), values) or None,
     )
@@ -217,6 +231,7 @@ def publish_consent(
     based_on: int,
     published_by: User | None,
     shown: str = "",
+    kind: str = TextKind.CONSENT,
 ) -> ConsentVersion:
     """Publish the texts as the next version, and record the change of the setting.
 
@@ -231,10 +246,15 @@ def publish_consent(
     """
     with erasing():
         version = store_version(
-            webchat, texts=texts, based_on=based_on, published_by=published_by, shown=shown
+            webchat,
+            texts=texts,
+            based_on=based_on,
+            published_by=published_by,
+            shown=shown,
+            kind=kind,
         )
         numbers = (version.number - 1 or None, version.number)
-        record_setting_changes(webchat, changes={CONSENT_VERSION: numbers}, by=published_by)
+        record_setting_changes(webchat, changes={PUBLISHED[kind]: numbers}, by=published_by)
         return version
 
 
@@ -246,6 +266,7 @@ def store_version(
     based_on: int,
     published_by: User | None,
     shown: str = "",
+    kind: str = TextKind.CONSENT,
 ) -> ConsentVersion:
     """Store the texts as the next version, each with the document that is served permanently.
 
@@ -254,7 +275,7 @@ def store_version(
     gets the next number or an exception. The exceptions are those of ``publish_consent``.
     """
     webchat = WebChat.objects.select_for_update().get(pk=webchat.pk)
-    publication = prepare_publication(webchat, texts=texts, based_on=based_on)
+    publication = prepare_publication(webchat, texts=texts, based_on=based_on, kind=kind)
     if shown and shown != publication.digest:
         raise TextsDiffer(
             _("A setting has changed since you saw the texts. Please check them again.")
@@ -262,11 +283,31 @@ def store_version(
     return publication.store(published_at=timezone.now(), published_by=published_by)
 
 
-def _require_texts(webchat: WebChat, texts: Mapping[str, DraftText]) -> None:
+def retire_version(version: ConsentVersion, *, reason: str, by: User | None) -> bool:
+    """Retire a version, so that nobody can consent to it, and return whether it was not before.
+
+    The WebChat row is locked, so a concurrent submit either sees the retirement or is committed
+    before it.
+
+    Raises:
+        NotRecorded: The erasure ledger cannot be written. Nothing was retired.
+    """
+    with erasing():
+        webchat = WebChat.objects.select_for_update().get(pk=version.webchat_id)
+        _retirement, is_new = Retirement.objects.get_or_create(
+            version=version, defaults={"reason": reason, "retired_by": by}
+        )
+        if is_new:
+            changes = {RETIRED[version.kind]: (None, version.number)}
+            record_setting_changes(webchat, changes=changes, by=by)
+        return is_new
+
+
+def _require_texts(webchat: WebChat, texts: Mapping[str, DraftText], kind: str) -> None:
     names = dict(settings.LANGUAGES)
     for language in [*webchat.languages, *texts]:
         text = texts.get(language, DraftText("", ""))
-        if not text.label or not text.body:
+        if not text.body or (kind == TextKind.CONSENT and not text.label):
             message = _("Checkbox label or consent text is missing: %(language)s.")
             raise LanguageMissing(message % {"language": names[language]})
         if len(text.label) > MAX_LABEL or len(text.body) > MAX_BODY:
@@ -361,7 +402,7 @@ def _save_settings(
     _confirm_none(locked, changed, confirmed=none_confirmed)
     if locked.none_confirmed_at != old_confirmation:
         changed.add("none_confirmed_at")
-    if locked.uses_gdpr:
+    if changed & {"entry_form", "showroom_form", "languages"}:
         _require_published(locked)
     with storing():
         # A new logo's file is written here and not by save(), so that storing() covers only the
@@ -411,22 +452,43 @@ def restore(webchat: WebChat) -> None:
     WebChat.objects.filter(pk=webchat.pk).update(archived_at=None)
 
 
-def _require_published(webchat: WebChat) -> None:
-    version = webchat.current_version()
+def missing_texts(webchat: WebChat, kind: str) -> str:
+    """Return why a form that shows this kind of text cannot be offered, or an empty string."""
+    version = webchat.current_version(kind)
     if version is None:
-        raise NothingPublished(
+        return (
             _(
                 "The GDPR form can't be chosen yet: no consent text is published. Publish one below first."
             )
+            if kind == TextKind.CONSENT
+            else _("No privacy notice is published. Publish it first, on the page Privacy notice.")
         )
+    if version.is_retired:
+        return _("Version %(number)d is retired. Publish the next one first.") % {
+            "number": version.number
+        }
     published = set(version.texts.values_list("language", flat=True))
     missing = [
         str(dict(settings.LANGUAGES)[code]) for code in webchat.languages if code not in published
     ]
-    if missing:
-        raise NothingPublished(
-            _(
-                "The GDPR form needs a published consent text in each language. Missing: %(languages)s."
-            )
-            % {"languages": ", ".join(missing)}
-        )
+    if not missing:
+        return ""
+    message = (
+        _("The GDPR form needs a published consent text in each language. Missing: %(languages)s.")
+        if kind == TextKind.CONSENT
+        else _("The privacy notice is not published in each language. Missing: %(languages)s.")
+    )
+    return message % {"languages": ", ".join(missing)}
+
+
+def _require_published(webchat: WebChat) -> None:
+    """Require the texts that the WebChat's forms show, in each of its languages.
+
+    A WebChat that never had a privacy notice works without one: earlier releases had none.
+    """
+    kinds = {TextKind.CONSENT} if webchat.uses_gdpr else set()
+    if webchat.uses_notice and webchat.current_version(TextKind.NOTICE):
+        kinds.add(TextKind.NOTICE)
+    for kind in kinds:
+        if reason := missing_texts(webchat, kind):
+            raise NothingPublished(reason)

@@ -82,13 +82,16 @@ class EntryView(View):
                 "tick the box again."
             )
             return self._show(form, status=409, notice=notice % {"number": changed.number})
+        except gate.NoticeChanged as changed:
+            notice = _("The privacy notice has changed; version %(number)d now applies.")
+            return self._show(form, status=409, notice=notice % {"number": changed.number})
         except (gate.ConsentNotShown, gate.EntryIncomplete):
             notice = _(
                 "The form has changed since you opened it. Please check it and send it again."
             )
             return self._show(form, status=409, notice=notice)
         except gate.Unavailable:
-            # The WebChat was archived or closed after the request arrived, or has no consent text.
+            # The WebChat was archived or closed after the request arrived, or lacks a text.
             self.webchat = get_object_or_404(WebChat.objects.open(), pk=self.webchat.pk)
             return self._show(form)
         return HttpResponseRedirect(reverse("room", args=[shown.room_token_of(session.room_key)]))

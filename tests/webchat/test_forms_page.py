@@ -5,7 +5,12 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.factories import ConsentVersionFactory, SessionFactory, WebChatFactory
+from tests.factories import (
+    ConsentVersionFactory,
+    SessionFactory,
+    WebChatFactory,
+    publish_notice,
+)
 from tests.webchat.editor import sent
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +27,7 @@ CHOICES = ["not_chosen", "none", "standard", "gdpr"]
 @pytest.mark.parametrize("showroom", CHOICES)
 def test_both_menus_are_saved_together(log_in, entry, showroom):
     webchat = WebChatFactory(entry_form="standard", showroom_form="standard")
+    publish_notice(webchat)
 
     chosen = {"entry_form": entry, "showroom_form": showroom}
     sent = chosen | {"confirm_none": "on"}
@@ -52,6 +58,7 @@ def test_the_import_map_of_the_editor_precedes_every_module(log_in):
 @pytest.mark.parametrize("menu", ["entry_form", "showroom_form"])
 def test_gdpr_is_refused_while_nothing_is_published(log_in, menu):
     webchat = WebChatFactory(published=[], entry_form="none", showroom_form="none")
+    publish_notice(webchat)
 
     other = "entry_form" if menu == "showroom_form" else "showroom_form"
     response = log_in("administrator").post(url(webchat), {menu: "gdpr", other: "standard"})

@@ -11,7 +11,7 @@ from django.utils import timezone
 from sessions_app import gate, ticket
 from sessions_app.models import Session
 from tests.database import digest
-from tests.factories import WebChatFactory
+from tests.factories import WebChatFactory, publish_notice
 from tests.pages import COMPLETE, LogIn, compact, entry_url, ticket_in
 from webchat import services
 from webchat.models import EntryForm, WebChat
@@ -115,6 +115,7 @@ def test_the_install_page_says_that_the_code_shows_nothing(administrator: Client
 @pytest.mark.parametrize("menu", ["entry_form", "showroom_form"])
 def test_none_asks_for_a_confirmation(administrator: Client, menu: str) -> None:
     webchat = WebChatFactory(**CLOSED)
+    publish_notice(webchat)
     chosen = CLOSED | {menu: "none"}
 
     refused = administrator.post(forms_page(webchat), chosen)

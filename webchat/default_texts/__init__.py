@@ -1,4 +1,4 @@
-"""The consent texts that a new WebChat starts with, in all four languages.
+"""The texts that a new WebChat starts with, in all four languages: consent text and privacy notice.
 
 They are drafts: an administrator may change them before publishing. They have slots such as
 ``{contact}``, which a publication fills from the settings (see ``webchat/slots.py``).
@@ -7,6 +7,7 @@ They are drafts: an administrator may change them before publishing. They have s
 from pathlib import Path
 
 from webchat.consent_html import DraftText, sanitise
+from webchat.models import TextKind
 
 _LABELS = {
     "en": "I agree that {controller} may process my personal data to answer my request and to"
@@ -20,8 +21,14 @@ _LABELS = {
 }
 
 
-def _body(language: str) -> str:
-    return sanitise(Path(__file__).with_name(f"{language}.html").read_text(encoding="utf-8"))
+def _body(name: str) -> str:
+    return sanitise(Path(__file__).with_name(f"{name}.html").read_text(encoding="utf-8"))
 
 
 DEFAULT_TEXTS = {language: DraftText(label, _body(language)) for language, label in _LABELS.items()}
+#: Privacy notices for the forms that do not ask for consent. A notice has no label.
+DEFAULT_NOTICES = {language: DraftText("", _body(f"notice.{language}")) for language in _LABELS}
+DEFAULTS: dict[str, dict[str, DraftText]] = {
+    TextKind.CONSENT: DEFAULT_TEXTS,
+    TextKind.NOTICE: DEFAULT_NOTICES,
+}

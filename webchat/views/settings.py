@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -16,7 +16,7 @@ from django.views.generic.edit import FormMixin, ProcessFormView
 from anonymization.storage import StorageUnavailable
 from webchat import figures, services
 from webchat.forms import GeneralForm, WebChatForm
-from webchat.models import WebChat
+from webchat.models import TextKind, WebChat
 from webchat.setting_changes import NotRecorded
 from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage, remind_to_publish
 
@@ -29,7 +29,11 @@ class WebChatsView(SettingsPage):
     readable = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        webchats = WebChat.objects.annotate(current_number=Max("consent_versions__number"))
+        webchats = WebChat.objects.annotate(
+            current_number=Max(
+                "consent_versions__number", filter=Q(consent_versions__kind=TextKind.CONSENT)
+            )
+        )
         return self.render_to_response(
             self.get_context_data(
                 webchats=[webchat for webchat in webchats if webchat.archived_at is None],
