@@ -13,8 +13,8 @@ COMPANY = {
     "address": "Dlouhá 1, 110 00 Praha",
     "contact": "privacy@example.cz",
     "officer": "Eva Malá, dpo@example.cz",
-    "recipients": "Example Hosting a.s., Praha (servers and e-mail)",
-    "storage_location": "Czechia (EU)",
+    "recipients": "Example Hosting a.s., Praha",
+    "storage_location": "Praha (EU)",
     "authority": "Úřad pro ochranu osobních údajů, https://uoou.gov.cz",
 }
 

@@ -137,10 +137,12 @@ def test_a_confirmed_none_is_not_asked_again_but_the_other_channel_is(
     administrator: Client,
 ) -> None:
     webchat = WebChatFactory(entry_form="none", showroom_form="gdpr")
+    publish_notice(webchat)
     none = {"entry_form": "none", "showroom_form": "gdpr"}
     administrator.post(forms_page(webchat), none | {"confirm_none": "on"})
 
     assert administrator.post(forms_page(webchat), none).status_code == 302
+    assert "“None” was confirmed:" in administrator.get(forms_page(webchat)).content.decode()
     both = none | {"showroom_form": "none"}
     assert administrator.post(forms_page(webchat), both).status_code == 422
 
