@@ -6,8 +6,10 @@ import logging
 from datetime import datetime
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import DatabaseError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
 from anonymization import engine
 from anonymization.ledger import recording
@@ -16,6 +18,7 @@ from sessions_app.conversation import end_locked
 from sessions_app.lock import lock_writable
 from sessions_app.models import (
     ConsentEvent,
+    Message,
     Party,
     Session,
 )
@@ -45,8 +48,11 @@ def store_evidence(
     )
 
 
-def withdraw_consent(session: Session) -> Erasure | None:
+def withdraw_consent(session: Session, *, told_to: User | None = None) -> Erasure | None:
     """Withdraw the person's consent and return the erasure record, if the session was anonymized.
+
+    ``told_to`` is the staff member to whom the person said so in the conversation. Without one, the
+    person withdrew through their own link.
 
     The session is anonymized immediately if the WebChat is configured to do so. Withdrawal and
     erasure are separate transactions, because the withdrawal must be effective even if the erasure
@@ -58,7 +64,7 @@ def withdraw_consent(session: Session) -> Erasure | None:
         NothingToWithdraw: No consent was required in the session. Nothing was changed.
         SessionClosed: The session was anonymized. Nothing was changed.
     """
-    record_withdrawal(session)
+    record_withdrawal(session, told_to=told_to)
     if session.webchat.on_withdrawal != OnWithdrawal.ANONYMIZE:
         return None
     try:
@@ -72,9 +78,10 @@ def withdraw_consent(session: Session) -> Erasure | None:
 
 
 @transaction.atomic
-def record_withdrawal(session: Session) -> None:
+def record_withdrawal(session: Session, *, told_to: User | None = None) -> None:
     """End the conversation and store the evidence of the withdrawal.
 
+    A withdrawal that was told to a staff member is recorded in the conversation, with their name.
     From then on ``lock_writable`` refuses to add anything to the session.
 
     Raises:
@@ -86,7 +93,12 @@ def record_withdrawal(session: Session) -> None:
     given = locked.consent_given
     if given is None:
         raise NothingToWithdraw
+    if told_to is not None:
+        with translation.override(locked.language):
+            text = gettext("The consent was withdrawn in this conversation.")
+        Message.objects.create(session=locked, sender=Party.SYSTEM, author=told_to, text=text)
     locked.withdrawn_at = timezone.now()
+    by = Party.OPERATOR if told_to else Party.VISITOR
     # One UPDATE for all fields; conversation._count explains why.
-    locked.save(update_fields=[*end_locked(locked, by=Party.VISITOR), "withdrawn_at"])
+    locked.save(update_fields=[*end_locked(locked, by=by), "withdrawn_at"])
     store_evidence(locked, given.text, ConsentEvent.Kind.WITHDRAWN, at=locked.withdrawn_at)

@@ -49,6 +49,8 @@ ANSWER = (SEE, "sessions_app.answer", PERSONAL)
 SEE_SETTINGS = "webchat.see_settings"
 SETTINGS, PUBLISH = "webchat.manage_settings", "webchat.publish_consent"
 EDIT_GDPR = "webchat.edit_gdpr_data"
+#: One of them, with the right to see personal data.
+WITHDRAW = ("sessions_app.answer", "sessions_app.anonymize_session")
 CLIENTS = "api.manage_api_clients"
 
 #: Who holds which right, by hand: a right given to another role in the code turns a test red.
@@ -142,6 +144,9 @@ TABLE: dict[str, Row] = {
         "/sessions/{session}/anonymize/",
         "sessions_app.anonymize_session",
         {"GET": 200, "POST": 409},
+    ),
+    "sessions/<id:pk>/withdraw/": Row(
+        "/sessions/{called}/withdraw/", WITHDRAW, read() | {"POST": 302}, either=True
     ),
     "withdrawals/": Row("/withdrawals/", (SEE, "sessions_app.anonymize_session"), read()),
     "guests/find/": Row("/guests/find/", PERSONAL, read() | {"POST": 422}),

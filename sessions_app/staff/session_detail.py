@@ -22,7 +22,7 @@ from sessions_app.masking import may_see_people
 from sessions_app.models import Session
 from sessions_app.staff.columns import readable_duration
 from sessions_app.staff.forms import NoteForm
-from sessions_app.staff.pages import SEE_PEOPLE, session_page
+from sessions_app.staff.pages import RECORD_WITHDRAWALS, SEE_PEOPLE, session_page
 from sessions_app.streams import Cursor
 from sessions_app.transcript import transcript_of
 
@@ -95,6 +95,10 @@ def _rights(staff: User, session: Session) -> dict[str, bool]:
         "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,
         "anonymize_guest": has_perm("sessions_app.anonymize_guest")
         and session.guest_id is not None,
+        "record_withdrawal": any(map(has_perm, RECORD_WITHDRAWALS))
+        and may_see_people(staff)
+        and not anonymized
+        and session.withdrawn_at is None,
         "see_erasures": has_perm("anonymization.see_erasures"),
         "see_versions": any(map(has_perm, _SEE_VERSIONS)),
     }

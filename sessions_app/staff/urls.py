@@ -23,7 +23,7 @@ from sessions_app.staff.operator_acts import (
 from sessions_app.staff.retention import RetentionView
 from sessions_app.staff.session_detail import session_detail, session_file, session_transcript
 from sessions_app.staff.session_list import SessionList, set_columns
-from sessions_app.staff.withdrawals import withdrawals
+from sessions_app.staff.withdrawals import record_withdrawal, withdrawals
 
 urlpatterns = [
     path("sessions/", SessionList.as_view(), name="sessions"),
@@ -32,6 +32,7 @@ urlpatterns = [
     path("sessions/export/", SessionExport.as_view(), name="sessions_export"),
     path("sessions/anonymize/", ConfirmSessionsErasureView.as_view(), name="sessions_anonymize"),
     path("sessions/<id:pk>/", session_detail, name="session"),
+    path("sessions/<id:pk>/withdraw/", record_withdrawal, name="session_withdraw"),
     path("sessions/<id:pk>/transcript/", session_transcript, name="session_transcript"),
     path("sessions/<id:pk>/accept/", AcceptSession.as_view(), name="session_accept"),
     path("sessions/<id:pk>/release/", ReleaseSession.as_view(), name="session_release"),
