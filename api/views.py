@@ -16,13 +16,15 @@ from api.models import ApiClient
 from lib.pages import staff_of, staff_page
 
 _MANAGE = "api.manage_api_clients"
+#: One of these is sufficient to read.
+_SEE = (_MANAGE, "webchat.see_settings")
 _RECORDS_SHOWN = 10
 
 
-@staff_page(_MANAGE)
+@staff_page(any_of=_SEE)
 @require_safe
 def list_clients(request: HttpRequest) -> HttpResponse:
-    """List all clients, the revoked ones separately."""
+    """List all clients, the revoked ones separately. Readers of the settings may see them too."""
     unseen = Count("limits_reached", filter=Q(limits_reached__seen_at=None))
     clients = list(ApiClient.objects.select_related("created_by").annotate(unseen=unseen))
     context = {
@@ -47,10 +49,13 @@ def add_client(request: HttpRequest) -> HttpResponse:
     return render(request, "api/client_secret.html", {"client": client, "secret": secret})
 
 
-@staff_page(_MANAGE)
+@staff_page(any_of=_SEE)
 @require_safe
 def client_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the rights, the last use, the erasures and the reached limits of a client."""
+    """Show the rights, the last use, the erasures and the reached limits of a client.
+
+    Readers of the settings may see them too.
+    """
     client = _client_or_404(pk)
     context = {
         "client": client,

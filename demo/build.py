@@ -38,6 +38,7 @@ from sessions_app.gate import Entry, chosen_form
 from sessions_app.matching import match_keys
 from sessions_app.models import (
     Attachment,
+    Channel,
     ConsentEvent,
     Guest,
     Message,
@@ -46,8 +47,9 @@ from sessions_app.models import (
     Status,
     random_guest_id,
 )
-from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat
-from webchat.services import clean_texts, text_of
+from webchat.default_texts import DEFAULT_NOTICES
+from webchat.models import ConsentText, DataController, EntryForm, TextKind, WebChat
+from webchat.services import prepare_publication
 
 DAYS_BACK = 90
 
@@ -81,6 +83,7 @@ class Builder:
     def _build(self) -> None:
         self.staff = make_staff()
         self.operators = [user for name, user in self.staff.items() if name.startswith("operator")]
+        DataController.objects.create(pk=DataController.KEY, **consent.COMPANY)
         self.webchats = [self._make_webchat(shop) for shop in SHOPS]
         self.texts = _texts()
         self.people = people.make_people(self.rng, count=max(12, self.count // 2))
@@ -99,21 +102,29 @@ class Builder:
     def _make_webchat(self, shop: Shop) -> WebChat:
         # No browser shows the rooms of the demo. With the default they would all be ended in half an
         # hour, and the Live view would be empty.
-        webchat = WebChat.objects.create(abandon_minutes=1440, **shop.settings)
+        # The company has confirmed its choice of forms, also of a channel without a form.
+        webchat = WebChat.objects.create(
+            abandon_minutes=1440, none_confirmed_at=self.now, **shop.settings
+        )
         WebChat.objects.filter(pk=webchat.pk).update(created_at=self._at(DAYS_BACK + 20, hour=10))
         drafts = consent.versions(
-            company=webchat.name, officer=shop.officer, languages=webchat.languages
+            shop=webchat.name, officer=shop.officer, languages=webchat.languages
         )
         for number, (days, texts) in enumerate(zip(shop.published, drafts, strict=False), 1):
-            version = ConsentVersion.objects.create(
-                webchat=webchat,
-                number=number,
-                # This is before the first session of the day, so each day has one current version.
+            publication = prepare_publication(webchat, texts=texts, based_on=number - 1)
+            # This is before the first session of the day, so each day has one current version.
+            publication.store(
                 published_at=self._at(days, hour=6, minute=40 + number),
                 published_by=self.staff["administrator"],
             )
-            ConsentText.objects.bulk_create(
-                text_of(version, language, text) for language, text in clean_texts(texts).items()
+        if shop.notice_published:
+            notices = {language: DEFAULT_NOTICES[language] for language in webchat.languages}
+            publication = prepare_publication(
+                webchat, texts=notices, based_on=0, kind=TextKind.NOTICE
+            )
+            publication.store(
+                published_at=self._at(shop.notice_published, hour=6),
+                published_by=self.staff["administrator"],
             )
         return webchat
 
@@ -166,7 +177,7 @@ class Builder:
         script = rng.choice(scripts(shop.theme, language))
         self._converse(session, script, person, open_rank)
         self.rows.sessions.append(session)
-        if gdpr:
+        if gdpr or channel != Channel.PHONE:
             text = self._text_on(webchat, language, start)
             day = timezone.localdate(
                 start_of(settings.ERASURE_TIME_PRECISION, start, settings.TIME_ZONE)
@@ -175,7 +186,7 @@ class Builder:
                 ConsentEvent(
                     session=session,
                     text=text,
-                    kind=ConsentEvent.Kind.GIVEN,
+                    kind=ConsentEvent.Kind.GIVEN if gdpr else ConsentEvent.Kind.INFORMED,
                     day=day,
                     channel=channel,
                 )
@@ -392,7 +403,8 @@ class Builder:
         ended = Session.objects.filter(
             anonymized_in=None, status=Status.CLOSED, ended_at__gte=since
         )
-        consented = list(ended.filter(consent_events__isnull=False).order_by("pk"))
+        given = ConsentEvent.Kind.GIVEN
+        consented = list(ended.filter(consent_events__kind=given).order_by("pk"))
         for session in self.rng.sample(consented, min(len(consented), max(1, self.count // 100))):
             with patch.object(timezone, "now", return_value=self._after([session])):
                 record_withdrawal(session)

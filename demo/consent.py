@@ -1,5 +1,4 @@
 """Three versions of consent texts, each with an edit that a lawyer might request."""
-# ruff: noqa: E501  texts of law are long
 
 from __future__ import annotations
 
@@ -8,42 +7,48 @@ from collections.abc import Sequence
 from webchat.consent_html import DraftText
 from webchat.default_texts import DEFAULT_TEXTS
 
-_KEPT_FOR = {
-    "en": "<h3>Retention period</h3><p>{company} keeps the data for {months} months after your last conversation.</p>",
-    "cs": "<h3>Doba uchování</h3><p>Společnost {company} uchovává údaje {months} měsíců od Vaší poslední konverzace.</p>",
-    "de": "<h3>Speicherdauer</h3><p>{company} speichert die Daten {months} Monate nach Ihrem letzten Gespräch.</p>",
-    "sk": "<h3>Doba uchovávania</h3><p>Spoločnosť {company} uchováva údaje {months} mesiacov od Vašej poslednej konverzácie.</p>",
+#: The GDPR data of the demo's company.
+COMPANY = {
+    "name": "Shop Group s.r.o.",
+    "address": "Dlouhá 1, 110 00 Praha",
+    "contact": "privacy@example.cz",
+    "officer": "Eva Malá, dpo@example.cz",
+    "recipients": "Example Hosting a.s., Praha",
+    "storage_location": "Praha (EU)",
+    "authority": "Úřad pro ochranu osobních údajů, https://uoou.gov.cz",
 }
-_OFFICER = {
-    "en": "<p>You reach our data protection officer at {officer}. We answer within one month.</p>",
-    "cs": "<p>Našeho pověřence pro ochranu osobních údajů zastihnete na adrese {officer}. Odpovídáme do jednoho měsíce.</p>",
-    "de": "<p>Unsere Datenschutzbeauftragte erreichen Sie unter {officer}. Wir antworten innerhalb eines Monats.</p>",
-    "sk": "<p>Našu zodpovednú osobu zastihnete na adrese {officer}. Odpovedáme do jedného mesiaca.</p>",
+
+_ANSWERED = {
+    "en": "<p>We answer requests about your data within one month.</p>",
+    "cs": "<p>Na žádosti týkající se vašich údajů odpovídáme do jednoho měsíce.</p>",
+    "de": "<p>Anfragen zu Ihren Daten beantworten wir innerhalb eines Monats.</p>",
+    "sk": "<p>Na žiadosti týkajúce sa vašich údajov odpovedáme do jedného mesiaca.</p>",
 }
-_LABELS = {
-    "en": "I agree that {company} processes my personal data in order to answer my request.",
-    "cs": "Souhlasím s tím, aby společnost {company} zpracovávala mé osobní údaje za účelem vyřízení mého dotazu.",
-    "de": "Ich willige ein, dass {company} meine personenbezogenen Daten verarbeitet, um meine Anfrage zu beantworten.",
-    "sk": "Súhlasím s tým, aby spoločnosť {company} spracúvala moje osobné údaje na účel vybavenia mojej otázky.",
+_SHOP = {
+    "en": "<p>For requests about {shop} only, write to {officer}.</p>",
+    "cs": "<p>V záležitostech, které se týkají jen {shop}, pište na {officer}.</p>",
+    "de": "<p>In Angelegenheiten, die nur {shop} betreffen, schreiben Sie an {officer}.</p>",
+    "sk": "<p>Vo veciach, ktoré sa týkajú len {shop}, píšte na {officer}.</p>",
 }
 
 
-def versions(*, company: str, officer: str, languages: Sequence[str]) -> list[dict[str, DraftText]]:
-    """Return three versions, each as language → text.
+def versions(*, shop: str, officer: str, languages: Sequence[str]) -> list[dict[str, DraftText]]:
+    """Return three versions, each as language → text with slots.
 
-    The first is the default text. The second adds a period of 12 months and names the company in
-    the checkbox label. The third has 6 months and adds the address of the data protection officer.
+    The first is the default text. The second adds within which time requests are answered. The
+    third adds the address for the requests of one shop.
     """
     return [
         {language: DEFAULT_TEXTS[language] for language in languages},
-        {language: _named(language, company, 12) for language in languages},
-        {language: _named(language, company, 6, officer=officer) for language in languages},
+        {language: _edited(language) for language in languages},
+        {language: _edited(language, shop=shop, officer=officer) for language in languages},
     ]
 
 
-def _named(language: str, company: str, months: int, *, officer: str = "") -> DraftText:
-    body = DEFAULT_TEXTS[language].body + _KEPT_FOR[language].format(company=company, months=months)
+def _edited(language: str, *, shop: str = "", officer: str = "") -> DraftText:
+    text = DEFAULT_TEXTS[language]
+    body = text.body + _ANSWERED[language]
     if officer:
         link = f'<a href="mailto:{officer}">{officer}</a>'
-        body += _OFFICER[language].format(officer=link)
-    return DraftText(label=_LABELS[language].format(company=company), body=body)
+        body += _SHOP[language].format(shop=shop, officer=link)
+    return DraftText(label=text.label, body=body)

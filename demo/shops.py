@@ -17,6 +17,8 @@ class Shop:
     settings: dict[str, object]
     #: The publication days of versions 1, 2 and 3, in days before today.
     published: tuple[int, ...] = ()
+    #: The publication day of the privacy notice, in days before today. 0 for no notice.
+    notice_published: int = 0
     officer: str = ""
 
 
@@ -41,12 +43,14 @@ SHOPS = (
     Shop(
         theme="helpdesk",
         share=27,
+        notice_published=104,
         channels={Channel.CHAT: 88, Channel.PHONE: 12},
         settings={
             "name": "Helpdesk Brno",
             "public_id": "helpdesk-brno",
             "site": "https://helpdesk.example.cz",
             "entry_form": EntryForm.STANDARD,
+            "showroom_form": EntryForm.NONE,
             "languages": ["en", "cs"],
             "default_language": "cs",
             "colour": "#2b6a3f",

@@ -16,7 +16,7 @@ from anonymization.models import Erasure, FileDeletion
 from api.models import ApiClient
 from lib.days import start_of_day
 from sessions_app.models import Session, SessionQuerySet, Status
-from webchat.models import ConsentText, WebChat
+from webchat.models import ConsentText, TextKind, WebChat
 
 _OPEN_SHOWN = 10
 
@@ -54,8 +54,12 @@ class WebChatFigures:
     """WebChats that visitors can reach, and those among them that reject all visitors."""
 
     total: int
-    #: WebChats with the GDPR form and a language without a published consent text.
+    #: WebChats whose form shows a text that is retired or not published in every language.
     closed: list[WebChat] = field(default_factory=list)
+    #: WebChats that connect visitors without a form, which nobody has confirmed.
+    unconfirmed: list[WebChat] = field(default_factory=list)
+    #: WebChats that ask for no consent and inform nobody by a privacy notice.
+    without_notice: list[WebChat] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,9 @@ class Figures:
 def figures_for(user: AbstractBaseUser | AnonymousUser) -> Figures:
     """Return the figures that the staff member may see, in at most fifteen queries."""
     may = user.has_perm if isinstance(user, PermissionsMixin) else lambda name: False
-    settings = may("webchat.manage_settings") or may("webchat.publish_consent")
+    settings = any(
+        may(f"webchat.{name}") for name in ("see_settings", "manage_settings", "publish_consent")
+    )
     return Figures(
         sessions=_sessions() if may("sessions_app.see_sessions") else None,
         erasures=_erasures() if may("anonymization.see_erasures") else None,
@@ -125,13 +131,38 @@ def _erasures() -> ErasureFigures:
 
 def _webchats() -> WebChatFigures:
     webchats = list(WebChat.objects.open())
-    gdpr = [webchat for webchat in webchats if webchat.uses_gdpr]
-    published: dict[int, tuple[int, set[str]]] = {}
-    texts = ConsentText.objects.filter(version__webchat__in=gdpr).order_by("version__number")
-    for webchat, number, language in texts.values_list(
-        "version__webchat", "version__number", "language"
+    usable = _usable_languages(webchats)
+    closed, without_notice = [], []
+    for webchat in webchats:
+        offered = set(webchat.languages)
+        consent = usable.get((webchat.pk, TextKind.CONSENT), set())
+        notice = usable.get((webchat.pk, TextKind.NOTICE))
+        if webchat.uses_notice and notice is None:
+            without_notice.append(webchat)
+        if (webchat.uses_gdpr and not offered <= consent) or (
+            webchat.uses_notice and notice is not None and not offered <= notice
+        ):
+            closed.append(webchat)
+    return WebChatFigures(
+        total=len(webchats),
+        closed=closed,
+        unconfirmed=[webchat for webchat in webchats if webchat.is_unconfirmed],
+        without_notice=without_notice,
+    )
+
+
+def _usable_languages(webchats: list[WebChat]) -> dict[tuple[int, str], set[str]]:
+    """Return the languages of each newest version by WebChat and kind; of a retired one, none."""
+    found: dict[tuple[int, str], tuple[int, set[str]]] = {}
+    texts = ConsentText.objects.filter(version__webchat__in=webchats).order_by("version__number")
+    for webchat, kind, number, language, retirement in texts.values_list(
+        "version__webchat",
+        "version__kind",
+        "version__number",
+        "language",
+        "version__retirement",
     ):
-        newest, languages = published.get(webchat, (0, set()))
-        published[webchat] = (number, {language} if number > newest else languages | {language})
-    closed = [w for w in gdpr if not set(w.languages) <= published.get(w.pk, (0, set()))[1]]
-    return WebChatFigures(total=len(webchats), closed=closed)
+        newest, languages = found.get((webchat, kind), (0, set()))
+        languages = set() if number > newest else languages
+        found[webchat, kind] = number, languages if retirement else languages | {language}
+    return {key: languages for key, (_number, languages) in found.items()}

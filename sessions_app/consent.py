@@ -32,7 +32,7 @@ class NothingToWithdraw(Exception):
 def store_evidence(
     session: Session, text: ConsentText, kind: ConsentEvent.Kind, *, at: datetime, via: str = ""
 ) -> None:
-    """Append a consent event for this text: consent was given or withdrawn.
+    """Append a consent event for this text: consent was given or withdrawn, or it was shown.
 
     Of the time only the day is stored, rounded to ``ERASURE_TIME_PRECISION``.
     """

@@ -51,7 +51,10 @@ policy.register(
         "uid": None,
     },
     impersonal={
-        "id": _("The Guest ID: a random number, so that a repeated request gets the same answer."),
+        "id": _(
+            "The Guest ID: personal data while the guest is identified; afterwards only a random number, "
+            "so that a repeated request gets the same answer."
+        ),
     },
 )
 
@@ -70,6 +73,8 @@ policy.register(
         # After the precision was made coarser, this is finer than the start of older sessions.
         "consented_on": _of_event(ConsentEvent.Kind.GIVEN, "day"),
         "withdrawn": _of_event(ConsentEvent.Kind.WITHDRAWN, "day"),
+        "notice_version": _of_event(ConsentEvent.Kind.INFORMED, "text__version"),
+        "informed_on": _of_event(ConsentEvent.Kind.INFORMED, "day"),
     },
     erase={
         "guest": None,
@@ -147,7 +152,10 @@ policy.register(
     evidence=_CONSENT,
     keep=dict.fromkeys(
         ("id", "session", "text", "kind", "day", "channel", "via"),
-        _("Evidence of consent (GDPR Art. 7(1)); contains no identity."),
+        _(
+            "Evidence of consent (GDPR Art. 7(1)), or of the information that was given (Art. 13); contains "
+            "no identity."
+        ),
     ),
 )
 

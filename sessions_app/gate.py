@@ -23,7 +23,7 @@ from sessions_app.models import (
     Session,
 )
 from sessions_app.ticket import Ticket, consent_key, consent_token, room_key
-from webchat.models import ConsentText, EntryForm, WebChat
+from webchat.models import ConsentText, EntryForm, TextKind, WebChat
 
 #: For this long after its first submit, the same form leads into the same conversation again.
 #: This covers a double click and a reload. It is short because a form without fields contains
@@ -44,12 +44,20 @@ class ConsentNotShown(EntryRefused):
     """
 
 
-class ConsentTextChanged(ConsentNotShown):
-    """The form showed an outdated consent text. ``number`` is the version that is current."""
+class TextChanged(ConsentNotShown):
+    """The form showed an outdated text. ``number`` is the version that is current."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
         self.number = number
+
+
+class ConsentTextChanged(TextChanged):
+    """The outdated text is a consent text."""
+
+
+class NoticeChanged(TextChanged):
+    """The outdated text is a privacy notice."""
 
 
 class EntryIncomplete(EntryRefused):
@@ -59,9 +67,13 @@ class EntryIncomplete(EntryRefused):
 class Unavailable(EntryRefused):
     """The entry form cannot be offered.
 
-    The GDPR form is chosen but no consent text is published in the language, or the WebChat was
-    archived.
+    The text that the form must show is not published in the language or is retired, or the WebChat
+    was archived.
     """
+
+
+class NotOpen(Unavailable):
+    """No entry form was chosen for the channel yet, so nobody may enter."""
 
 
 def _typed(label: Any) -> Any:
@@ -129,15 +141,23 @@ def chosen_form(webchat: WebChat, channel: str) -> str:
 
 
 def required_text(webchat: WebChat, *, channel: str, language: str) -> ConsentText | None:
-    """Return the text that a visitor must consent to now, or None if no consent is required.
+    """Return the text that the form must show now: the consent text, or the privacy notice.
+
+    None means that the form asks for no consent, and that the WebChat never had a privacy notice.
 
     Raises:
-        Unavailable: Consent is required but no text is published in the language. The gate fails
+        NotOpen: No entry form was chosen for the channel yet.
+        Unavailable: The text is not published in the language, or is retired. The gate fails
             closed.
     """
-    if chosen_form(webchat, channel) != EntryForm.GDPR:
+    form = chosen_form(webchat, channel)
+    if form == EntryForm.NOT_CHOSEN:
+        raise NotOpen
+    kind = TextKind.CONSENT if form == EntryForm.GDPR else TextKind.NOTICE
+    version = webchat.current_version(kind)
+    if version is None and kind == TextKind.NOTICE:
         return None
-    text = webchat.current_text(language)
+    text = version.usable_text(language) if version else None
     if text is None:
         raise Unavailable
     return text
@@ -152,10 +172,12 @@ def start_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Visi
 
     Raises:
         ConsentTextChanged: The form showed a consent text that is no longer the current one.
+        NoticeChanged: The form showed a privacy notice that is no longer the current one.
         ConsentNotShown: The form did not show what is required now, or the form was used before.
             The Back button on a shared device therefore never opens another person's conversation.
         EntryIncomplete: A value or the consent is missing from the GDPR form.
-        Unavailable: No consent text is published, or the WebChat was archived.
+        Unavailable: The text is not published or is retired, no entry form was chosen, or the WebChat was
+            archived.
     """
     same_ticket = Session.objects.filter(entry_key=ticket.entry_key)
     for _attempt in range(_RETRIES):
@@ -187,10 +209,9 @@ def _create_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Vi
     webchat = _open_now(webchat)
     text = required_text(webchat, channel=ticket.channel, language=ticket.language)
     if not ticket.shows(text):
-        # A form that showed no consent text was a different entry form. It is therefore not
-        # reported as an outdated text.
-        raise ConsentTextChanged(text.version.number) if text and ticket.text else ConsentNotShown
-    if text is not None and not entry.complete:
+        raise _difference(ticket, text)
+    asks = text is not None and text.version.kind == TextKind.CONSENT
+    if asks and not entry.complete:
         raise EntryIncomplete
     now = timezone.now()
     session = Session.objects.create(
@@ -210,8 +231,22 @@ def _create_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Vi
         consent_key=consent_key(consent_token(ticket.room_token)),
     )
     if text is not None:
-        store_evidence(session, text, ConsentEvent.Kind.GIVEN, at=now)
+        kind = ConsentEvent.Kind.GIVEN if asks else ConsentEvent.Kind.INFORMED
+        store_evidence(session, text, kind, at=now)
     return session
+
+
+def _difference(ticket: Ticket, text: ConsentText | None) -> ConsentNotShown:
+    """Return the exception that says in what a form differed from what it must show now.
+
+    A form that showed no text, or a text of another kind, was a different entry form. It is
+    therefore not reported as an outdated text.
+    """
+    if text is not None and ticket.text is not None:
+        kind, number = text.version.kind, text.version.number
+        if ConsentText.objects.filter(pk=ticket.text, version__kind=kind).exists():
+            return ConsentTextChanged(number) if kind == TextKind.CONSENT else NoticeChanged(number)
+    return ConsentNotShown()
 
 
 def _open_now(webchat: WebChat) -> WebChat:

@@ -380,6 +380,13 @@ class Session(models.Model):
         return given.select_related("text__version__webchat").first()
 
     @property
+    def notice_shown(self) -> ConsentText | None:
+        """Return the privacy notice that the entry form showed, or None."""
+        shown = self.consent_events.filter(kind=ConsentEvent.Kind.INFORMED)
+        event = shown.select_related("text__version__webchat").first()
+        return event.text if event else None
+
+    @property
     def messages_count(self) -> int:
         return self.messages_visitor + self.messages_operator
 
@@ -520,7 +527,7 @@ class LifeSign(models.Model):
 
 
 class ConsentEvent(models.Model):
-    """The event that consent to one text was given or withdrawn in a session.
+    """The event that consent to one text was given or withdrawn, or that a notice was shown.
 
     Append-only, which the database enforces. It contains the day (rounded to the setting
     ERASURE_TIME_PRECISION) but no time and no identity. Therefore it can be kept when the session
@@ -530,6 +537,8 @@ class ConsentEvent(models.Model):
     class Kind(models.TextChoices):
         GIVEN = "given", _("Given")
         WITHDRAWN = "withdrawn", _("Withdrawn")
+        #: The form showed a privacy notice and asked for no consent.
+        INFORMED = "informed", _("Informed")
 
     class Via(models.TextChoices):
         """The way in which consent was withdrawn."""

@@ -115,8 +115,12 @@ def _comparable(sessions: QuerySet[Session]) -> QuerySet[Session]:
         period=StartOf(F("created_at")),
         following=NextStart(F("created_at")),
         band=Band(F("duration")),
+        # A session has an event of one of these two kinds: it agreed to a text, or was informed.
         given=FilteredRelation(
-            "consent_events", condition=Q(consent_events__kind=ConsentEvent.Kind.GIVEN)
+            "consent_events",
+            condition=Q(
+                consent_events__kind__in=[ConsentEvent.Kind.GIVEN, ConsentEvent.Kind.INFORMED]
+            ),
         ),
         taken_back=FilteredRelation(
             "consent_events", condition=Q(consent_events__kind=ConsentEvent.Kind.WITHDRAWN)

@@ -25,7 +25,7 @@ from sessions_app.matching import match_keys
 from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session
 from sessions_app.roles import ROLES
 from webchat.consent_html import DraftText
-from webchat.models import ConsentVersion, EntryForm, WebChat
+from webchat.models import ConsentVersion, EntryForm, TextKind, WebChat
 from webchat.services import store_version
 
 PASSWORD = "correct horse battery staple"
@@ -101,6 +101,19 @@ class ConsentVersionFactory(DjangoModelFactory[ConsentVersion]):
         current = webchat.current_version()
         number = current.number if current else 0
         return store_version(webchat, texts=texts, based_on=number, published_by=None)
+
+
+def publish_notice(webchat: WebChat, wording: str = "We answer you.") -> ConsentVersion:
+    """Publish the next privacy notice of a WebChat, with its wording in every language."""
+    texts = {code: DraftText("", f"<p>{wording} ({code})</p>") for code in webchat.languages}
+    current = webchat.current_version(TextKind.NOTICE)
+    return store_version(
+        webchat,
+        texts=texts,
+        based_on=current.number if current else 0,
+        published_by=None,
+        kind=TextKind.NOTICE,
+    )
 
 
 def make_ticket(webchat: WebChat, *, channel: str = Channel.CHAT, language: str = "en") -> str:

@@ -59,7 +59,10 @@ def test_it_makes_webchats_versions_sessions_and_staff(output: str) -> None:
         ("Shop Prague", EntryForm.GDPR, EntryForm.GDPR),
         ("Showroom Vienna", EntryForm.GDPR, EntryForm.GDPR),
     ]
-    assert sorted(ConsentVersion.objects.values_list("number", flat=True)) == [1, 1, 2, 2, 3, 3]
+    versions = ConsentVersion.objects.values_list("kind", "number")
+    assert sorted(versions) == [("consent", number) for number in (1, 1, 2, 2, 3, 3)] + [
+        ("notice", 1)
+    ]
     assert Session.objects.count() == 60
     assert set(Session.objects.values_list("status", flat=True)) == set(Status)
     assert set(Group.objects.filter(user__isnull=False).values_list("name", flat=True)) == {
@@ -130,6 +133,12 @@ def test_each_gdpr_session_has_one_consent_to_the_version_of_its_day(output: str
             assert session.entered_phone
 
 
+def test_sessions_of_forms_without_consent_were_informed(output: str) -> None:
+    sessions = Session.objects.filter(webchat__entry_form=EntryForm.STANDARD)
+    informed = ConsentEvent.objects.filter(kind="informed", text__version__kind="notice")
+    assert informed.count() == sessions.exclude(channel="phone").count() > 0
+
+
 def test_a_withdrawal_waits_for_the_officer(output: str) -> None:
     (event,) = ConsentEvent.objects.filter(kind="withdrawn")
     assert list(Session.objects.withdrawn()) == [event.session]
@@ -143,7 +152,7 @@ def current_on(webchat: WebChat, day: date) -> ConsentVersion:
 
 def test_texts_are_canonical_and_differ_between_versions(output: str) -> None:
     texts = ConsentText.objects.all()
-    assert texts.count() == 3 * 4 + 3 * 3
+    assert texts.count() == 3 * 4 + 3 * 3 + 2
     for text in texts:
         assert sanitise(text.body) == text.body
         assert sha256_hex(text.document) == text.sha256

@@ -24,6 +24,7 @@ from tests.factories import (
     HoldFactory,
     SessionFactory,
     WebChatFactory,
+    publish_notice,
 )
 from tests.pages import LogIn, close_files, submit
 
@@ -48,6 +49,7 @@ SEE, PERSONAL = "sessions_app.see_sessions", "sessions_app.see_personal_data"
 ANSWER = (SEE, "sessions_app.answer", PERSONAL)
 SEE_SETTINGS = "webchat.see_settings"
 SETTINGS, PUBLISH = "webchat.manage_settings", "webchat.publish_consent"
+EDIT_GDPR = "webchat.edit_gdpr_data"
 CLIENTS = "api.manage_api_clients"
 HOLDS = "anonymization.manage_holds"
 
@@ -66,6 +68,7 @@ HOLDERS = {
     SEE_SETTINGS: {"officer"},
     SETTINGS: {"administrator"},
     PUBLISH: {"administrator"},
+    EDIT_GDPR: {"administrator", "officer"},
     CLIENTS: {"administrator"},
 }
 
@@ -94,6 +97,9 @@ TABLE: dict[str, Row] = {
     "w/<public_id:public_id>/logo/": Row("/w/{public_id}/logo/", PUBLIC, read(404)),
     "w/<public_id:public_id>/consent/<int:number>/<language:lang>/": Row(
         "/w/{public_id}/consent/1/en/", PUBLIC, read()
+    ),
+    "w/<public_id:public_id>/notice/<int:number>/<language:lang>/": Row(
+        "/w/{public_id}/notice/1/en/", PUBLIC, read()
     ),
     "r/<secret:token>/": Row("{room}", PUBLIC, read()),
     "r/<secret:token>/message/": Row("{room}message/", PUBLIC, {"POST": 422}),
@@ -203,6 +209,29 @@ TABLE: dict[str, Row] = {
         either=True,
         readable=True,
     ),
+    "settings/webchat/<int:pk>/forms/versions/<int:number>/retire/": Row(
+        "/settings/webchat/{webchat}/forms/versions/1/retire/", PUBLISH, read() | {"POST": 422}
+    ),
+    "settings/webchat/<int:pk>/notice/": Row(
+        "/settings/webchat/{webchat}/notice/",
+        (SETTINGS, PUBLISH),
+        read(),
+        either=True,
+        readable=True,
+    ),
+    "settings/webchat/<int:pk>/notice/publish/": Row(
+        "/settings/webchat/{webchat}/notice/publish/", PUBLISH, read(302) | {"POST": 200}
+    ),
+    "settings/webchat/<int:pk>/notice/versions/<int:number>/": Row(
+        "/settings/webchat/{webchat}/notice/versions/1/",
+        (SETTINGS, PUBLISH),
+        read(),
+        either=True,
+        readable=True,
+    ),
+    "settings/webchat/<int:pk>/notice/versions/<int:number>/retire/": Row(
+        "/settings/webchat/{webchat}/notice/versions/1/retire/", PUBLISH, read() | {"POST": 422}
+    ),
     "settings/webchat/<int:pk>/history/": Row(
         "/settings/webchat/{webchat}/history/",
         (SETTINGS, PUBLISH),
@@ -213,12 +242,13 @@ TABLE: dict[str, Row] = {
     "settings/gdpr/": Row(
         "/settings/gdpr/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
     ),
+    "settings/gdpr/edit/": Row("/settings/gdpr/edit/", EDIT_GDPR, read() | {"POST": 302}),
     "settings/gdpr/history/": Row(
         "/settings/gdpr/history/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
     ),
-    "settings/api/": Row("/settings/api/", CLIENTS, read()),
+    "settings/api/": Row("/settings/api/", CLIENTS, read(), readable=True),
     "settings/api/add/": Row("/settings/api/add/", CLIENTS, read() | {"POST": 422}),
-    "settings/api/<id:pk>/": Row("/settings/api/{client}/", CLIENTS, read()),
+    "settings/api/<id:pk>/": Row("/settings/api/{client}/", CLIENTS, read(), readable=True),
     "settings/api/<id:pk>/revoke/": Row(
         "/settings/api/{client}/revoke/", CLIENTS, read() | {"POST": 302}
     ),
@@ -254,6 +284,7 @@ def test_every_route_is_in_the_table() -> None:
 @pytest.fixture
 def ids() -> dict[str, Any]:
     webchat = WebChatFactory()
+    publish_notice(webchat)
     response = submit(Client(), webchat)
     session = Session.objects.get()
     room = response.headers["Location"]

@@ -67,6 +67,7 @@ EXCEPTIONS = {
     "webchat/consent_html.py _led_by_paragraph first.kind =": "a part of a text, no signal",
     "mluvii_gdpr/models.py EventsProcess.give_sign cls.objects.update_or_create()": "a host, not a person",
     "webchat/forms.py LogoField.to_python upload.name =": "a picture of the company",
+    "webchat/controller.py save_controller rows.update()": "the company's own data",
     "webchat/services.py _save_settings setattr()": "settings of a WebChat",
     "webchat/services.py _save_settings locked.save()": "settings of a WebChat",
 }

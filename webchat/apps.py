@@ -11,6 +11,7 @@ class WebchatConfig(AppConfig):
     def ready(self) -> None:
         from anonymization.ledger.verification import register_facts
         from anonymization.models import Note
+        from webchat import checks  # noqa: F401  registers the check
         from webchat.setting_changes import digests
 
         register_facts(Note.SETTINGS_CHANGED, digests)

@@ -395,14 +395,30 @@ def diff(old: str, new: str) -> list[DiffLine]:
 
 # These words do not use gettext, because the bytes of a document must not depend on a catalog.
 _WORDS = {
-    "en": {"title": "Consent text", "version": "Version", "label": "Text beside the checkbox"},
-    "cs": {"title": "Text souhlasu", "version": "Verze", "label": "Text u zaškrtávacího políčka"},
+    "en": {
+        "title": "Consent text",
+        "notice": "Privacy notice",
+        "version": "Version",
+        "label": "Text beside the checkbox",
+    },
+    "cs": {
+        "title": "Text souhlasu",
+        "notice": "Informace o zpracování osobních údajů",
+        "version": "Verze",
+        "label": "Text u zaškrtávacího políčka",
+    },
     "de": {
         "title": "Einwilligungstext",
+        "notice": "Datenschutzhinweise",
         "version": "Version",
         "label": "Text neben dem Kontrollkästchen",
     },
-    "sk": {"title": "Text súhlasu", "version": "Verzia", "label": "Text pri začiarkavacom políčku"},
+    "sk": {
+        "title": "Text súhlasu",
+        "notice": "Informácie o spracúvaní osobných údajov",
+        "version": "Verzia",
+        "label": "Text pri začiarkavacom políčku",
+    },
 }
 
 _DOCUMENT = """\
@@ -421,11 +437,7 @@ _DOCUMENT = """\
 <h1>{title}</h1>
 <p class="version">{version} {number}</p>
 </header>
-<section class="label">
-<h2>{label_words}</h2>
-<p>{label}</p>
-</section>
-<article>
+{label_section}<article>
 {body}
 </article>
 </main>
@@ -434,10 +446,20 @@ _DOCUMENT = """\
 """
 
 
+_LABEL_SECTION = """\
+<section class="label">
+<h2>{words}</h2>
+<p>{label}</p>
+</section>
+"""
+
+
 def render_document(
     *, webchat_name: str, number: int, language: str, label: str, body: str, stylesheet_url: str
 ) -> str:
-    """Return the HTML document of a consent text, to be stored at publication and served unchanged.
+    """Return the HTML document of a text, to be stored at publication and served unchanged.
+
+    A text without a label is a privacy notice.
 
     The same arguments always give the same bytes. Their SHA-256 is the evidence. ``stylesheet_url``
     is part of the document, so it must be a permanent URL (no content hash in the file name).
@@ -453,12 +475,15 @@ def render_document(
     words = _WORDS[language]
     return _DOCUMENT.format(
         language=language,
-        title=words["title"],
+        title=words["title" if label else "notice"],
         version=words["version"],
-        label_words=words["label"],
+        label_section=_LABEL_SECTION.format(
+            words=words["label"], label=escape(refuse_unstorable(label))
+        )
+        if label
+        else "",
         number=int(number),
         webchat_name=escape(refuse_unstorable(webchat_name)),
-        label=escape(refuse_unstorable(label)),
         stylesheet_url=escape(refuse_unstorable(stylesheet_url)),
         body=body,
     )

@@ -3,7 +3,14 @@
 from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
-from webchat.models import ConsentText, ConsentVersion, SettingChange, WebChat
+from webchat.models import (
+    ConsentText,
+    ConsentVersion,
+    DataController,
+    Retirement,
+    SettingChange,
+    WebChat,
+)
 
 _SETTING = _("A chat setting of the company.")
 _EVIDENCE = _(
@@ -20,6 +27,8 @@ policy.register(
             "site",
             "entry_form",
             "showroom_form",
+            "none_confirmed_at",
+            "second_basis",
             "languages",
             "default_language",
             "phone_region",
@@ -46,14 +55,61 @@ policy.register(
             "Accountability (GDPR Art. 5(2)): the staff member who published the text."
         ),
     },
-    impersonal=dict.fromkeys(("id", "webchat", "number", "published_at"), _EVIDENCE),
+    impersonal=dict.fromkeys(
+        ("id", "webchat", "kind", "number", "published_at", "filled_from"), _EVIDENCE
+    ),
 )
 
 policy.register(
     ConsentText,
     append_only=True,
     impersonal=dict.fromkeys(
-        ("id", "version", "language", "label", "body", "document", "sha256"), _EVIDENCE
+        (
+            "id",
+            "version",
+            "language",
+            "label",
+            "body",
+            "written_label",
+            "written_body",
+            "document",
+            "sha256",
+        ),
+        _EVIDENCE,
+    ),
+)
+
+policy.register(
+    Retirement,
+    append_only=True,
+    keep={
+        "retired_by": _(
+            "Accountability (GDPR Art. 5(2)): the staff member who retired the version."
+        ),
+    },
+    impersonal=dict.fromkeys(("id", "version", "reason", "retired_at"), _EVIDENCE),
+)
+
+policy.register(
+    DataController,
+    keep=dict.fromkeys(
+        ("name", "contact", "officer", "agreement_contact"),
+        _(
+            "The company's own contact data, which it must publish (GDPR Art. 13(1)). May name its data "
+            "protection officer; contains no data of visitors."
+        ),
+    ),
+    impersonal=dict.fromkeys(
+        (
+            "id",
+            "address",
+            "recipients",
+            "storage_location",
+            "authority",
+            "agreement_with",
+            "agreement_signed_on",
+        ),
+        _("Statements of the company about itself."),
     ),
 )
 

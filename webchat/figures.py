@@ -6,9 +6,9 @@ Sessions belong to an app that depends on this one. That app registers how they 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from webchat.models import ConsentVersion, WebChat
 
@@ -34,6 +34,9 @@ class Figures(Protocol):
         Versions without sessions may be missing.
         """
 
+    def open_sessions(self, version: ConsentVersion) -> Sequence[Any]:
+        """Return the open sessions whose visitors saw this version."""
+
     def retention(self, webchat: WebChat, *, days: int) -> RetentionPreview:
         """Count the sessions that a retention period of ``days`` days would anonymize."""
 
@@ -49,6 +52,11 @@ def register(figures: Figures) -> None:
 def holding(versions: Collection[ConsentVersion]) -> Mapping[int, int]:
     """Return the number of sessions per consent version, by key. Unused versions may be missing."""
     return _registered[0].holding(versions)
+
+
+def open_sessions(version: ConsentVersion) -> Sequence[Any]:
+    """Return the open sessions whose visitors saw this version, with their pages."""
+    return _registered[0].open_sessions(version)
 
 
 def retention(webchat: WebChat, *, days: int) -> RetentionPreview:

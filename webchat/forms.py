@@ -20,18 +20,21 @@ from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
 from webchat.consent_html import MAX_LABEL, DraftText
-from webchat.default_texts import DEFAULT_TEXTS
+from webchat.default_texts import DEFAULTS
 from webchat.framing import MAX_LENGTH
 from webchat.models import (
     MAX_RETENTION_DAYS,
     ButtonPosition,
+    DataController,
     EntryForm,
     OnWithdrawal,
+    SecondBasis,
+    TextKind,
     WebChat,
     validate_origins,
 )
 from webchat.regions import regions_by_name
-from webchat.services import texts_of
+from webchat.services import missing_texts, written_of
 from webchat.widget import default_words
 from webchat.widgets import ConsentBodyField, ConsentEditor
 
@@ -223,10 +226,19 @@ class GeneralForm(WebChatForm):
         ),
     )
 
+    second_basis = forms.ChoiceField(
+        label=_("Legal basis of what must be kept after a withdrawal"),
+        choices=SecondBasis.choices,
+        required=False,
+        help_text=_(
+            "The first basis is the consent. Consent texts name the second one in the slot {basis}."
+        ),
+    )
+
     class Meta(WebChatForm.Meta):
         fields = (
             "name", "languages", "default_language", "phone_region", "colour", "logo", "abandon_minutes",
-            "retention_days", "on_withdrawal",
+            "retention_days", "on_withdrawal", "second_basis",
         )  # fmt: skip
         widgets = {"colour": forms.TextInput({"type": "color", "class": "form-control-color"})}
         help_texts = {"colour": _("Text on it is black or white, whichever is easier to read.")}
@@ -242,6 +254,8 @@ class GeneralForm(WebChatForm):
         for name in ("on_withdrawal", "abandon_minutes"):
             if not self.cleaned_data[name]:
                 changes.pop(name, None)
+        if "second_basis" not in self.data:
+            changes.pop("second_basis", None)
         return changes
 
 
@@ -316,6 +330,14 @@ class InstallForm(forms.Form):
 class MenusForm(forms.ModelForm):
     """The two menus, saved together: the entry form of the chat and of the showroom."""
 
+    confirm_none = forms.BooleanField(
+        label=_(
+            "I confirm: with “None”, visitors are connected without entering anything and without "
+            "consent."
+        ),
+        required=False,
+    )
+
     class Meta:
         model = WebChat
         fields = ("entry_form", "showroom_form")
@@ -324,13 +346,55 @@ class MenusForm(forms.ModelForm):
     def __init__(self, data: Any = None, *, instance: WebChat) -> None:
         # Validation changes the instance, but the page must still show the stored values.
         super().__init__(data, instance=copy.copy(instance))
+        self._stored = {
+            name: getattr(instance, name) for name in (*self.Meta.fields, "none_confirmed_at")
+        }
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self._needs_confirmation and not self.cleaned_data.get("confirm_none"):
+            self.add_error("confirm_none", _("To choose “None”, please confirm it."))
+        self._require_notice()
+        return cleaned
+
+    def _require_notice(self) -> None:
+        """Refuse to choose a form without consent while there is no privacy notice to show.
+
+        A WebChat that has such a form since an earlier release keeps it.
+        """
+        chosen = [
+            name
+            for name in self.Meta.fields
+            if self.cleaned_data.get(name) in {EntryForm.STANDARD, EntryForm.NONE}
+            and self._stored[name] != self.cleaned_data[name]
+        ]
+        if chosen and (reason := missing_texts(self.instance, TextKind.NOTICE)):
+            for name in chosen:
+                self.add_error(name, reason)
+
+    @property
+    def _needs_confirmation(self) -> bool:
+        """Return whether a menu becomes *None*, or is *None* and was never confirmed."""
+        return any(
+            self.cleaned_data.get(name) == EntryForm.NONE
+            and (self._stored[name] != EntryForm.NONE or self._stored["none_confirmed_at"] is None)
+            for name in self.Meta.fields
+        )
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Return both menus of a valid form. They are saved together."""
+        return {name: self.cleaned_data[name] for name in self.Meta.fields}
+
+    @property
+    def menus(self) -> list[BoundField]:
+        return [self[name] for name in self.Meta.fields]
 
     @property
     def chosen(self) -> list[tuple[str | Promise, str | Promise]]:
         """Return the label of each menu and of the chosen option, for a valid form."""
         return [
-            (bound.label, EntryForm(self.cleaned_data[bound.name]).label)
-            for bound in self.visible_fields()
+            (self[name].label, EntryForm(choice).label) for name, choice in self.changes.items()
         ]
 
     def refuse_gdpr(self, reason: str) -> None:
@@ -348,22 +412,30 @@ class Section(NamedTuple):
 
     language: str
     name: str | Promise
-    label: BoundField
+    label: BoundField | None
     body: BoundField
     also: BoundField | None
     is_open: bool
 
 
 class ConsentForm(forms.Form):
-    """The consent editor: checkbox label and text per language, and the version it started from."""
+    """The editor of a text: label and text per language, and the version it started from.
+
+    A privacy notice has no checkbox, and therefore no label.
+    """
 
     based_on = forms.IntegerField(min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput)
 
     def __init__(
-        self, data: Any = None, *, webchat: WebChat, initial: dict[str, Any] | None = None
+        self,
+        data: Any = None,
+        *,
+        webchat: WebChat,
+        kind: str = TextKind.CONSENT,
+        initial: dict[str, Any] | None = None,
     ) -> None:
-        self.webchat = webchat
-        self.current = webchat.current_version()
+        self.webchat, self.kind = webchat, kind
+        self.current = webchat.current_version(kind)
         super().__init__(data, initial=self._starting_values() | (initial or {}))
         for code, name in settings.LANGUAGES:
             self._add_language(code, name)
@@ -378,26 +450,30 @@ class ConsentForm(forms.Form):
                     "Visitors won't see it until you add the language on the General page."
                 ),
             )
-        self.fields[f"label_{code}"] = forms.CharField(
-            label=format_lazy(_("Checkbox label ({language})"), language=name),
-            max_length=MAX_LABEL,
-            required=enabled,
-            # A sentence of law is seen whole while it is written; published it is one line.
-            widget=forms.Textarea({"lang": code, "rows": 2}),
-            error_messages={"required": _("Enter the label of the checkbox.")},
-        )
+        if self.kind == TextKind.CONSENT:
+            self.fields[f"label_{code}"] = forms.CharField(
+                label=format_lazy(_("Checkbox label ({language})"), language=name),
+                max_length=MAX_LABEL,
+                required=enabled,
+                # A sentence of law is seen whole while it is written; published it is one line.
+                widget=forms.Textarea({"lang": code, "rows": 2}),
+                error_messages={"required": _("Enter the label of the checkbox.")},
+            )
+        is_notice = self.kind == TextKind.NOTICE
+        heading = _("Privacy notice ({language})") if is_notice else _("Consent text ({language})")
+        required = _("Enter the privacy notice.") if is_notice else _("Enter the consent text.")
         self.fields[f"body_{code}"] = ConsentBodyField(
-            label=format_lazy(_("Consent text ({language})"), language=name),
+            label=format_lazy(heading, language=name),
             required=enabled,
             widget=ConsentEditor({"lang": code}),
-            error_messages={"required": _("Enter the consent text.")},
+            error_messages={"required": required},
         )
 
     def _starting_values(self) -> dict[str, Any]:
         """Return the current version's texts, and the default texts in languages that it lacks."""
-        published = texts_of(self.current)
+        published = written_of(self.current)
         values: dict[str, Any] = {"based_on": self.next_number - 1}
-        for code, text in (DEFAULT_TEXTS | published).items():
+        for code, text in (DEFAULTS[self.kind] | published).items():
             values |= {
                 f"label_{code}": text.label,
                 f"body_{code}": text.body,
@@ -414,7 +490,8 @@ class ConsentForm(forms.Form):
         """Require label and text for a language that is published before it is offered."""
         for code in self._chosen():
             for part in (f"label_{code}", f"body_{code}"):
-                if not self.cleaned_data.get(part) and part not in self.errors:
+                wanted = part in self.fields and part not in self.errors
+                if wanted and not self.cleaned_data.get(part):
                     self.add_error(part, self.fields[part].error_messages["required"])
         return self.cleaned_data
 
@@ -428,7 +505,7 @@ class ConsentForm(forms.Form):
         """Return the texts that a valid form asks to publish."""
         values = self.cleaned_data
         return {
-            code: DraftText(values[f"label_{code}"], values[f"body_{code}"])
+            code: DraftText(values.get(f"label_{code}", ""), values[f"body_{code}"])
             for code in self._chosen()
         }
 
@@ -447,8 +524,21 @@ class ConsentForm(forms.Form):
 
     def _section(self, code: str, name: str | Promise, *, is_open: bool) -> Section:
         also = self[f"also_{code}"] if f"also_{code}" in self.fields else None
-        label, body = self[f"label_{code}"], self[f"body_{code}"]
-        return Section(code, name, label, body, also, is_open or bool(label.errors or body.errors))
+        label = self[f"label_{code}"] if f"label_{code}" in self.fields else None
+        body = self[f"body_{code}"]
+        wrong = bool(body.errors or (label and label.errors))
+        return Section(code, name, label, body, also, is_open or wrong)
+
+
+class RetireForm(forms.Form):
+    """The reason why a version is retired. Everybody who opens its permanent page reads it."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=500,
+        widget=forms.Textarea({"rows": 3}),
+        help_text=_("Visitors read it on the permanent page, for example: the contact was wrong."),
+    )
 
 
 class PreviewForm(forms.Form):
@@ -461,3 +551,37 @@ class PreviewForm(forms.Form):
 
     def __init__(self) -> None:
         super().__init__(auto_id="preview_%s")
+
+
+class DataControllerForm(forms.ModelForm):
+    """The GDPR data of the company, on Settings > GDPR."""
+
+    class Meta:
+        model = DataController
+        fields = (
+            "name", "address", "contact", "officer", "recipients", "storage_location", "authority",
+            "agreement_contact", "agreement_with", "agreement_signed_on",
+        )  # fmt: skip
+        widgets = {
+            "recipients": forms.Textarea({"rows": 3}),
+            "agreement_signed_on": forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        }
+
+    def __init__(self, data: Any = None, *, instance: DataController) -> None:
+        super().__init__(data, instance=copy.copy(instance))
+
+    def clean(self) -> dict[str, Any] | None:
+        """Put each text on one line, and refuse the braces that mark a slot."""
+        cleaned = super().clean()
+        for name, value in list(self.cleaned_data.items()):
+            if not isinstance(value, str):
+                continue
+            self.cleaned_data[name] = " ".join(value.split())
+            if "{" in value or "}" in value:
+                self.add_error(name, _("Please don't use the characters { and }."))
+        return cleaned
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Return the changed values of a valid form."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}

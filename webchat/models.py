@@ -8,11 +8,13 @@ import re
 import secrets
 import uuid
 from datetime import UTC
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -28,9 +30,20 @@ _CHANGE = b"mluvii-gdpr/setting-change/1\0"
 class EntryForm(models.TextChoices):
     """The kind of entry form that precedes a conversation."""
 
+    #: A new WebChat has this value. Visitors are told that the chat is not open yet.
+    NOT_CHOSEN = "not_chosen", _("Not chosen")
     NONE = "none", _("None")
     STANDARD = "standard", _("Standard")
     GDPR = "gdpr", _("GDPR")
+
+
+class TextKind(models.TextChoices):
+    """What a published text is for. Each kind has its own version numbers."""
+
+    #: Shown at the GDPR form; visitors agree to it.
+    CONSENT = "consent", _("Consent text")
+    #: Shown at the forms Standard and None; visitors are informed by it (GDPR Art. 13).
+    NOTICE = "notice", _("Privacy notice")
 
 
 class OnWithdrawal(models.TextChoices):
@@ -40,6 +53,18 @@ class OnWithdrawal(models.TextChoices):
     #: remains (GDPR Art. 17(1)(b), 17(3)), and an erasure cannot be undone.
     REVIEW = "review", _("Leave the decision to the data protection officer")
     ANONYMIZE = "anonymize", _("Anonymize the session immediately")
+
+
+class SecondBasis(models.TextChoices):
+    """The legal basis of the data that must be kept although the consent was withdrawn (Art. 6(1)).
+
+    The consent is the first basis. A person must be told both (GDPR Art. 13(1)(c)).
+    """
+
+    NONE = "", _("None: everything is erased")
+    CONTRACT = "b", _("Contract (Art. 6(1)(b))")
+    OBLIGATION = "c", _("Legal obligation (Art. 6(1)(c))")
+    CLAIMS = "f", _("Legal claims, a legitimate interest (Art. 6(1)(f))")
 
 
 class ButtonPosition(models.TextChoices):
@@ -112,6 +137,11 @@ def _origin_of(line: str) -> str:
 
 
 class WebChatQuerySet(models.QuerySet["WebChat"]):
+    def unconfirmed(self) -> WebChatQuerySet:
+        """Return the open WebChats that have the form *None* without anybody's confirmation."""
+        without_form = Q(entry_form=EntryForm.NONE) | Q(showroom_form=EntryForm.NONE)
+        return self.open().filter(without_form, none_confirmed_at=None)
+
     def open(self) -> WebChatQuerySet:
         """Return the WebChats that are not archived, so that visitors can reach them."""
         return self.filter(archived_at=None)
@@ -135,10 +165,15 @@ class WebChat(models.Model):
         help_text=_("One address per line, for example https://www.example.com."),
     )
     entry_form = models.CharField(
-        _("entry form"), max_length=10, choices=EntryForm, default=EntryForm.NONE
+        _("entry form"), max_length=10, choices=EntryForm, default=EntryForm.NOT_CHOSEN
     )
     showroom_form = models.CharField(
-        _("showroom entry form"), max_length=10, choices=EntryForm, default=EntryForm.NONE
+        _("showroom entry form"), max_length=10, choices=EntryForm, default=EntryForm.NOT_CHOSEN
+    )
+    #: The time of the confirmation that visitors are connected without entering anything. NULL if
+    #: nobody has confirmed it. Earlier releases chose the form *None* without asking.
+    none_confirmed_at = models.DateTimeField(
+        _("form “None” confirmed at"), null=True, blank=True, editable=False
     )
     languages = models.JSONField(
         _("languages"), default=default_languages, validators=[validate_languages]
@@ -183,6 +218,14 @@ class WebChat(models.Model):
         # During a migration, servers of the previous release still add WebChats.
         db_default=OnWithdrawal.REVIEW,
     )
+    second_basis = models.CharField(
+        _("legal basis of what must be kept"),
+        max_length=1,
+        choices=SecondBasis,
+        blank=True,
+        default=SecondBasis.NONE,
+        db_default=SecondBasis.NONE,
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     archived_at = models.DateTimeField(_("archived at"), null=True, blank=True)
 
@@ -217,21 +260,45 @@ class WebChat(models.Model):
             self.default_language if self.default_language in self.languages else self.languages[0]
         )
 
-    def current_version(self) -> ConsentVersion | None:
-        """Return the newest published version, or None if nothing was published."""
-        return self.consent_versions.order_by("-number").first()
+    def current_version(self, kind: str = TextKind.CONSENT) -> ConsentVersion | None:
+        """Return the newest published version, or None if nothing was published.
 
-    def current_text(self, language: str) -> ConsentText | None:
-        """Return the newest version's text in a language.
+        The newest version may be retired.
+        """
+        versions = self.consent_versions.filter(kind=kind).select_related("retirement")
+        return versions.order_by("-number").first()
+
+    def current_text(self, language: str, kind: str = TextKind.CONSENT) -> ConsentText | None:
+        """Return the newest version's text in a language, if the version is not retired.
 
         Without such a text (None), nobody can consent in this language.
         """
-        version = self.current_version()
-        return version.texts.filter(language=language).first() if version else None
+        version = self.current_version(kind)
+        return version.usable_text(language) if version else None
+
+    @property
+    def forms(self) -> tuple[str, str]:
+        """Return the entry forms of the chat and of the showroom."""
+        return self.entry_form, self.showroom_form
+
+    @property
+    def is_closed(self) -> bool:
+        """Return whether no entry form was chosen yet, so that visitors cannot enter anywhere."""
+        return set(self.forms) == {EntryForm.NOT_CHOSEN}
 
     @property
     def uses_gdpr(self) -> bool:
-        return EntryForm.GDPR in (self.entry_form, self.showroom_form)
+        return EntryForm.GDPR in self.forms
+
+    @property
+    def uses_notice(self) -> bool:
+        """Return whether a form shows the privacy notice, because it does not ask for consent."""
+        return bool({EntryForm.STANDARD, EntryForm.NONE} & set(self.forms))
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Return whether a form is *None* and nobody has confirmed that."""
+        return EntryForm.NONE in self.forms and self.none_confirmed_at is None
 
 
 class ConsentVersion(models.Model):
@@ -239,6 +306,13 @@ class ConsentVersion(models.Model):
 
     webchat = models.ForeignKey(
         WebChat, models.PROTECT, related_name="consent_versions", verbose_name="WebChat"
+    )
+    kind = models.CharField(
+        _("kind of text"),
+        max_length=10,
+        choices=TextKind,
+        default=TextKind.CONSENT,
+        db_default=TextKind.CONSENT,
     )
     number = models.PositiveIntegerField(_("number"))
     published_at = models.DateTimeField(_("published at"))
@@ -249,6 +323,9 @@ class ConsentVersion(models.Model):
         related_name="+",
         verbose_name=_("published by"),
     )
+    #: The values that filled the slots of the texts, by slot. NULL if no text had a slot. A later
+    #: change of such a value makes the version outdated.
+    filled_from = models.JSONField(_("filled from"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("consent version")
@@ -256,14 +333,28 @@ class ConsentVersion(models.Model):
         ordering = ("-number",)
         default_permissions = ()
         constraints = (
-            models.UniqueConstraint(fields=("webchat", "number"), name="consent_version_number"),
+            models.UniqueConstraint(
+                fields=("webchat", "kind", "number"), name="consent_version_number"
+            ),
         )
 
     def __str__(self) -> str:
         return f"v{self.number}"
 
     def get_absolute_url(self) -> str:
-        return reverse("consent_version", args=[self.webchat_id, self.number])
+        return reverse(f"{self.kind}_version", args=[self.webchat_id, self.number])
+
+    @property
+    def retire_url(self) -> str:
+        return reverse(f"{self.kind}_retire", args=[self.webchat_id, self.number])
+
+    @property
+    def is_retired(self) -> bool:
+        return hasattr(self, "retirement")
+
+    def usable_text(self, language: str) -> ConsentText | None:
+        """Return the text in a language, or None if it is missing or the version is retired."""
+        return None if self.is_retired else self.texts.filter(language=language).first()
 
     @property
     def texts_in_order(self) -> list[ConsentText]:
@@ -285,6 +376,14 @@ class ConsentText(models.Model):
     language = models.CharField(_("language"), max_length=5, choices=settings.LANGUAGES)
     label = models.CharField(_("checkbox label"), max_length=300)
     body = models.TextField(_("consent text"))
+    #: Label and body as they were written, with slots. Empty if they have no slot. The next version
+    #: is edited from them.
+    written_label = models.CharField(
+        _("checkbox label as written"), max_length=300, blank=True, default="", db_default=""
+    )
+    written_body = models.TextField(
+        _("consent text as written"), blank=True, default="", db_default=""
+    )
     document = models.TextField(_("served document"))
     sha256 = models.CharField("SHA-256", max_length=64)
 
@@ -304,8 +403,127 @@ class ConsentText(models.Model):
         """Return the permanent public URL of exactly this text."""
         version = self.version
         return reverse(
-            "consent_document", args=[version.webchat.public_id, version.number, self.language]
+            f"{version.kind}_document",
+            args=[version.webchat.public_id, version.number, self.language],
         )
+
+
+class Retirement(models.Model):
+    """The retirement of a faulty version: from then on, nobody can consent to it.
+
+    Append-only, which the database enforces. The version itself and its texts remain.
+    """
+
+    version = models.OneToOneField(
+        ConsentVersion, models.PROTECT, related_name="retirement", verbose_name=_("version")
+    )
+    reason = models.CharField(_("reason"), max_length=500)
+    retired_at = models.DateTimeField(_("retired at"), default=timezone.now)
+    retired_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        verbose_name=_("retired by"),
+    )
+
+    class Meta:
+        verbose_name = _("retirement of a version")
+        verbose_name_plural = _("retirements of versions")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Retirement {self.pk}"
+
+
+class DataController(models.Model):
+    """The company behind the chat (GDPR Art. 4(7)) and its statements about personal data: one row.
+
+    Until staff members save it for the first time, the environment variables give the values.
+    """
+
+    #: The key of the one row.
+    KEY = 1
+
+    name = models.CharField(_("data controller"), max_length=200, blank=True)
+    address = models.CharField(_("address of the data controller"), max_length=300, blank=True)
+    contact = models.CharField(
+        _("contact for data protection"),
+        max_length=200,
+        blank=True,
+        help_text=_("An e-mail address or a web page for requests about personal data."),
+    )
+    officer = models.CharField(
+        _("data protection officer"),
+        max_length=300,
+        blank=True,
+        help_text=_("Name or function, and contact. Leave empty if you have none."),
+    )
+    recipients = models.CharField(
+        _("recipients"),
+        max_length=1000,
+        blank=True,
+        help_text=_(
+            "Processors by name, for example for hosting and mail. Outside the EEA, also the "
+            "country and the safeguard (GDPR Art. 13(1)(f))."
+        ),
+    )
+    storage_location = models.CharField(
+        _("storage location"),
+        max_length=300,
+        blank=True,
+        help_text=_("Where the data is stored, for example Czechia (EU)."),
+    )
+    authority = models.CharField(
+        _("supervisory authority"),
+        max_length=300,
+        blank=True,
+        help_text=_("The authority that receives complaints about you."),
+    )
+    agreement_contact = models.CharField(
+        _("contact for the data processing agreement"), max_length=200, blank=True
+    )
+    agreement_with = models.CharField(
+        _("other party of the data processing agreement"), max_length=200, blank=True
+    )
+    agreement_signed_on = models.DateField(
+        _("data processing agreement signed on"), null=True, blank=True
+    )
+
+    class Meta:
+        verbose_name = _("GDPR data of the company")
+        verbose_name_plural = _("GDPR data of the company")
+        default_permissions = ()
+        permissions = (("edit_gdpr_data", "Can edit the GDPR data of the company"),)
+
+    def __str__(self) -> str:
+        return f"Data controller {self.pk}"
+
+    @classmethod
+    def current(cls) -> DataController:
+        """Return the stored row, or an unsaved one with the values of the environment."""
+        return cls.objects.filter(pk=cls.KEY).first() or cls(pk=cls.KEY, **cls.initial_values())
+
+    @staticmethod
+    def initial_values() -> dict[str, Any]:
+        """Return the values of the environment variables by field."""
+        return {
+            "name": settings.CONTROLLER_NAME,
+            "address": settings.CONTROLLER_ADDRESS,
+            "contact": settings.CONTROLLER_CONTACT,
+            "agreement_contact": settings.DPA_CONTACT,
+            "agreement_with": settings.DPA_COUNTERPARTY,
+            "agreement_signed_on": settings.DPA_SIGNED_ON,
+        }
+
+    @property
+    def is_named(self) -> bool:
+        """Return whether visitors are told who the controller is and how to contact it."""
+        return bool(self.name and self.contact)
+
+    @property
+    def name_and_address(self) -> str:
+        return ", ".join(filter(None, (self.name, self.address))) if self.name else ""
 
 
 class SettingChange(models.Model):

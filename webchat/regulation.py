@@ -59,7 +59,8 @@ DUTIES = [
         ),
         _(
             "A link right below the checkbox label opens the full text in the visitor's language."
-            " Every version has a permanent address."
+            " Forms without consent link to the privacy notice. Every version has a permanent "
+            "address."
         ),
         "webchats",
         _("Consent texts"),
@@ -71,7 +72,8 @@ DUTIES = [
         _("People can ask what data you hold about them and get a copy."),
         _(
             "A guest's page shows all their sessions; a session's page shows the transcript, "
-            "files, entered details and consent."
+            "files, entered details and consent. There is no export of one person's data as a "
+            "file yet."
         ),
     ),
     Duty(
@@ -81,7 +83,7 @@ DUTIES = [
         _(
             "“Anonymize session” and “Anonymize guest” delete messages and files and clear every "
             "field that identifies a person. The database refuses to restore these values. Each "
-            "erasure is recorded, without personal data."
+            "erasure is recorded, without the person's data; the record names the staff member."
         ),
         "erasures",
         _("Record of erasures"),
@@ -94,15 +96,19 @@ DUTIES = [
             "Anyone who processes data for you, such as a hosting provider, needs a data "
             "processing agreement with you."
         ),
-        _("This page shows the contact for the agreement and the signed agreement."),
+        _(
+            "This page shows the contact for the agreement, the other party and the date of "
+            "signing. The agreement itself is not stored here."
+        ),
     ),
     Duty(
         _("Art. 30"),
         _("Records of processing"),
         _("You must keep a record of what data you process, why, and when it is erased."),
         _(
-            "The personal-data map below is generated from the same rules that the erasure uses, "
-            "so they can't differ. The system check fails for any field without a rule."
+            "The personal-data map below is one part of these records. It is generated from the "
+            "same rules that the erasure uses, so they can't differ. The system check fails for "
+            "any field without a rule."
         ),
     ),
     Duty(

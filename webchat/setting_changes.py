@@ -11,12 +11,22 @@ from django.utils.translation import gettext as _
 
 from anonymization.ledger import recording
 from anonymization.models import Note, Source
-from webchat.models import SettingChange, WebChat
+from webchat.models import SettingChange, TextKind, WebChat
 
 #: The recorded fields of a WebChat. The other fields concern its look only.
-RECORDED = ("entry_form", "showroom_form", "on_withdrawal", "retention_days", "abandon_minutes")
-#: The name under which a publication is recorded. Its values are version numbers.
-CONSENT_VERSION = "consent_version"
+RECORDED = (
+    "entry_form", "showroom_form", "on_withdrawal", "retention_days", "abandon_minutes", "second_basis",
+)  # fmt: skip
+#: The names under which publications and retirements are recorded, by kind of text. Their values
+#: are version numbers.
+PUBLISHED: dict[str, str] = {
+    TextKind.CONSENT: "consent_version",
+    TextKind.NOTICE: "notice_version",
+}
+RETIRED: dict[str, str] = {
+    TextKind.CONSENT: "retired_consent_version",
+    TextKind.NOTICE: "retired_notice_version",
+}
 
 
 class NotRecorded(Exception):

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from webchat import converters  # noqa: F401  registers the converters
+from webchat.models import TextKind
 from webchat.views import consent, gdpr, history, install, public, settings
 
 urlpatterns = [
@@ -18,7 +19,7 @@ urlpatterns = [
     path(
         "settings/webchat/<int:pk>/forms/publish/",
         consent.PublishView.as_view(),
-        name="webchat_publish",
+        name="consent_publish",
     ),
     path(
         "settings/webchat/<int:pk>/forms/versions/<int:number>/",
@@ -30,12 +31,41 @@ urlpatterns = [
         history.WebChatHistoryView.as_view(),
         name="webchat_history",
     ),
+    path(
+        "settings/webchat/<int:pk>/forms/versions/<int:number>/retire/",
+        consent.RetireView.as_view(),
+        name="consent_retire",
+    ),
+    path("settings/webchat/<int:pk>/notice/", consent.NoticeView.as_view(), name="webchat_notice"),
+    path(
+        "settings/webchat/<int:pk>/notice/publish/",
+        consent.PublishView.as_view(kind=TextKind.NOTICE),
+        name="notice_publish",
+    ),
+    path(
+        "settings/webchat/<int:pk>/notice/versions/<int:number>/",
+        consent.VersionView.as_view(kind=TextKind.NOTICE),
+        name="notice_version",
+    ),
+    path(
+        "settings/webchat/<int:pk>/notice/versions/<int:number>/retire/",
+        consent.RetireView.as_view(kind=TextKind.NOTICE),
+        name="notice_retire",
+    ),
     path("settings/gdpr/", gdpr.GdprView.as_view(), name="gdpr"),
+    path("settings/gdpr/edit/", gdpr.GdprEditView.as_view(), name="gdpr_edit"),
     path("settings/gdpr/history/", history.GdprHistoryView.as_view(), name="gdpr_history"),
     path(
         "w/<public_id:public_id>/consent/<int:number>/<language:lang>/",
         public.consent_document,
+        {"kind": TextKind.CONSENT},
         name="consent_document",
+    ),
+    path(
+        "w/<public_id:public_id>/notice/<int:number>/<language:lang>/",
+        public.consent_document,
+        {"kind": TextKind.NOTICE},
+        name="notice_document",
     ),
     path("w/<public_id:public_id>/theme.css", public.theme_css, name="theme_css"),
     path("w/<public_id:public_id>/widget.js", public.widget_js, name="widget_js"),

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from webchat.models import WebChat
+from webchat.models import EntryForm, WebChat
 from webchat.theme import theme_css
 
 #: The texts of the script for which the WebChat has no setting.
@@ -24,6 +24,8 @@ _WORDS = {
 }
 #: The script of an archived WebChat. A site that calls the functions continues to work.
 ARCHIVED = "window.mluviiGdpr=window.mluviiGdpr||{open(){},close(){},on(){}};\n"
+#: The script of a WebChat without an entry form. The message is for the developer of the site.
+NOT_OPEN = ARCHIVED + 'console.log("closed");\n'
 
 
 def default_words(language: str) -> dict[str, str]:
@@ -44,10 +46,12 @@ def words_of(webchat: WebChat, language: str) -> dict[str, str]:
 def script_of(webchat: WebChat, *, base: str) -> str:
     """Return the script of a WebChat. ``base`` is the URL of its entry form.
 
-    The script of an archived WebChat shows nothing.
+    The script of an archived WebChat, or of one that is not open yet, shows nothing.
     """
     if webchat.archived_at is not None:
         return ARCHIVED
+    if webchat.is_closed:
+        return NOT_OPEN
     config = {
         "base": base,
         "words": {language: words_of(webchat, language) for language in webchat.languages},
@@ -55,6 +59,8 @@ def script_of(webchat: WebChat, *, base: str) -> str:
         "position": webchat.button_position,
         "css": _compact_css(theme_css(webchat.colour, root=":host")) + _source_of_styles(),
     }
+    if EntryForm.NOT_CHOSEN in webchat.forms:
+        config["shut"] = ("chat", "showroom")[webchat.forms.index(EntryForm.NOT_CHOSEN)]
     literal = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
     # Before ES2019 these characters were line ends in JavaScript, but not in JSON.
     literal = literal.replace("\u2028", r"\u2028").replace("\u2029", r"\u2029")

@@ -117,7 +117,7 @@ MENU = {
             "key",
             "api_clients",
             "/settings/api/",
-            ("api.manage_api_clients",),
+            ("api.manage_api_clients", "webchat.see_settings"),
         ),
         Entry(
             gettext_lazy("GDPR"),

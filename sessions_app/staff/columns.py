@@ -134,7 +134,13 @@ def _entered(name: str) -> Callable[[Session], str]:
 
 
 def consent_label(event: ConsentEvent) -> str:
-    """Return the version and language of the consent text, for example ``v3 cs``."""
+    """Return the version and language of the text, for example ``v3 cs``.
+
+    A privacy notice is named as such, because it is no consent.
+    """
+    if event.kind == ConsentEvent.Kind.INFORMED:
+        name = {"number": event.text.version.number, "language": event.text.language}
+        return _("Informed by notice v%(number)d %(language)s") % name
     return f"v{event.text.version.number} {event.text.language}"
 
 
@@ -153,9 +159,9 @@ def _events(session: Session, kind: ConsentEvent.Kind) -> list[ConsentEvent]:
 
 
 def _consent_cell(session: Session) -> SafeString | str:
-    given = _events(session, ConsentEvent.Kind.GIVEN)
-    badge = _withdrawn_badge() if given and _withdrawn(session) else ""
-    links = [(event.text.get_absolute_url(), consent_label(event), badge) for event in given]
+    badge = _withdrawn_badge() if _withdrawn(session) else ""
+    shown = _events(session, ConsentEvent.Kind.GIVEN) + _events(session, ConsentEvent.Kind.INFORMED)
+    links = [(event.text.get_absolute_url(), consent_label(event), badge) for event in shown]
     return format_html_join(" ", '<a class="text-nowrap" href="{}">{}</a>{}', links) or _NOTHING
 
 

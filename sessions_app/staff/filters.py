@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from lib.filters import DayFilter, Filters
 from lib.ids import MAX_ID
 from sessions_app.models import Channel, ConsentEvent, Session, Status
-from webchat.models import ConsentText, WebChat
+from webchat.models import ConsentText, TextKind, WebChat
 
 #: The filter value for all conversations that are not closed.
 OPEN = "open"
@@ -124,7 +124,7 @@ class SessionFilters(Filters):
         If few sessions have it, they are read from the consent events and sorted, because all of
         them may be old. If many have it, reading the sessions newest first fills a page quickly.
         """
-        texts = ConsentText.objects.filter(version__number=number)
+        texts = ConsentText.objects.filter(version__number=number, version__kind=TextKind.CONSENT)
         if webchat := self.form.cleaned_data.get("webchat"):
             texts = texts.filter(version__webchat=webchat)
         given = ConsentEvent.objects.order_by().filter(

@@ -70,7 +70,9 @@ def show_session(
         "newest_signal": newest,
         "state": conversation_state(session, sees_people=sees_people),
         **facts(session, sees_people=sees_people),
-        "consents": session.consent_events.select_related("text__version__webchat"),
+        "consents": session.consent_events.select_related(
+            "text__version__webchat", "text__version__retirement"
+        ),
         "message_form": MessageForm(auto_id="message_%s"),
         "attachment_form": AttachmentForm(auto_id="attachment_%s"),
         "note_form": NoteForm(

@@ -21,7 +21,7 @@ _OWN = [field.name for field in Session._meta.concrete_fields if field.name not 
 _OF_OTHERS = ["webchat__name", "operator__username", *(f"guest__{name}" for name in MATCHED)]
 _OF_EVENTS = [
     *("session", "kind", "day", "text__language"),
-    *("text__version__number", "text__version__webchat__public_id"),
+    *("text__version__number", "text__version__kind", "text__version__webchat__public_id"),
 ]
 
 

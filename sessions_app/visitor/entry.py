@@ -32,7 +32,7 @@ class EntryView(View):
 
     Returns 200 with the form, 302 to the room, 403 if the ticket is refused, 404 if the WebChat is
     unknown or archived, 409 if another text is current or the form was used, 422 if the entry is
-    incomplete, and 503 if the form is unavailable.
+    incomplete, and 503 if the form is unavailable or the channel is not open yet.
     """
 
     channel: str = Channel.CHAT
@@ -82,13 +82,16 @@ class EntryView(View):
                 "tick the box again."
             )
             return self._show(form, status=409, notice=notice % {"number": changed.number})
+        except gate.NoticeChanged as changed:
+            notice = _("The privacy notice has changed; version %(number)d now applies.")
+            return self._show(form, status=409, notice=notice % {"number": changed.number})
         except (gate.ConsentNotShown, gate.EntryIncomplete):
             notice = _(
                 "The form has changed since you opened it. Please check it and send it again."
             )
             return self._show(form, status=409, notice=notice)
         except gate.Unavailable:
-            # The WebChat was archived after the request arrived, or has no consent text.
+            # The WebChat was archived or closed after the request arrived, or lacks a text.
             self.webchat = get_object_or_404(WebChat.objects.open(), pk=self.webchat.pk)
             return self._show(form)
         return HttpResponseRedirect(reverse("room", args=[shown.room_token_of(session.room_key)]))
@@ -101,6 +104,8 @@ class EntryView(View):
         """Render the current form with a new ticket. Keep typed values, but never the consent."""
         try:
             text = gate.required_text(self.webchat, channel=self.channel, language=self.language)
+        except gate.NotOpen:
+            return self._not_offered(status=503, not_open=True)
         except gate.Unavailable:
             return self._render({"unavailable": True}, status=503)
         issued = ticket.issue(self.webchat, channel=self.channel, language=self.language, text=text)
@@ -118,9 +123,13 @@ class EntryView(View):
             status=status,
         )
 
-    def _not_offered(self) -> HttpResponse:
-        context = {"webchat": self.webchat}
-        return render(self.request, "sessions_app/visitor/not_offered.html", context, status=404)
+    def _not_offered(self, *, status: int = 404, not_open: bool = False) -> HttpResponse:
+        context = {
+            "webchat": self.webchat,
+            "not_open": not_open,
+            "is_showroom": self.channel == Channel.AV,
+        }
+        return render(self.request, "sessions_app/visitor/not_offered.html", context, status=status)
 
     def _render(self, context: dict[str, object], *, status: int) -> HttpResponse:
         context |= {

@@ -127,6 +127,8 @@ class GdprEntryForm(StandardEntryForm):
 
 
 ENTRY_FORMS: dict[str, type[NoEntryForm]] = {
+    # It is never shown: the gate refuses everybody while no form is chosen.
+    EntryForm.NOT_CHOSEN: NoEntryForm,
     EntryForm.NONE: NoEntryForm,
     EntryForm.STANDARD: StandardEntryForm,
     EntryForm.GDPR: GdprEntryForm,

@@ -80,6 +80,7 @@ class ConsentView(View):
             "session": self.session,
             "webchat": self.session.webchat,
             "given": self.given,
+            "notice": None if self.given else self.session.notice_shown,
             "token": self.token,
             "link": self._address("my_consent"),
             "controller": Controller.of(self.session.webchat),

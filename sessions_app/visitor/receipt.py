@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
 from anonymization.ledger.chain import subject_of
 from sessions_app.models import ConsentEvent, Session
-from webchat.models import WebChat
+from webchat.models import DataController, WebChat
 
 SCHEMA_VERSION = "ISO/IEC TS 27560:2023; mluvii-gdpr/1"
 _CONTROLLER = "controller"
@@ -35,7 +34,7 @@ _IN_THE_NOTICE = "as stated in the privacy notice"
 
 @dataclass(frozen=True)
 class Controller:
-    """The data controller that the settings name, otherwise the WebChat and its site."""
+    """The data controller that Settings > GDPR names, otherwise the WebChat and its site."""
 
     name: str
     address: str
@@ -44,10 +43,11 @@ class Controller:
 
     @classmethod
     def of(cls, webchat: WebChat) -> Controller:
+        company = DataController.current()
         return cls(
-            name=settings.CONTROLLER_NAME or webchat.name,
-            address=settings.CONTROLLER_ADDRESS,
-            contact=settings.CONTROLLER_CONTACT,
+            name=company.name or webchat.name,
+            address=company.address,
+            contact=company.contact,
             site=next(iter(webchat.origins), ""),
         )
 

@@ -114,6 +114,8 @@
   };
 
   const start = () => {
+    // No entry form was chosen for this channel. The functions exist, but nothing is shown.
+    if (own === config.shut) return console.log("closed");
     document.body.append(host);
     emit("ready");
   };

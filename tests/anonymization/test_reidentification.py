@@ -75,6 +75,8 @@ def test_a_hundred_sessions_a_day_leave_no_shell_alone() -> None:
         "consent_version",
         "consented_on",
         "withdrawn",
+        "notice_version",
+        "informed_on",
     ]
     assert (known["rows"], known["alone"]) == (len(pks), 0)
     # It does not reach this by emptying everything.

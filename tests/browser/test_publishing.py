@@ -11,6 +11,7 @@ from tests.browser.conftest import PHONE
 from tests.factories import WebChatFactory
 from webchat.consent_html import DraftText
 from webchat.default_texts import DEFAULT_TEXTS
+from webchat.models import DataController
 from webchat.services import publish_consent
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -19,6 +20,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def test_a_change_at_the_end_of_a_long_text_hides_in_no_scroll_box(
     log_in_browser: Callable[..., Page],
 ) -> None:
+    DataController.objects.create(
+        pk=DataController.KEY,
+        name="Example s.r.o.",
+        contact="a@example.com",
+        recipients="Host a.s.",
+    )
     webchat = WebChatFactory(languages=["en"], published=[])
     for number, end in enumerate(("<p>The old end.</p>", "<p>The new end.</p>")):
         texts = {"en": DraftText("I agree", DEFAULT_TEXTS["en"].body + end)}

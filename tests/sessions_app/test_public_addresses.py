@@ -31,7 +31,7 @@ def test_odd_addresses_are_not_found(client: Client, odd: str) -> None:
     known = WebChatFactory().public_id
     for path in (
         f"/w/{odd}/", f"/w/{odd}/showroom/", f"/w/{odd}/theme.css", f"/w/{odd}/widget.js", f"/w/{odd}/logo/",
-        f"/w/{known}/consent/1/{odd}/",
+        f"/w/{known}/consent/1/{odd}/", f"/w/{known}/notice/1/{odd}/",
         f"/w/{known}/consent/{odd}/en/", f"/w/{odd}/consent/1/en/", f"/r/{odd}/", f"/r/{odd}/message/",
         f"/r/{'0' * 64}/files/{odd}/", f"/c/{odd}/", f"/c/{odd}/withdraw/",
     ):  # fmt: skip
@@ -42,7 +42,8 @@ def test_odd_addresses_are_not_found(client: Client, odd: str) -> None:
 def test_numbers_beyond_the_database_are_not_found(client: Client) -> None:
     known = WebChatFactory().public_id
     for number in ("0", "2147483648", "9223372036854775808", "9" * 400):
-        assert client.get(f"/w/{known}/consent/{number}/en/").status_code == 404
+        for kind in ("consent", "notice"):
+            assert client.get(f"/w/{known}/{kind}/{number}/en/").status_code == 404
 
 
 @pytest.mark.parametrize(

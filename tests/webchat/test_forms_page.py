@@ -5,7 +5,12 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.factories import ConsentVersionFactory, SessionFactory, WebChatFactory
+from tests.factories import (
+    ConsentVersionFactory,
+    SessionFactory,
+    WebChatFactory,
+    publish_notice,
+)
 from tests.webchat.editor import sent
 
 pytestmark = pytest.mark.django_db
@@ -15,21 +20,23 @@ def url(webchat):
     return f"/settings/webchat/{webchat.pk}/forms/"
 
 
-CHOICES = ["none", "standard", "gdpr"]
+CHOICES = ["not_chosen", "none", "standard", "gdpr"]
 
 
 @pytest.mark.parametrize("entry", CHOICES)
 @pytest.mark.parametrize("showroom", CHOICES)
 def test_both_menus_are_saved_together(log_in, entry, showroom):
     webchat = WebChatFactory(entry_form="standard", showroom_form="standard")
+    publish_notice(webchat)
 
     chosen = {"entry_form": entry, "showroom_form": showroom}
-    page = log_in("administrator").post(url(webchat), chosen, follow=True).content.decode()
+    sent = chosen | {"confirm_none": "on"}
+    page = log_in("administrator").post(url(webchat), sent, follow=True).content.decode()
 
     webchat.refresh_from_db()
     assert {"entry_form": webchat.entry_form, "showroom_form": webchat.showroom_form} == chosen
     assert "alert-success" in page
-    names = {"none": "None", "standard": "Standard", "gdpr": "GDPR"}
+    names = {"not_chosen": "Not chosen", "none": "None", "standard": "Standard", "gdpr": "GDPR"}
     assert f"Entry form: {names[entry]}. Showroom entry form: {names[showroom]}." in page
 
 
@@ -51,6 +58,7 @@ def test_the_import_map_of_the_editor_precedes_every_module(log_in):
 @pytest.mark.parametrize("menu", ["entry_form", "showroom_form"])
 def test_gdpr_is_refused_while_nothing_is_published(log_in, menu):
     webchat = WebChatFactory(published=[], entry_form="none", showroom_form="none")
+    publish_notice(webchat)
 
     other = "entry_form" if menu == "showroom_form" else "showroom_form"
     response = log_in("administrator").post(url(webchat), {menu: "gdpr", other: "standard"})
@@ -140,20 +148,30 @@ def test_whoever_may_only_publish_can_not_change_settings(log_in, webchat):
     assert client.post(f"{url(webchat)}publish/", sent("publish", based_on=1)).status_code == 302
 
 
-PAGES = [
-    "",
-    "add/",
-    "{pk}/",
-    "{pk}/archive/",
-    "{pk}/restore/",
-    "{pk}/forms/",
-    "{pk}/forms/versions/1/",
-]
+READABLE = ["", "{pk}/", "{pk}/install/", "{pk}/forms/", "{pk}/forms/versions/1/"]
+PAGES = [*READABLE, "add/", "{pk}/archive/", "{pk}/restore/"]
+
+
+@pytest.mark.parametrize("page", READABLE)
+def test_the_officer_reads_every_page_and_changes_nothing(log_in, page):
+    address = "/settings/webchat/" + page.format(pk=WebChatFactory().pk)
+    officer = log_in("officer")
+
+    shown = officer.get(address).content.decode()
+    assert '<button class="btn btn-primary"' not in shown
+    assert 'href="/settings/webchat/add/"' not in shown
+    assert "/archive/" not in shown
+    for form in shown.split("<main")[1].split("<form")[1:]:
+        assert 'type="submit"' not in form.split("</form>")[0]
+        assert " disabled>" in form
+    assert officer.post(address, {"entry_form": "none"}).status_code in {403, 405}
 
 
 @pytest.mark.parametrize("page", [*PAGES, "{pk}/forms/publish/"])
 @pytest.mark.parametrize("role", ["support", "operator", "stranger"])
 def test_other_staff_are_refused(log_in, role, page):
+    if role == "officer" and page in READABLE:
+        return
     address = "/settings/webchat/" + page.format(pk=WebChatFactory().pk)
     client = log_in(role)
 

@@ -114,7 +114,7 @@ def test_nothing_is_saved_if_the_ledger_cannot_be_written(
 @pytest.mark.django_db(transaction=True)
 def test_changes_at_once_are_recorded_in_one_chain() -> None:
     webchats = [WebChatFactory() for _ in range(4)]
-    save = partial(services.save_settings, changes={"entry_form": "none"}, by=None)
+    save = partial(services.save_settings, changes={"entry_form": "standard"}, by=None)
     assert at_once([partial(save, webchat) for webchat in webchats]) == [{"entry_form"}] * 4
     assert SettingChange.objects.count() == Erasure.objects.count() == 4
     call_command("verify_ledger")

@@ -95,7 +95,7 @@ def test_a_language_without_names_of_regions_shows_the_english_ones():
     assert ("Germany", "DE") in regions_by_name("fr")
 
 
-def test_add_starts_with_no_entry_form(administrator):
+def test_a_new_webchat_is_closed(administrator):
     response = administrator.post("/settings/webchat/add/", GOOD)
 
     webchat = WebChat.objects.get()
@@ -108,7 +108,7 @@ def test_add_starts_with_no_entry_form(administrator):
         ["en", "cs"],
         "cs",
     )
-    assert (webchat.entry_form, webchat.showroom_form) == ("none", "none")
+    assert webchat.forms == ("not_chosen", "not_chosen")
 
 
 def test_general_saves_every_field(administrator, webchat):

@@ -82,7 +82,13 @@ def test_of_an_unknown_webchat_there_is_none(client):
 def test_it_is_smaller_than_six_kilobytes(text):
     """Uncompressed, with four languages, and with the longest texts."""
     texts = dict.fromkeys(FOUR, text)
-    webchat = WebChatFactory(languages=FOUR, published=[], chat_button=texts, showroom_button=texts)
+    webchat = WebChatFactory(
+        languages=FOUR,
+        published=[],
+        chat_button=texts,
+        showroom_button=texts,
+        showroom_form="not_chosen",
+    )
 
     script = script_of(
         webchat, base=f"https://chat.some-customer.example.com/w/{webchat.public_id}/"

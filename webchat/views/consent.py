@@ -9,17 +9,25 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from webchat import figures, services
+from webchat import figures, services, slots
 from webchat.comparison import differences
 from webchat.consent_html import DraftText
-from webchat.forms import ConsentForm, MenusForm, PreviewForm
-from webchat.models import ConsentVersion
+from webchat.forms import ConsentForm, MenusForm, PreviewForm, RetireForm
+from webchat.models import ConsentVersion, DataController, TextKind
 from webchat.setting_changes import NotRecorded
 from webchat.views.base import MANAGE, PUBLISH, WebChatPage
 from webchat.widgets import editor_media
+
+
+class SlotLine(NamedTuple):
+    """A slot as it is written, and the words that would fill it now."""
+
+    slot: str
+    words: str
 
 
 class FormsPage(WebChatPage):
@@ -28,12 +36,32 @@ class FormsPage(WebChatPage):
     template_name = "webchat/forms.html"
     any_permission: tuple[str, ...] = (MANAGE, PUBLISH)
     readable = True
-    tab = "forms"
+    kind: str = TextKind.CONSENT
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(
+            is_notice=self.kind == TextKind.NOTICE,
+            editor_url=self.editor_url,
+            publish_url=reverse(f"{self.kind}_publish", args=[self.webchat.pk]),
+            **kwargs,
+        )
+
+    @property
+    def tab(self) -> str:  # type: ignore[override]  # depends on the kind of text
+        return "notice" if self.kind == TextKind.NOTICE else "forms"
+
+    @property
+    def editor_url(self) -> str:
+        """Return the URL of the page with the editor of this kind of text."""
+        name = "webchat_notice" if self.kind == TextKind.NOTICE else "webchat_forms"
+        return reverse(name, args=[self.webchat.pk])
 
     def versions(self, **chosen: Any) -> list[ConsentVersion]:
         """Return the published versions, the newest first, each with its ``session_count``."""
-        published = self.webchat.consent_versions.select_related("published_by").prefetch_related(
-            "texts"
+        published = (
+            self.webchat.consent_versions.filter(kind=self.kind)
+            .select_related("published_by", "retirement__retired_by")
+            .prefetch_related("texts")
         )
         versions = list(published.filter(**chosen).order_by("-number"))
         holding = figures.holding(versions) if versions else {}
@@ -50,14 +78,27 @@ class FormsPage(WebChatPage):
         **context: Any,
     ) -> HttpResponse:
         """Render the page. ``menus`` or ``editor`` replace the newly created forms."""
+        editor = editor or ConsentForm(webchat=self.webchat, kind=self.kind)
+        outdated = services.outdated_versions([self.webchat])
         context = self.get_context_data(
+            slots=self._slots(),
+            outdated=[version for version in outdated if version.kind == self.kind],
             menus=menus or MenusForm(instance=self.webchat),
-            editor=editor or ConsentForm(webchat=self.webchat),
+            editor=editor,
             editor_media=editor_media(nonce=self.request.csp_nonce),  # type: ignore[attr-defined]
             versions=self.versions(),
             **context,
         )
         return self.render_to_response(context, status=status)
+
+    def _slots(self) -> list[SlotLine]:
+        """Return each slot with the words that fill it now, in the default language."""
+        values = slots.values_for(self.webchat, DataController.current())
+        language = self.webchat.first_language
+        return [
+            SlotLine(f"{{{slot}}}", slots.words_of(slot, values[slot], language))
+            for slot in slots.SLOTS
+        ]
 
 
 class FormsView(FormsPage):
@@ -73,7 +114,12 @@ class FormsView(FormsPage):
         if not menus.is_valid():
             return self.show(menus=menus, status=422)
         try:
-            services.save_settings(self.webchat, changes=menus.cleaned_data, by=self.staff)
+            services.save_settings(
+                self.webchat,
+                changes=menus.changes,
+                by=self.staff,
+                none_confirmed=menus.cleaned_data["confirm_none"],
+            )
         except services.NothingPublished as refusal:
             menus.refuse_gdpr(str(refusal))
             return self.show(menus=menus, status=422)
@@ -88,13 +134,23 @@ class FormsView(FormsPage):
         return redirect("webchat_forms", self.webchat.pk)
 
 
+class NoticeView(FormsPage):
+    """Show the editor of the privacy notice and its published versions."""
+
+    kind = TextKind.NOTICE
+    http_method_names = ["get", "head"]
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self.show()
+
+
 class PreviewText(NamedTuple):
     """An unpublished text with the same attributes as a published one, for the visitor's form."""
 
     language: str
     label: str
     body: str
-    version: dict[str, int]
+    version: dict[str, Any]
     get_absolute_url: str = "#full-text"
 
 
@@ -109,13 +165,13 @@ class PublishView(FormsPage):
     readable = False
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return redirect("webchat_forms", self.webchat.pk)
+        return redirect(self.editor_url)
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         act, _colon, language = request.POST.get("act", "").partition(":")
         if act not in {"preview", "review", "publish"}:
             return self.show(editor=self._editor_with_typed())
-        form = ConsentForm(request.POST, webchat=self.webchat)
+        form = ConsentForm(request.POST, webchat=self.webchat, kind=self.kind)
         if not form.is_valid():
             return self.show(editor=form, status=422)
         try:
@@ -124,6 +180,8 @@ class PublishView(FormsPage):
             return self._preview(form, language) if act == "preview" else self._review(form)
         except services.NewerVersionExists as refusal:
             return self._conflict(form, refusal.version)
+        except services.TextsDiffer as refusal:
+            return self._review(form, notice=str(refusal), status=409)
         except services.PublicationRefused as refusal:
             form.add_error(None, str(refusal))
             return self.show(editor=form, status=422)
@@ -133,36 +191,43 @@ class PublishView(FormsPage):
 
     def _editor_with_typed(self, **changed: Any) -> ConsentForm:
         """Return the editor with the submitted values, without validation."""
-        bound = ConsentForm(self.request.POST, webchat=self.webchat)
+        bound = ConsentForm(self.request.POST, webchat=self.webchat, kind=self.kind)
         unticked = {name: False for name in bound.fields if name.startswith("also_")}
-        return ConsentForm(webchat=self.webchat, initial=unticked | bound.typed | changed)
+        initial = unticked | bound.typed | changed
+        return ConsentForm(webchat=self.webchat, kind=self.kind, initial=initial)
 
     def _preview(self, form: ConsentForm, language: str) -> HttpResponse:
-        texts = services.clean_texts(form.texts)
+        texts = services.fill_texts(self.webchat, services.clean_texts(form.texts))
         wished = (language, self.webchat.default_language, *texts)
         language = next(code for code in wished if code in texts)
         number = form.next_number
         text = PreviewText(
-            language, texts[language].label, texts[language].body, {"number": number}
+            language,
+            texts[language].label,
+            texts[language].body,
+            {"number": number, "kind": self.kind},
         )
         context = self.get_context_data(
             form=PreviewForm(), draft=form, text=text, number=number, languages=_named(texts)
         )
         return self._render("webchat/consent_preview.html", context)
 
-    def _review(self, form: ConsentForm) -> HttpResponse:
+    def _review(self, form: ConsentForm, *, notice: str = "", status: int = 200) -> HttpResponse:
         publication = services.prepare_publication(
-            self.webchat, texts=form.texts, based_on=form.cleaned_data["based_on"]
+            self.webchat,
+            texts=form.texts,
+            based_on=form.cleaned_data["based_on"],
+            kind=self.kind,
         )
         context = self.get_context_data(
             draft=form,
             publication=publication,
             differences=differences(services.texts_of(publication.current), publication.texts),
-            texts=[
-                (code, name, publication.texts[code]) for code, name in _named(publication.texts)
-            ],
+            texts=publication.rows,
+            promises_end=_promises_end(publication),
+            notice=notice,
         )
-        return self._render("webchat/consent_review.html", context)
+        return self._render("webchat/consent_review.html", context, status=status)
 
     def _publish(self, form: ConsentForm) -> HttpResponse:
         version = services.publish_consent(
@@ -170,6 +235,8 @@ class PublishView(FormsPage):
             texts=form.texts,
             based_on=form.cleaned_data["based_on"],
             published_by=self.staff,
+            shown=self.request.POST.get("shown", ""),
+            kind=self.kind,
         )
         count = version.texts.count()
         message = ngettext(
@@ -178,12 +245,12 @@ class PublishView(FormsPage):
             count,
         )
         messages.success(self.request, message % {"number": version.number, "count": count})
-        if not self.webchat.uses_gdpr:
+        if self.kind == TextKind.CONSENT and not self.webchat.uses_gdpr:
             advice = _(
                 "Visitors are not asked for this consent yet. Choose GDPR under “Before the conversation”."
             )
             messages.warning(self.request, advice)
-        return redirect("webchat_forms", self.webchat.pk)
+        return redirect(self.editor_url)
 
     def _conflict(self, form: ConsentForm, newer: ConsentVersion) -> HttpResponse:
         """Show the differences from the newer version, and an editor that is based on it."""
@@ -191,12 +258,21 @@ class PublishView(FormsPage):
             editor=self._editor_with_typed(based_on=newer.number),
             status=409,
             newer=newer,
-            differences=differences(services.texts_of(newer), services.clean_texts(form.texts)),
+            differences=differences(
+                services.texts_of(newer),
+                services.fill_texts(self.webchat, services.clean_texts(form.texts)),
+            ),
         )
 
-    def _render(self, template: str, context: dict[str, Any]) -> HttpResponse:
+    def _render(self, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
         self.template_name = template
-        return self.render_to_response(context)
+        return self.render_to_response(context, status=status)
+
+
+def _promises_end(publication: services.Publication) -> bool:
+    """Return whether the texts say how long data is kept, although no retention period is set."""
+    filled_from = publication.version.filled_from or {}
+    return "retention" in filled_from and filled_from["retention"] is None
 
 
 def _named(texts: dict[str, DraftText]) -> list[tuple[str, Any]]:
@@ -213,7 +289,8 @@ class VersionView(FormsPage):
         if version is None:
             raise Http404
         version.webchat = self.webchat
-        earlier = self.webchat.consent_versions.filter(number__lt=version.number)
+        published = self.webchat.consent_versions.filter(kind=self.kind)
+        earlier = published.filter(number__lt=version.number)
         against = self._chosen(earlier)
         context = self.get_context_data(
             version=version,
@@ -221,7 +298,8 @@ class VersionView(FormsPage):
             languages=dict(settings.LANGUAGES),
             earlier=earlier,
             previous=earlier.first(),
-            next=self.webchat.consent_versions.filter(number__gt=version.number).last(),
+            next=published.filter(number__gt=version.number).last(),
+            open_sessions=figures.open_sessions(version) if version.is_retired else [],
             against=against,
             differences=differences(services.texts_of(against), services.texts_of(version))
             if against
@@ -241,3 +319,44 @@ class VersionView(FormsPage):
         if not (asked.isascii() and asked.isdecimal() and len(asked) < 10):
             raise Http404
         return get_object_or_404(earlier, number=int(asked))
+
+
+class RetireView(FormsPage):
+    """Ask for a reason and a confirmation, then retire a published version.
+
+    Returns 302 if it is retired, also if it was before, 422 without a reason, and 503 if the change
+    cannot be recorded.
+    """
+
+    template_name = "webchat/consent_retire.html"
+    any_permission = (PUBLISH,)
+    readable = False
+
+    def get(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
+        return self._ask(self._version(number), RetireForm())
+
+    def post(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
+        version, form = self._version(number), RetireForm(request.POST)
+        if not form.is_valid():
+            return self._ask(version, form, status=422)
+        try:
+            services.retire_version(version, reason=form.cleaned_data["reason"], by=self.staff)
+        except NotRecorded as refusal:
+            form.add_error(None, str(refusal))
+            return self._ask(version, form, status=503)
+        message = _("Version %(number)d is retired.") % {"number": version.number}
+        messages.success(request, message)
+        return redirect(version)
+
+    def _version(self, number: int) -> ConsentVersion:
+        versions = self.webchat.consent_versions.filter(kind=self.kind)
+        return get_object_or_404(versions, number=number)
+
+    def _ask(self, version: ConsentVersion, form: RetireForm, *, status: int = 200) -> HttpResponse:
+        context = self.get_context_data(
+            version=version,
+            form=form,
+            is_current=version == self.webchat.current_version(self.kind),
+            open_sessions=figures.open_sessions(version),
+        )
+        return self.render_to_response(context, status=status)

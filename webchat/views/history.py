@@ -10,13 +10,18 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from lib.ids import is_id
-from webchat.models import SettingChange, WebChat
-from webchat.setting_changes import CONSENT_VERSION
+from webchat.models import DataController, SettingChange, TextKind, WebChat
+from webchat.setting_changes import PUBLISHED, RETIRED
 from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
 
 PAGE_SIZE = 50
 #: Names of recorded settings that are not fields of a WebChat.
-LABELS: dict[str, str | Promise] = {CONSENT_VERSION: _("Published consent version")}
+LABELS: dict[str, str | Promise] = {
+    PUBLISHED[TextKind.CONSENT]: _("Published consent version"),
+    PUBLISHED[TextKind.NOTICE]: _("Published privacy notice"),
+    RETIRED[TextKind.CONSENT]: _("Retired consent version"),
+    RETIRED[TextKind.NOTICE]: _("Retired privacy notice"),
+}
 
 
 class Line(NamedTuple):
@@ -30,8 +35,9 @@ class Line(NamedTuple):
 
 def line_of(change: SettingChange) -> Line:
     """Return a change with the names that the settings pages use."""
-    fields: dict[str, Field] = {field.name: field for field in WebChat._meta.concrete_fields}
-    field = fields.get(change.field) if change.webchat_id else None
+    model = WebChat if change.webchat_id else DataController
+    fields: dict[str, Field] = {field.name: field for field in model._meta.concrete_fields}
+    field = fields.get(change.field)
     label = field.verbose_name if field else LABELS.get(change.field, change.field)
     choices = dict(field.flatchoices) if field else {}
     return Line(change, label, _shown(change.before, choices), _shown(change.after, choices))

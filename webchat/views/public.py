@@ -10,7 +10,8 @@ import logging
 import mimetypes
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
+from django.utils import translation
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
@@ -26,17 +27,37 @@ SHORTLY = "public, max-age=300"
 
 
 @require_safe
-def consent_document(request: HttpRequest, public_id: str, number: int, lang: str) -> HttpResponse:
-    """Serve exactly the bytes whose SHA-256 was stored at publication."""
+def consent_document(
+    request: HttpRequest, public_id: str, number: int, lang: str, *, kind: str
+) -> HttpResponse:
+    """Serve exactly the bytes whose SHA-256 was stored at publication.
+
+    The page of a retired version says so, and shows the text. With ``?exact``, it serves the bytes
+    of the publication as before.
+    """
     text = get_object_or_404(
-        ConsentText.objects.only("document", "sha256"),
+        ConsentText.objects.select_related("version__retirement", "version__webchat"),
         version__webchat__public_id=public_id,
+        version__kind=kind,
         version__number=number,
         language=lang,
     )
+    if text.version.is_retired and "exact" not in request.GET:
+        return _retired(request, text)
     response = HttpResponse(text.document.encode(), content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = lang
-    return _cached(request, response, etag=text.sha256, policy=FOR_EVER)
+    # A retirement must be seen soon, so caches ask again. The bytes never change.
+    policy = FOR_EVER if "exact" in request.GET else SHORTLY
+    return _cached(request, response, etag=text.sha256, policy=policy)
+
+
+def _retired(request: HttpRequest, text: ConsentText) -> HttpResponse:
+    """Return the page of a retired text, in the language of the text."""
+    with translation.override(text.language):
+        context = {"text": text, "webchat": text.version.webchat}
+        response = render(request, "webchat/visitor/retired.html", context)
+    response.headers["Content-Language"] = text.language
+    return _cached(request, response, etag=f"retired-{text.sha256}", policy=SHORTLY)
 
 
 @require_safe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -18,9 +18,9 @@ from anonymization.storage import StorageUnavailable
 from lib.pages import staff_page
 from webchat import figures, services
 from webchat.forms import GeneralForm, WebChatForm
-from webchat.models import WebChat
+from webchat.models import TextKind, WebChat
 from webchat.setting_changes import NotRecorded
-from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
+from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage, remind_to_publish
 
 
 class WebChatsView(SettingsPage):
@@ -31,7 +31,11 @@ class WebChatsView(SettingsPage):
     readable = True
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        webchats = WebChat.objects.annotate(current_number=Max("consent_versions__number"))
+        webchats = WebChat.objects.annotate(
+            current_number=Max(
+                "consent_versions__number", filter=Q(consent_versions__kind=TextKind.CONSENT)
+            )
+        )
         return self.render_to_response(
             self.get_context_data(
                 webchats=[webchat for webchat in webchats if webchat.archived_at is None],
@@ -43,7 +47,7 @@ class WebChatsView(SettingsPage):
 @staff_page(MANAGE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_webchat(request: HttpRequest) -> HttpResponse:
-    """Add a WebChat. Its entry forms are None until its consent text is published."""
+    """Add a WebChat. It is closed to visitors until an entry form is chosen."""
     form = WebChatForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
         status = 422 if form.is_bound else 200
@@ -87,6 +91,8 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
             return self._refuse(form, refusal)
         if changed:
             messages.success(self.request, _("The settings were saved."))
+            if changed & {"retention_days", "second_basis"}:
+                remind_to_publish(self.request, [self.webchat])
         else:
             messages.info(self.request, _("Nothing was changed."))
         return redirect("webchat", self.webchat.pk)
