@@ -246,9 +246,11 @@ TABLE: dict[str, Row] = {
     "settings/gdpr/history/": Row(
         "/settings/gdpr/history/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
     ),
-    "settings/api/": Row("/settings/api/", CLIENTS, read(), readable=True),
+    "settings/api/": Row("/settings/api/", (CLIENTS, SEE_SETTINGS), read(), either=True),
     "settings/api/add/": Row("/settings/api/add/", CLIENTS, read() | {"POST": 422}),
-    "settings/api/<id:pk>/": Row("/settings/api/{client}/", CLIENTS, read(), readable=True),
+    "settings/api/<id:pk>/": Row(
+        "/settings/api/{client}/", (CLIENTS, SEE_SETTINGS), read(), either=True
+    ),
     "settings/api/<id:pk>/revoke/": Row(
         "/settings/api/{client}/revoke/", CLIENTS, read() | {"POST": 302}
     ),
