@@ -53,6 +53,8 @@ EXCEPTIONS = {
     "anonymization/batch.py _insert SQL on {}": "records of erasures",
     "anonymization/stricter.py _clear rows.update()": "sealed rows, which can only lose",
     "anonymization/system_columns.py unite_finished_periods SQL on {}": "sealed rows, without a change",
+    "anonymization/ledger/recording.py new_note record.ground =": "a record of the ledger, no hold",
+    "anonymization/redo.py _Redo.carry_out record.ground =": "a record of the ledger, no hold",
     "anonymization/models.py LedgerState.change cls.objects.update_or_create()": "the ledger, not a person",
     "anonymization/engine.py _empty_around record.kind =": "the record of an act, no signal",
     "anonymization/held.py *": "holds; the engine has locked the rows",

@@ -10,10 +10,10 @@ from tests.torture import fuzz
 from tests.torture.progress import Progress, print_table
 from tests.torture.work import run_on_both
 
-#: Name → (run, how many trials without being told otherwise, what a trial is).
+#: Name → (run, default number of trials, description of a trial).
 RUNS: dict[str, tuple[Callable[[Progress], None], int, str]] = {
     "fuzz": (fuzz.run, 20_000, "requests"),
-    # Together on both databases, of which PostgreSQL is killed more often; the races are those of fourteen kinds.
+    # Together on both databases, of which PostgreSQL is killed more often; the races are those of fifteen kinds.
     "faults": (run_on_both, 2_200, "faults"),
     "kills": (run_on_both, 1_800, "kills"),
     "races": (run_on_both, 29_000, "races"),
