@@ -101,17 +101,26 @@ def _anonymized(policy: Policy) -> QuerySet:
     rows = policy.model._base_manager.order_by()
     if policy.mark:
         return rows.exclude(**{policy.mark: None})
+    step, parent = _parent(policy)
+    return rows.exclude(**{f"{step}__{parent.mark}": None}) if parent else rows.none()
+
+
+def _parent(policy: Policy) -> tuple[str, Policy | None]:
+    """Return the foreign key on the path to the subject, with the policy of a row with a mark.
+
+    The policy is None if the path has no foreign key or if its rows have no mark.
+    """
     step = (policy.subject or "").partition("__")[0]
-    parent: Any = policy.fields[step].related_model
-    return rows.exclude(**{f"{step}__{registry.get(parent).mark}": None})
+    model = policy.fields[step].related_model if step else None
+    if not isinstance(model, type) or model not in registry or not registry.get(model).mark:
+        return step, None
+    return step, registry.get(model)
 
 
 def _possible(policy: Policy) -> Iterator[Gap]:
     """Yield the gaps that a policy can have."""
     if not policy.mark:
-        step = (policy.subject or "").partition("__")[0]
-        parent: Any = policy.fields[step].related_model if step else None
-        if policy.delete and parent and parent in registry and registry.get(parent).mark:
+        if policy.delete and _parent(policy)[1]:
             yield Gap(policy, "", Q(pk__isnull=False))
         return
     for name, outdated in outdated_columns(policy, connection).items():

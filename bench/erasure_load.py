@@ -123,7 +123,7 @@ def _sizes(messages: int) -> dict[str, Any]:
 
 
 def _webchats() -> dict[str, Any]:
-    """Create the WebChats. Return the one of each hundredth of the sessions, and that of the rest."""
+    """Create the WebChats. Return that of each hundredth of the sessions, and that of the rest."""
     plain, *expiring = (
         WebChat.objects.create(name=name, languages=["en"]) for name in ("plain", *EXPIRING)
     )

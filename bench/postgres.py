@@ -77,7 +77,7 @@ def drop_role(url: str, name: str) -> None:
 
 
 def programs(url: str) -> list[Path]:
-    """Return the folder with the server's own pg_dump and psql, if the server is on this machine."""
+    """Return the folder with the server's pg_dump and psql, if the server is on this machine."""
     with _connected(url) as connection:
         row = connection.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetchone()
     folder = Path(row[0]) if row else Path()

@@ -111,7 +111,7 @@ class Tally:
 
 
 async def measure(tokens: list[str], *, seconds: int, rate: float) -> int:
-    """Print the figures. Return 0 if all messages arrived in time and without error, 1 otherwise."""
+    """Print the figures. Return 0 if all messages arrived in time without error, otherwise 1."""
     tally = Tally()
     await until_served(PAGES, "/livez")
     await until_served(EVENTS, "/events/livez")

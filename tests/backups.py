@@ -1,6 +1,7 @@
-"""A backup of the test's database and stored files, and its restore, on both databases.
+"""Back up and restore the test's database and stored files, on both databases.
 
-The quick way, for tests of what follows a restore. ``test_by_the_book`` runs the documented commands.
+This is the quick way, for tests of the steps after a restore. ``test_by_the_book`` runs the
+documented commands.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bench.postgres import with_database
 
 
 class Backup:
-    """What was there at one moment; ``restore`` puts it back, over and over."""
+    """The data at one moment. ``restore`` can be called any number of times."""
 
     def __init__(self, folder: Path) -> None:
         self._media = folder / "backup-media"
@@ -38,7 +39,7 @@ class Backup:
 
     @property
     def url(self) -> str:
-        """Return the address of the copy of the database."""
+        """Return the URL of the copy of the database."""
         if connection.vendor == "postgresql":
             return with_database(os.environ["DATABASE_URL"], f"{self.name}_backup")
         return f"sqlite:///{self._sqlite}"
@@ -76,7 +77,7 @@ def _raw() -> sqlite3.Connection:
 
 @contextmanager
 def backup(folder: Path) -> Iterator[Backup]:
-    """Make a backup now, and delete it at the end."""
+    """Make a backup now, and delete it at the end of the block."""
     made = Backup(folder)
     try:
         yield made

@@ -1,4 +1,4 @@
-"""An installation that was made with requirements.txt alone: the packages of a requirements file, and no others."""
+"""Make an installation that has the packages of one requirements file and no others."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from packaging.utils import canonicalize_name
 
 from tests.commands import ROOT
 
-#: A Python that finds no package by itself: neither those of .venv nor those of the system.
+#: A Python that finds no packages, neither the ones of .venv nor the ones of the system.
 PYTHON = (sys.executable, "-S")
 
 
 def required(file: str) -> Iterator[Requirement]:
-    """Yield the requirements that a file names, without those of the files that it includes."""
+    """Yield the requirements of a file, without the requirements of the files that it includes."""
     for line in (ROOT / file).read_text().splitlines():
         words = line.partition("#")[0].strip()
         if words and not words.startswith("-"):
@@ -25,7 +25,7 @@ def required(file: str) -> Iterator[Requirement]:
 
 
 def closure(requirements: Iterable[Requirement]) -> dict[str, metadata.Distribution]:
-    """Return the installed distributions that these requirements name or need in turn, by name."""
+    """Return by name the installed distributions that requirements need, directly or indirectly."""
     found: dict[str, metadata.Distribution] = {}
     done, waiting = set(), list(requirements)
     while waiting:
@@ -40,7 +40,7 @@ def closure(requirements: Iterable[Requirement]) -> dict[str, metadata.Distribut
 
 
 def needed(distribution: metadata.Distribution, *, extras: set[str]) -> Iterator[Requirement]:
-    """Yield what a distribution needs on this Python, with some of its extras."""
+    """Yield the requirements of a distribution on this Python, with some of its extras."""
     for requirement in map(Requirement, distribution.requires or []):
         marker = requirement.marker
         if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras):
@@ -55,6 +55,6 @@ def link_packages(folder: Path, distributions: Iterable[metadata.Distribution]) 
         }
         for top in tops - {".."}:
             link = folder / top
-            # A folder that two distributions share would bring in the other one's packages.
+            # A folder that two distributions share would also link the packages of the other one.
             assert not link.exists(), top
             link.symlink_to(str(distribution.locate_file(top)))

@@ -1,6 +1,7 @@
-"""An installation made from the commands in the documents, in a folder of its own.
+"""Make an installation with the commands of the documents, in a separate folder.
 
-The commands run as they are printed, but for paths, the names of role and database, and the example's secrets.
+The commands run as printed. Only paths, the names of role and database, and the secrets of the
+example are replaced.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from bench.postgres import drop_database, drop_role, programs, with_database
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-#: What a checkout holds for development, and what is made in it.
+#: Files of a checkout that are for development, and generated files.
 _NOT_INSTALLED = (".*", "var", "tests", "docs", "bench")
 _PASSWORD = "secret"
 
 
 def blocks(document: str, language: str, *, heading: str = "") -> list[str]:
-    """Return the code blocks of a language, of the whole document or right below a heading."""
+    """Return the code blocks of a language, in the whole document or directly below a heading."""
     found, current = [], ""
     prose_and_code = re.split(r"^```", (DOCS / document).read_text(), flags=re.M)
     for prose, code in zip(prose_and_code[::2], prose_and_code[1::2], strict=False):
@@ -47,8 +48,8 @@ def blocks(document: str, language: str, *, heading: str = "") -> list[str]:
 class Installation:
     """A checkout with its environment file, database and folders, all below one folder.
 
-    Programs that need accounts or services of the machine are stand-ins: ``runuser`` becomes another user towards
-    PostgreSQL only; ``chown`` and ``systemctl`` write down what they were asked for.
+    Programs that need accounts or services of the machine are replaced. ``runuser`` changes the user
+    for PostgreSQL only. ``chown`` and ``systemctl`` only record their arguments.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -63,7 +64,7 @@ class Installation:
     def run(
         self, script: str, *, root: bool = False, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run documented commands with ``sh`` as the service account or as root, in the bare environment of cron."""
+        """Run documented commands with ``sh``, as the service account or as root, like cron."""
         bare = {"PATH": self._path(), "HOME": str(self.folder), "LANG": "C.UTF-8"}
         return subprocess.run(
             ["sh", "-c", self.in_place(script)],
@@ -75,11 +76,11 @@ class Installation:
         )
 
     def manage(self, arguments: str) -> str:
-        """Run a management command in the documented environment and return what it printed."""
+        """Run a management command in the documented environment and return its output."""
         return self._output_of(self._python(f"manage.py {arguments}"))
 
     def visitors(self, *names: str) -> dict[str, Any]:
-        """Let visitors in, and return what is in the installation then (``tests.visitors``)."""
+        """Let visitors enter, and return the installation's data (``tests.visitors``)."""
         report: dict[str, Any] = json.loads(self._output_of(self.command_of_visitors(*names)))
         return report
 
@@ -87,7 +88,7 @@ class Installation:
         return self._python(f"-m tests.visitors {' '.join(names)}")
 
     def _python(self, arguments: str) -> str:
-        """Return a command that runs Python in the documented environment, wherever it is started."""
+        """Return a command that runs Python in the documented environment from any folder."""
         environment = f"set -a; . /etc/mluvii-gdpr.env; PYTHONPATH={self.app}:{ROOT}"
         return f"(cd /srv/mluvii-gdpr/app; {environment}; .venv/bin/python {arguments})"
 
@@ -116,7 +117,7 @@ class Installation:
         return urlunsplit(url._replace(netloc=f"{quote(self.name)}:{_PASSWORD}@{host}"))
 
     def make(self) -> None:
-        """Install as documented; what needs the network, a terminal or a service manager is left out."""
+        """Install as documented, without steps that need network, terminal or services."""
         shutil.copytree(ROOT, self.app, ignore=shutil.ignore_patterns(*_NOT_INSTALLED))
         (self.app / ".venv").symlink_to(sys.prefix)
         for folder in (self.media, self.ledger):
@@ -158,7 +159,7 @@ class Installation:
         self._environment_file.chmod(0o600)
 
     def asked(self) -> list[str]:
-        """Return what ``chown`` and ``systemctl`` were asked for so far."""
+        """Return the calls of ``chown`` and ``systemctl`` so far."""
         return (self._stand_ins / "asked").read_text().splitlines()
 
     def _path(self) -> str:
@@ -186,7 +187,7 @@ class Installation:
 
     @staticmethod
     def _postgresql(url: str) -> dict[str, str]:
-        """Return the variables by which PostgreSQL's programs log in: on Debian the user's name is enough."""
+        """Return the variables for PostgreSQL's login. On Debian, the user's name is enough."""
         if connection.vendor != "postgresql":
             return {}
         known = conninfo_to_dict(url.replace("postgres://", "postgresql://", 1))
@@ -195,7 +196,7 @@ class Installation:
 
 
 def _commands_of_installing() -> list[str]:
-    """Return the documented commands of an installation that run without network, terminal and service manager."""
+    """Return the documented commands that need no network, terminal or service manager."""
     left_out = re.compile(r"\b(pip install|createsuperuser|gunicorn)\b")
     (commands,) = [b for b in blocks("configuration.md", "sh") if "manage.py migrate" in b]
     if connection.vendor == "sqlite":  # of which the check warns, as documented
@@ -205,7 +206,7 @@ def _commands_of_installing() -> list[str]:
 
 @contextmanager
 def installation(folder: Path) -> Iterator[Installation]:
-    """Make an installation and take it away at the end."""
+    """Make an installation, and remove it at the end."""
     made = Installation(folder)
     try:
         made.make()

@@ -1,7 +1,7 @@
-"""Somebody else, planted before each test of erasures: none of their rows and files may be touched by it.
+"""Store another person before each test of erasures, and assert that no test changes their data.
 
-A module of tests asks for the fixture ``bystander`` by ``usefixtures``; ``besides`` and ``media_besides`` are what is
-there besides that person.
+A test module requests the fixture ``bystander`` with ``usefixtures``. ``besides`` and
+``media_besides`` return the other rows and files.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ WORDS = b"of a bystander"
 
 @pytest.fixture
 def bystander(db: None, settings: Any, _own_media_folder: None) -> Iterator[None]:
-    """Plant a guest with session, evidence, message, signal and file; after the test each is byte for byte there.
+    """Store a guest with session, evidence, message, signal and file. Compare them after the test.
 
-    Also the rows that were there before, of every table, whether a model declares it or not.
+    Earlier rows of every table are compared too, including tables that no model declares.
     """
     _plant()
     root, rows, files = settings.MEDIA_ROOT, digest(), media()
@@ -44,7 +44,7 @@ def bystander(db: None, settings: Any, _own_media_folder: None) -> Iterator[None
 
 
 def _plant() -> None:
-    """Store the rows directly: the gate and the writers would cost each test three times as much."""
+    """Store the rows directly. The gate and the writers would take three times as long per test."""
     webchat, text = WebChatFactory(), WORDS.decode()
     guest = GuestFactory(name=NAME, email="b@example.com")
     session = Session.objects.create(

@@ -1,4 +1,4 @@
-"""Checkouts as an administrator has them, with a ``.venv`` and a ``var/`` of their own."""
+"""Make checkouts as an administrator has them, each with its own ``.venv`` and ``var/``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# What finds out where it is must be a copy; all else is linked.
+# Files that use their own location must be copies. All others are linked.
 _COPIED = ["mluvii_gdpr", "bin", "manage.py", "gunicorn.conf.py", "gunicorn.events.py"]
 _LINKED = [
     "lib",
@@ -22,7 +22,7 @@ _LINKED = [
     "static",
     "templates",
 ]
-# Those of the network do nothing.
+# The programs that would use the network do nothing.
 _PROGRAMS = {
     "python": f'exec {sys.executable} "$@"',
     "gunicorn": f'exec {sys.executable} -m gunicorn "$@"',
@@ -32,7 +32,7 @@ _PROGRAMS = {
 
 
 def make_checkout(folder: Path) -> Path:
-    """Make a checkout of the product in a folder that does not exist yet; return the folder."""
+    """Make a checkout of the product in a folder that does not exist yet. Return the folder."""
     for name in _COPIED:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         folder.mkdir(exist_ok=True)
@@ -48,7 +48,7 @@ def make_checkout(folder: Path) -> Path:
 
 
 def run(folder: Path, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a script of shell in a checkout, in a shell that has nothing but these variables, until a line fails."""
+    """Run a shell script in a checkout, with these variables only, until a line fails."""
     env = {
         "PATH": f"{folder}/.venv/bin:/usr/bin:/bin",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -1,4 +1,4 @@
-"""Run commands of manage.py in a separate process, one after another: starting Django is most of their cost."""
+"""Run several commands of manage.py in one separate process, because starting Django is slow."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Done(NamedTuple):
 def run_commands(
     *commands: str, python: tuple[str, ...] = (sys.executable,), **environment: str
 ) -> list[Done]:
-    """Run commands, each given as one text, in one process."""
+    """Run commands in one process. Each command is one string."""
     done = run_program(
         _RUN, json.dumps([command.split() for command in commands]), python=python, **environment
     )
@@ -50,7 +50,7 @@ def run_commands(
 def run_program(
     program: str, *arguments: str, python: tuple[str, ...] = (sys.executable,), **environment: str
 ) -> str:
-    """Run a Python program, given as text, with the project's settings. Return what it printed."""
+    """Run the source of a Python program with the project's settings. Return its output."""
     variables = {**os.environ, "DJANGO_SETTINGS_MODULE": "mluvii_gdpr.settings", **environment}
     done = subprocess.run(
         [*python, "-c", program, *arguments],

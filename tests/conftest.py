@@ -1,4 +1,4 @@
-"""Fixtures for all tests: people by role, WebChats with published texts, and triggers around a flush."""
+"""Fixtures for all tests: logins by role, WebChats with published texts, and a fast flush."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.factories import StaffFactory, WebChatFactory, reset_factories
 from tests.pages import LogIn
 from webchat.models import WebChat
 
-# Playwright's synchronous API runs an event loop in the test's thread; the ORM is used beside it, never inside.
+# Playwright's synchronous API runs an event loop in the test's thread. The ORM is used outside it.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
-# The same examples in every run: a red test is a change's fault, never luck's. Long runs may draw new ones.
+# Every run uses the same examples, so that only a change can break a test. Long runs may vary.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("new", deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
@@ -38,9 +38,9 @@ except WrongEnvironment as production:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """Put SQLite's test database into a file: write-ahead log, locks and threads are then as they are in use.
+    """Store SQLite's test database in a file, so that log and locks work as in production.
 
-    Each process has its own, so that neither two workers nor two runs meet.
+    Each process has a separate file, so that workers and runs do not share a database.
     """
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(
@@ -50,9 +50,10 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
 @pytest.fixture(autouse=True, scope="session")
 def _quick_flush() -> Iterator[None]:
-    """Empty the database after a transactional test in one transaction, with the triggers lifted.
+    """Empty the database after a transactional test in one transaction, without the triggers.
 
-    Django's own flush would be refused by append-only tables, and makes all permissions again: most of its time.
+    Append-only tables would refuse Django's flush. It also creates all permissions again, which takes
+    most of its time.
     """
     original = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
     TransactionTestCase._fixture_teardown = lambda self: flush()  # type: ignore[attr-defined]
@@ -73,9 +74,10 @@ _LEAD_TO_THE_DATABASE = {"db", "transactional_db", "live_server", "django_db_set
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put browser tests last. On PostgreSQL leave out what touches no database, or would be the same on any.
+    """Run browser tests last, and on PostgreSQL only the tests that depend on the database.
 
-    Playwright keeps an event loop running in the thread from its first test on, which another ``asyncio.run`` refuses.
+    From its first test on, Playwright keeps an event loop running in the thread. ``asyncio.run`` then
+    fails in later tests.
     """
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     if connection.vendor != "postgresql":
@@ -109,7 +111,7 @@ def _fast_passwords(settings: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _same_values() -> None:
-    """Give each test the same invented values, in whatever order the tests run."""
+    """Give each test the same generated values, independent of the order of the tests."""
     reset_factories()
 
 
@@ -121,7 +123,7 @@ def webchat(db: None) -> WebChat:
 
 @pytest.fixture
 def log_in(db: None) -> LogIn:
-    """Return a function that gives a client logged in with a role; no role gives an anonymous client."""
+    """Return a function that logs a client in with a role. Without a role it is anonymous."""
 
     def client_for(role: str) -> Client:
         client = Client()
@@ -144,7 +146,7 @@ def support(log_in: LogIn) -> Client:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
-    """Start Debian's Chromium; skip where there is none, fail where one is required (REQUIRE_BROWSER)."""
+    """Start Debian's Chromium. Without one, skip, or fail if REQUIRE_BROWSER is set."""
     path = (
         shutil.which("chromium")
         or shutil.which("chromium-browser")

@@ -1,4 +1,4 @@
-"""Streams as a browser reads them: of the application in this process, or of a server."""
+"""Read event streams as a browser does, from the application in this process or from a server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.server import Server
 
 
 def parse(text: str) -> list[Event]:
-    """Return the events of a stream's text, without comments and what only tunes the browser."""
+    """Return the events in the text of a stream, without comments and ``retry`` lines."""
     events = []
     for block in text.split("\n\n"):
         fields: dict[str, list[str]] = {}
@@ -32,7 +32,7 @@ def parse(text: str) -> list[Event]:
 
 
 class Browser:
-    """One request to the application, in this process and on this test's own database connection."""
+    """One request to the application, in this process and on the test's database connection."""
 
     def __init__(self, app: Events, path: str, **headers: str) -> None:
         path, _, query = path.partition("?")
@@ -49,7 +49,7 @@ class Browser:
         self._gone = asyncio.Event()
 
     async def open(self) -> Browser:
-        """Send the request and let the hub read what is new to it."""
+        """Send the request, and let the hub read the new events."""
         self._task = asyncio.create_task(self.app(self.scope, self._receive, self._send))
         while not self.status and not self._task.done():
             await asyncio.sleep(0)
@@ -78,18 +78,18 @@ class Browser:
 
 
 def scenario(play: Callable[[Events], Awaitable[None]]) -> None:
-    """Play a scenario with an application of its own, whose database work is done on this thread's connection."""
+    """Run a scenario with a new application that uses this thread's database connection."""
 
     async def run() -> None:
         await play(Events())
 
-    # It would be closed within the test's transaction.
+    # Otherwise the connection would be closed within the test's transaction.
     with patch("mluvii_gdpr.streams.hub.close_old_connections"):
         async_to_sync(run)()
 
 
 async def settle(app: Events) -> None:
-    """Let everything that is new arrive, as a notification does."""
+    """Deliver all new events, as a notification does."""
     app.hub.wake_all()
     if app.hub.streams:
         await app.hub.deliver()
@@ -99,7 +99,7 @@ async def settle(app: Events) -> None:
 
 @contextmanager
 def listening(server: Server, path: str, **headers: str) -> Iterator[Callable[[int], list[Event]]]:
-    """Open a stream of a server; yield a function that waits for so many events in all and returns them."""
+    """Open a stream of a server. Yield a function that waits for a number of events."""
     lines = [f"GET {path} HTTP/1.1", "Host: localhost"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connected:

@@ -1,4 +1,4 @@
-"""Reading and sending the visitor's pages as a browser does."""
+"""Read the visitor's pages and send their forms as a browser does."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def ticket_in(response: Any) -> str:
 def submit(
     client: Client, webchat: WebChat, *, showroom: bool = False, **changes: Any
 ) -> HttpResponse:
-    """Open the form and send it complete, with changes; a field given as None is left out."""
+    """Open the form and send it complete, with changes. A field with the value None is omitted."""
     url = entry_url(webchat, showroom=showroom)
     fields = {"ticket": ticket_in(client.get(url)), **COMPLETE, **changes}
     return client.post(url, {name: value for name, value in fields.items() if value is not None})
 
 
 def close_files(response: Any) -> None:
-    """Close the files of a download; ``close`` would also end the test's database connection."""
+    """Close the files of a download. ``close`` would also close the test's database connection."""
     for closer in response._resource_closers:
         closer()
 
 
 def compact(response: Any) -> str:
-    """Return the page on one line, with no blank next to a tag: a template may break its lines anywhere."""
+    """Return the page on one line without blanks next to tags, as line breaks are irrelevant."""
     return re.sub(r"\s*([<>])\s*", r"\1", " ".join(response.content.decode().split()))

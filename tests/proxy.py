@@ -1,4 +1,4 @@
-"""A way to PostgreSQL that can be cut, or that falls silent as a host does whose disk hangs."""
+"""A proxy of PostgreSQL that can be cut off, or stop answering like a host whose disk hangs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 
 class Proxy:
-    """Passes connections on to the test's PostgreSQL while it is up."""
+    """Forwards connections to the test's PostgreSQL while it is up."""
 
     def __init__(self) -> None:
         self._upstream = conninfo_to_dict(
@@ -47,11 +47,11 @@ class Proxy:
             Thread(target=self._accept, args=[listening], daemon=True).start()
 
     def fall_silent(self) -> None:
-        """Take connections and pass nothing on."""
+        """Accept connections and forward nothing."""
         self._flows.clear()
 
     def down(self) -> None:
-        """End all connections and refuse new ones."""
+        """Close all connections and refuse new ones."""
         for one in self._open:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Real concurrency: threads with database connections of their own, let go at the same moment."""
+"""Run threads with separate database connections that start at the same moment."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 def wait_until_blocked_by_me(answer: Future[Any]) -> bool:
-    """Say whether another connection waits for a lock of this one's transaction, as soon as it does; PostgreSQL only.
+    """Return True as soon as another connection waits for a lock of this transaction.
 
-    No when the other one's work ends without waiting.
+    Return False if the other connection finishes without waiting. PostgreSQL only.
     """
     deadline = time.monotonic() + 30
     while not answer.done():
@@ -32,7 +32,7 @@ def wait_until_blocked_by_me(answer: Future[Any]) -> bool:
 
 
 def at_once(actors: Sequence[Callable[[], T]]) -> list[T | Exception]:
-    """Run the actors in parallel and return what each returned or raised, in their order."""
+    """Run the actors in parallel. Return their results or exceptions in the order of the actors."""
     start = threading.Barrier(len(actors))
 
     def run(actor: Callable[[], T]) -> T | Exception:

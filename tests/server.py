@@ -1,4 +1,4 @@
-"""The product as it is served: gunicorn in a process of its own, on the test's database."""
+"""Run the product with gunicorn in a separate process, on the test's database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVENTS = "gunicorn.events.py"
 
 class Server(NamedTuple):
     port: int
-    #: The file of what it says.
+    #: The file of its output.
     said: Path
 
     @property
@@ -36,7 +36,7 @@ class Server(NamedTuple):
 def served(
     folder: Path, *, config: str = "gunicorn.conf.py", **environment: str
 ) -> Iterator[Server]:
-    """Start gunicorn with one of our configurations on a free port, and stop it at the end."""
+    """Start gunicorn with one of the configurations on a free port, and stop it at the end."""
     with socket.socket() as free, socket.socket() as other:
         free.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
@@ -72,7 +72,7 @@ def served(
 
 
 def ask(server: Server, request: bytes) -> bytes:
-    """Send bytes and return what came first, nothing when nobody listens or answers."""
+    """Send bytes and return the first part of the answer, or nothing if there is none."""
     try:
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connected:
             connected.sendall(request)
@@ -82,7 +82,7 @@ def ask(server: Server, request: bytes) -> bytes:
 
 
 def on_this_database() -> dict[str, str]:
-    """Return the environment of a server that works on the test's database and stored files."""
+    """Return the environment of a server that uses the test's database and stored files."""
     name = str(connection.settings_dict["NAME"])
     url = (
         f"sqlite:///{name}"

@@ -1,4 +1,4 @@
-"""The directions in which the house is built: imports run one way, strings too, and one function opens sessions."""
+"""Test the directions of imports and of string references, and that one function opens sessions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from django.apps import apps
 from django.template.base import Lexer, TokenType
 
 ROOT = Path(__file__).resolve().parent.parent
-#: From the ground up: each imports only from those before it.
+#: The floors from the lowest up. Each imports only from the ones before it.
 FLOORS = ["lib", "anonymization", "api", "webchat", "sessions_app", "demo", "mluvii_gdpr"]
 APPS = [floor for floor in FLOORS if floor not in {"lib", "demo"}]
-#: The wings of sessions_app over its ground floor, which is every other module of it.
+#: The wings of sessions_app. All other modules of it are its ground floor.
 WINGS = ["visitor", "staff", "api"]
-#: models ← erasure ← what writes ← forms ← what speaks HTTP or is called from outside.
+#: models ← erasure ← writers ← forms ← modules that use HTTP or are called from outside.
 LAYERS = [
     "models",
     "erasure",
@@ -28,12 +28,12 @@ LAYERS = [
     "services",
     "forms",
 ]
-#: Modules that write to the database, of any floor: they are called by pages, API, commands and streams alike.
+#: Modules of any floor that write to the database. Pages, API, commands and streams call them.
 WRITERS = [
     "models", "erasure", "services", "engine", "batch", "files", "restoration", "retention", "ledger",
     "lock", "conversation", "consent", "gate", "calls",
 ]  # fmt: skip
-#: Folders of modules that speak HTTP.
+#: Folders of modules that use HTTP.
 PAGES = {"views", *WINGS}
 HTTP = ("django.http", "django.shortcuts", "django.views", "django.contrib.messages", "django.urls")
 
@@ -47,7 +47,7 @@ def templates(floor: str) -> list[Path]:
 
 
 def imported(source: str) -> Iterator[str]:
-    """Yield the dotted names that a module imports, wherever in it."""
+    """Yield the dotted names that a module imports, at any place in it."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -56,7 +56,7 @@ def imported(source: str) -> Iterator[str]:
 
 
 def below(names: Iterable[str], places: Iterable[str]) -> list[str]:
-    """Return the dotted names that lie in one of the places."""
+    """Return the dotted names that are in one of the packages."""
     starts = tuple(f"{place}." for place in places)
     return [name for name in names if starts and f"{name}.".startswith(starts)]
 
@@ -74,7 +74,7 @@ def test_imports_run_one_way(floor: str) -> None:
 
 
 def forbidden_wings(path: Path) -> list[str]:
-    """Return the wings of sessions_app that a module of it may not import: all, or those beside its own."""
+    """Return the wings that a module of sessions_app may not import: all, or the other ones."""
     wing = path.relative_to(ROOT / "sessions_app").parts[0]
     return [f"sessions_app.{other}" for other in WINGS if other != wing]
 
@@ -115,7 +115,7 @@ QUERIES = {
 
 
 def relations_from_above(app: str) -> set[str]:
-    """Return the names by which models of an app reach rows of the apps above."""
+    """Return the names through which models of an app reach rows of higher apps."""
     relations = (
         r for model in apps.get_app_config(app).get_models() for r in model._meta.related_objects
     )
@@ -125,7 +125,7 @@ def relations_from_above(app: str) -> set[str]:
 
 
 def reached(source: str) -> Iterator[str]:
-    """Yield the names that a module looks up: attributes, and the steps of lookups such as ``texts__events``."""
+    """Yield the names that a module looks up: attributes and parts of ``texts__events``."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute):
             yield node.attr
@@ -141,7 +141,7 @@ def reached(source: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("app", APPS[:-1])
 def test_no_app_reaches_up_by_a_relation(app: str) -> None:
-    """Django gives a model an attribute for each relation that leads to it, from apps above as well."""
+    """Django adds an attribute to a model for each relation to it, also from higher apps."""
     names = relations_from_above(app)
     found = {path.name: names.intersection(reached(path.read_text())) for path in modules(app)}
     assert not {path: used for path, used in found.items() if used}
@@ -163,7 +163,7 @@ def test_a_relation_from_above_is_seen(line: str) -> None:
 
 
 def compiled_tags(source: str) -> list[str]:
-    """Return the template code in a module's strings, docstrings aside."""
+    """Return the template code in a module's strings, except docstrings."""
     tree = ast.parse(source)
     docs = {
         id(node.body[0].value)
@@ -179,7 +179,7 @@ def compiled_tags(source: str) -> list[str]:
 
 
 def test_no_module_compiles_template_code() -> None:
-    """A tag in a string reaches whatever app its library belongs to; a function is called by its import."""
+    """A tag in a string can use any app's library. A function needs an import."""
     assert compiled_tags("x = engine.from_string('{% moment value %}')")
     found = {
         path.name: compiled_tags(path.read_text()) for floor in FLOORS for path in modules(floor)
@@ -188,7 +188,7 @@ def test_no_module_compiles_template_code() -> None:
 
 
 def libraries() -> dict[str, str]:
-    """Return the template tag libraries of our apps, each with its floor."""
+    """Return the template tag libraries of our apps, each with its floor in the import order."""
     found = (
         (path.stem, floor)
         for floor in FLOORS
@@ -198,7 +198,7 @@ def libraries() -> dict[str, str]:
 
 
 def named_in(template: str) -> tuple[set[str], set[str]]:
-    """Return the tag libraries that a template loads, and the templates that it extends or includes."""
+    """Return the tag libraries that a template loads, and the templates that it uses."""
     loaded: set[str] = set()
     others: set[str] = set()
     for token in Lexer(template).tokenize():
@@ -213,7 +213,7 @@ def named_in(template: str) -> tuple[set[str], set[str]]:
 
 
 def reaches_up(template: str, *, floor: str) -> set[str]:
-    """Return what of the floors above a template of a floor names."""
+    """Return the names in a template that belong to a higher floor."""
     above = floors_above(floor)
     loaded, others = named_in(template)
     homes = libraries()
@@ -268,7 +268,7 @@ def test_modules_that_write_know_no_http(floor: str) -> None:
 
 
 def calls(path: Path) -> Iterator[str]:
-    """Yield what a module calls, as source text."""
+    """Yield the source text of each call in a module."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func)
@@ -303,7 +303,7 @@ WRITES = (
 
 
 def test_no_view_writes_to_a_session_by_itself() -> None:
-    """Only modules that lock the session and read its state again write personal data."""
+    """Only modules that lock the session and read it again write personal data."""
     models = ("Session", "Guest", "Message", "Attachment")
     writers = {
         (path.name, call)

@@ -1,4 +1,4 @@
-"""Event streams as they are served: processes of their own on one database tell each other what changes."""
+"""Test several processes of the event streams that share one database."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_two_processes_on_one_database_tell_what_a_third_does_and_hold_no_connec
         with listening(one, path, Last_Event_ID=first(1)[0].id) as again:
             MessageFactory(session=session, text="and to you")
             assert ["and to you" in event.data for event in again(1)] == [True]
-        # Else the erasure may be first, and the line is told to nobody any more.
+        # Otherwise the erasure may be first, and the line is no longer sent.
         for heard in (first, second):
             assert "and to you" in heard(2)[1].data
         ErasureFactory(subject=session)
@@ -52,7 +52,7 @@ def test_two_processes_on_one_database_tell_what_a_third_does_and_hold_no_connec
 
 
 def _expect_few_connections(server: Server, client: Client) -> None:
-    """Let 48 streams wait: the two processes hold one connection that listens, and at most two that read, each."""
+    """Open 48 streams. Each process uses one listening and at most two reading connections."""
     with ExitStack() as waiting:
         webchat = WebChatFactory()
         for number in range(6):
@@ -66,12 +66,12 @@ def _expect_few_connections(server: Server, client: Client) -> None:
                 [own_connections()],
             )
             connections, processes = cursor.fetchone()
-        # A server of the browser tests may be among them.
+        # The count may include a server of the browser tests.
         assert 2 <= processes <= 3
         assert connections <= 3 * processes
 
 
 def own_connections() -> list[int]:
-    """Return the backends of this process's own pool."""
+    """Return the backend ids of this process's connections."""
     pool = connection.pool  # type: ignore[attr-defined]
     return [connection.connection.info.backend_pid, *(c.info.backend_pid for c in pool._pool)]

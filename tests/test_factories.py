@@ -1,4 +1,4 @@
-"""What the other tests rely on: factories give the same values each time, and rows that the product made."""
+"""Test that factories return the same values each time, and rows created by the product."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""German messages of Django and of the installed packages address the reader with "Sie", as the product does."""
+"""Test that the German messages of Django and of packages address the reader with "Sie"."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def package_messages() -> set[str]:
 
 
 def test_no_message_addresses_the_reader_informally() -> None:
-    """Look at what Django shows: its own messages and those of every package, after all overrides."""
+    """The test looks at the messages that Django shows, after all overrides."""
     # A lookup returns the message of the first catalogue that has it, as a page does.
     catalogue = trans_real.translation("de")._catalog  # type: ignore[attr-defined]
     shown = {key: catalogue[key] for key in catalogue.keys()}  # noqa: SIM118

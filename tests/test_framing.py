@@ -1,4 +1,4 @@
-"""Who may show which page in a frame: every route is tried. And the visitor's pages know no cookie, store no row."""
+"""Test which sites may frame each route, and that visitor pages use no cookie and store no row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["ids"]  # the fixture
 
 SITES = "https://www.example.com\nhttp://localhost:8001"
 LISTED, OURS, NOBODY = "https://www.example.com http://localhost:8001", "'self'", "'none'"
-#: Route → who may frame it. Any other route: nobody.
+#: Route → the sites that may frame it. No site may frame any other route.
 FRAMED = {
     "w/<public_id:public_id>/": LISTED,
     "w/<public_id:public_id>/showroom/": LISTED,
@@ -40,14 +40,14 @@ BROWSER = {"Accept": "text/html"}
 
 
 def framed_by(response: Any) -> tuple[str, str | None]:
-    """Return who may frame a response: by its policy, and by the older header."""
+    """Return the sites that may frame a response, by its policy and by the older header."""
     policy = response.headers.get("Content-Security-Policy", "")
     ancestors = re.search(r"frame-ancestors ([^;]+)", policy)
     return ancestors[1] if ancestors else "", response.headers.get("X-Frame-Options")
 
 
 def answers(client: Client, ids: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield each route with a method and what it answers; what ends the conversation comes last."""
+    """Yield each route with a method and the answer. Routes that end the conversation are last."""
     for route in sorted(routes(), key=lambda route: route.endswith(("leave/", "end/"))):
         url = (
             TABLE[route].url.format(**ids)
@@ -104,7 +104,7 @@ def test_more_sites_than_a_header_may_hold_are_none(client: Client) -> None:
 
 
 def visitors_answers(client: Client) -> Iterator[Any]:
-    """Yield what the visitor's side answers, of every kind."""
+    """Yield each kind of answer of the visitor's side."""
     webchat = WebChatFactory(site=SITES)
     base = entry_url(webchat)
     for page in ("", "showroom/", "widget.js", "theme.css", "consent/1/en/", "logo/", "nothing/"):
@@ -132,7 +132,7 @@ def visitors_answers(client: Client) -> Iterator[Any]:
 
 
 def test_the_visitors_pages_set_and_read_no_cookie(log_in: LogIn) -> None:
-    """Asked by a browser that has cookies, of a staff member: none makes a difference."""
+    """The cookies of a logged-in staff member make no difference."""
     client = log_in("superuser")
     statuses = set()
     for response in visitors_answers(client):
@@ -150,7 +150,7 @@ def test_the_visitors_pages_set_and_read_no_cookie(log_in: LogIn) -> None:
 
 
 def test_pages_that_nobody_sends_store_nothing(client: Client) -> None:
-    """However often a site with the button is loaded, and the form opened: no row, no file, no visitor is counted."""
+    """Loading a site with the button and opening the form store no row and no file."""
     webchat = WebChatFactory(site=SITES)
     rows = digest()
     for number in range(50):

@@ -1,4 +1,4 @@
-"""While the database is away, pages are 503, and health and static files are served; then all is as before."""
+"""Test pages, health and static files while the database is unavailable, and after it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLOSED = "The chat is temporarily unavailable"
 
 
 def get(server: Server, path: str) -> bytes:
-    """Return the answer; nothing if none begins within ten seconds. It took 16 to 18 when all threads waited."""
+    """Return the answer, or nothing after ten seconds. It took 16 to 18 when all threads waited."""
     return ask(server, f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
 
 
@@ -61,13 +61,13 @@ def test_an_outage_keeps_no_thread_and_ends_by_itself(
     said = [line.split(" ", 2)[2] for line in lines]
     assert [line for line in said if "the database does not answer: PoolTimeout" in line]
     assert [line for line in said if "the database answers again, after" in line]
-    # Hundreds of requests were answered: some kinds of lines, each of which is said once.
+    # Hundreds of requests were answered. Each kind of line is written only once.
     assert len(said) < 12, said
 
 
 @pytest.fixture(params=[OperationalError, InterfaceError])
 def away(request: Any, db: None) -> Callable[[], Any]:
-    """Return a function that takes the database away, for a while."""
+    """Return a function that makes the database unavailable within a block."""
     return lambda: patch.object(connection, "cursor", side_effect=request.param("kanarloge"))
 
 
@@ -82,7 +82,7 @@ def test_visitors_are_told(away: Callable[[], Any], client: Client) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/sessions/", "/accounts/password/change/"])
 def test_staff_are_told(away: Callable[[], Any], log_in: Any, path: str) -> None:
-    """Also where the login is read before the view."""
+    """This includes pages that read the login before the view."""
     staff = log_in("support")
     staff.raise_request_exception = False
     with away():
@@ -106,7 +106,7 @@ def test_programs_are_told(away: Callable[[], Any], client: Client, method: str,
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/static/visitor/visitor.css"])
 def test_health_needs_no_log_in(away: Callable[[], Any], log_in: Any, path: str) -> None:
-    """Also a browser that has the cookie of one is answered without the database."""
+    """A browser with a login cookie is answered without the database too."""
     staff = log_in("support")
     with away():
         response = staff.get(path)

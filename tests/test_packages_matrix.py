@@ -1,4 +1,4 @@
-"""Who may do what in the pages of packages: the stock admin and the login. Each route and model is listed by hand."""
+"""Test the access to the pages of packages: stock admin and login. All routes are listed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.test_permission_matrix import ACCOUNTS, TABLE, ids, routes  # noqa: F
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 Statuses = tuple[int, int]
-#: A superuser's GET and POST (without data) of each page of a model, by what may be done with its rows.
+#: Statuses of a superuser's GET and empty POST for each page of a model, by permitted action.
 READ_ONLY: dict[str, Statuses] = {
     "": (200, 200),
     "add/": (403, 403),
@@ -56,7 +56,7 @@ SITE: dict[str, Statuses] = {
     "^(?P<app_label>sessions_app|api|auth|account|mfa)/$": (200, 200),
     "(?P<url>.*)$": (404, 404),
 }
-#: POST without data to the pages of the login: what nobody gets, what anybody gets who is logged in.
+#: Statuses of an empty POST to the pages of the login: anonymous, logged in.
 ACCOUNTS_POST: dict[str, Statuses] = {
     "accounts/login/": (200, 302),
     "accounts/logout/": (302, 302),
@@ -95,7 +95,7 @@ def of_the_admin() -> dict[str, Statuses]:
 
 @pytest.fixture
 def _unthrottled() -> Iterator[None]:
-    """Forget what the throttling of logins has counted."""
+    """Reset the counters of the throttling of logins."""
     cache.clear()
     yield
     cache.clear()
@@ -119,7 +119,7 @@ def keys() -> dict[str, int]:
 
 
 def url_of(route: str, keys: dict[str, int]) -> str:
-    """Return an address that the route answers: of a row that exists, where it is about one."""
+    """Return a URL of the route. If the route is about a row, the row exists."""
     for label, key in keys.items():
         if route.startswith(f"admin/{label.lower().replace('.', '/')}/"):
             route = re.sub(r"<[^>]+>", str(key), route)
@@ -143,7 +143,7 @@ def test_what_a_superuser_gets_in_the_admin(log_in: LogIn, keys: dict[str, int])
     wrong = []
     for route, statuses in of_the_admin().items():
         url = url_of(route, keys)
-        # Each time logged in again: one of the pages logs out.
+        # Log in again each time, because one of the pages logs out.
         got = (log_in("superuser").get(url).status_code, log_in("superuser").post(url).status_code)
         if got != statuses:
             wrong.append((route, got, "expected", statuses))
@@ -166,7 +166,7 @@ def test_what_is_sent_to_the_log_in(person: str, log_in: LogIn) -> None:
 
 @pytest.mark.usefixtures("_unthrottled")
 def test_no_form_of_staff_is_taken_without_its_token(log_in: LogIn, ids: dict[str, Any]) -> None:  # noqa: F811
-    """Another site can send a form in a staff member's name, but can't know the token."""
+    """Another site can send a form in a staff member's name, but it does not know the token."""
     known = log_in("superuser")
     client = Client(enforce_csrf_checks=True)
     client.cookies = known.cookies

@@ -1,4 +1,4 @@
-"""The guard of the staff pages: one for functions and for classes."""
+"""Test the guard of the staff pages, for functions and for classes."""
 
 from __future__ import annotations
 

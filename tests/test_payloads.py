@@ -1,4 +1,4 @@
-"""What a visitor's browser loads before anything is asked, compressed as a proxy does. The script: test_widget.py."""
+"""Test the compressed size of the visitor's pages. The script is tested in test_widget.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KILOBYTES = 1024
 
 
 def loaded(client: Client, url: str) -> Iterator[bytes]:
-    """Yield a page and whatever it loads by itself, each compressed."""
+    """Yield a page and all files that it loads, compressed."""
     page = client.get(url).content
     yield gzip.compress(page)
     own = page.decode()

@@ -1,4 +1,4 @@
-"""A production whose var/production leads to its variables: commands and servers act on its database, or on none."""
+"""Test a production with var/production: commands and servers use its database, or none."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VARIABLES = {
     "PORT": "8765",
     "EVENTS_PORT": "8766",
 }
-# Writes in each way that a process writes, and prints mode and name of each file while the database is open.
+# Writes every kind of file. Prints mode and name of each file while the database is open.
 WRITE = """
 import subprocess
 from django.contrib.auth.models import User
@@ -54,7 +54,7 @@ def as_lines(variables: dict[str, str]) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Return a checkout beside its environment file, linked as the documents say, and the folders it names."""
+    """Return a checkout with its environment file, linked as documented, and its folders."""
     folder = tmp_path / "srv"
     folder.mkdir()
     (folder / "ledger").mkdir()
@@ -76,7 +76,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_a_fresh_shell_upgrades_the_production_and_closes_its_files(checkout: Path) -> None:
-    """One test, since the block takes most of the time."""
+    """This is one test, because the documented block takes most of the time."""
     ran = run(checkout, "umask 0\n" + upgrade_block())
     assert ran.returncode == 0, ran.stdout + ran.stderr
     live = sqlite3.connect(checkout.parent / "live.sqlite3")

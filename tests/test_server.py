@@ -1,4 +1,4 @@
-"""gunicorn starts with our configuration, serves, and quotes nothing of a request that it can't read."""
+"""Test that gunicorn serves with our configuration and quotes no part of a bad request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scripts: modules, without globals, and named by their content in production."""
+"""Test the scripts: modules without globals, named by their hash in production."""
 
 import re
 import shutil
@@ -20,15 +20,15 @@ TEMPLATES = [
     if "<script" in path.read_text()
 ]
 NAMES = {path.name for path in SCRIPTS}
-#: Globals that others read: a customer's site, and the package of the editor.
+#: Globals that a customer's site or the editor's package reads.
 GLOBALS = {"widget.js": ["mluviiGdpr"], "consent-editor.js": ["gettext"]}
-#: Scripts that are no modules: before the first paint, on a customer's site, after a classic script of a package.
+#: Classic scripts: before the first paint, on a customer's site, after a script of a package.
 CLASSIC = {"theme.js", "widget.js", "documentation.js"}
 
 
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory):
-    """Return a storage with our static files, processed as ``collectstatic`` does with DEBUG off."""
+    """Return a storage of our static files, processed as by ``collectstatic`` with DEBUG off."""
     folder = tmp_path_factory.mktemp("static")
     shutil.copytree(STATIC, folder, dirs_exist_ok=True)
     storage = ProductStaticFilesStorage(location=folder)

@@ -1,15 +1,20 @@
-"""Who writes personal data: found in the sources by the registry, so that a new field or model is looked for by itself.
+"""Find the code that writes personal data.
 
-A writer is *guarded* when it stands, within a transaction, behind a call of ``lock_writable`` in the same function, or
-in a private function that is called from guarded places only. What counts as writing, of models whose rows are deleted
-or whose fields are emptied:
+The registry defines which fields and models are personal, so a new field or model is covered
+automatically. A writer is *guarded* if it follows a call of ``lock_writable`` in the same function,
+within a transaction. It is also guarded in a private function that only guarded places call.
 
-- a row that is made: the model is called, ``create`` and the like, also by a related manager;
-- a value that is put: ``x.note = …``, ``setattr``, ``update(note=…)``, ``save(update_fields=["note"])``, a stored file;
-- a form, a serializer, a generic view or an admin page of such a model, and SQL that names its table, or none.
+For models whose rows are deleted or whose fields are cleared, these count as writing:
 
-Types are not known: a name that is a personal field anywhere counts on every object but on a model that has no
-personal field. Better a reasoned exception than a writer that is missed.
+- a new row: a call of the model, ``create`` and similar methods, also of a related manager;
+- a new value: ``x.note = …``, ``setattr``, ``update(note=…)``, a stored file,
+  ``save(update_fields=["note"])``;
+- a form, a serializer, a generic view or an admin page of such a model;
+- SQL that names its table, or SQL without a table name.
+
+The search does not know types. A name that is a personal field of any model counts on every object,
+except on a model without personal fields. A false alarm gets an exception with a reason, which is
+better than a missed writer.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ from anonymization.policy import Policy, registry
 
 GUARD = "lock_writable"
 MAKE = {"create", "bulk_create", "get_or_create", "update_or_create"}
-#: What makes a model's class write: the ends of the names of such bases, and what makes such a class.
+#: Name endings of base classes, and factories of classes, that write rows of their model.
 WRITING_BASES = (
     "ModelForm",
     "Serializer",
@@ -45,7 +50,7 @@ STATEMENT = re.compile(
 
 @dataclass(frozen=True)
 class Write:
-    """One place that writes: in which function of the module, on which line, and what it does there."""
+    """One place that writes: its function in the module, its line, and what it writes."""
 
     function: str
     line: int
@@ -55,7 +60,7 @@ class Write:
 
 @dataclass(frozen=True)
 class Names:
-    """What the registry calls personal: models, accessors of their rows, fields that lose their value, tables."""
+    """The personal names of the registry: models, accessors of rows, cleared fields and tables."""
 
     models: frozenset[str]
     others: frozenset[str]
@@ -82,7 +87,7 @@ class Names:
 
 
 def _accessors(model: type[Model]) -> Iterator[str]:
-    """Yield by which names other models reach rows of this one."""
+    """Yield the names through which other models access rows of this one."""
     for field in model._meta.concrete_fields:
         if field.remote_field and not field.remote_field.hidden:
             yield str(field.remote_field.get_accessor_name())
@@ -94,7 +99,7 @@ def personal() -> Names:
 
 
 def writes_in(source: str, names: Names | None = None) -> list[Write]:
-    """Return every place of a module that writes personal data."""
+    """Return all places of a module that write personal data."""
     tree = ast.parse(source)
     scan = _Scan(names or personal(), _aliases(tree))
     scan.block(tree.body, function="", guarded=False, atomic=False)
@@ -106,7 +111,7 @@ def writes_in(source: str, names: Names | None = None) -> list[Write]:
 
 
 def _aliases(tree: ast.Module) -> dict[str, str]:
-    """Return the names that the module gives to what it imports."""
+    """Return the names that the module gives to its imports."""
     return {
         alias.asname: alias.name
         for node in ast.walk(tree)
@@ -117,12 +122,12 @@ def _aliases(tree: ast.Module) -> dict[str, str]:
 
 
 class _Scan:
-    """Walks a module statement by statement and remembers, at each, whether the session is locked there."""
+    """Visits a module's statements and tracks whether the session is locked."""
 
     def __init__(self, names: Names, aliases: dict[str, str]) -> None:
         self.names, self.aliases = names, aliases
         self.found: list[Write] = []
-        #: Function → whether each place that names it is guarded; a name that is only handed on is not.
+        #: Function → whether each place that names it is guarded. Passing it on is not guarded.
         self.called: dict[str, list[tuple[str, bool]]] = {}
         self.classes: list[str] = []
 
@@ -142,7 +147,7 @@ class _Scan:
     def block(
         self, body: Sequence[ast.stmt], *, function: str, guarded: bool, atomic: bool
     ) -> bool:
-        """Walk statements in their order; return whether the session is locked at their end."""
+        """Visit statements in order. Return whether the session is locked after the last one."""
         for statement in body:
             guarded = self.statement(statement, function=function, guarded=guarded, atomic=atomic)
         return guarded
@@ -200,7 +205,7 @@ class _Scan:
             self.add(function, node, f"{node.name} of a personal model", guarded=False)
 
     def own(self, node: ast.stmt, *, function: str, guarded: bool) -> None:
-        """Look at what a statement does itself, without the statements inside it."""
+        """Check the statement itself, without the statements inside it."""
         for target in _targets(node):
             if (
                 isinstance(target, ast.Attribute)
@@ -219,7 +224,7 @@ class _Scan:
             self.sql(parts, node, function=function, guarded=guarded)
 
     def is_row(self, target: ast.Attribute) -> bool:
-        """Say whether an object may be a row: ``self`` is one in the classes of the models only."""
+        """Return whether an object may be a row. ``self`` is one in classes of models only."""
         if isinstance(target.value, ast.Name) and target.value.id in {"self", "cls"}:
             return bool(self.classes) and self.classes[-1] in self.names.models
         return True
@@ -243,7 +248,7 @@ class _Scan:
         if way in MAKE:
             return self.mentions(receiver) or (not self.is_other(receiver) and self.puts(call))
         if way == "update":
-            # A dict is updated by position, rows never are.
+            # A dict is updated with a positional argument. Rows never are.
             return not call.args and not self.is_other(receiver) and self.puts(call)
         if way == "bulk_update":
             return not self.is_other(receiver)
@@ -257,7 +262,7 @@ class _Scan:
         return not FACTORY.search(name) or any(self.mentions(model) for model in call.args)
 
     def puts(self, call: ast.Call) -> bool:
-        """Say whether a call names a personal field, or hands on names that only the run knows."""
+        """Return whether a call names a personal field, or passes names set at run time."""
         return any(
             k.arg is None or k.arg == "defaults" or k.arg in self.names.fields
             for k in call.keywords
@@ -275,7 +280,7 @@ class _Scan:
         return not isinstance(value, ast.Constant) or value.value in self.names.fields
 
     def mentions(self, value: ast.expr) -> bool:
-        """Say whether an expression names a personal model, also as text, or an accessor of its rows."""
+        """Return whether an expression names a personal model or an accessor of its rows."""
         for node in ast.walk(value):
             text = (
                 node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
@@ -287,7 +292,7 @@ class _Scan:
         return False
 
     def is_other(self, receiver: ast.expr) -> bool:
-        """Say whether rows are another model's for sure: it is named, and nothing leads to a personal one."""
+        """Return whether rows surely belong to another model, which the expression names."""
         first: ast.expr = receiver
         while isinstance(first, ast.Attribute | ast.Call | ast.Subscript):
             if isinstance(first, ast.Call) and _named(first.func) == "get_model":
@@ -360,7 +365,7 @@ def _leaves(body: Sequence[ast.stmt]) -> bool:
 
 
 def _text(node: ast.AST) -> str:
-    """Return a text, with ``{}`` where it is filled in at run time."""
+    """Return a string, with ``{}`` for the parts that are known only at run time."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""
     if isinstance(node, ast.JoinedStr):

@@ -1,4 +1,4 @@
-"""A canary is found in every spelling and in every place, and what is not there is not found."""
+"""Test that a canary is found in every spelling and place, and that other values are not found."""
 
 from __future__ import annotations
 

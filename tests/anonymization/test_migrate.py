@@ -1,4 +1,4 @@
-"""``migrate`` runs when it must repair, and says what is still wrong."""
+"""Test that ``migrate`` repairs the triggers and prints the remaining problems."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def execute(database: Path, statement: str) -> None:
 
 
 def forget_migrations(database: Path, first: str) -> None:
-    """Let a migration of the engine's count as not applied, with all that came after it."""
+    """Mark a migration of the engine as not applied, and all migrations that depend on it."""
     execute(
         database,
         f"DELETE FROM django_migrations WHERE (app = 'anonymization' AND name >= '{first}') "

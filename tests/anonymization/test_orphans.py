@@ -1,4 +1,4 @@
-"""Stored files that no row names go after a day; no other file goes, nor any in a storage that proves nothing."""
+"""Test that only stored files without a row are deleted, after a day, in the right storage."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HOUR = 3600
 
 @pytest.fixture
 def store(settings: Any) -> Callable[..., Path]:
-    """Return a function that stores an object of some age, without a row, in a marked storage."""
+    """Return a function that stores an object of a given age without a row."""
     mark_storage()
 
     def put(name: str, *, hours: float = 25) -> Path:
@@ -91,7 +91,7 @@ def test_what_the_product_writes_nowhere_is_not_its_own(store: Any, capsys: Any)
 
 
 def test_every_file_field_is_looked_after() -> None:
-    """Also one that is added later: in a folder of its own, in the one storage that can prove itself."""
+    """A new file field must use a separate folder in the storage with the marker."""
     assert {model._meta.label for model, _ in orphans.file_fields()} == {
         policy.label for policy in registry if policy.file_fields
     }
@@ -130,7 +130,7 @@ def test_nothing_goes_before_a_storage_is_marked(store: Any, capsys: Any) -> Non
 def test_nothing_goes_while_a_restored_database_is_behind(
     store: Any, settings: Any, tmp_path: Path, capsys: Any
 ) -> None:
-    """Rows of newer files may be missing only until the right backup is restored."""
+    """The rows of newer files may be missing only until the right backup is restored."""
     path = store("attachments/ab/x")
     settings.ERASURE_LEDGER_DIR = tmp_path
     code, said = call("delete_erased_files", capsys)
@@ -164,7 +164,7 @@ def test_a_share_that_goes_in_the_middle_stops_the_sweep(
 def test_an_upload_that_ends_meanwhile_keeps_its_file(
     store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its row leaves the queue and enters the table at one moment; whichever is read first, one of them has it."""
+    """The file moves from the queue to the table in one commit, so one read finds it."""
     session = SessionFactory()
     monkeypatch.setattr(orphans, "_is_old", lambda name: True)
     save, swept = FileSystemStorage.save, []
@@ -181,7 +181,7 @@ def test_an_upload_that_ends_meanwhile_keeps_its_file(
 
 
 def test_the_queue_is_asked_before_the_rows(store: Any) -> None:
-    """The other way about, an upload that ends between the two questions would be in neither answer."""
+    """In the other order, neither query would find an upload that ends between them."""
     with CaptureQueriesContext(connection) as queries:
         orphans._without_row(["attachments/ab/x"])
     tables = [FileDeletion, *(model for model, _ in orphans.file_fields())]

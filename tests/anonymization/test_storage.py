@@ -1,4 +1,4 @@
-"""Files are stored in the right storage only: wherever it is another one or fails, uploads are refused."""
+"""Test that files are stored in the right storage only, and that uploads are refused otherwise."""
 
 from __future__ import annotations
 
@@ -99,13 +99,13 @@ FAULTS: dict[str, Callable[[Any, Path, Any], None]] = {
 
 @pytest.fixture(params=FAULTS)
 def fault(request: Any, settings: Any, tmp_path: Path, monkeypatch: Any) -> Callable[[], None]:
-    """Return a function that lets the storage be wrong."""
+    """Return a function that makes the storage fail."""
     return partial(FAULTS[request.param], settings, tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def nothing_stored(settings: Any) -> Callable[[], bool]:
-    """Return a function that says whether no row and no file were stored."""
+    """Return a function that returns whether no row and no file were stored."""
 
     def is_so() -> bool:
         names = {name for name in media() if not name.endswith("storage-1f0c")}
@@ -180,7 +180,7 @@ def test_the_other_settings_need_no_storage(log_in: Any, fault: Callable[[], Non
 def test_a_logo_that_can_not_be_deleted_now_is_removed_all_the_same(
     log_in: Any, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
-    """Its file has no row any more, so ``delete_erased_files`` deletes it."""
+    """The file no longer has a row, so ``delete_erased_files`` deletes it."""
     webchat = WebChatFactory(
         logo=default_storage.save("logos/shop.png", SimpleUploadedFile("x", b"logo"))
     )
@@ -260,7 +260,7 @@ def test_an_upload_into_the_right_storage_lists_nothing(
 
 
 def test_a_first_upload_that_fails_leaves_no_marker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise the next one would take it for the marker of another installation."""
+    """Otherwise the next upload would treat it as the marker of another installation."""
     with monkeypatch.context() as patch:
         patch.setattr(FileSystemStorage, "save", failing(errno.ENOSPC))
         with pytest.raises(StorageUnavailable):
@@ -290,7 +290,7 @@ def test_first_uploads_at_once_mark_the_storage_once() -> None:
 
 @pytest.mark.parametrize("fault", ["new database, used folder", "new database, a file"])
 def test_demo_data_are_refused_with_a_sentence(settings: Any, tmp_path: Path, fault: str) -> None:
-    """For example after the database alone was deleted."""
+    """This happens, for example, if only the database was deleted."""
     settings.DEBUG = True
     FAULTS[fault](settings, tmp_path, None)
     with pytest.raises(CommandError, match=r"^MEDIA_ROOT takes no files"):

@@ -1,4 +1,4 @@
-"""Clients of the REST API, and how they call."""
+"""Fixtures for clients of the REST API and their calls."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tests.server import Server, on_this_database, served
 
 @pytest.fixture(scope="module")
 def server(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """gunicorn on the test's database, for all tests of a module."""
+    """Run gunicorn on the test's database, for all tests of a module."""
     with served(tmp_path_factory.mktemp("server"), **on_this_database()) as running:
         yield running
 
 
 @pytest.fixture
 def api(db: None) -> Callable[..., Caller]:
-    """Return a function that gives a caller with rights; all of them unless said otherwise."""
+    """Return a function that makes a caller with the given rights, by default all of them."""
     return lambda *rights: Caller(token_for(ApiClientFactory(rights=rights or Right.values)))
 
 
 def token_for(client: ApiClient, **fields: str) -> str:
-    """Get a token as clients do."""
+    """Return a token, requested as clients do."""
     response = ask_for_token(client.client_id, client.secret, **fields)
     assert response.status_code == 200, response.content
     token: str = response.json()["access_token"]
@@ -46,7 +46,7 @@ def ask_for_token(client_id: str, secret: str, **fields: str) -> Any:
 
 
 class Caller:
-    """Calls with a token; answers are read whole."""
+    """Calls the API with a token and reads the whole answer."""
 
     def __init__(self, token: str) -> None:
         self.headers = {"Authorization": f"Bearer {token}"}

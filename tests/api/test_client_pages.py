@@ -1,4 +1,4 @@
-"""Settings > API clients, and the command that makes one."""
+"""Test Settings > API clients, and the command that creates a client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def secret_in(page: str) -> str:
-    """Return the secret that the page offers to copy."""
+    """Return the secret that the page shows for copying."""
     values: list[str] = [part.partition('"')[0] for part in page.split('data-copy="')[1:]]
     return max(values, key=len)
 

@@ -1,4 +1,4 @@
-"""Looking a person up by the API: by POST, explained where it is wrong, never cut short in silence."""
+"""Test finding a person through the API: by POST, with clear errors and complete results."""
 
 from __future__ import annotations
 

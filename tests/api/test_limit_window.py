@@ -1,4 +1,4 @@
-"""An erasure counts against an API client's limit for exactly one hour."""
+"""Test that an erasure counts toward an API client's limit for exactly one hour."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Erase = Callable[[float, Model], None]
 
 @pytest.fixture
 def erase_at(monkeypatch: pytest.MonkeyPatch) -> Erase:
-    """Return a function that erases for one client at a second after the start."""
+    """Return a function that erases for one client, at a given second after the start."""
     client, start = ApiClientFactory(), timezone.now()
 
     def erase(second: float, subject: Model) -> None:

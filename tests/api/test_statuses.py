@@ -1,4 +1,4 @@
-"""Every status that the description documents for a call is produced by that call, and no other is needed for it."""
+"""Test that each call returns every status that its description documents, and no other one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LARGE = "x" * 3_000_000
 
 
 class World:
-    """A program, two sessions of different guests, and the ways to each status."""
+    """A program, two sessions of different guests, and a request for each status."""
 
     def __init__(self, api: Callable[..., Caller], settings: Any) -> None:
         self.api, self.settings = api, settings

@@ -1,4 +1,4 @@
-"""The token endpoint: what clients really send works, and nothing gives more than the client has."""
+"""Test the token endpoint: real clients can use it, and no request gets more than its rights."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_revoked_client_is_out_at_once() -> None:
     client = ApiClientFactory()
     caller = Caller(token_for(client))
     assert caller.get("/api/v1/Sessions").status_code == 200
-    # Even if its tokens had stayed.
+    # This is true even if the tokens were kept.
     ApiClient.objects.update(revoked_at=timezone.now())
     assert caller.get("/api/v1/Sessions").status_code == 401
     ApiClient.objects.update(revoked_at=None)
@@ -231,6 +231,6 @@ def test_a_call_notes_the_use() -> None:
 
 
 def test_a_secret_is_checked_quickly_and_kept_as_a_salted_digest() -> None:
-    """A wrong secret must not keep a server busy."""
+    """A wrong secret must not cost the server much time."""
     client = ApiClientFactory()
     assert client.client_secret.startswith("pbkdf2_sha256_secret$1000$")

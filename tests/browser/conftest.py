@@ -1,4 +1,4 @@
-"""Chromium against a live server: no complaint of the browser goes unnoticed."""
+"""Fixtures for Chromium and a live server. Any error on the console fails the test."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from tests.factories import PASSWORD, StaffFactory
 from tests.server import EVENTS, Server, on_this_database, served
 
 DESKTOP, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
-#: What Chromium and htmx say of what a page does on purpose: to answer 403, 404, 409, 422, 503; to focus within a
-#: frame; and
-#: of no network.
+#: Messages of Chromium and htmx about intended behavior: statuses 403, 404, 409, 422 and 503, focus
+#: within a frame, and no network.
 MEANT = (
     "Failed to load resource: the server responded with a status of 4",
     "Failed to load resource: the server responded with a status of 503",
@@ -29,7 +28,7 @@ MEANT = (
 def event_server(
     live_server: Any, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
-    """Serve the event streams of the test's database, at another origin than the pages."""
+    """Serve the event streams of the test's database at another origin than the pages."""
     folder = tmp_path_factory.mktemp("events")
     elsewhere = {"EVENTS_URL": "http://localhost/events/", "EVENTS_ORIGINS": live_server.url}
     with served(folder, config=EVENTS, **on_this_database(), **elsewhere) as server:
@@ -38,7 +37,7 @@ def event_server(
 
 @pytest.fixture
 def streams(event_server: Server, settings: Any, live_server: Any) -> None:
-    """Let pages follow the event streams; without it they look by themselves."""
+    """Let pages use the event streams. Without this fixture they poll."""
     host = live_server.url.rpartition(":")[0]
     origin = f"{host}:{event_server.port}"
     settings.EVENTS_URL = f"{origin}/events/"
@@ -48,7 +47,7 @@ def streams(event_server: Server, settings: Any, live_server: Any) -> None:
 
 @pytest.fixture
 def open_browser(browser: Browser, live_server: Any) -> Iterator[Callable[..., Page]]:
-    """Return a function that opens a page of a browser of its own; errors on any console fail the test."""
+    """Return a function that opens a page in a new browser. Console errors fail the test."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
@@ -77,7 +76,7 @@ def open_browser(browser: Browser, live_server: Any) -> Iterator[Callable[..., P
 
 @pytest.fixture
 def log_in_browser(open_browser: Callable[..., Page]) -> Callable[..., Page]:
-    """Return a function that opens a browser in which a role is logged in. Its page is still empty."""
+    """Return a function that opens a browser, logged in with a role, with an empty page."""
 
     def log_in(role: str, **options: Any) -> Page:
         StaffFactory(role=role)
@@ -89,7 +88,7 @@ def log_in_browser(open_browser: Callable[..., Page]) -> Callable[..., Page]:
 
 
 def send_log_in(page: Page, role: str) -> None:
-    """Send the form of the login page without drawing the page, which takes most of its time."""
+    """Log in without rendering the login page, which takes most of the time."""
     page.request.get("/accounts/login/")
     token = next(
         cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "csrftoken"
@@ -99,7 +98,7 @@ def send_log_in(page: Page, role: str) -> None:
 
 
 def log_in_by_the_page(page: Page, role: str) -> None:
-    """Log in as people do, which leads to the home page."""
+    """Log in through the page, which leads to the home page."""
     page.goto("/accounts/login/")
     page.fill("[name=login]", role)
     page.fill("[name=password]", PASSWORD)

@@ -1,4 +1,4 @@
-"""A site of somebody else: another server, and with 127.0.0.1 beside localhost another site to a browser."""
+"""Serve a foreign site. With 127.0.0.1 instead of localhost, it is another site for a browser."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from threading import Thread
 
 
 class Site:
-    """Pages by path, each served with the site's policy; ``/probe`` sets a cookie and is for frames."""
+    """Pages by path, served with the site's policy. ``/probe`` sets a cookie and is for frames."""
 
     def __init__(self, port: int) -> None:
         self.origin = f"http://127.0.0.1:{port}"
-        #: The same server, to a browser a third party on the pages of ``origin``.
+        #: The same server at another site. It is a third party on the pages of ``origin``.
         self.probe = f"http://localhost:{port}/probe"
         self.policy = ""
         self.pages: dict[str, str] = {}
 
     def page(self, path: str, body: str) -> str:
-        """Add a page and return its address."""
+        """Add a page and return its URL."""
         start = '<!doctype html><html lang="en"><title>Shop</title><body>'
         self.pages[path] = f"{start}<main><h1>Shop</h1>{body}</main>"
         return f"{self.origin}{path}"

@@ -65,7 +65,7 @@ STAFF_PAGES = [
 ]
 
 
-#: Every kind of component once: what is dark differs in colours alone, and what is narrow mostly in its width.
+#: Pages with every kind of component. Dark pages differ only in colors, narrow ones in width.
 EACH_KIND = [
     "/",
     "/sessions/?status=waiting",
@@ -137,7 +137,7 @@ def too_wide(page: Page, path: str) -> list[str]:
 
 
 def overflow(page: Page) -> int:
-    """Return by how many pixels the page scrolls sideways."""
+    """Return the number of pixels by which the page scrolls sideways."""
     page.wait_for_load_state()  # a click may still be leading to the page
     width: int = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -179,7 +179,7 @@ def test_an_added_api_client(log_in_browser: Callable[..., Page]) -> None:
 
 
 def test_the_documentation_of_the_api(open_browser: Callable[..., Page]) -> None:
-    """Swagger UI draws the calls under the strict policy; no word of the console, nothing from elsewhere."""
+    """Swagger UI renders the calls under the strict policy, without console messages."""
     page = open_browser()
     requested: list[str] = []
     page.on("request", lambda request: requested.append(request.url))

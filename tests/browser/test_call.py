@@ -1,4 +1,4 @@
-"""A video call between two browsers with made-up devices: pictures both ways, off and on, hung up, erased, refused."""
+"""Test a video call between two browsers with fake devices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 DEVICES = ["camera", "microphone"]
-#: Pictures that have arrived from the other side, as the connection itself counts them.
+#: Whether new frames arrive from the other side, as the video element counts them.
 GROWS = """async () => {
   const video = document.querySelector("[data-remote]");
   const before = video.currentTime, frames = video.getVideoPlaybackQuality().totalVideoFrames;
@@ -31,7 +31,7 @@ GROWS = """async () => {
   await new Promise((wait) => setTimeout(wait, 100));
   return video.currentTime > before && video.getVideoPlaybackQuality().totalVideoFrames > frames;
 }"""
-#: The browser's question is answered only when the test says so; what it gave is noted.
+#: Delays the browser's permission question until the test answers it, and records the tracks.
 SLOWLY = """window.got = [];
 const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 navigator.mediaDevices.getUserMedia = async (wishes) => {
@@ -48,8 +48,10 @@ TRACKS = "() => document.querySelector('[data-remote]').srcObject.getTracks().ma
 def browser(
     launch_browser: Callable[..., Browser], browser_type_launch_args: dict[str, Any]
 ) -> Iterator[Browser]:
-    """Start a browser whose camera and microphone are made up, and which gives away the addresses of this machine:
-    their disguise needs multicast, which containers lack."""
+    """Start a browser with a fake camera and microphone that reveals the addresses of this machine.
+
+    Hiding the addresses needs multicast, which containers do not have.
+    """
     flags = [
         "--use-fake-device-for-media-stream=device-count=2",
         "--disable-features=WebRtcHideLocalIpsWithMdns",
@@ -63,7 +65,7 @@ def browser(
 def call(
     open_browser: Callable[..., Page], log_in_browser: Callable[..., Page]
 ) -> Callable[..., tuple[Page, Page]]:
-    """Return a function that lets a visitor through the gate and an operator take the call."""
+    """Return a function that lets a visitor pass the gate and an operator take the call."""
 
     def begin(**visitors: Any) -> tuple[Page, Page]:
         visitor = open_browser(**{"permissions": DEVICES, "viewport": PHONE} | visitors)
@@ -91,20 +93,20 @@ def is_seen(page: Page) -> None:
 
 
 def hang_up(*pages: Page) -> None:
-    """Leave in order: a browser that is closed says "bye" when nobody listens any more."""
+    """Hang up before the browser is closed. Otherwise it sends "bye" after the server stopped."""
     for page in pages:
         page.get_by_role("button", name="Hang up").click()
         expect(page.get_by_role("button", name="Start camera")).to_be_focused()
 
 
 def at_once(name: str, *pages: Page) -> None:
-    """Let both press a button before either hears of the other: two offers cross."""
+    """Let both sides press a button before either receives a signal, so that two offers cross."""
     for page in pages:
         page.evaluate(f"setTimeout(() => document.querySelector('[data-{name}]').click(), 50)")
 
 
 def are_forgotten(page: Page) -> None:
-    """Expect that signals go soon after both sides have read them."""
+    """Expect that signals are deleted soon after both sides have read them."""
     for _ in range(50):
         if not Signal.objects.exists():
             return
@@ -164,7 +166,7 @@ def test_both_see_each_other_switch_off_and_hang_up(call: Callable[..., tuple[Pa
 
 
 def test_what_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> None:
-    """Whatever the browser asks meanwhile; and who may not take part any more does not."""
+    """This holds while the browser asks for permission, and for a person who left the call."""
     visitor = open_browser(permissions=DEVICES)
     visitor.goto(f"/w/{WebChatFactory().public_id}/showroom/")
     fill_in(visitor)
@@ -181,7 +183,7 @@ def test_what_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> No
     )
     expect(visitor.locator("[data-self]")).not_to_be_visible()
 
-    # The site's window is closed while the browser asks.
+    # The widget's window is closed while the browser asks.
     start(visitor)
     visitor.evaluate("got.length = 0; document.dispatchEvent(new Event('call:hidden')); answer()")
     visitor.wait_for_function(
@@ -199,7 +201,7 @@ def test_what_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> No
 
 
 def test_who_hands_the_call_back_is_seen_no_longer(call: Callable[..., tuple[Page, Page]]) -> None:
-    """Also when it was done in another window, and this one has something typed in."""
+    """This also works if it was returned in another window and this one contains typed text."""
     visitor, operator = call()
     start(visitor, operator)
     is_seen(visitor)
@@ -214,7 +216,7 @@ def test_who_hands_the_call_back_is_seen_no_longer(call: Callable[..., tuple[Pag
 
 
 def forget_nothing(route: Route) -> None:
-    """Let the other side's signals stay."""
+    """Keep the other side's signals."""
     if "kind=connected" in (route.request.post_data or ""):
         route.fulfill(status=204)
     else:
@@ -222,7 +224,7 @@ def forget_nothing(route: Route) -> None:
 
 
 def spoil_first_offer(page: Page) -> list[str]:
-    """Let a page's first offer arrive as nonsense, and return what was spoilt."""
+    """Replace a page's first offer by nonsense, and return the list of replaced offers."""
     spoilt: list[str] = []
 
     def pass_on(route: Route) -> None:
@@ -285,7 +287,7 @@ def test_without_devices_one_writes_and_is_told_why(call: Callable[..., tuple[Pa
     visitor.get_by_label("Your message").fill("I can only write")
     visitor.get_by_label("Your message").press("Enter")
     expect(operator.locator(".bubble").get_by_text("I can only write")).to_be_visible()
-    # A microphone alone: they hear, and do not see.
+    # With a microphone alone, the other side hears the person and does not see them.
     visitor.context.grant_permissions(["microphone"])
     start(visitor)
     expect(
@@ -300,7 +302,7 @@ def test_without_devices_one_writes_and_is_told_why(call: Callable[..., tuple[Pa
 def test_a_site_s_frame_may_use_the_camera(
     live_server: Any, open_browser: Callable[..., Page]
 ) -> None:
-    """By the widget's ``allow``, our own Permissions-Policy, and the person's consent; in this order."""
+    """It needs the widget's ``allow``, our Permissions-Policy and the person's permission."""
     with somebodys_site() as site:
         webchat = WebChatFactory(site=site.origin)
         address = f"{live_server.url}/w/{webchat.public_id}/widget.js"

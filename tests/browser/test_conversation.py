@@ -1,4 +1,4 @@
-"""Writing to each other: the keys, the caret, and what is seen without JavaScript."""
+"""Test writing messages: keys, caret, and pages without JavaScript."""
 
 from __future__ import annotations
 

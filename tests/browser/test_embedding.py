@@ -1,4 +1,4 @@
-"""The script on somebody else's site: under a strict policy, with third-party cookies blocked, and where not listed."""
+"""Test the script on a foreign site: strict policy, no third-party cookies, unlisted sites."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from webchat.models import WebChat
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 TYPED = {"Name": "Zdislava Testová", "E-mail": "zdislava@example.com", "Phone": "603 123 456"}
-#: What a visitor leaves behind in one origin.
+#: Counts the data that a visitor leaves on the device for one origin.
 STORED = """async () => ({
   cookie: document.cookie, local: length(() => localStorage), session: length(() => sessionStorage),
   databases: (await indexedDB.databases().catch(() => [])).length,
@@ -85,7 +85,7 @@ def said_by(request: Request) -> str:
 def test_third_party_cookies_are_blocked_here(
     site: Site, browser: Browser, browser_type_launch_args: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The control of the other tests; and its own: a profile that is told to keep such a cookie keeps it."""
+    """This is the control of the other tests. A profile that allows such a cookie keeps it."""
     preferences = tmp_path / "Default" / "Preferences"
     preferences.parent.mkdir()
     preferences.write_text('{"profile": {"cookie_controls_mode": 0}}')
@@ -117,7 +117,7 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
     page.goto(twice)
     page.wait_for_load_state("networkidle")
 
-    # Loaded twice: one button, one global, and nothing but the page and the script were asked for.
+    # The script is loaded twice. There is one button, one global, and no other request.
     button = page.get_by_role("button")
     expect(button).to_have_count(1)
     expect(button).to_have_text("Chat with us")
@@ -133,7 +133,7 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
         "styled under that policy"
     )
 
-    # Opened by the keyboard; no value leaves before it is sent.
+    # The frame is opened with the keyboard. No value leaves before the form is sent.
     button.focus()
     page.keyboard.press("Enter")
     frame = chat_in(page)
@@ -151,12 +151,12 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
     page.wait_for_load_state("networkidle")
     assert [r.url for r in requests if any(value in said_by(r) for value in TYPED.values())] == []
     assert not Session.objects.exists()
-    # What anybody else says is not heard: neither the page itself nor another frame.
+    # Messages from the page itself or from another frame are ignored.
     page.evaluate("postMessage({ mluviiGdpr: 'ended' }, '*')")
     enter(frame)
     heard(page, "ready", "open", "started")
 
-    # They talk; the site hears no word of it. Escape closes, and what was open stays.
+    # The site receives nothing of the conversation. Escape hides it without ending it.
     operator = log_in_browser("operator")
     operator.goto("/sessions/live/")
     operator.get_by_role("button", name="Take").click()
@@ -182,7 +182,7 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
     expect(frame.get_by_text("Hello from a frame")).to_be_visible()
     link = frame.get_by_role("link", name="Open the conversation in its own window")
     assert link.get_attribute("href") in frame.url
-    # By the keyboard: a click may be lost while the frame, just shown again, is being drawn.
+    # Use the keyboard, because a click may be lost while the frame is rendered again.
     frame.get_by_text("End the conversation").press("Enter")
     frame.get_by_role("button", name="End conversation").click()
     heard(page, "ready", "open", "started", "close", "open", "ended")
@@ -194,7 +194,7 @@ def test_a_visitor_talks_with_an_operator_in_the_frame(
     page.get_by_role("button", name="Close").click()
     expect(page.locator("iframe")).to_be_hidden()
 
-    # Nothing is left on the device, of neither origin.
+    # Nothing is stored on the device for either origin.
     assert page.evaluate(STORED) == NOTHING
     assert frame.evaluate(STORED) == NOTHING
     assert page.context.cookies() == []
@@ -205,7 +205,7 @@ def test_the_showroom_is_opened_by_the_site_with_what_it_knows_until_an_erasure_
 ) -> None:
     webchat = WebChatFactory(site=site.origin, languages=["en", "cs"], button_position="left")
     page = open_browser(viewport=PHONE)
-    # A style of the site that would hide everything.
+    # The site has a style that would hide everything.
     site.pages["/site.css"] = (
         "body * { display: none !important } main, .own { display: block !important }"
     )

@@ -1,4 +1,4 @@
-"""A conversation as both sides see it without loading a page: live, over a lost network, through its end."""
+"""Test a live conversation on both sides: updates, a lost network, the end, an erasure."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def say(page: Page | Frame, text: str) -> None:
 
 
 def sees(page: Page | Frame, text: str) -> None:
-    """Expect a line, once, sooner than the page would look by itself."""
+    """Expect a line exactly once, sooner than the page would poll."""
     expect(page.locator(".bubble").filter(has_text=text)).to_have_count(1, timeout=3000)
 
 
 def mark(page: Page) -> None:
-    """Leave something that goes when the page is loaded again."""
+    """Set a mark that is lost when the page is loaded again."""
     page.evaluate("window.isSamePage = true")
 
 

@@ -1,4 +1,4 @@
-"""The person's way back, as a browser without JavaScript walks it, and its pages for everybody's eyes."""
+"""Test My consent in a browser without JavaScript, and the accessibility of its pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an administrator sees before a text is published."""
+"""Test the pages that an administrator sees before publishing a text."""
 
 from __future__ import annotations
 

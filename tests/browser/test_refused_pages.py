@@ -1,4 +1,4 @@
-"""A staff page that its reader may no longer see stops asking the server, and says why."""
+"""Test that a staff page stops polling and says why when its reader loses the permission."""
 
 from __future__ import annotations
 

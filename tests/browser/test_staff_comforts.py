@@ -1,4 +1,4 @@
-"""What scripts add to the staff pages: coming back, and buttons that say when they can't be used."""
+"""Test the scripts of the staff pages: returning to a form, and disabled buttons."""
 
 from __future__ import annotations
 

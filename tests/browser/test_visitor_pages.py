@@ -1,5 +1,6 @@
-"""Every page that a visitor meets, from the form to what is left after an erasure, is for everybody: in each language,
-at both widths, light and dark; and fits on 320 pixels, and with letters of twice the size (WCAG 2.2, 1.4.4 and 1.4.10).
+"""Test the accessibility of all pages for visitors in each language, two widths, light and dark.
+
+The pages fit on 320 pixels and with letters of twice the size (WCAG 2.2, 1.4.4 and 1.4.10).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung" 
 
 
 def unreadable(page: Page, name: str) -> list[str]:
-    """Return how a page that is narrow, or has large letters, makes its reader scroll sideways."""
+    """Return the elements that make a reader scroll sideways on a narrow or enlarged page."""
     found, size = [], page.viewport_size
     assert size is not None
 
@@ -116,7 +117,7 @@ def test_they_are_for_everybody(language: str, open_browser: Callable[..., Page]
 
 
 def tab_to(page: Page, wanted: Locator) -> None:
-    """Press Tab until something has the focus, and expect to see where it is at each stop."""
+    """Press Tab until an element has the focus. Expect a visible focus at each stop."""
     for _ in range(40):
         page.keyboard.press("Tab")
         seen = page.evaluate(

@@ -1,4 +1,4 @@
-"""The pages of one's own account: a forgotten password, addresses, the second factor, in the house's manner."""
+"""Test the account pages: password reset, e-mail addresses, second factor, language."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_the_second_factor_logs_in() -> None:
 
 
 def test_staff_choose_the_language_of_their_pages(client: Client) -> None:
-    """It holds for this login and the next one, whatever the browser asks for, and on no visitor's page."""
+    """The choice overrides the browser's language at each login, but not on visitor pages."""
     user, webchat = StaffFactory(role="support"), WebChatFactory()
     client.force_login(user)
     german = {"headers": {"Accept-Language": "de"}}

@@ -1,4 +1,4 @@
-"""After a failure one connection attempt at a time is made, until one succeeds."""
+"""Test that after a failure only one connection is tried at a time, until one succeeds."""
 
 from __future__ import annotations
 

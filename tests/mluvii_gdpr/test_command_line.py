@@ -1,4 +1,4 @@
-"""A command that fails because of the database says why in one sentence, without a traceback and without a value."""
+"""Test that a command which fails because of the database prints one sentence without values."""
 
 from __future__ import annotations
 

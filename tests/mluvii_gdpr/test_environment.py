@@ -1,4 +1,4 @@
-"""The environment file is read as a shell reads it, and a line that could be read in two ways stops the start."""
+"""Test that the environment file is read as by a shell, and that ambiguous lines are refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from mluvii_gdpr import environment
 from mluvii_gdpr.environment import WrongEnvironment
 
-# Values as they may be written, and what a shell and systemd make of them.
+# Accepted values, and how a shell and systemd read them.
 RIGHT = {
     "": "",
     '"Example s.r.o."': "Example s.r.o.",
@@ -29,7 +29,7 @@ RIGHT = {
     "http://{host}:8001/events/": "http://{host}:8001/events/",
     "a=b!c+d^e": "a=b!c+d^e",
 }
-# What a shell or systemd would read otherwise, or not at all.
+# Lines that a shell or systemd would read differently, or not at all.
 WRONG = [
     "NAME=a b", "NAME=$kanar", 'NAME="$kanar"', "NAME=`kanar`", 'NAME="`kanar`"', "NAME=a&kanar", "NAME=a;kanar",
     r"NAME=a\kanar", r"NAME='a\kanar'", r'NAME="a\nkanar"', "NAME=~/kanar", "NAME=a:~/kanar", "NAME=a|kanar",
@@ -41,7 +41,7 @@ WRONG = [
 
 @pytest.fixture(autouse=True)
 def process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
-    """Give the process variables of its own, and no marker; return the variables."""
+    """Replace the variables of the process, without a marker, and return them."""
     own = {"PATH": os.environ["PATH"]}
     monkeypatch.setattr("os.environ", own)
     monkeypatch.setattr(environment, "MARKER", tmp_path / "var" / "production")
@@ -91,7 +91,7 @@ def test_the_file_wins_over_the_process_and_is_read_once(
     }
     environment.load()
     assert (process["DATABASE_URL"], process["LANG"]) == ("postgres://right", "C")
-    # As gunicorn.events.py does; and a worker that begins later does not read a half-written file.
+    # gunicorn.events.py does the same. A later worker does not read a half-written file.
     process["DATABASE_POOL"] = "2"
     file.write_text("half wri")
     assert environment.load() == file

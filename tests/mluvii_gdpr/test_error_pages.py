@@ -1,4 +1,4 @@
-"""Error pages say what was wrong and lead on; programs get the bare answer."""
+"""Test that error pages explain the error and link to another page, for browsers only."""
 
 from __future__ import annotations
 

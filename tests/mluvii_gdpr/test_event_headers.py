@@ -1,4 +1,4 @@
-"""Headers of the event streams' process: nothing that it answers is stored by a cache."""
+"""Test that the answers of the event streams' process are never cached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets an event stream, for how long, and what a foreign page sees of it. In this process, without a server."""
+"""Test the access to event streams, their duration, and foreign origins, without a server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAGES = "https://chat.example.com"
 
 @pytest.fixture
 def room() -> str:
-    """Return the path of the stream of a room."""
+    """Return the path of the event stream of a room."""
     return f"/events/room/{submit(Client(), WebChatFactory()).headers['Location'].split('/')[2]}/"
 
 
@@ -35,7 +35,7 @@ def cookie(client: Client) -> str:
 
 
 def status_of(path: str, **headers: str) -> int:
-    """Open a stream, leave it, and return the status."""
+    """Open a stream, close it, and return the status."""
     found = []
 
     async def play(app: Events) -> None:
@@ -267,7 +267,7 @@ def test_a_browser_that_does_not_read_loses_its_stream_and_not_its_place(
 
 
 def test_a_database_that_is_away_ends_no_stream(room: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was woken in vain is woken again."""
+    """A stream that was woken without success is woken again."""
 
     async def play(app: Events) -> None:
         browser = await Browser(app, room).open()

@@ -1,4 +1,4 @@
-"""The event streams give signs of life, and /readyz names the host that stopped to."""
+"""Test the signs of life of the event streams, and that /readyz names a silent host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms have the HTML that Django's own templates give them."""
+"""Test that the form renderer produces the same HTML as Django's templates."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_choice_is_the_same(widget: type[forms.Select], value: str | None) -> 
 
 
 class Loud(forms.Select):
-    """A select box whose options have a template of their own."""
+    """A select box with a custom template for its options."""
 
     option_template_name = "django/forms/widgets/checkbox_option.html"
 
@@ -77,6 +77,6 @@ def test_it_needs_no_template(monkeypatch: pytest.MonkeyPatch, widget: forms.Wid
 
 
 def assert_same(widget: forms.Widget, value: object) -> None:
-    """Compare all but the empty lines between options."""
+    """Compare the HTML without the empty lines between options."""
     ours = widget.render("name", value, renderer=FormRenderer())
     assert ours.split() == widget.render("name", value, renderer=DjangoTemplates()).split()

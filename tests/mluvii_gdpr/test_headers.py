@@ -1,4 +1,4 @@
-"""Headers that a browser protects people by, to the letter: what may run, who may frame a page, who keeps a copy."""
+"""Test the security headers: scripts, frames and caches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POLICY = {
 
 @pytest.fixture
 def pages(client: Client, log_in: LogIn) -> dict[str, Any]:
-    """Return an answer of each kind of page."""
+    """Return one answer of each kind of page."""
     webchat = WebChatFactory()
     entry = client.get(entry_url(webchat))
     room = submit(client, webchat).headers["Location"]
@@ -58,11 +58,11 @@ def policy_of(response: Any) -> dict[str, str]:
     ("kind", "policy", "frames"),
     [
         ("staff", POLICY, "DENY"),
-        # The package of the editor brings its scripts as modules; each answer has a nonce of its own.
+        # The scripts of the editor package are modules. Each answer has a new nonce.
         ("editor", POLICY | {"script-src": "'self' 'nonce-…'"}, "DENY"),
         ("entry", POLICY, "DENY"),
         ("room", POLICY | {"frame-src": "'self'"}, "DENY"),
-        # The room shows it in a frame that reloads itself.
+        # The room shows the transcript in a frame that reloads itself.
         ("transcript", POLICY | {"frame-src": "'self'", "frame-ancestors": "'self'"}, "SAMEORIGIN"),
         ("download", {"sandbox": "", "default-src": "'none'"}, "DENY"),
     ],
@@ -89,7 +89,7 @@ def test_a_nonce_is_used_once(log_in: LogIn) -> None:
 
 
 def answers(client: Client) -> dict[int, Any]:
-    """Return the entry form's answers by status; some hold what was typed."""
+    """Return the entry form's answers by status. Some contain typed values."""
     webchat = WebChatFactory()
     shown = client.get(entry_url(webchat))
     old = {"ticket": ticket_in(shown), **COMPLETE}

@@ -1,4 +1,4 @@
-"""Log lines say what a system administrator needs, and nothing that an exception quotes."""
+"""Test that log lines help a system administrator and contain no text of an exception."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def said(clock: list[float]) -> Iterator[Callable[[], list[str]]]:
-    """Return a function that gives the lines that a logger with our filter and formatter has written since."""
+    """Return a function that returns the new lines of a logger with our filter and formatter."""
     output = io.StringIO()
     handler = logging.StreamHandler(output)
     handler.setFormatter(ImpersonalFormatter("%(levelname)s %(message)s"))

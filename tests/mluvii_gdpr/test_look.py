@@ -1,4 +1,4 @@
-"""The look's template tags."""
+"""Test the template tags of the look, and the style of templates."""
 
 import datetime as dt
 import re
@@ -18,7 +18,7 @@ from mluvii_gdpr.templatetags.look import MENU
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted(Path(settings.BASE_DIR, "templates").rglob("*.html"))
 STYLES = sorted(Path(settings.BASE_DIR, "static").rglob("*.css"))
-#: Templates whose long lines cannot be broken: the first one shows parts of words.
+#: Templates whose long lines cannot be broken. The first one shows parts of words.
 ONE_LINE = {
     "webchat/parts/diff_lines.html",
     *(
@@ -26,9 +26,9 @@ ONE_LINE = {
         for name in ["columns", "guest", "session_list", "session_rows", "table"]
     ),
 }
-#: consent-editor.css styles what a package writes.
+#: consent-editor.css styles the HTML of a package.
 OWN_STYLES = [path for path in STYLES if path.name not in {"tabler.min.css", "consent-editor.css"}]
-#: A class that a template puts together: alert-{{ message.level_tag }}
+#: A class that a template composes: alert-{{ message.level_tag }}
 COMPOSED_CLASSES = {"alert-error"}
 
 
@@ -73,7 +73,7 @@ def test_a_style_sheet_loads_nothing_from_elsewhere(path):
 
 
 def sources() -> str:
-    """Return the text of all templates, scripts and Python modules of the product."""
+    """Return the source of all templates, scripts and Python modules of the product."""
     folders = [
         "templates",
         "static",
@@ -91,7 +91,7 @@ def test_every_icon_is_used():
 
 
 def test_lines_of_templates_are_short():
-    """A long line in a template hides what it does; where a blank would show, it stays one line."""
+    """Long lines are hard to read. They are allowed where a line break would show as a blank."""
     long = {
         path.relative_to(ROOT / "templates").as_posix()
         for path in TEMPLATES

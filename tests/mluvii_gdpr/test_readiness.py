@@ -1,4 +1,4 @@
-"""/readyz: live, and cheap."""
+"""Test that /readyz reports the current state and costs little."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_an_answer_that_could_not_be_found_is_not_kept(
 def test_a_check_that_hangs_keeps_no_further_request(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A network share that hangs, hangs for ever: each probe of a load balancer would take one more thread."""
+    """A network share may hang forever. Each request of a load balancer would occupy a thread."""
     monkeypatch.setattr(readiness, "PATIENCE", 0.01)
     hanging = readiness.Answer(list)
     monkeypatch.setattr(readiness, "answer", hanging)

@@ -1,4 +1,4 @@
-"""The stack of a request has room for deep calls."""
+"""Test that the stack of a request has room for deep calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from mluvii_gdpr.middleware import RoomyStack
 
 CALLS = 300
-#: Deeper than a page is rendered: about 70 kB of frames.
+#: Deeper than the rendering of a page. The frames take about 70 kB.
 DEPTH = 700
 
 
@@ -28,7 +28,7 @@ def test_no_depth_makes_a_call_map_memory() -> None:
 
 
 def mapped_pages(depth: int) -> int:
-    """Return how often the process needed new memory during some calls below so many frames."""
+    """Return how often the process needed new memory for calls below a number of frames."""
     if depth:
         return mapped_pages(depth - 1)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -38,7 +38,7 @@ def mapped_pages(depth: int) -> int:
 
 
 def nothing() -> None:
-    """Return. The frame is larger than the one of its caller, so that no depth is left out."""
+    """Do nothing. The frame is larger than its caller's, so that no depth is skipped."""
 
 
 nothing.__code__ = nothing.__code__.replace(co_stacksize=50)

@@ -1,4 +1,4 @@
-"""Settings that can't be right stop the start with a sentence that names them."""
+"""Test that a wrong setting stops the start with a sentence that names it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ROOT = Path(settings.BASE_DIR)
 
 
 def load(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, Any]:
-    """Return what the settings module makes of the environment, apart from the settings in use."""
+    """Return the settings module for an environment, separate from the settings in use."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     return runpy.run_path(str(Path(settings.BASE_DIR) / "mluvii_gdpr" / "settings.py"))
 
 
-# What can't be right. The canary stands for a part of a secret.
+# Wrong values. The canary represents a part of a secret.
 NUMBER = ["0", "-1", "1.5", "x", "", " 1", "1_0", "٣", "1e3", "99999999999"]
 SWITCH = ["offf", "", "2", "on ", "nein"]
 TEXT = ["two\nlines", "kanar\x1b[1m", "no UTF-8 \udcff"]
@@ -264,7 +264,7 @@ def test_servers_of_calls(monkeypatch: pytest.MonkeyPatch, servers: str, secret:
 @pytest.mark.parametrize(
     ("servers", "secret", "named"),
     [
-        # RTCPeerConnection throws at it (RFC 7064 knows no transport), and so would every call.
+        # RTCPeerConnection rejects it (RFC 7064 has no transport), so every call would fail.
         ("stun:stun.example.com?transport=udp", "", "ICE_SERVERS"),
         ("stuns:stun.example.com:5349?transport=tcp,turn:turn.example.com", "x", "ICE_SERVERS"),
         ("turn:turn.example.com", "", "TURN_SECRET"),

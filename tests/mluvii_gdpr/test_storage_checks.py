@@ -1,4 +1,4 @@
-"""``check --database default`` and ``/readyz`` name a storage that takes no files, and a volume that fills up."""
+"""Test that ``check`` and ``/readyz`` name a storage without access and a full volume."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _no_old_answers() -> Iterator[None]:
 
 
 def named() -> set[str]:
-    """Return the ids of what the checks of storage and volumes say."""
+    """Return the ids of the findings of the checks of storage and volumes."""
     checks = run_checks(databases=["default"])
     return {str(message.id).removeprefix("mluvii_gdpr.") for message in checks} & {
         "E010", "E011", "E012", "W010", "W011",
@@ -130,7 +130,7 @@ def test_a_storage_without_folders_is_not_asked_for_them(settings: Any, monkeypa
 
 @pytest.fixture
 def volume(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that changes what the system says of the volume of a folder."""
+    """Return a function that changes the reported size of the volume of a folder."""
     statvfs = os.statvfs
 
     def change(folder: Path, **fields: int) -> None:

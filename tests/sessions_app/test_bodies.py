@@ -1,4 +1,4 @@
-"""Bodies that no browser sends: refused with a status of their own, read as nothing else."""
+"""Test that bodies which no browser sends are refused with a specific status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a body may be that a request announces: decided before a byte of it is read, and to the byte."""
+"""Test the limits of request bodies. The announced size decides before the body is read."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.pages import LogIn, entry_url, submit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
-#: What a form adds to the file that it carries.
+#: The number of bytes that a form adds to its file.
 AROUND_A_FILE = 64 * 1024
 
 
 def announce(client: Client, url: str, size: int) -> int:
-    """Announce a body, send only its end, and return the status."""
+    """Announce a body of a given size, send only its end, and return the status."""
     body: Any = {"wsgi.input": BytesIO(b"--x--\r\n"), "CONTENT_LENGTH": str(size)}
     return client.generic(
         "POST", url, content_type="multipart/form-data; boundary=x", **body
@@ -52,7 +52,7 @@ def test_the_operators_file_has_ten_megabytes(log_in: Callable[[str], Client]) -
 
 
 def test_a_signal_of_either_side_has_a_hundred_kilobytes(client: Client, log_in: LogIn) -> None:
-    """A view class says so on the visitor's side, a function on the operator's."""
+    """The visitor's side sets the limit in a view class, the operator's side on a function."""
     room = submit(client, WebChatFactory(), showroom=True).headers["Location"]
     page, operator = f"/sessions/{Session.objects.get().pk}/", log_in("operator")
     operator.post(f"{page}accept/")

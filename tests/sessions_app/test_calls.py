@@ -1,4 +1,4 @@
-"""Signals of a call: behind the gate alone, of an open call alone, to the other side alone, and for minutes."""
+"""Test the signals of video calls: access, direction, limits and deletion."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 DENIED = "camera=(), display-capture=(), geolocation=(), microphone=()"
 ALLOWED = "camera=(self), display-capture=(), geolocation=(), microphone=(self)"
-#: Addresses as a browser writes them.
+#: Addresses in the format of browsers.
 CANDIDATE = json.dumps({"candidate": {"candidate": "candidate:1 1 udp 1 203.0.113.199 9 typ host"}})
 
 
@@ -63,7 +63,7 @@ def signal(session: Session, *, sender: Party = Party.VISITOR, kind: str = "cand
 
 @pytest.mark.usefixtures("turn")
 def test_before_the_gate_there_is_nothing_of_a_call(client: Client, webchat: WebChat) -> None:
-    """No signalling, no server, no credential, no camera: in no answer, not even to a form that is not complete."""
+    """No answer contains signaling, servers, credentials or camera access before the gate."""
     base = entry_url(webchat, showroom=True)
     answers = [client.get(base), submit(client, webchat, showroom=True, consent=None)]
     answers += [client.get(f"{base}{name}/") for name in ("signal", "ice")]
@@ -140,7 +140,7 @@ def test_each_side_reads_what_the_other_has_sent(client: Client, log_in: LogIn, 
         return [found["kind"] for found in answer.json()["signals"]]
 
     assert read(operator, page) == ["ready", "answer"]
-    # That one's own side was ready too: another tab has the call now.
+    # The own side was ready too, because another tab has taken over the call.
     assert read(client, room) == ["ready", "offer"]
     first = Signal.objects.earliest("pk").pk
     assert read(client, room, first) == ["offer"]
@@ -208,7 +208,7 @@ def test_what_is_no_signal_is_refused(
 def test_half_of_a_surrogate_pair_is_refused_wherever_it_is_decoded(
     client: Client, room: str
 ) -> None:
-    """A body that says it comes in another charset is read in UTF-8 all the same; the form relies on nobody."""
+    """A body is always read as UTF-8, whatever charset it declares. The form checks it too."""
     assert SignalForm({"kind": "offer", "body": '{"a": "\U0001f980"}'}).is_valid()
     assert not SignalForm({"kind": "offer", "body": '{"a": "\ud800"}'}).is_valid()
     fields = {"kind": "offer", "body": '{"a": "\ud800"}'}

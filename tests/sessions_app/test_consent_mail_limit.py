@@ -1,4 +1,4 @@
-"""How many mails with a link are sent within a day and within an hour: not one more, and not one less."""
+"""Test the exact limits of mails with a link, per day and per hour."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Send = Callable[..., bool]
 def send(
     request: pytest.FixtureRequest, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Send:
-    """Return a function that sends the link of a session at a second, and says whether the mail was sent."""
+    """Return a function that sends the link at a given second and returns whether it was sent."""
     backend = f"django.core.cache.backends.{request.param}"
     settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
     start = time.time()

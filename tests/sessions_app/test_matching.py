@@ -1,4 +1,4 @@
-"""Match keys: spellings of one person are equal, other people are not."""
+"""Test that spellings of one person have equal match keys, and other people do not."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_region_decides_a_national_number() -> None:
     [
         ("+43 (0)664 1234567", "+436641234567"),
         ("+44 (0)20 7946 0958", "+442079460958"),
-        # In Italy the zero is part of the number.
+        # In Italy, the leading zero is part of the number.
         ("+39 (0)6 69812345", "+390669812345"),
     ],
 )

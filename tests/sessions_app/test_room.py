@@ -1,4 +1,4 @@
-"""The visitor's room: who holds its URL talks; nobody else gets in, and nothing dangerous gets out."""
+"""Test the visitor's room: access by its URL only, and safe output."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def test_the_text_agreed_to_is_one_click_away(client: Client, room: str) -> None
 def test_frame_without_scripts_loads_itself_again_and_has_no_frame_of_its_own(
     client: Client, room: str
 ) -> None:
-    """An address in the refresh would be a jump within the page, not a load, as soon as it holds a fragment."""
+    """With a fragment, an address in the refresh would jump within the page, not load it."""
     html = client.get(f"{room}transcript/").content.decode()
     assert '<meta http-equiv="refresh" content="5">' in html
     assert "#" not in re.search(r'<iframe[^>]+src="([^"]+)"', client.get(room).content.decode())[1]  # type: ignore[index]

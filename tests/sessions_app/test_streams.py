@@ -1,4 +1,4 @@
-"""What a stream of a conversation says: everything once, in order, to whom it concerns; and the end of it."""
+"""Test the events of a conversation: each once, in order, to the right readers, and the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKEN = "a" * 64
 
 
 def room(session: Session, after: str = "") -> Watch:
-    """Return the visitor's watch of a session, behind an event's id."""
+    """Return the visitor's watch of a session after an event id."""
     key = Session.objects.get(pk=session.pk).room_key or ""
     return Watch(Party.VISITOR, session.pk, Cursor.parse(after), token=TOKEN, room_key=key)
 

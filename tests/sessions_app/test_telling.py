@@ -1,4 +1,4 @@
-"""PostgreSQL tells the processes of the event streams what changes, whoever changes it; a primary key and no more."""
+"""Test that PostgreSQL notifies the event streams of each change, with a primary key only."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from tests.test_writers import WRITERS, ready_for
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 
-#: Nobody waits to be told of these.
+#: Writers without a notification, because no page shows their change.
 SILENT = {"give_feedback", "forget_signals"}
 
 
 @pytest.fixture
 def told() -> Iterator[Callable[[], set[str]]]:
-    """Return a function that gives what was told since its last call."""
+    """Return a function that returns the notifications since its last call."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite tells nothing; its file is looked at.")
     with psycopg.connect(on_this_database()["DATABASE_URL"], autocommit=True) as listening:
         listening.execute(f"LISTEN {CHANNEL}")
 
         def new() -> set[str]:
-            # What was committed before this round trip has arrived with its answer.
+            # All changes committed before this statement have arrived with its answer.
             listening.execute("SELECT 1")
             return {notification.payload for notification in listening.notifies(timeout=0)}
 

@@ -1,4 +1,4 @@
-"""The ticket: what was shown is what is recorded, and nothing else opens a session."""
+"""Test the ticket: it records the shown text, and no session starts without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request tells of the visitor: the address only as far as our own proxies wrote it."""
+"""Test the visitor's address: only the addresses that our own proxies appended count."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ PROXY, OUTER, VISITOR, INVENTED = "10.0.0.1", "198.51.100.2", "203.0.113.7", "19
 @pytest.mark.parametrize(
     ("proxies", "forwarded", "address"),
     [
-        # Nobody stands before us: whoever connects is the visitor, whatever they say.
+        # Without a proxy, the connecting address is the visitor. The header is ignored.
         (0, None, PROXY),
         (0, INVENTED, PROXY),
-        # One proxy appended who connected to it.
+        # One proxy appended the address that connected to it.
         (1, VISITOR, VISITOR),
         (1, f"{INVENTED}, {VISITOR}", VISITOR),
         (1, f"{INVENTED},{VISITOR} ", VISITOR),
         (1, "2001:DB8::7", "2001:db8::7"),
-        # The inner of two proxies appended the outer one.
+        # The inner of two proxies appended the address of the outer one.
         (2, f"{VISITOR}, {OUTER}", VISITOR),
         (2, f"{INVENTED}, {VISITOR}, {OUTER}", VISITOR),
-        # What no proxy of ours wrote is no address.
+        # A value that none of our proxies wrote is not an address.
         (1, None, None),
         (1, "", None),
         (1, "unknown", None),

@@ -1,4 +1,4 @@
-"""How much is stored of what a visitor's browser and the embedding page send: the rest is cut off, never refused."""
+"""Test that long values of the browser and of the embedding page are cut, not refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Withdrawals at the same moment as each other, as messages and as erasures, on both databases."""
+"""Test withdrawals that run at the same time as other withdrawals, messages and erasures."""
 
 from __future__ import annotations
 

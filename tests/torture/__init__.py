@@ -1,1 +1,1 @@
-"""Long runs whose samples are part of ./bin/test: bounded, resumable, with a table of what was tried and failed."""
+"""Long test runs: limited, resumable, with a table of failures. ./bin/test runs samples."""

@@ -10,7 +10,7 @@ from tests.torture import fuzz
 from tests.torture.progress import Progress, print_table
 from tests.torture.work import run_on_both
 
-#: Name → (run, how many trials without being told otherwise, what a trial is).
+#: Name → (run, default number of trials, description of a trial).
 RUNS: dict[str, tuple[Callable[[Progress], None], int, str]] = {
     "fuzz": (fuzz.run, 20_000, "requests"),
     # Together on both databases, of which PostgreSQL is killed more often; the races are those of fifteen kinds.

@@ -1,7 +1,8 @@
-"""A process that holds one fresh database and answers requests that are written to its standard input.
+"""Run a process with one new database that answers requests from its standard input.
 
-Two of them, on SQLite and on PostgreSQL, get the same requests in the same order and must come to the same verdict.
-A line in: ``[method, path, headers, body in base64]``. A line out: ``[status, names of what was refused]``.
+Two processes, on SQLite and on PostgreSQL, get the same requests in the same order. Their answers
+must agree. An input line is ``[method, path, headers, body in base64]``. An output line is
+``[status, names of the refused fields]``.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from typing import Any
 
 from tests.torture.child import Child
 
-#: Sessions of the fresh database; half of them are anonymized, and ids above are unknown.
+#: The number of sessions. Half of them are anonymized, and higher ids are unknown.
 SESSIONS = 12
 
 Request = tuple[str, str, dict[str, str], bytes]
 
 
 class Answers(Child):
-    """Starts such a process and asks it."""
+    """Starts such a process and sends requests to it."""
 
     def __init__(self, url: str, folder: Path) -> None:
         super().__init__(
@@ -39,7 +40,7 @@ class Answers(Child):
 
 
 def prepare() -> str:
-    """Migrate and fill the database, the same on each; return a token with all rights."""
+    """Migrate and fill the database identically on each. Return a token with all rights."""
     from django.core.management import call_command
     from django.test import Client
 
@@ -65,7 +66,7 @@ def prepare() -> str:
 
 
 def answer(client: Any, token: str, request: list[Any]) -> list[Any]:
-    """Return status and the names of what was refused; the messages are free to differ."""
+    """Return the status and the names of the refused fields. Messages may differ."""
     method, path, headers, body = request
     response = client.open(
         path,

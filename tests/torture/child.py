@@ -1,4 +1,4 @@
-"""A process of a long run, asked line by line: JSON on its standard input, JSON on its standard output."""
+"""Control a process of a long run with JSON lines on its standard input and output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Child(AbstractContextManager["Child"]):
-    """Starts ``python -m module`` with Django's settings and a database; ``said`` is the file of its complaints."""
+    """Starts ``python -m module`` with a database. ``said`` is the file of its standard error."""
 
     def __init__(self, module: str, *, said: Path, **environment: str) -> None:
         self.said = said

@@ -1,7 +1,9 @@
-"""Made-up requests to the REST API and the token endpoint: no fault, and one verdict on both databases.
+"""Send generated requests to the REST API and the token endpoint on both databases.
 
-Half of them come from the API's own description (schemathesis: right and wrong ones), half are hostile: NUL, lone
-surrogates, other alphabets, huge numbers, deep JSON, ten-megabyte bodies, odd headers, methods and dates.
+No request may cause an error of the server, and both databases must give the same answer. Half of
+the requests are generated from the API's description by schemathesis, valid and invalid ones. The
+others are hostile: NUL, lone surrogates, other alphabets, huge numbers, deep JSON, bodies of ten
+megabytes, odd headers, methods and dates.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from tests.torture.progress import Progress
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = 500
 _TEN_MEGABYTES = 10 * 1024 * 1024
-#: What an answer may be: any refusal, never a fault.
+#: The accepted statuses: any refusal, but no error of the server.
 FAULT = 500
 
 _odd_text = st.one_of(
@@ -131,7 +133,7 @@ def _escaped(text: str) -> str:
 
 
 def described() -> st.SearchStrategy[Request]:
-    """Return requests made up from the API's description, right ones and wrong ones."""
+    """Return requests generated from the API's description, valid and invalid ones."""
     description = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
     schema = schemathesis.openapi.from_dict(description)
     schema.config.update(base_url="http://testserver")
@@ -160,14 +162,14 @@ def _as_request(case: Any) -> Request:
 
 
 def schemathesis_request(case: Any) -> Any:
-    """Return a case as it would be sent."""
+    """Return a case of schemathesis as a request."""
     import requests
 
     return requests.Request(**case.as_transport_kwargs()).prepare()
 
 
 def run(progress: Progress, *, url: str = "", size: int = BATCH) -> None:
-    """Send the requests to both databases; ``url`` is a PostgreSQL that runs already."""
+    """Send the requests to both databases. ``url`` names a running PostgreSQL."""
     if not url:
         with server() as started:
             return run(progress, url=started, size=size)
@@ -198,7 +200,7 @@ def _send(
     number: int,
     check: Callable[[Request], None],
 ) -> None:
-    """Check so many requests of a batch, whose number says which."""
+    """Send the given number of requests of a batch and compare the answers."""
 
     @seed(number)
     @settings(

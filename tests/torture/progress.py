@@ -1,4 +1,4 @@
-"""How far a long run has come: kept in a file, so that a stopped run goes on."""
+"""Store the progress of a long run in a file, so that a stopped run can continue."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _FAILURES_KEPT = 20
 
 
 class Progress:
-    """Counts trials by kind and keeps the first failures; saved after each batch.
+    """Counts trials by kind and keeps the first failures. It is saved after each batch.
 
-    A batch is a number that a run may use as its seed: batch 7 tries the same things whenever it runs.
+    A batch is a number that a run may use as its seed. Batch 7 makes the same trials in every run.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Progress:
         return not self.failed and sum(self.tried.values()) >= self.trials
 
     def batches(self) -> Iterator[int]:
-        """Yield the numbers of batches until enough was tried; each is saved when it is done."""
+        """Yield batch numbers until there are enough trials. Save the progress after each batch."""
         with tqdm(
             total=self.trials,
             initial=sum(self.tried.values()),
@@ -53,7 +53,7 @@ class Progress:
                 bar.update(sum(self.tried.values()) - before)
 
     def count(self, kind: str, failure: str = "") -> None:
-        """Count one trial; a failure is described without personal data."""
+        """Count one trial. The text of a failure must not contain personal data."""
         self.tried[kind] += 1
         if failure:
             self.failed[kind] += 1
@@ -72,7 +72,7 @@ class Progress:
 
 
 def print_table(runs: list[Progress]) -> None:
-    """Print what was tried and what failed, as a Markdown table."""
+    """Print the trials and failures as a Markdown table."""
     print("\n| run | kind | tried | failed |\n|---|---|--:|--:|")
     for run in runs:
         for kind, tried in sorted(run.tried.items()):

@@ -1,7 +1,7 @@
-"""A process that holds one fresh database and tries batches of a run in it, one for each line on standard input.
+"""Run a process with one new database that runs one batch for each line of its standard input.
 
-A line in: ``[run, batch]``. A line out: the trials as ``[kind, failure or nothing]``. There is one on SQLite and one on
-PostgreSQL, each with an external copy of the ledger.
+An input line is ``[run, batch]``. An output line lists the trials as ``[kind, failure or nothing]``.
+One process uses SQLite and one uses PostgreSQL, each with an external copy of the ledger.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tests.torture.child import Child
 from tests.torture.progress import Progress
 
 Trial = tuple[str, str]
-#: What a run may do to a server that nobody else uses.
+#: Settings for a server that only the run uses.
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class Work(Child):
-    """Starts such a process and gives it batches."""
+    """Starts such a process and sends batches to it."""
 
     def __init__(self, url: str, folder: Path) -> None:
         for name in ("media", "ledger"):
@@ -61,7 +61,7 @@ def on_both_databases() -> Iterator[list[Work]]:
 
 
 def run_on_both(progress: Progress) -> None:
-    """Try batch after batch on both databases at once."""
+    """Run batch after batch on both databases in parallel."""
     with on_both_databases() as works:
         for batch in progress.batches():
             for work in works:
@@ -78,7 +78,7 @@ def main() -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    # Answers go to standard output; whatever else is said does not.
+    # Only answers may be written to standard output.
     answers, sys.stdout = sys.stdout, sys.stderr
     call_command("migrate", verbosity=0)
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

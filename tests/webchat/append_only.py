@@ -1,4 +1,4 @@
-"""Ways to change or delete what was published; each must be refused."""
+"""Ways to change or delete published rows. Each of them must be refused."""
 
 import json
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ TABLES = ("webchat_consentversion", "webchat_consenttext")
 
 
 def rows():
-    """Return every published row as the database holds it."""
+    """Return all published rows as stored in the database."""
     with connection.cursor() as cursor:
         return {table: _all(cursor, table) for table in TABLES}
 
@@ -26,7 +26,7 @@ def _all(cursor, table):
 
 @contextmanager
 def refused():
-    """Expect a refusal by the database, or earlier by Django, that says why, and every published row as it was."""
+    """Expect a refusal with a reason by the database or Django, and unchanged published rows."""
     before = rows()
     assert all(before.values()), "nothing was published"
     said = (
@@ -65,7 +65,7 @@ def upsert(text):
 
 
 def fixture(text, folder):
-    """Load a fixture that holds the same row with another label."""
+    """Load a fixture that contains the same row with another label."""
     objects = json.loads(serialize("json", [text]))
     objects[0]["fields"]["label"] = "Forged"
     path = folder / "forged.json"

@@ -1,4 +1,4 @@
-"""A published text can't be changed or deleted by any way, on any database."""
+"""Test that a published text cannot be changed or deleted on any database."""
 
 import pytest
 from django.contrib import admin

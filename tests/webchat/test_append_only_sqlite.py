@@ -1,4 +1,4 @@
-"""SQLite: replacing rows, and a second connection that knows nothing of our pragmas."""
+"""Test append-only rows on SQLite: REPLACE, and a connection without our pragmas."""
 
 import sqlite3
 
@@ -26,7 +26,7 @@ def text():
 
 @pytest.fixture
 def stranger(text, tmp_path):
-    """Return a plain connection to the same database in a file."""
+    """Return a plain connection to the same database file."""
     file = sqlite3.connect(tmp_path / "copy.sqlite3", isolation_level=None)
     connection.connection.backup(file)
     yield file
@@ -34,7 +34,7 @@ def stranger(text, tmp_path):
 
 
 def replacing(verb, text):
-    """Return statements that would replace the row: by its primary key, and by its unique key."""
+    """Return statements that would replace the row, by its primary key and by its unique key."""
     values = "'x', 'x', 'x', 'x'"
     return [
         f"{verb} INTO webchat_consenttext ({COLUMNS}) VALUES ({text.pk}, {text.version_id}, 'cs', {values})",

@@ -1,4 +1,4 @@
-"""Somebody else published while an administrator was writing."""
+"""Test a publication by another administrator while a text is being edited."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What becomes of a consent text: sanitising, lines, differences, the kept document, the editor."""
+"""Test consent texts: sanitizing, lines, differences, the stored document, the editor."""
 
 from typing import Any
 
@@ -203,7 +203,7 @@ LARGE = {
 
 @pytest.mark.parametrize("name", LARGE)
 def test_texts_of_the_largest_size_are_compared_whole(name: str) -> None:
-    """Unbounded, a comparison of these would take hours."""
+    """Without a limit, a comparison of these would take hours."""
     old, new = LARGE[name]
 
     lines = diff(old, new)

@@ -1,4 +1,4 @@
-"""The buttons of the consent editor: preview, review, back, publish."""
+"""Test the buttons of the consent editor: preview, review, back, publish."""
 
 import re
 from html import unescape
@@ -19,7 +19,7 @@ def url(webchat):
 
 
 def hidden_fields(response):
-    """Return what the form of buttons hands on, as a browser would send it."""
+    """Return the hidden fields of the form, as a browser would send them."""
     form = re.search(r'<form id="draft".*?</form>', response.content.decode(), re.DOTALL)[0]
     pairs = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form)
     return {name: unescape(value) for name, value in pairs if name != "csrfmiddlewaretoken"}

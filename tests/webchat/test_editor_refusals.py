@@ -1,4 +1,4 @@
-"""What the consent editor refuses, at the field and with everything typed kept."""
+"""Test the refusals of the consent editor: an error at the field, and typed text is kept."""
 
 from html import unescape
 

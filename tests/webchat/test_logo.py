@@ -1,4 +1,4 @@
-"""The logo: which pictures are accepted, how they are stored and served."""
+"""Test the logo: accepted pictures, storage and delivery."""
 
 import re
 from io import BytesIO

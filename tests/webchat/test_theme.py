@@ -1,4 +1,4 @@
-"""The WebChat's colour: readable whatever colour was chosen."""
+"""Test that text is readable on any color of a WebChat."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The page of one published version."""
+"""Test the page of one published version."""
 
 import re
 

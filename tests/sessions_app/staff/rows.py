@@ -1,4 +1,4 @@
-"""Sessions for the staff pages' tests, made quickly in numbers."""
+"""Create many sessions quickly for the tests of staff pages."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sessions_app.models import Session
 from tests.factories import SessionFactory
 from webchat.models import WebChat
 
-#: Values that stand on no page by chance.
+#: Values that do not appear on a page by chance.
 NAME, EMAIL, PHONE = "Žofie Canaryová", "zofie@canary.example", "+420 603 777 888"
-#: What people and tools put where an id is expected.
+#: Wrong values that people and tools send instead of an id.
 BAD_VALUES = (
     "",
     "0",
@@ -34,7 +34,7 @@ BAD_VALUES = (
 def make_rows(
     webchat: WebChat, count: int, *, at: datetime | None = None, **fields: Any
 ) -> list[Session]:
-    """Return stored sessions a second apart, the newest first; all at one moment when it is given."""
+    """Store sessions one second apart, or all at a given moment. Return the newest first."""
     now = timezone.now()
     start = Session.objects.count()
     rows = [
@@ -52,6 +52,6 @@ def make_rows(
 
 
 class CanaryFactory(SessionFactory):
-    """A session of the canary person."""
+    """A session of the person with unique values."""
 
     name, email, phone = NAME, EMAIL, PHONE

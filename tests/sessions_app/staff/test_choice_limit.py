@@ -1,4 +1,4 @@
-"""How many sessions can be chosen for one anonymization."""
+"""Test the number of sessions that can be selected for one anonymization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CSV file of the Sessions table."""
+"""Test the CSV file of the Sessions table."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_formula_is_disarmed(value: str) -> None:
     ],
 )
 def test_a_formula_behind_another_separator_is_disarmed(value: str, disarmed: str) -> None:
-    """A spreadsheet that splits at semicolons, tabs or lines begins a cell there."""
+    """A spreadsheet that splits at semicolons, tabs or lines begins a new cell there."""
     assert harmless(value) == disarmed
 
 
@@ -126,7 +126,7 @@ def test_it_reads_in_chunks(log_in: LogIn) -> None:
     with CaptureQueriesContext(connection) as queries:
         rows = rows_of(log_in("officer").get("/sessions/export/"))
     assert len(rows) == 1001
-    # Three chunks, each with its consent events, and the end; no OFFSET.
+    # Three chunks, each with its consent events, and an empty one. No OFFSET.
     assert sum("sessions_app_session" in q["sql"] and "LIMIT 500" in q["sql"] for q in queries) == 4
     assert not [q["sql"] for q in queries if "OFFSET" in q["sql"]]
 

@@ -1,4 +1,4 @@
-"""A cell of the exported CSV file that begins with what a spreadsheet may skip or take for a formula."""
+"""Test cells of the CSV file that a spreadsheet could read as a formula."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from sessions_app.staff.export import harmless
 
-#: By themselves before a word: a spreadsheet that drops them finds what follows (OWASP, "CSV injection").
+#: Characters that a spreadsheet may skip before a formula (OWASP, "CSV injection").
 BREAKS = ["\t", "\r", "\n", "\r\n"]
 SIGNS = "=+-@−＝＋－＠"
 SEPARATORS = [";", ",", "|", "\t", "\r", "\n", "\u2028", "\u2029"]

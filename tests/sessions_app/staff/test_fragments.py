@@ -1,4 +1,4 @@
-"""What a page fetches of itself while it is open, without a stream: news are there, and no right means no reload."""
+"""Test the fragments that an open page fetches: changes, refusals and expired logins."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def accept(session: Session) -> None:
     conversation.accept_session(session, operator=User.objects.get(username="operator"))
 
 
-#: What happens in a conversation, and what the fragment then shows.
+#: Events of a conversation, and the text that the fragment shows after each.
 NEWS: dict[str, tuple[Callable[[Session], Any], str]] = {
     "visitor's file": (lambda s: send_file(s, Party.VISITOR), "invoice.txt"),
     "operator's file": (lambda s: send_file(s, Party.OPERATOR), "invoice.txt"),
@@ -109,7 +109,7 @@ def test_the_visitors_fragment_shows_a_file(client: Client) -> None:
     ("fragment", "role"),
     [
         *((fragment, "stranger") for fragment in FRAGMENTS),
-        # Who may see the page without people may not see these of it.
+        # A reader without the right to see people may open the page, but not these fragments.
         ("/sessions/{}/transcript/", "administrator"),
         ("/guests/find/", "administrator"),
     ],
@@ -117,7 +117,7 @@ def test_the_visitors_fragment_shows_a_file(client: Client) -> None:
 def test_without_the_right_a_fragment_is_refused_and_reloads_nothing(
     log_in: LogIn, fragment: str, role: str
 ) -> None:
-    """The page that would be loaded again may be allowed, and would ask for the fragment again, for ever."""
+    """A reload may be allowed. The page would then request the refused fragment forever."""
     answer = log_in(role).get(fragment.format(SessionFactory().pk), headers=HTMX)
     assert answer.status_code == 403
     assert not {"HX-Refresh", "HX-Redirect", "HX-Location", "Refresh", "Location"} & set(

@@ -1,4 +1,4 @@
-"""The Live view: who waits, who talks, and taking a conversation."""
+"""Test the Live view: waiting visitors, open conversations, and taking one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages by key: nothing twice, nothing left out, at one price."""
+"""Test paging by key: every row exactly once, at a constant cost."""
 
 from __future__ import annotations
 

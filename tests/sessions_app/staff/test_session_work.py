@@ -1,4 +1,4 @@
-"""What an operator does in a conversation."""
+"""Test the actions of an operator in a conversation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Withdrawals of consent as staff meet them: the list of those that wait, the counts, the table, the session's page."""
+"""Test pending withdrawals of consent on staff pages: list, counts, table and session page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ids(response: Any) -> list[int]:
 
 
 def badge(page: str) -> str:
-    """Return the number beside the menu's entry."""
+    """Return the number next to the menu entry."""
     entry = page.split('href="/withdrawals/"')[1].split("</a>")[0]
     return entry.split('ms-auto">')[1].split("<")[0] if "badge" in entry else ""
 
