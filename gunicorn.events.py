@@ -15,11 +15,11 @@ wsgi_app = "mluvii_gdpr.asgi"
 bind = f"{our['HOST']}:{our['EVENTS_PORT']}"
 worker_class = "asgi"
 workers = our["EVENTS_WORKERS"]
-threads = 1
 asgi_lifespan = "on"
 # One thread reads the database for all streams, so that the pool needs fewer connections than that
 # of the pages.
-os.environ["DATABASE_POOL"] = "2"
+threads = 1
+os.environ |= {"WEB_THREADS": "1", "DATABASE_POOL": "2"}
 # Streams do not end on their own. A browser that loses its stream reconnects to the next process.
 graceful_timeout = 1
 

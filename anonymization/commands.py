@@ -13,21 +13,21 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Model
 
 from anonymization import engine
 from anonymization.ledger import recording
 from anonymization.models import Source
 from anonymization.policy import registry
+from lib.commands import MigratedCommand
 from lib.ids import is_id
 
 
-class EraseCommand(BaseCommand):
+class EraseCommand(MigratedCommand):
     """Erase one subject of ``model``, given by its id."""
 
     model: type[Model]
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("id", nargs="*", help="The id of exactly one record.")

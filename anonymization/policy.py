@@ -8,6 +8,7 @@ reason). ``manage.py check`` fails if a field is missing (see ``anonymization/ch
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -256,10 +257,9 @@ class Registry:
 
 
 def _caller() -> str:
-    import inspect
-
-    frame = inspect.stack()[2]
-    return str(frame.frame.f_globals.get("__name__", frame.filename))
+    """Return the name of the module that called the function that called this one."""
+    # Not inspect.stack(): it reads the source of every frame, and took a third of each start.
+    return str(sys._getframe(2).f_globals.get("__name__", ""))
 
 
 registry = Registry()

@@ -135,6 +135,8 @@ FORM_RENDERER = "lib.form_renderer.FormRenderer"
 
 # Database -----------------------------------------------------------------------------------------------
 
+# The threads of each process of the web server. Each of them needs a connection of the pool.
+WEB_THREADS = variables.number("WEB_THREADS", 4, most=1000)
 if ENVIRONMENT_FILE:
     required("DATABASE_URL", f"the database of this production, in {ENVIRONMENT_FILE}.")
 DATABASES = {
@@ -153,6 +155,11 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA secure_delete=ON; PRAGMA recursive_triggers=ON;",
     }
 else:
+    _pool = variables.number("DATABASE_POOL", max(8, WEB_THREADS))
+    if _pool < WEB_THREADS:
+        raise WrongEnvironment(
+            "DATABASE_POOL must be at least WEB_THREADS: each thread needs a connection."
+        )
     _database["ENGINE"] = "mluvii_gdpr.postgresql"
     # The pool checks a connection before it returns it, so that no request fails after a restart of
     # the server.
@@ -168,7 +175,7 @@ else:
         "server_side_binding": True,
         "pool": {
             "min_size": 1,
-            "max_size": variables.number("DATABASE_POOL", 8),
+            "max_size": _pool,
             "timeout": variables.number("DATABASE_TIMEOUT", 20),
             # By default the pool waits longer after each failed attempt. With 0, each request that
             # needs a connection starts an attempt, as often as the breaker in
@@ -475,7 +482,6 @@ DPA_COUNTERPARTY = variables.text("DPA_COUNTERPARTY")
 HOST = variables.address_to_listen_on("HOST", default="127.0.0.1")
 PORT = variables.number("PORT", 8000, most=65535)
 WEB_WORKERS = variables.number("WEB_WORKERS", 2, most=1000)
-WEB_THREADS = variables.number("WEB_THREADS", 4, most=1000)
 EVENTS_PORT = variables.number("EVENTS_PORT", 8001, most=65535)
 if EVENTS_PORT == PORT:
     raise WrongEnvironment("EVENTS_PORT must be another port than PORT.")

@@ -13,14 +13,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 _RUN = """
 import contextlib, io, json, sys, traceback
-from django.core.management import execute_from_command_line
+from mluvii_gdpr.command_line import run
 for command in json.loads(sys.argv[1]):
     said, printed, code = io.StringIO(), io.StringIO(), 0
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(printed):
         try:
-            execute_from_command_line(["manage.py", *command])
+            run(["manage.py", *command])
         except SystemExit as left:
             code = left.code or 0
+            if isinstance(code, str):
+                print(code, file=sys.stderr)
+                code = 1
         except Exception:
             code = 1
             traceback.print_exc()

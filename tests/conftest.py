@@ -61,6 +61,14 @@ def _quick_flush() -> Iterator[None]:
     TransactionTestCase._fixture_teardown = original  # type: ignore[attr-defined]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Refuse a set of parameters: each process iterates it in another order, and workers need the same one."""
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        values = mark.args[1] if len(mark.args) > 1 else mark.kwargs["argvalues"]
+        if isinstance(values, set | frozenset):
+            raise pytest.UsageError(f"{metafunc.function.__name__}: sort the set of parameters.")
+
+
 #: Fixtures that give access to the database. Without one of them or the mark there is no access.
 _LEAD_TO_THE_DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}
 

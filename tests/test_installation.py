@@ -30,7 +30,8 @@ RUNS = {
     "make_demo": "--sessions 30 --yes-this-is-a-demo",
     "anonymize_session": "{sessions[0]}",
     "anonymize_guest": "{guests[0]}",
-    "anonymize_expired": "",
+    # On some days no session of so small a demo is of the last week, which the clock check needs.
+    "anonymize_expired": "--clock-is-right",
     "create_api_client": "Nightly --right read_sessions",
     "delete_old_signals": "",
     "delete_erased_files": "",

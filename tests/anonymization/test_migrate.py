@@ -12,7 +12,7 @@ from django.db import connections
 from tests.commands import Done, run_commands
 
 # Each command uses a separate SQLite database.
-pytestmark = pytest.mark.any_database
+pytestmark = [pytest.mark.any_database, pytest.mark.django_db]
 
 CHECK = "check --database default"
 
@@ -22,7 +22,7 @@ def manage(database: Path, *commands: str) -> list[Done]:
 
 
 @pytest.fixture
-def database(tmp_path: Path, django_db_setup: None) -> Path:
+def database(tmp_path: Path, db: None) -> Path:
     """Copy the test's database, which is migrated already. Migrating another one takes long."""
     with (
         closing(sqlite3.connect(connections["default"].settings_dict["NAME"])) as migrated,
@@ -65,7 +65,7 @@ def test_a_table_without_a_model_is_named_and_hinders_no_migration(database: Pat
 
 def test_the_triggers_stand_after_a_migration_that_failed(database: Path) -> None:
     forget_migrations(database, "0003_unseen_files")  # finds its table made already
-    failed, checked = manage(database, "migrate", CHECK)
+    failed, checked = manage(database, "migrate --traceback", CHECK)
     assert failed.returncode != 0
     assert "already exists" in failed.stderr
     assert "anonymization.E010" not in checked.stderr

@@ -115,7 +115,7 @@ def test_the_official_r_client(program: Program, sessions: list[int]) -> None:
         Accept="application/json, text/xml, application/xml, */*",
     )
     today, headers = datetime.now(), {"Authorization": f"Bearer {token['access_token']}"}
-    period = f"created.min={today.year}-{today.month:02}-01&created.max={today.year + 1}-01-01"
+    period = f"created.min={today.year - 1}-{today.month:02}-01&created.max={today.year + 1}-01-01"
     answer = program.send("GET", f"/api/v1/Sessions?{period}&limit=5000", headers)
     rows = answer.json()
     assert answer.status == 200

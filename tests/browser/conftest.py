@@ -57,7 +57,9 @@ def open_browser(browser: Browser, live_server: Any) -> Iterator[Callable[..., P
 
     def open_page(**options: Any) -> Page:
         context = browser.new_context(
-            base_url=live_server.url, **{"viewport": DESKTOP, "locale": "en-GB", **options}
+            base_url=live_server.url,
+            # No test waits for an animation, and no color is measured in the middle of one.
+            **{"viewport": DESKTOP, "locale": "en-GB", "reduced_motion": "reduce", **options},
         )
         contexts.append(context)
         context.set_default_timeout(15_000)

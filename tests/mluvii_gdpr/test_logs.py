@@ -163,7 +163,7 @@ def test_another_failure_is_said_each_time_with_its_frames(
 
 @pytest.mark.parametrize("configuration", ["settings", "gunicorn.conf.py", "gunicorn.events.py"])
 def test_all_processes_write_one_form_with_the_offset(configuration: str, monkeypatch: Any) -> None:
-    for name in ("DATABASE_POOL", "DATABASE_TIMEOUT", "DATABASE_ANSWER_WITHIN"):
+    for name in ("WEB_THREADS", "DATABASE_POOL", "DATABASE_TIMEOUT", "DATABASE_ANSWER_WITHIN"):
         monkeypatch.setenv(name, "1")
     if configuration == "settings":
         formatters = django_settings.LOGGING["formatters"]

@@ -145,13 +145,36 @@ def test_odd_values_that_are_right_start(
         {"EVENTS_ORIGINS": "https://chat.example.com"},
         {"PORT": "8001"},
         {"EVENTS_PORT": "8000"},
+        {"DATABASE_POOL": "3"},
+        {"DATABASE_POOL": "8", "WEB_THREADS": "9"},
     ],
 )
 def test_settings_that_contradict_each_other_stop_the_start(
     monkeypatch: pytest.MonkeyPatch, values: dict[str, str]
 ) -> None:
-    with pytest.raises(WrongEnvironment, match=r"^EVENTS_(ORIGINS|PORT) must be "):
+    with pytest.raises(WrongEnvironment, match=r"^(EVENTS_(ORIGINS|PORT)|DATABASE_POOL) must be "):
         load(monkeypatch, **in_production(**values))
+
+
+@pytest.mark.parametrize(
+    ("variables", "size"),
+    [
+        ({}, 8),
+        ({"WEB_THREADS": "16"}, 16),
+        ({"WEB_THREADS": "4", "DATABASE_POOL": "4"}, 4),
+    ],
+)
+def test_the_pool_has_a_connection_for_each_thread(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], size: int
+) -> None:
+    monkeypatch.delenv("DATABASE_POOL", raising=False)
+    database = load(monkeypatch, **in_production(**variables))["DATABASES"]["default"]
+    assert database["OPTIONS"]["pool"]["max_size"] == size
+
+
+def test_a_file_of_sqlite_needs_no_pool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/db.sqlite3"
+    load(monkeypatch, **in_production(DATABASE_URL=url, WEB_THREADS="9", DATABASE_POOL="8"))
 
 
 SERVERS = [["-m", "gunicorn", "--config", f"gunicorn{kind}.py"] for kind in (".conf", ".events")]

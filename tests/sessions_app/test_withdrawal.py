@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError
+from django.utils.timezone import localdate
 
 from anonymization import engine
 from anonymization.ledger import recording
@@ -39,9 +39,7 @@ def test_it_ends_the_conversation_and_appends_the_evidence(settings: Any) -> Non
     before, event = session.consent_events.all()
     assert before == given
     assert (event.kind, event.text, event.channel) == ("withdrawn", given.text, "chat")
-    assert event.day == date(session.withdrawn_at.year, session.withdrawn_at.month, 1), (
-        "rounded as the other"
-    )
+    assert event.day == localdate(session.withdrawn_at).replace(day=1), "rounded as the other"
     assert session.anonymized_at is None, "by default the officer judges"
     assert list(Session.objects.withdrawn()) == [session]
 

@@ -16,17 +16,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from anonymization import restoration
 from anonymization.ledger.chain import BrokenChain
 from anonymization.ledger.recording import ErasureRefused, Requester
 from anonymization.models import Source
+from lib.commands import MigratedCommand
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Create an external copy of the erasure ledger."
-    requires_migrations_checks = True
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

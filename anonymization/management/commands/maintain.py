@@ -26,7 +26,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from anonymization.maintenance import (
     WAIT,
@@ -35,6 +35,7 @@ from anonymization.maintenance import (
     maintain,
     statement_for_a_superuser,
 )
+from lib.commands import MigratedCommand
 
 
 def _seconds(text: str) -> float:
@@ -49,9 +50,8 @@ def _seconds(text: str) -> float:
     raise ArgumentTypeError("give seconds, at most 86400")
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Remove erased data from the database files."
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

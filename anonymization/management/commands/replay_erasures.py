@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from anonymization import restoration
@@ -29,11 +29,11 @@ from anonymization.ledger import external_copy
 from anonymization.ledger.chain import BrokenChain
 from anonymization.ledger.recording import ErasureRefused, Requester
 from anonymization.models import Source
+from lib.commands import MigratedCommand
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Replay erasures after a restored backup."
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

@@ -45,7 +45,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from anonymization.canary import places, planting
 from anonymization.canary.planters import planters
@@ -53,11 +53,11 @@ from anonymization.canary.run import Hit, Report, not_planted, verify
 from anonymization.ledger import recording
 from anonymization.models import StorageMarker
 from anonymization.storage import StorageUnavailable, storage_problem
+from lib.commands import MigratedCommand
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Erase a test guest with unique values, then search for the values."
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--production", action="store_true", help="on an installation in use")

@@ -37,12 +37,13 @@ from argparse import ArgumentTypeError
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
 from anonymization.ledger.recording import ErasureRefused
 from anonymization.models import FileDeletion
+from lib.commands import MigratedCommand
 from sessions_app import retention
 
 
@@ -57,9 +58,8 @@ def positive(text: str) -> int:
     return int(text)
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Anonymize the sessions whose retention period has expired."
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

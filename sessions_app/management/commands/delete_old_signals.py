@@ -14,14 +14,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from lib.commands import MigratedCommand
 from sessions_app import calls
 
 
-class Command(BaseCommand):
+class Command(MigratedCommand):
     help = "Delete call signals that are older than five minutes."
-    requires_migrations_checks = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
