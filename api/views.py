@@ -28,12 +28,18 @@ class ClientsPage(StaffPage, TemplateResponseMixin, ContextMixin):
     """The base of the pages of Settings > API clients."""
 
     http_method_names = ["get", "head"]
-    permission_required = "api.manage_api_clients"
+    permission_required: str | tuple[str, ...] = "api.manage_api_clients"
+
+
+#: One of these permissions opens the pages that only show clients.
+_SEE = ("api.see_api_clients", "api.manage_api_clients")
 
 
 class ClientsView(ClientsPage):
     """List all clients, the revoked ones separately."""
 
+    permission_required = ()
+    any_permission = _SEE
     template_name = "api/clients.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -80,6 +86,8 @@ class ClientPage(ClientsPage):
 class ClientView(ClientPage):
     """Show the rights, the last use, the erasures and the reached limits of a client."""
 
+    permission_required = ()
+    any_permission = _SEE
     template_name = "api/client.html"
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
