@@ -21,9 +21,10 @@ from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
+from anonymization import held
 from anonymization.engine import NotErasable, OutsideSubject, add_facts, await_files
 from anonymization.ledger.recording import Requester, announce, chain, erasing, new_records
-from anonymization.models import Erasure, FileDeletion
+from anonymization.models import Erasure, FileDeletion, Hold
 from anonymization.policy import Policy, registry
 from lib.arrays import as_rows, in_keys
 from lib.days import period_of
@@ -48,8 +49,8 @@ def erase_batch(pks: Sequence[int], *, among: QuerySet, requester: Requester) ->
     """Erase the rows of ``among`` with these keys; return their records in random order.
 
     ``among`` is evaluated again under the lock. Rows that no longer match it are skipped, and so
-    are rows that another transaction has locked. If the last rows of a person are in the batch, the
-    person is erased together with the last of these rows.
+    are rows under a legal hold and rows that another transaction has locked. If the last rows of a
+    person are in the batch, the person is erased together with the last of these rows.
 
     Raises:
         NotErasable: the model is not a data subject, or other models with a mark depend on its
@@ -85,6 +86,8 @@ def _erase_locked(
                     "rolled back."
                 )
             )
+    if Hold.objects.exists():
+        held.forget(acts.uids())
     acts.complete()
     _insert(records)
     await_files(records, acts.marked)
@@ -104,6 +107,15 @@ class _Acts:
         self.evidence: dict[uuid.UUID, list[tuple[Any, ...]]] = {
             record.pk: [] for record in records
         }
+
+    def uids(self) -> list[uuid.UUID]:
+        """Return the random identifiers of all anonymized rows."""
+        return [
+            uid
+            for marked in self.marked.values()
+            for rows in marked.values()
+            for uid in rows.values()
+        ]
 
     def complete(self) -> None:
         """Add the facts to the records and append these to the chain."""
@@ -138,6 +150,10 @@ def _lock(
         }
         rows = rows.filter(Q(**{step: None}) | Q(**{f"{step}__in": in_keys(persons)}))
     locked = list(_unlocked(rows).values_list("pk", "uid", step))
+    # The holds are read after the locks: setting a hold waits for them.
+    if Hold.objects.exists():
+        kept = held.held_among(policy.model, [pk for pk, _uid, _named in locked])
+        locked = [row for row in locked if row[0] not in kept]
     uids = {pk: uid for pk, uid, _named in locked}
     records = new_records(policy.label, len(uids), requester)
     taken = dict(zip(uids, records, strict=True))

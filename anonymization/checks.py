@@ -1,4 +1,4 @@
-"""Check the registry (E001–E008, E012) and the live database (E009–E011, E013, E015).
+"""Check the registry (E001–E008, E012) and the live database (E009–E011, E013–E015).
 
 E001  model without a policy
 E002  field neither erased nor kept nor impersonal
@@ -12,7 +12,8 @@ E009  table in the live database without a model, in any schema, including mater
 E010  trigger missing, disabled or altered
 E011  SQLite connection without secure_delete, recursive_triggers or WAL
 E012  file field of deleted rows uses another storage than the one that the engine deletes from
-E013  PostgreSQL keeps planner statistics of rows that an erasure deletes
+E013  PostgreSQL keeps planner statistics of values that an erasure deletes or clears
+E014  anonymized rows have values that the present policy erases
 E015  external copy of the ledger exists, but ERASURE_LEDGER_DIR is not set
 """
 
@@ -26,11 +27,11 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import FieldDoesNotExist
 from django.core.files.storage import default_storage
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from anonymization import planner, triggers
+from anonymization import planner, stricter, triggers
 from anonymization.ledger import external_copy
 from anonymization.models import LedgerState
 from anonymization.policy import Policy, Registry, registry
@@ -83,7 +84,7 @@ def _check_reasons(policy: Policy, _declared: Registry) -> Iterator[CheckMessage
 
 def _check_subject(policy: Policy, declared: Registry) -> Iterator[CheckMessage]:
     if policy.subject is None:
-        if policy.erase or policy.delete or policy.mark:
+        if (policy.erase or policy.delete or policy.mark) and not policy.by_uid:
             message = f"{policy.label} erases something but names no subject."
             yield _error(policy.model, "E008", message)
         return
@@ -133,6 +134,24 @@ def check_database(
     ]
 
 
+@register(Tags.database)
+def check_anonymized_rows(
+    app_configs: Any, *, databases: Any = None, **_kwargs: Any
+) -> list[CheckMessage]:
+    """Check that anonymized rows have no value that the present policy erases.
+
+    Reads all anonymized rows once. It is therefore not part of ``/readyz``.
+    """
+    return [
+        Error(
+            f"{gap.name}: anonymized rows have values that the present policy erases.",
+            hint="Run manage.py apply_stricter_policy.",
+            id="anonymization.E014",
+        )
+        for gap in (stricter.gaps() if DEFAULT_DB_ALIAS in (databases or []) else [])
+    ]
+
+
 def _check_tables(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
     declared = {
         m._meta.db_table for m in apps.get_models(include_auto_created=True)
@@ -173,7 +192,7 @@ def _check_triggers(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
 def _check_planner(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
     for table, column, _kind in planner.remembered(connection):
         yield Error(
-            f"ANALYZE keeps values of {table}.{column}, also when the table is empty.",
+            f"ANALYZE keeps values of {table}.{column}, which an erasure deletes or clears.",
             hint="Run manage.py migrate, which forgets them and switches its statistics off.",
             id="anonymization.E013",
         )

@@ -5,7 +5,8 @@ The output contains ids and counts, never personal data.
 Exit codes:
 
 - 0: erased now or before
-- 1: refused or unknown; nothing was changed
+- 1: refused, unknown or under a legal hold; nothing was changed. Also if a hold rests on some
+  sessions of a guest: the other sessions are anonymized then, and the result says so
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import Model
 
-from anonymization import engine
+from anonymization import engine, held
 from anonymization.ledger import recording
 from anonymization.models import CHOSEN_GROUNDS, Ground, Source
 from anonymization.policy import registry
 from lib.commands import MigratedCommand
 from lib.ids import is_id
+
+#: The result if a legal hold rests on some sessions of the guest.
+_PARTLY = "partly anonymized"
 
 
 class EraseCommand(MigratedCommand):
@@ -50,7 +54,15 @@ class EraseCommand(MigratedCommand):
         subject = self._subject(options["id"])
         ground = Ground(options["ground"])
         result = self._preview(subject) if options["dry_run"] else self._erase(subject, ground)
-        if options["json"]:
+        self._print(result, as_json=options["json"])
+        if result["result"] == _PARTLY:
+            raise CommandError(
+                f"A legal hold rests on {result['held']} of the sessions. They and their guest are "
+                "anonymized when the hold is released."
+            )
+
+    def _print(self, result: dict[str, Any], *, as_json: bool) -> None:
+        if as_json:
             self.stdout.write(json.dumps(result))
         else:
             counts = ", ".join(
@@ -69,10 +81,15 @@ class EraseCommand(MigratedCommand):
     def _preview(self, subject: Model) -> dict[str, Any]:
         if getattr(subject, registry.get(self.model).mark) is not None:
             return {"result": "already anonymized", "id": subject.pk, "counts": {}}
+        preview = engine.preview(subject)
+        if preview.held and not preview.lines:
+            raise CommandError("A legal hold rests on this data, so it would not be anonymized.")
+        held_rows = {"held": preview.held} if preview.held else {}
         return {
             "result": "would anonymize",
             "id": subject.pk,
-            "counts": dict(engine.preview(subject).counts),
+            "counts": dict(preview.counts),
+            **held_rows,
         }
 
     def _erase(self, subject: Model, ground: Ground) -> dict[str, Any]:
@@ -84,4 +101,6 @@ class EraseCommand(MigratedCommand):
         pending = {"id": subject.pk, "pending_files": engine.pending_files(subject)}
         if record is None:
             return {"result": "already anonymized", "counts": {}} | pending
+        if held.is_due(subject):
+            pending |= {"result": _PARTLY, "held": engine.preview(subject).held}
         return {"result": "anonymized", "record": record.number, "counts": record.counts} | pending

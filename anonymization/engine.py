@@ -18,9 +18,9 @@ import hashlib
 import json
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.conf import settings
@@ -31,6 +31,7 @@ from django.db.models.functions import Cast
 from django.db.models.sql import UpdateQuery
 from django.utils.translation import gettext as _
 
+from anonymization import held
 from anonymization.ledger.chain import Entry, Head, subject_of
 from anonymization.ledger.recording import (
     ErasureRefused,
@@ -43,7 +44,7 @@ from anonymization.ledger.recording import (
     new_record,
     seal_after_commit,
 )
-from anonymization.models import AwaitingFiles, Erasure, FileDeletion
+from anonymization.models import AwaitingFiles, Erasure, FileDeletion, Hold
 from anonymization.policy import Policy, registry
 from lib.arrays import in_keys, in_parameter, keys_parameter
 from lib.days import period_of
@@ -61,6 +62,16 @@ class Overtaken(ErasureRefused):
     """Another process has appended to the ledger in the meantime."""
 
 
+class Held(ErasureRefused):
+    """A legal hold rests on rows of the subject. ``free`` are the keys of the other rows."""
+
+    def __init__(self, policy: Policy, free: list[int]) -> None:
+        super().__init__(
+            _("A legal hold rests on this data, so it can't be anonymized. Nothing was changed.")
+        )
+        self.policy, self.free = policy, free
+
+
 class OutsideSubject(ErasureRefused):
     """A statement changed a different number of rows than belong to the subject.
 
@@ -75,13 +86,15 @@ class Preview:
     ``lines`` has the same counts with the policies, which name the fields that would be cleared.
     ``shown`` identifies the rows that have a mark, by model label. Pass it to ``erase`` as
     ``expected``. ``each`` is set for several subjects only: it maps the key of each subject to its
-    own ``shown``. The ``shown`` of a subject that is already anonymized is empty.
+    own ``shown``. The ``shown`` of a subject that is already anonymized is empty. ``held`` is the
+    number of rows that a legal hold keeps from being anonymized. Their person is not counted.
     """
 
     counts: Mapping[str, int]
     shown: Mapping[str, str]
     lines: list[tuple[Policy, int]] = field(repr=False)
     each: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    held: int = 0
 
 
 #: The rows of one model: primary key → random identifier.
@@ -117,7 +130,8 @@ class _Scope:
 def preview(subject: Model) -> Preview:
     """Count the rows that an erasure of the subject would change now.
 
-    Changes nothing and locks nothing.
+    Changes nothing and locks nothing. Rows under a legal hold are not counted, and neither is their
+    person.
 
     Raises:
         NotErasable: the object is not saved, or its model is not a data subject.
@@ -125,12 +139,24 @@ def preview(subject: Model) -> Preview:
     _require_subject(subject)
     scope = _Scope.rooted_at(_with_parent(subject, lock=False), subject)
     keys = {p.label: _keys(rows) for p, rows in scope.rows() if p.mark}
+    try:
+        _refuse_held(scope, keys)
+    except Held as refusal:
+        return _preview_around(refusal, keys[refusal.policy.label])
     lines = [(p, len(keys[p.label]) if p.mark else rows.count()) for p, rows in scope.rows()]
     return Preview(
         counts={p.label: n for p, n in lines},
         shown={label: fingerprint(pks) for label, pks in keys.items()},
         lines=lines,
     )
+
+
+def _preview_around(refusal: Held, keys: Collection[int]) -> Preview:
+    """Count the rows that an erasure would change next to the rows that a hold keeps."""
+    free = refusal.policy.model._base_manager.filter(pk__in=refusal.free).order_by("pk")
+    found = preview_several(list(free))
+    shown = {refusal.policy.label: fingerprint(refusal.free)} if refusal.free else {}
+    return replace(found, shown=shown, each={}, held=len(keys) - len(refusal.free))
 
 
 def preview_several(subjects: Sequence[Model]) -> Preview:
@@ -213,7 +239,11 @@ def fingerprint(keys: Iterable[int]) -> str:
 
 
 def erase(
-    subject: Model, *, requester: Requester, expected: Mapping[str, str] | None = None
+    subject: Model,
+    *,
+    requester: Requester,
+    expected: Mapping[str, str] | None = None,
+    wait: bool = False,
 ) -> Erasure | None:
     """Erase a data subject, and return the erasure record, or None if it is anonymized already.
 
@@ -221,9 +251,15 @@ def erase(
     second call changes nothing. ``expected`` is the ``shown`` of the preview that the requester
     saw. Either exactly these rows are anonymized, or nothing is changed.
 
+    A legal hold on some rows of a person keeps the person and these rows. The other rows are erased
+    and detached, and the erasure of the person is stored as due (``held.is_due``).
+    With ``wait`` this also applies if a hold rests on all rows: nothing is erased then, and the
+    result is None.
+
     Raises:
         NotErasable: the object is not saved, or its model is not a data subject.
         SubjectChanged: the rows differ from ``expected``.
+        Held: a legal hold rests on all rows, and ``wait`` is false; nothing was changed.
         LedgerUnavailable: the external copy cannot be written, or is ahead of the database.
         OutsideSubject: a row outside the subject was changed; the transaction was rolled back.
     """
@@ -233,11 +269,28 @@ def erase(
         if getattr(current, policy.mark) is not None:
             return None
         record = new_record(policy.label, requester)
-        files = _empty(_Scope.rooted_at(root, current), record, expected=expected)
+        try:
+            files = _empty(_Scope.rooted_at(root, current), record, expected=expected)
+        except Held as refusal:
+            if not refusal.free and not wait:
+                raise
+            _require_as_shown(expected, {refusal.policy.label: refusal.free})
+            held.postpone(current, requester)
+            files = _empty_around(refusal, record)
+        if not record.rows:
+            return None
         chain([record])
         record.save(force_insert=True)
         announce([record], files=files)
         return record
+
+
+def _empty_around(refusal: Held, record: Erasure) -> bool:
+    """Erase the rows that no hold rests on; return whether files may have been queued."""
+    record.kind = refusal.policy.label
+    rows = refusal.policy.model._base_manager.filter(pk__in=refusal.free).order_by("pk")
+    with_files = [_empty(_Scope.rooted_at(row, row), record) for row in rows]
+    return any(with_files)
 
 
 def pending_files(subject: Model) -> int:
@@ -256,14 +309,20 @@ def replay(
 
     ``subjects`` are the rows that the entry names, as far as the database has them and they are not
     anonymized. ``sealed`` is true if the external copy has a seal for the entry or for a later one.
-    The entry is then not sealed again: otherwise the external copy would seem to end with it.
+    The entry is then not sealed again: otherwise the external copy would seem to end with it. A
+    legal hold had then been released before, and an older backup has brought it back: it is
+    released again.
 
     Raises:
+        Held: a legal hold rests on a row, and the entry is not sealed; nothing was changed.
         NotErasable: a subject is not saved, or its model is not a data subject.
         OutsideSubject: the entry does not name one of the subjects; nothing was changed.
         Overtaken: the entry does not follow the newest record of the database; nothing was changed.
     """
     with erasing(redo=False):
+        if sealed:
+            lock_rows(subjects)
+            held.release_again(subjects)
         record = erase_named(entry, subjects, requester=requester)
         lock_head()
         if head() != Head(entry.sequence - 1, entry.previous):
@@ -347,6 +406,16 @@ def _has_other_rows(subject: Model, names: Collection[str]) -> bool:
     )
 
 
+def lock_subject(subject: Model) -> tuple[Policy, Any]:
+    """Lock the person, then the subject, as an erasure does; return policy and fresh subject.
+
+    Raises:
+        NotErasable: the object is not saved, or its model is not a data subject.
+    """
+    policy = _require_subject(subject)
+    return policy, _lock_subject(policy, subject)[1]
+
+
 def _lock_subject(policy: Policy, subject: Model) -> tuple[Model, Any]:
     """Lock the person, then the subject; return the root of the erasure and the fresh subject."""
     root = _with_parent(subject, lock=True)
@@ -360,6 +429,7 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
     A policy without rows costs no statement: no row can be added while the locks are held.
 
     Raises:
+        Held: a legal hold rests on one of the rows.
         SubjectChanged: the rows differ from ``expected``.
         OutsideSubject: a statement changed another number of rows than were counted.
     """
@@ -368,13 +438,10 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
         for path, p in scope.parts
         if p.mark
     }
-    if expected is not None and expected != {
-        label: fingerprint(rows) for label, rows in marked.items()
-    }:
-        raise SubjectChanged(
-            _("The data to be erased has changed since you saw it. Nothing was erased.")
-        )
-    counts, uploads_begun, evidence = _count(scope, marked)
+    counts, evidence, uploads_begun, holds = _count(scope, marked)
+    if holds:
+        _refuse_held(scope, marked)
+    _require_as_shown(expected, marked)
     if uploads_begun:
         _adopt_uploads(scope, record.pk)
     for path, policy in scope.parts:
@@ -391,11 +458,43 @@ def _empty(scope: _Scope, record: Erasure, *, expected: Mapping[str, str] | None
                     "rolled back."
                 )
             )
+    if holds:
+        held.forget([uid for rows in marked.values() for uid in rows.values()])
     add_facts(record, counts=counts, marked=marked, evidence=evidence)
     files = uploads_begun or any(counts[p.label] for _path, p in scope.parts if p.file_fields)
     if files:
         await_files([record], {record.pk: marked})
     return files
+
+
+def _require_as_shown(
+    expected: Mapping[str, str] | None, marked: Mapping[str, Iterable[int]]
+) -> None:
+    """Check that the rows are those that the requester saw.
+
+    Raises:
+        SubjectChanged: the rows differ from ``expected``.
+    """
+    if expected is not None and expected != {
+        label: fingerprint(keys) for label, keys in marked.items()
+    }:
+        raise SubjectChanged(
+            _("The data to be erased has changed since you saw it. Nothing was erased.")
+        )
+
+
+def _refuse_held(scope: _Scope, marked: Mapping[str, Collection[int]]) -> None:
+    """Check that no legal hold rests on a row of the scope, in one query.
+
+    Raises:
+        Held: a hold rests on a row, or on the person of the rows.
+    """
+    for _path, policy in scope.parts:
+        if policy.mark and (keys := marked[policy.label]):
+            if kept := held.held_among(policy.model, keys):
+                raise Held(policy, free=sorted(set(keys) - kept))
+            # The rows of a person come first, and a hold of the person covers them.
+            return
 
 
 def add_facts(
@@ -493,12 +592,18 @@ def uid_of(stored: Any) -> uuid.UUID:
     return stored if isinstance(stored, uuid.UUID) else uuid.UUID(stored)
 
 
-def _count(
-    scope: _Scope, marked: Mapping[str, _Rows]
-) -> tuple[dict[str, int], bool, list[tuple[Any, ...]]]:
+class _Found(NamedTuple):
+    counts: dict[str, int]
+    evidence: list[tuple[Any, ...]]
+    uploads_begun: bool
+    holds: bool
+
+
+def _count(scope: _Scope, marked: Mapping[str, _Rows]) -> _Found:
     """Count the rows of each policy, and read what the remaining rows prove.
 
-    Also returns whether any upload has begun but not ended. A single statement reads everything.
+    Also returns whether any upload has begun but not ended, and whether there is any legal hold. A
+    single statement reads everything.
     """
     counts = {p.label: len(marked.get(p.label, ())) for _path, p in scope.parts}
     counted = [(path, p) for path, p in scope.parts if not p.mark]
@@ -511,16 +616,17 @@ def _count(
     columns.append(
         f'EXISTS (SELECT 1 FROM "{FileDeletion._meta.db_table}" WHERE "erasure_id" IS NULL)'
     )
+    columns.append(f'EXISTS (SELECT 1 FROM "{Hold._meta.db_table}")')
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(columns)}", [scope.root.pk] * (len(columns) - 1))
-        *found, uploads_begun = cursor.fetchone()
+        cursor.execute(f"SELECT {', '.join(columns)}", [scope.root.pk] * (len(columns) - 2))
+        *found, uploads_begun, holds = cursor.fetchone()
     counts |= {p.label: number for (_path, p), number in zip(counted, found, strict=False)}
     evidence = [
         (policy.label, *values)
         for (_path, policy), rows in zip(proving, found[len(counted) :], strict=True)
         for values in json.loads(rows)
     ]
-    return counts, bool(uploads_begun), evidence
+    return _Found(counts, evidence, bool(uploads_begun), bool(holds))
 
 
 def _evidence_in_one(policy: Policy, path: str) -> str:

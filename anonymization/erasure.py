@@ -1,13 +1,15 @@
-"""Declare the models of this app. None of them is about a data subject."""
+"""Declare the models of this app. Only legal holds and due erasures are about a data subject."""
 
 from django.utils.translation import gettext_noop as _
 
 from anonymization import policy
 from anonymization.models import (
     AwaitingFiles,
+    DueErasure,
     Erasure,
     FileDeletion,
     FilesDeleted,
+    Hold,
     LastRun,
     LedgerState,
     Maintenance,
@@ -88,11 +90,14 @@ policy.register(
 policy.register(
     Maintenance,
     impersonal=dict.fromkeys(
-        ("id", "started_at", "finished_at", "rewritten"),
+        ("id", "started_at", "finished_at", "rewritten", "in_key_order"),
         _("When the space of the erased data was released."),
     ),
 )
 
+# The case number may identify a person. Its release clears it, the erasure deletes the row.
+policy.register(Hold, by_uid="subject", delete=True)
+policy.register(DueErasure, by_uid="subject", delete=True)
 policy.register(
     LastRun,
     impersonal=dict.fromkeys(

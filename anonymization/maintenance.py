@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -24,9 +24,10 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from anonymization.models import Erasure, FileDeletion, FilesDeleted, Maintenance
+from anonymization.models import AwaitingFiles, Erasure, FileDeletion, FilesDeleted, Maintenance
 from anonymization.policy import registry
-from lib.days import period_of, start_of_day
+from anonymization.system_columns import order_by_key, unite_finished_periods
+from lib.days import next_period, period_of, start_of_day
 
 #: The time that a run waits for transactions that began before it.
 WAIT = timedelta(seconds=5)
@@ -40,36 +41,44 @@ class Unfinished(Exception):
 class Outcome:
     """The result of a run: the run itself and the tables that the database role may not maintain.
 
-    If tables were skipped, the run has no end and completes no erasure.
+    If tables were skipped, the run has no end and completes no erasure. ``unordered`` are rewritten
+    tables whose rows are not in the order of their keys, because the role does not own the table.
     """
 
     run: Maintenance
     skipped: list[str]
+    unordered: list[str] = field(default_factory=list)
 
 
 def maintain(*, rewrite: bool = False, wait: timedelta = WAIT) -> Outcome:
     """Forget the facts of finished periods, and remove erased data from the database files.
 
     PostgreSQL does this only with ``rewrite``, which locks one table after the other. Without
-    ``rewrite`` PostgreSQL only renews its statistics, which contain frequent values as plain text.
-    That is enough for values of anonymized records; there are no statistics of deleted rows (see
-    ``planner``). The run waits at most ``wait`` for a lock, so that other transactions wait at most
-    that long before the run begins. It must not be called inside a transaction.
+    ``rewrite`` PostgreSQL renews its statistics, and the rows of finished periods get a common
+    ``xmin`` (see ``system_columns``). The run waits at most ``wait`` for a lock, so that other
+    transactions wait at most that long before the run begins. It must not be called inside a
+    transaction.
 
     Raises:
         Unfinished: another run may complete the work; this run is stored without an end.
     """
     forget_facts()
+    delete_expired_rows()
     sqlite = connection.vendor == "sqlite"
     run = Maintenance.objects.create(started_at=timezone.now(), rewritten=rewrite or sqlite)
+    outcome = Outcome(run, [])
     try:
-        skipped = _rewrite_sqlite(wait) if sqlite else _maintain_postgresql(wait, rewrite=rewrite)
+        if sqlite:
+            _rewrite_sqlite(wait)
+        else:
+            _maintain_postgresql(outcome, wait)
     except DatabaseError as error:
         raise Unfinished(str(error).strip().partition("\n")[0]) from None
-    if not skipped:
+    if not outcome.skipped:
         run.finished_at = timezone.now()
-        run.save(update_fields=["finished_at"])
-    return Outcome(run, skipped)
+        run.in_key_order = run.rewritten and not outcome.unordered
+        run.save(update_fields=["finished_at", "in_key_order"])
+    return outcome
 
 
 def statement_for_a_superuser() -> str:
@@ -82,8 +91,16 @@ def statement_for_a_superuser() -> str:
 
 
 def tables() -> list[str]:
-    """Return the names of the tables that an erasure changes."""
-    return sorted(p.model._meta.db_table for p in registry if p.erase or p.delete or p.mark)
+    """Return the names of the tables that an erasure changes.
+
+    The ledger and the queue of files had clear facts and references that are deleted later.
+    """
+    queue = {model._meta.label for model in (AwaitingFiles, FileDeletion, FilesDeleted)}
+    return sorted(
+        p.model._meta.db_table
+        for p in registry
+        if p.erase or p.delete or p.mark or p.forgettable or p.label in queue
+    )
 
 
 def _execute(*statements: str) -> None:
@@ -92,11 +109,11 @@ def _execute(*statements: str) -> None:
             cursor.execute(statement)
 
 
-def _rewrite_sqlite(wait: timedelta) -> list[str]:
+def _rewrite_sqlite(wait: timedelta) -> None:
     """Rewrite the file if data was erased since the last run, and truncate the write-ahead log.
 
-    Returns the skipped tables: always none, because SQLite has no roles. A concurrent reader
-    prevents a complete checkpoint. SQLite then raises no error; only the returned row tells.
+    SQLite stores rows in the order of their keys. A concurrent reader prevents a complete
+    checkpoint. SQLite then raises no error; only the returned row tells.
     """
     usual = connection.settings_dict["OPTIONS"]["timeout"]
     _execute(f"PRAGMA busy_timeout = {_milliseconds(wait)}")
@@ -112,7 +129,6 @@ def _rewrite_sqlite(wait: timedelta) -> list[str]:
         raise Unfinished(
             "Somebody reads the database, so that its write-ahead log could not be emptied."
         )
-    return []
 
 
 def _milliseconds(wait: timedelta) -> int:
@@ -120,23 +136,36 @@ def _milliseconds(wait: timedelta) -> int:
     return max(1, int(wait.total_seconds() * 1000))
 
 
-def _maintain_postgresql(wait: timedelta, *, rewrite: bool) -> list[str]:
-    """Analyze the tables, or rewrite them with ``rewrite``; return the tables that were skipped.
+def _maintain_postgresql(outcome: Outcome, wait: timedelta) -> None:
+    """Analyze the tables, or rewrite them; add the tables that were skipped to the outcome.
 
     A table is skipped if the role may not maintain it. ``pg_statistic`` is rewritten too, because
     it keeps old versions of rows with frequent values. It is last, after every ANALYZE. The owner
     of a database may rewrite all its tables, including the catalog. A CHECKPOINT, which only a
     superuser may run, is not necessary: a rewrite truncates the old files when it commits.
     """
-    command, relations = "ANALYZE", tables()
-    if rewrite:
-        command, relations = "VACUUM (FULL, ANALYZE)", [*relations, "pg_statistic"]
-        _wait_for_older_transactions(wait)
     _execute(f"SET lock_timeout = {_milliseconds(wait)}", "SET client_min_messages = warning")
     try:
-        return [relation for relation in relations if not _is_maintained(command, relation)]
+        unite_finished_periods()
+        if outcome.run.rewritten:
+            # Wait after the update, whose old versions the rewrite would otherwise keep.
+            _wait_for_older_transactions(wait)
+            for relation in [*tables(), "pg_statistic"]:
+                _rewrite_table(outcome, relation)
+        else:
+            outcome.skipped.extend(t for t in tables() if not _is_maintained("ANALYZE", t))
     finally:
         _execute("RESET lock_timeout", "RESET client_min_messages")
+
+
+def _rewrite_table(outcome: Outcome, relation: str) -> None:
+    """Rewrite a table, in the order of its keys if it has anonymized rows."""
+    marked = {policy.model._meta.db_table: policy for policy in registry if policy.mark}
+    ordered = relation in marked and order_by_key(marked[relation])
+    if not _is_maintained("ANALYZE" if ordered else "VACUUM (FULL, ANALYZE)", relation):
+        outcome.skipped.append(relation)
+    elif relation in marked and not ordered:
+        outcome.unordered.append(relation)
 
 
 def _is_maintained(command: str, relation: str) -> bool:
@@ -215,6 +244,18 @@ def _holds_back(mark: int) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def is_linked_by_system_columns(erasure: Erasure) -> bool:
+    """Return whether PostgreSQL still shows which rows the erasure anonymized.
+
+    That is the case until a run has rewritten the tables, in the order of keys, after the end of
+    the period.
+    """
+    if connection.vendor == "sqlite" or erasure.rows < 2:
+        return False
+    over = start_of_day(next_period(erasure.day))
+    return not finished_runs().filter(in_key_order=True, started_at__gte=over).exists()
+
+
 def finished_runs() -> QuerySet[Maintenance]:
     """Return the runs that removed all data erased before them from the database files."""
     return Maintenance.objects.exclude(finished_at=None).filter(rewritten=True)
@@ -270,6 +311,15 @@ def forget_facts() -> int:
             rows = Erasure.objects.filter(pk__in=keys)
             forgotten += rows.update(created_at=None, salt="", counts={}, evidence=[])
     return forgotten
+
+
+def delete_expired_rows() -> None:
+    """Delete rows that were needed for a time only, for example the time of an API request."""
+    for policy in registry:
+        if policy.expires:
+            name, kept = policy.expires
+            old = {f"{name}__lt": timezone.now() - kept}
+            policy.model._base_manager.filter(**old).delete()
 
 
 def physically_complete_at(erasure: Erasure) -> datetime | None:

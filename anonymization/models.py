@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, date
 from typing import Any, Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from anonymization.ledger.chain import VERSION, Entry, facts_hash
@@ -380,6 +384,8 @@ class Maintenance(models.Model):
     #: False if a run on PostgreSQL analyzed the tables without rewriting them. SQLite always
     #: rewrites.
     rewritten = models.BooleanField(_("rewritten"))
+    #: True if the anonymized rows were then in the order of their keys. See ``system_columns``.
+    in_key_order = models.BooleanField(_("rows in the order of their keys"), default=False)
 
     class Meta:
         verbose_name = _("maintenance run")
@@ -388,6 +394,155 @@ class Maintenance(models.Model):
 
     def __str__(self) -> str:
         return f"Maintenance {self.pk}"
+
+
+class HoldGround(models.TextChoices):
+    """The legal ground of a hold: the provision of the GDPR that keeps data from being erased."""
+
+    LEGAL_OBLIGATION = "17-3-b", _("Legal obligation or public task (Art. 17(3)(b))")
+    LEGAL_CLAIMS = "17-3-e", _("Legal claims of the controller (Art. 17(3)(e))")
+    ACCURACY = "18-1-a", _("Accuracy is contested (Art. 18(1)(a))")
+    UNLAWFUL = "18-1-b", _("Unlawful processing, restriction instead of erasure (Art. 18(1)(b))")
+    NEEDED_BY_PERSON = "18-1-c", _("The person needs the data for legal claims (Art. 18(1)(c))")
+    OBJECTION_PENDING = "18-1-d", _("An objection is being verified (Art. 18(1)(d))")
+    OBJECTION = "21-1", _("Objection to the processing (Art. 21(1))")
+
+
+#: Groups of digits and a few letters with separators between them, and at least one digit. The
+#: field is not a place for free text about a person.
+_GROUP = r"(?=[^\W_])[^\W\d_]{0,5}[0-9]*[^\W\d_]{0,2}"
+CASE_NUMBER = rf"\A(?=.*[0-9]){_GROUP}([ ./:_-]{{1,2}}{_GROUP})*\Z"
+
+
+def latest_review(today: date) -> date:
+    """Return the last permitted day of a review: twelve months ahead."""
+    try:
+        return today.replace(year=today.year + 1)
+    except ValueError:  # 29 February
+        return today.replace(year=today.year + 1, day=28)
+
+
+def validate_review(day: date) -> None:
+    """Require a day after today and within twelve months.
+
+    Raises:
+        ValidationError: the day is too early or too late.
+    """
+    today = timezone.localdate()
+    if not today < day <= latest_review(today):
+        raise ValidationError(_("Choose a day after today and within 12 months."))
+
+
+class HoldQuerySet(models.QuerySet["Hold"]):
+    def active(self) -> Self:
+        """Return the holds that are not released."""
+        return self.filter(released_at=None)
+
+    def overdue(self, on: date) -> Self:
+        """Return the active holds whose review is due before a day."""
+        return self.active().filter(review_on__lt=on)
+
+    def count_overdue(self) -> int:
+        """Return the number of overdue reviews, capped at 1,000. Every page shows it in the menu."""
+        return self.overdue(timezone.localdate())[:1000].count()
+
+    def of(self, subjects: Iterable[uuid.UUID]) -> Self:
+        """Return the holds that were set on the rows with these random identifiers."""
+        return self.filter(subject__in=subjects)
+
+
+class Hold(models.Model):
+    """A legal hold (GDPR Art. 17(3), 18): a guest or session that must not be anonymized.
+
+    ``subject`` is the random ``uid`` of the row, and ``kind`` is its model. Several holds may rest
+    on one row; it is held until the last one is released. A hold of a person covers all their rows.
+    The release clears the case number. The erasure of the row deletes the hold.
+    """
+
+    kind = models.CharField(_("kind"), max_length=100)
+    subject = models.UUIDField(_("random identifier of the held record"))
+    ground = models.CharField(_("legal ground"), max_length=10, choices=HoldGround)
+    case_number = models.CharField(
+        _("case number"),
+        max_length=40,
+        validators=[RegexValidator(CASE_NUMBER, _("Enter a number of a case, not words."))],
+    )
+    set_at = models.DateTimeField(_("set at"), default=timezone.now)
+    set_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name=_("set by"),
+        related_name="+",
+    )
+    review_on = models.DateField(_("review on"), validators=[validate_review])
+    reviewed_at = models.DateTimeField(_("last reviewed at"), null=True, blank=True)
+    reviewed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name=_("last reviewed by"),
+        related_name="+",
+    )
+    released_at = models.DateTimeField(_("released at"), null=True, blank=True)
+    released_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name=_("released by"),
+        related_name="+",
+    )
+
+    objects = HoldQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("legal hold")
+        verbose_name_plural = _("legal holds")
+        ordering = ("review_on", "pk")
+        default_permissions = ()
+        permissions = (("manage_holds", "Can manage legal holds and see held data"),)
+        indexes = (
+            models.Index(fields=("subject",), name="hold_subject"),
+            # The active holds, by the day of their review.
+            models.Index(
+                fields=("review_on", "id"),
+                name="hold_active",
+                condition=models.Q(released_at__isnull=True),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Hold {self.pk}"
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.released_at is None and self.review_on < timezone.localdate()
+
+
+class DueErasure(models.Model):
+    """An erasure of a guest or session that was requested and waits until a hold is released.
+
+    ``subject`` is the random ``uid`` of the row, and ``kind`` is its model. The release of the last
+    hold carries the erasure out and deletes the row.
+    """
+
+    kind = models.CharField(_("kind"), max_length=100)
+    subject = models.UUIDField(_("random identifier of the record to be erased"), unique=True)
+    source = models.CharField(_("source"), max_length=20, choices=Source)
+    ground = models.CharField(_("ground"), max_length=20, choices=Ground)
+    requested_at = models.DateTimeField(_("requested at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("erasure that waits for a legal hold")
+        verbose_name_plural = _("erasures that wait for a legal hold")
+        ordering = ("pk",)
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Due erasure {self.pk}"
 
 
 class Job(models.TextChoices):

@@ -1,22 +1,27 @@
 """Keep personal data out of the planner statistics of PostgreSQL.
 
-ANALYZE stores frequent values and the bounds of ranges of each column, as plain text. It replaces
-them in the next run, but not if the table is then empty: the old values remain forever, even after
-a rewrite. Statistics are therefore disabled for the columns of rows that an erasure deletes.
-Anonymized records remain in their table, so that ANALYZE replaces their old values.
+ANALYZE stores frequent values and the bounds of ranges of each column, as plain text. An erasure
+does not remove them from there: the next ANALYZE does, and not even that if the table is then
+empty. Statistics are therefore disabled for the columns with words or addresses that an erasure
+deletes or clears, and for the random identifiers of anonymized records.
 
-Statistics of keys, numbers, times and the random names of stored files are allowed. Without the
-number of distinct values, the planner reads the whole table to find a few of them.
+Statistics of keys, numbers, times, enumerations and the random names of stored files are allowed.
+Without the number of distinct values, the planner reads the whole table to find a few of them.
+
+For a column without statistics, PostgreSQL ignores the option ``n_distinct`` and assumes 200
+distinct values. That is enough: the lookups of guests by their match keys still use the indexes.
 """
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from anonymization.policy import registry
+from anonymization.policy import Policy, registry
 
 #: Columns of any other type may contain text of a person. DateTimeField is a subclass of DateField,
 #: and primary keys are integers.
@@ -37,9 +42,20 @@ def columns() -> list[tuple[str, str]]:
     return [
         (policy.model._meta.db_table, field.column)
         for policy in registry
-        if policy.delete
-        for field in policy.fields.values()
+        for field in _erased(policy)
         if field.column and not isinstance(field, _HARMLESS)
+    ]
+
+
+def _erased(policy: Policy) -> list[models.Field]:
+    """Return the fields of deleted rows, or the erased fields that are not enumerations."""
+    if policy.delete:
+        return list(policy.fields.values())
+    random = ["uid"] if policy.mark else []
+    return [
+        field
+        for name, field in policy.fields.items()
+        if name in [*policy.erase, *random] and not field.choices
     ]
 
 
@@ -65,14 +81,15 @@ def remembered(connection: BaseDatabaseWrapper) -> list[tuple[str, str, str]]:
 def after_migrate(using: str, **_kwargs: Any) -> None:
     """Delete the statistics of these columns and disable them for the future.
 
-    Changing a column to the type that it already has deletes its statistics. It rewrites neither
-    the table nor an index.
+    Changing a column to the type that it already has deletes its statistics. It does not rewrite
+    the table. Of the indexes, it rebuilds only partial ones, once for each table.
     """
     connection = connections[using]
     quote = connection.ops.quote_name
-    for table, column, kind in remembered(connection):
-        alter = f"ALTER COLUMN {quote(column)}"
+    for table, found in groupby(remembered(connection), key=itemgetter(0)):
+        altered = [
+            f"ALTER COLUMN {quote(column)} TYPE {kind}, ALTER COLUMN {quote(column)} SET STATISTICS 0"
+            for _table, column, kind in found
+        ]
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"ALTER TABLE {quote(table)} {alter} TYPE {kind}, {alter} SET STATISTICS 0"
-            )
+            cursor.execute(f"ALTER TABLE {quote(table)} {', '.join(altered)}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -92,10 +93,17 @@ class Policy:
     #: Returns the primary keys whose rows share their values with enough other rows (see
     #: ``KeptIfShared``).
     sharing: Callable[[Collection[int]], Collection[int]] | None = None
+    #: The UUIDField with the random identifier of the data subject that a row is about, instead of
+    #: a path of foreign keys. With ``delete`` the row is deleted with that data subject.
+    by_uid: str = ""
+    #: Rows of a data subject under a legal hold may be deleted too, because they are short-lived.
+    transient: bool = False
     #: Rows are never changed or deleted, not even with SQL.
     append_only: bool = False
     #: The exceptions from ``append_only``: field → the constant to which it may be set.
     forgettable: Mapping[str, Any] = field(default_factory=dict)
+    #: A time field, and how long after this time ``maintain`` deletes the row.
+    expires: tuple[str, timedelta] | None = None
     #: What the remaining rows prove, for the record of an erasure.
     evidence: Evidence | None = None
 

@@ -100,7 +100,7 @@ def _record(policy: Policy) -> Record:
     return Record(
         name=capfirst(str(meta.verbose_name_plural)),
         label=meta.label,
-        is_personal=policy.subject is not None,
+        is_personal=policy.subject is not None or bool(policy.by_uid),
         append_only=policy.append_only,
         forgettable=_fields(policy, policy.forgettable),
         treatments=treatments_of(policy),

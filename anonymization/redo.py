@@ -6,12 +6,13 @@ or a backup was restored. It is carried out when a process starts and before the
 
 The entry is chained as it is. Its clear facts are gone with the process. A row under a legal hold
 is not erased: the intent then becomes void, and the other rows of it are erased with a new record.
+The erasure of the held row is stored as due.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,25 +20,22 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from anonymization import engine
+from anonymization import engine, held
 from anonymization.ledger import external_copy, recording
 from anonymization.ledger.chain import BrokenChain, Entry
 from anonymization.ledger.recording import Requester
-from anonymization.models import Erasure, LedgerState, Note, Source
+from anonymization.models import Erasure, Ground, LedgerState, Note, Source
 from anonymization.named import find_rows
 
 logger = logging.getLogger(__name__)
 
 _BY_REDO = Requester(Source.REDO)
+#: The ground of an interrupted erasure is gone with the process.
+_DUE = Requester(Source.REDO, ground=Ground.OTHER)
 #: The notes that change nothing besides the ledger.
 _NOTES_ALONE = {Note.COPY_BEGUN, Note.REPLAYED, Note.REDO, Note.EVIDENCE_ANCHORED}
 #: Several processes may start together. Each of them tries until no intent is open.
 _ATTEMPTS = 10
-
-
-def held(subjects: Collection[str]) -> bool:
-    """Return whether a legal hold rests on a row whose identifier has one of these hashes."""
-    return False
 
 
 def carry_out() -> int:
@@ -103,10 +101,12 @@ class _Redo:
     def carry_out(self, entry: Entry) -> None:
         """Erase the rows that an entry names, except those under a hold."""
         names = [name for name in entry.subjects if name in self.rows]
-        free = [name for name in names if not (self.any_held and held([name]))]
+        free = [name for name in names if not (self.any_held and held.any_held([name]))]
         record = engine.erase_named(entry, [self.rows[n] for n in free], requester=_BY_REDO)
         if self.void or free != names or not _can_be_redone(entry):
             self.void.append(entry)
+            for name in set(names).difference(record.subjects) if free != names else ():
+                held.postpone(self.rows[name], _DUE)
             if record.rows:
                 record.requester, record.ground = entry.requester, ""
                 self.anew.append(record)
@@ -162,7 +162,7 @@ def _redo(entries: list[Entry]) -> None:
     path = external_copy.file_of()
     with recording.erasing(redo=False):
         engine.lock_rows(rows.values())
-        redo = _Redo(rows, any_held=held(names))
+        redo = _Redo(rows, any_held=held.any_held(names))
         for entry in entries:
             redo.carry_out(entry)
         # Rows are locked before the ledger, as by all writers. Only now it is certain what is open.

@@ -3,6 +3,9 @@
 A row that shares its remaining values with k - 1 other rows cannot be distinguished from them
 (k-anonymity). The registry defines which models have anonymized records, which values remain, and
 which of these another person may know (``Policy.guessable``).
+
+Anonymized records show the period of their erasure. If an act is the only one of its period, this
+links its records to each other.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ from typing import Any
 
 from django.db.models import Count, F, Min, Q, QuerySet, Sum
 
+from anonymization.models import Erasure
+from anonymization.periods import PeriodOf
 from anonymization.policy import Policy, registry
-from lib.days import start_of_day
+from lib.days import RoundedDay, period_of, start_of_day
 
 #: A group of equal rows that is smaller than this counts as few.
 FEW = 5
@@ -37,6 +42,39 @@ class Likeness:
 
     def as_fields(self) -> dict[str, Any]:
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Acts:
+    """The acts that anonymized several records, and the periods in which such an act is alone.
+
+    All records with the mark of such a period belong to the same person.
+    """
+
+    several: int
+    alone: int
+    periods: list[str]
+
+    def as_fields(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def acts(*, since: date | None = None, until: date | None = None) -> Acts:
+    """Return the acts of each period that overlaps the given days. Both days are included."""
+    periods: QuerySet = Erasure.objects.of_people().order_by().annotate(period=PeriodOf(F("day")))
+    if since:
+        periods = periods.filter(period__gte=period_of(since))
+    if until:
+        periods = periods.filter(period__lte=until)
+    several = Count("pk", filter=Q(rows__gt=1))
+    by_period = periods.values("period").annotate(acts=Count("pk"), several=several)
+    found = list(by_period.order_by("period"))
+    alone = [row["period"] for row in found if row["acts"] == row["several"] == 1]
+    return Acts(
+        several=sum(row["several"] for row in found),
+        alone=len(alone),
+        periods=[RoundedDay.of(period).isoformat() for period in alone],
+    )
 
 
 def likenesses(*, since: date | None = None, until: date | None = None) -> list[Likeness]:

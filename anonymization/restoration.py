@@ -194,7 +194,7 @@ def carry_out(
         done()
     for entry in planned.unfinished:
         for subject in planned.subjects_of(entry):
-            engine.erase(subject, requester=by_replay)
+            engine.erase(subject, requester=by_replay, wait=True)
         done()
     _note_replay(requester)
     return True

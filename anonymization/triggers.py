@@ -1,9 +1,11 @@
-"""Create the database triggers that enforce two rules for every writer.
+"""Create the database triggers that enforce three rules for every writer.
 
 - *Append-only* tables refuse UPDATE, DELETE, TRUNCATE and a replacing INSERT.
 - *Sealed* rows, which have the mark of an anonymization, refuse personal data. A row can be marked
   only if every erased field is cleared and the record is set. Afterwards no field can be changed,
   no other row can replace it, and no row with personal data can reference it.
+- *Held* rows, on which a legal hold rests, cannot be marked or deleted, nor can rows of their
+  content be deleted.
 
 The triggers are created from the registry after every ``migrate``, because SQLite drops the
 triggers of a table that a migration rebuilds. They are dropped before ``migrate``, because SQLite
@@ -22,12 +24,16 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, Field, Model, UniqueConstraint
 
+from anonymization import periods
+from anonymization.models import Hold
 from anonymization.policy import Policy, registry
 
 PREFIX = "mluvii_gdpr_"
 #: ``pg_trigger.tgtype`` of a BEFORE trigger by event. Bit 2 is BEFORE; bit 1, FOR EACH ROW, is
 #: added later.
 _TGTYPE = {"INSERT": 2 | 4, "DELETE": 2 | 8, "UPDATE": 2 | 16, "TRUNCATE": 2 | 32}
+#: A constant that both databases accept.
+_FALSE = "1 = 0"
 #: The search path of our functions on PostgreSQL. A temporary table must not hide the table that a
 #: trigger reads.
 _SEARCH_PATH = "quote_ident(current_schema()) || ', pg_temp'"
@@ -92,17 +98,22 @@ class Trigger:
 
 
 def expected(connection: BaseDatabaseWrapper) -> list[Trigger]:
-    """Return the triggers that the registry requires.
+    """Return the triggers that the registry requires."""
+    policies = existing(connection)
+    found = [trigger for policy in policies for trigger in _triggers_for(policy, connection)]
+    if Hold in {policy.model for policy in policies}:
+        found += [trigger for policy in policies for trigger in _guards_of_held(policy)]
+    return found
 
-    A table is skipped while it or one of its columns does not exist.
-    """
+
+def existing(connection: BaseDatabaseWrapper) -> list[Policy]:
+    """Return the policies whose table exists with all of its columns."""
     with connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor))
         return [
-            trigger
+            policy
             for policy in registry
             if policy.model._meta.db_table in tables and _columns_stand(connection, cursor, policy)
-            for trigger in _triggers_for(policy, connection)
         ]
 
 
@@ -260,17 +271,22 @@ def _sealed(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Trigger
     holds_identity = " OR ".join(
         f'NEW."{column}" {differs} {value}' for column, value in emptied.items()
     )
-    unfit = f"NEW.{mark} IS NOT NULL AND ({holds_identity})"
-    others = [f.column for f in policy.fields.values() if f.column not in emptied]
-    changes = " OR ".join(f'NEW."{column}" {differs} OLD."{column}"' for column in others)
     sealed_before = f"OLD.{mark} IS NOT NULL"
-    yield Trigger(table, f"{PREFIX}{table}_seal_insert", "INSERT", message, unfit)
+    changes = " OR ".join(f"({change})" for change in _refused_changes(policy, connection))
+    yield Trigger(
+        table,
+        f"{PREFIX}{table}_seal_insert",
+        "INSERT",
+        message,
+        f"NEW.{mark} IS NOT NULL AND ({holds_identity})",
+    )
     yield Trigger(
         table,
         f"{PREFIX}{table}_seal_update",
         "UPDATE",
         message,
-        f"({unfit}) OR ({sealed_before} AND ({changes}))",
+        f"(OLD.{mark} IS NULL AND NEW.{mark} IS NOT NULL AND ({holds_identity})) "
+        f"OR ({sealed_before} AND ({changes}))",
     )
     yield Trigger(table, f"{PREFIX}{table}_seal_delete", "DELETE", message, sealed_before)
     if connection.vendor == "sqlite":
@@ -287,6 +303,39 @@ def _sealed(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Trigger
 
 def _differs(vendor: str) -> str:
     return "IS NOT" if vendor == "sqlite" else "IS DISTINCT FROM"
+
+
+def _refused_changes(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[str]:
+    """Yield a condition for each column: an update changes it in a way that the seal refuses.
+
+    A sealed row may only lose information, so that a stricter policy reaches it: an erased field
+    may be set to its constant, and a time or the mark may be cut to a period that contains it.
+    """
+    differs = _differs(connection.vendor)
+    emptied = _emptied_columns(policy, connection)
+    for name, model_field in policy.fields.items():
+        column = f'"{model_field.column}"'
+        changed = f"NEW.{column} {differs} OLD.{column}"
+        if model_field.column in emptied:
+            yield f"{changed} AND NEW.{column} {differs} {emptied[model_field.column]}"
+        elif name == policy.mark or name in policy.rounded:
+            starts = periods.starts(model_field, f"OLD.{column}", connection.vendor)
+            yield f"{changed} AND NOT coalesce(NEW.{column} IN ({', '.join(starts)}), {_FALSE})"
+        else:
+            yield changed
+
+
+def outdated_columns(policy: Policy, connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """Return the name of each field that is erased to a constant, with an SQL condition.
+
+    The condition is true for an anonymized row that was anonymized before the field was erased.
+    """
+    columns = {field.column: name for name, field in policy.fields.items()}
+    table, differs = policy.model._meta.db_table, _differs(connection.vendor)
+    return {
+        columns[column]: f'"{table}"."{column}" {differs} {value}'
+        for column, value in _emptied_columns(policy, connection).items()
+    }
 
 
 def _emptied_columns(policy: Policy, connection: BaseDatabaseWrapper) -> dict[str, str]:
@@ -345,3 +394,47 @@ def _no_row_at_sealed(policy: Policy, vendor: str) -> Iterator[Trigger]:
         name = f"{PREFIX}{table}_{model_field.column}"
         yield Trigger(table, f"{name}_insert", "INSERT", message, sealed, first=hangs)
         yield Trigger(table, f"{name}_update", "UPDATE", message, sealed, first=moved)
+
+
+def _guards_of_held(policy: Policy) -> Iterator[Trigger]:
+    """Yield triggers that refuse to mark or delete a held row, and to delete its content."""
+    table = policy.model._meta.db_table
+    name, message = f"{PREFIX}{table}_held", f"{policy.label} is under a legal hold"
+    if policy.mark:
+        mark = f'"{policy.fields[policy.mark].column}"'
+        marked = f"OLD.{mark} IS NULL AND NEW.{mark} IS NOT NULL"
+        yield Trigger(table, f"{name}_update", "UPDATE", message, _is_held(policy), first=marked)
+        yield Trigger(table, f"{name}_delete", "DELETE", message, _is_held(policy))
+    elif policy.delete and policy.subject and not policy.transient:
+        yield Trigger(
+            table, f"{name}_delete", "DELETE", message, _is_of_held(policy), first=_ANY_HOLD
+        )
+
+
+_HOLDS = f'"{Hold._meta.db_table}"'
+_ANY_HOLD = f'EXISTS (SELECT 1 FROM {_HOLDS} WHERE "released_at" IS NULL)'
+
+
+def _is_held(policy: Policy, row: str = "OLD") -> str:
+    """Return the SQL condition that a hold rests on a row, or on the person that it references."""
+    subjects = [f'{row}."uid"']
+    if policy.subject:
+        step: Any = policy.fields[policy.subject]
+        parent = step.related_model._meta
+        subjects.append(
+            f'(SELECT "uid" FROM "{parent.db_table}" '
+            f'WHERE "{parent.pk.column}" = {row}."{step.column}")'
+        )
+    same = " OR ".join(f'"subject" = {subject}' for subject in subjects)
+    return f'EXISTS (SELECT 1 FROM {_HOLDS} WHERE "released_at" IS NULL AND ({same}))'
+
+
+def _is_of_held(policy: Policy) -> str:
+    """Return the SQL condition that the row is content of a held row."""
+    step: Any = policy.fields[(policy.subject or "").partition("__")[0]]
+    owner = step.related_model._meta
+    held = _is_held(registry.get(step.related_model), row="owner")
+    return (
+        f'EXISTS (SELECT 1 FROM "{owner.db_table}" AS owner '
+        f'WHERE owner."{owner.pk.column}" = OLD."{step.column}" AND {held})'
+    )

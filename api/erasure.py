@@ -38,6 +38,7 @@ policy.register(
 
 policy.register(
     IdempotencyKey,
+    expires=("created_at", IdempotencyKey.KEPT_FOR),
     impersonal=dict.fromkeys(
         ("id", "client", "digest", "request", "created_at"),
         _(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -113,6 +115,8 @@ class IdempotencyKey(models.Model):
 
     A key may be used again after a day.
     """
+
+    KEPT_FOR = timedelta(days=1)
 
     client = models.ForeignKey(
         ApiClient, models.CASCADE, related_name="+", verbose_name=_("API client")

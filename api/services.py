@@ -14,14 +14,13 @@ from django.utils.crypto import salted_hmac
 from oauth2_provider.generators import generate_client_secret
 from oauth2_provider.models import get_access_token_model
 
-from anonymization import engine
+from anonymization import engine, held
 from anonymization.ledger import recording
 from anonymization.models import Erasure, Ground, Source
 from anonymization.policy import registry
 from api.models import ApiClient, IdempotencyKey, LimitReached, Right
 
 HOUR = timedelta(hours=1)
-_KEYS_LAST = timedelta(days=1)
 #: The precision of ``last_used_at``. A write for each request would cost more than it is worth.
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
@@ -32,6 +31,10 @@ class Revoked(Exception):
 
 class KeyUsedForAnother(Exception):
     """The idempotency key was already used for another request."""
+
+
+class PartlyHeld(Exception):
+    """A legal hold rests on some sessions of the guest; the other sessions were erased."""
 
 
 class TooManyErasures(Exception):
@@ -103,6 +106,7 @@ def erase_for(
         Revoked: nothing was changed.
         KeyUsedForAnother: nothing was changed.
         ErasureRefused: the engine refused the erasure; nothing was changed.
+        PartlyHeld: a legal hold rests on a part; the rest was erased.
     """
     try:
         with recording.erasing():
@@ -110,6 +114,8 @@ def erase_for(
     except TooManyErasures:
         _tell_administrators(client)
         raise
+    if held.is_due(subject):
+        raise PartlyHeld
     return engine.pending_files(subject)
 
 
@@ -152,7 +158,7 @@ def _require_room(client: ApiClient, label: str, *, used_now: int = 0) -> None:
 
 def forget_old_keys() -> None:
     """Delete the idempotency keys of all clients that are older than a day."""
-    IdempotencyKey.objects.filter(created_at__lt=timezone.now() - _KEYS_LAST).delete()
+    IdempotencyKey.objects.filter(created_at__lt=timezone.now() - IdempotencyKey.KEPT_FOR).delete()
 
 
 def _claim_key(client: ApiClient, key: str, *, request: str) -> None:

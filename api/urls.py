@@ -9,14 +9,12 @@ from api.schema import SchemaView
 from lib import ids  # noqa: F401  registers the converter "id"
 
 urlpatterns = [
-    path("settings/api/", views.ClientsView.as_view(), name="api_clients"),
-    path("settings/api/add/", views.ClientAddView.as_view(), name="api_client_add"),
-    path("settings/api/<id:pk>/", views.ClientView.as_view(), name="api_client"),
-    path(
-        "settings/api/<id:pk>/revoke/", views.ClientRevokeView.as_view(), name="api_client_revoke"
-    ),
-    path("settings/api/<id:pk>/seen/", views.LimitsSeenView.as_view(), name="api_limits_seen"),
+    path("settings/api/", views.list_clients, name="api_clients"),
+    path("settings/api/add/", views.add_client, name="api_client_add"),
+    path("settings/api/<id:pk>/", views.client_detail, name="api_client"),
+    path("settings/api/<id:pk>/revoke/", views.revoke_client, name="api_client_revoke"),
+    path("settings/api/<id:pk>/seen/", views.mark_limits_seen, name="api_limits_seen"),
     call("login/connect/token", ClientTokenView.as_view(), "api_token"),
-    path("api/", views.DocumentationView.as_view(), name="api_documentation"),
+    path("api/", views.documentation, name="api_documentation"),
     path("api/schema", SchemaView.as_view(), name="api_schema"),
 ]

@@ -2,140 +2,98 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.db.models import Count, Q
-from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.views.generic import TemplateView
-from django.views.generic.base import ContextMixin, TemplateResponseMixin
-from django.views.generic.edit import FormMixin, ProcessFormView
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from anonymization.models import Erasure
 from api import services
 from api.forms import ClientForm
 from api.models import ApiClient
-from lib.pages import StaffPage
+from lib.pages import staff_of, staff_page
 
+_MANAGE = "api.manage_api_clients"
+#: One of these permissions opens the pages that only show clients.
+_SEE = ("api.see_api_clients", _MANAGE)
 _RECORDS_SHOWN = 10
 
 
-class ClientsPage(StaffPage, TemplateResponseMixin, ContextMixin):
-    """The base of the pages of Settings > API clients."""
-
-    http_method_names = ["get", "head"]
-    permission_required: str | tuple[str, ...] = "api.manage_api_clients"
-
-
-#: One of these permissions opens the pages that only show clients.
-_SEE = ("api.see_api_clients", "api.manage_api_clients")
-
-
-class ClientsView(ClientsPage):
+@staff_page(any_of=_SEE)
+@require_safe
+def list_clients(request: HttpRequest) -> HttpResponse:
     """List all clients, the revoked ones separately."""
-
-    permission_required = ()
-    any_permission = _SEE
-    template_name = "api/clients.html"
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        unseen = Count("limits_reached", filter=Q(limits_reached__seen_at=None))
-        clients = list(ApiClient.objects.select_related("created_by").annotate(unseen=unseen))
-        context = {
-            "clients": [client for client in clients if client.revoked_at is None],
-            "revoked": [client for client in clients if client.revoked_at is not None],
-        }
-        return self.render_to_response(self.get_context_data(**context))
+    unseen = Count("limits_reached", filter=Q(limits_reached__seen_at=None))
+    clients = list(ApiClient.objects.select_related("created_by").annotate(unseen=unseen))
+    context = {
+        "clients": [client for client in clients if client.revoked_at is None],
+        "revoked": [client for client in clients if client.revoked_at is not None],
+    }
+    return render(request, "api/clients.html", context)
 
 
-class ClientAddView(FormMixin, ClientsPage, ProcessFormView):
+@staff_page(_MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def add_client(request: HttpRequest) -> HttpResponse:
     """Add a client.
 
     The response to the form shows the secret. It is stored nowhere, not even in the login session.
     """
-
-    http_method_names = ["get", "head", "post"]
-    template_name = "api/client_add.html"
-    form_class = ClientForm
-
-    def form_valid(self, form: BaseForm) -> HttpResponse:
-        client, secret = services.create_client(**form.cleaned_data, created_by=self.staff)
-        return render(self.request, "api/client_secret.html", {"client": client, "secret": secret})
-
-    def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
+    form = ClientForm(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        status = 422 if form.is_bound else 200
+        return render(request, "api/client_add.html", {"form": form}, status=status)
+    client, secret = services.create_client(**form.cleaned_data, created_by=staff_of(request))
+    return render(request, "api/client_secret.html", {"client": client, "secret": secret})
 
 
-class ClientPage(ClientsPage):
-    """The base of the pages about one client."""
-
-    @cached_property
-    def client(self) -> ApiClient:
-        return get_object_or_404(
-            ApiClient.objects.select_related("created_by", "revoked_by"), pk=self.kwargs["pk"]
-        )
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(client=self.client, **kwargs)
-
-
-class ClientView(ClientPage):
+@staff_page(any_of=_SEE)
+@require_safe
+def client_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the rights, the last use, the erasures and the reached limits of a client."""
-
-    permission_required = ()
-    any_permission = _SEE
-    template_name = "api/client.html"
-
-    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        erasures = Erasure.objects.filter(client=self.client)
-        context = {
-            "erasures": erasures[:_RECORDS_SHOWN],
-            "limits": self.client.limits_reached.select_related("seen_by")[:_RECORDS_SHOWN],
-            "unseen": self.client.limits_reached.filter(seen_at=None).exists(),
-            "may_see_erasures": request.user.has_perm("anonymization.see_erasures"),
-        }
-        return self.render_to_response(self.get_context_data(**context))
+    client = _client_or_404(pk)
+    context = {
+        "client": client,
+        "erasures": Erasure.objects.filter(client=client)[:_RECORDS_SHOWN],
+        "limits": client.limits_reached.select_related("seen_by")[:_RECORDS_SHOWN],
+        "unseen": client.limits_reached.filter(seen_at=None).exists(),
+        "may_see_erasures": request.user.has_perm("anonymization.see_erasures"),
+    }
+    return render(request, "api/client.html", context)
 
 
-class ClientRevokeView(ClientPage):
+@staff_page(_MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke_client(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask for confirmation, then revoke a client permanently."""
-
-    http_method_names = ["get", "head", "post"]
-    template_name = "api/client_revoke.html"
-
-    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        if self.client.revoked_at is not None:
-            return redirect("api_client", pk)
-        return self.render_to_response(self.get_context_data())
-
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        services.revoke_client(self.client, revoked_by=self.staff)
-        messages.success(
-            request,
-            _("%(name)s was revoked; its tokens no longer work.") % {"name": self.client.name},
-        )
-        return redirect("api_client", pk)
+    client = _client_or_404(pk)
+    if request.method == "POST":
+        services.revoke_client(client, revoked_by=staff_of(request))
+        said = _("%(name)s was revoked; its tokens no longer work.") % {"name": client.name}
+        messages.success(request, said)
+    elif client.revoked_at is None:
+        return render(request, "api/client_revoke.html", {"client": client})
+    return redirect("api_client", pk)
 
 
-class LimitsSeenView(ClientPage):
+@staff_page(_MANAGE)
+@require_POST
+def mark_limits_seen(request: HttpRequest, pk: int) -> HttpResponse:
     """Mark the reached limits of a client as seen by an administrator."""
-
-    http_method_names = ["post"]
-
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        services.mark_limits_seen(self.client, seen_by=self.staff)
-        return redirect("api_client", pk)
+    services.mark_limits_seen(_client_or_404(pk), seen_by=staff_of(request))
+    return redirect("api_client", pk)
 
 
-class DocumentationView(TemplateView):
+def _client_or_404(pk: int) -> ApiClient:
+    return get_object_or_404(ApiClient.objects.select_related("created_by", "revoked_by"), pk=pk)
+
+
+@require_safe
+def documentation(request: HttpRequest) -> HttpResponse:
     """Show the calls with Swagger UI, to read and to try.
 
     The page is public because it contains no data.
     """
-
-    http_method_names = ["get", "head"]
-    template_name = "api/documentation.html"
+    return render(request, "api/documentation.html")

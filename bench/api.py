@@ -1,10 +1,12 @@
-"""What does the REST API cost? Against bytes from a constant, against hand-written SQL, and as the table grows.
+"""Measure the REST API against constant bytes, against hand-written SQL, and as the table grows.
 
     .venv/bin/python -m bench.api [--small 10000] [--large 1000000] [--repeat 21]
 
-Two PostgreSQL databases on one server, each held by a process of its own that calls the API through Django's test
-client; what is compared takes turns in one run. Prints medians. Exit code 1 when a page of the large table takes
-more than 1.3 times that of the small one, or 100,000 sessions in one answer take more than 500 MB.
+Uses two PostgreSQL databases on one server. A separate process for each database calls the API
+through Django's test client. The compared calls take turns in one run. Prints medians.
+
+Exits with 1 if a page of the large table takes more than 1.3 times as long as one of the small
+table, or if 100,000 sessions in one answer need more than 500 MB.
 """
 
 from __future__ import annotations
@@ -21,17 +23,17 @@ sys.path.insert(0, str(ROOT))
 from bench.postgres import create_database, drop_database, server  # noqa: E402  needs the path above
 from bench.table import MAX_RATIO, SERVER_SETTINGS, Worker  # noqa: E402
 
-#: What a process may take that answers with 100,000 sessions.
+#: The limit of memory for a process that answers with 100,000 sessions.
 MAX_MEGABYTES = 500
 LIST = {
-    "list": "1,000 sessions by the API",
+    "list": "1,000 sessions through the API",
     "list_constant": "the same bytes from a constant",
-    "list_sql": "their rows by hand-written SQL",
+    "list_sql": "their rows with hand-written SQL",
 }
 ANONYMIZE = {
-    "anonymize": "one session by the API",
+    "anonymize": "one session through the API",
     "anonymize_constant": "an empty answer from a constant",
-    "anonymize_sql": "the same by hand-written SQL",
+    "anonymize_sql": "the same with hand-written SQL",
 }
 GROWTH = {
     "first": "100 sessions at offset 0",
@@ -41,7 +43,7 @@ GROWTH = {
 
 
 def take_turns(workers: list[Worker], names: list[str], *, repeat: int) -> dict[str, list[float]]:
-    """Return the medians in milliseconds by name, one for each worker; the order rotates."""
+    """Return the medians in milliseconds of each worker, by name. The workers' order rotates."""
     times: dict[str, list[list[float]]] = defaultdict(lambda: [[] for _ in workers])
     for turn in range(-2, repeat):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
@@ -55,7 +57,7 @@ def take_turns(workers: list[Worker], names: list[str], *, repeat: int) -> dict[
 
 def print_costs(title: str, names: dict[str, str], medians: dict[str, list[float]]) -> None:
     ours = next(iter(medians.values()))[0]
-    print(f"\n| {title} | median | a second | ours takes |")
+    print(f"\n| {title} | median | per second | the API takes |")
     print("|---|--:|--:|--:|")
     for name, words in names.items():
         (median,) = medians[name]
@@ -96,7 +98,8 @@ def main() -> int:
             for name in names:
                 drop_database(url, name)
     print(
-        f"\n100,000 sessions in one answer: {largest['ms'] / 1000:.1f} s, {largest['peak_mb']:.0f} MB at most."
+        f"\n100,000 sessions in one answer took {largest['ms'] / 1000:.1f} s "
+        f"and at most {largest['peak_mb']:.0f} MB."
     )
     print_costs("list", LIST, lists)
     print_costs("anonymize", ANONYMIZE, erasures)

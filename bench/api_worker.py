@@ -1,4 +1,4 @@
-"""The process of one database for bench/api.py: answers each line on standard input with one measurement."""
+"""Measure one database for bench/api.py. Answers each line of standard input with a measurement."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LIST_SQL = (
     "JOIN webchat_consenttext t ON t.id = e.text_id JOIN webchat_consentversion v ON v.id = t.version_id "
     "WHERE e.session_id = ANY(%s) AND e.kind = 'given'",
 )
-#: What an expert would write for one session of a guest who has others: no checks, no counts, no preview.
+#: Expert SQL for one session of a guest who has other sessions: no checks, counts or preview.
 _ERASE_SQL = (
     "SELECT guest_id FROM sessions_app_session WHERE id = %(id)s FOR UPDATE",
     "SELECT pg_advisory_xact_lock(4711)",
@@ -60,7 +60,7 @@ _ERASE_SQL = (
 
 
 class Calls:
-    """What is measured, by name; ``turn`` asks for another row of the same kind."""
+    """The measured calls, by name. ``turn`` selects another row of the same kind."""
 
     def __init__(self, sessions: int) -> None:
         client, secret = create_client("Bench", rights=list(Right.values), created_by=None)
@@ -71,7 +71,7 @@ class Calls:
         }
         token = Client().post("/login/connect/token", form).json()["access_token"]
         self.client = Client(headers={"Authorization": f"Bearer {token}"})
-        # Sessions with a transcript, each taken once.
+        # Sessions with a transcript. Each is used once.
         self.fresh: Iterator[int] = iter(range(WITH_MESSAGES, sessions, WITH_MESSAGES))
 
     def of(self, name: str) -> Callable[[], Any]:
@@ -100,7 +100,7 @@ class Calls:
         assert len(response.getvalue()) > 1000
 
     def _read_all(self) -> None:
-        """Read a hundred thousand sessions as a server sends them: part by part, none kept."""
+        """Read 100,000 sessions as a server sends them, part by part, without keeping any."""
         response = self._expect(200, self.client.get("/api/v1/Sessions", {"limit": 100_000}))
         assert sum(len(part) for part in response.streaming_content) > 1000
 

@@ -103,7 +103,7 @@ VERDICTS: list[bool] = []
 
 
 def print_erasures(found: dict[int, Answers]) -> None:
-    print("\n| a guest with | engine | SQL by hand | ratio | at most | |")
+    print("\n| a guest with | engine | hand-written SQL | ratio | at most | |")
     print("|---|--:|--:|--:|--:|---|")
     for size, answers in found.items():
         engine, by_hand = median(answers["engine"]), median(answers["sql"])
@@ -154,8 +154,8 @@ def print_retention(
         for way in ("engine", "sql")
     )
     chunk = max(a["chunk"] for a in runs["engine"])
-    print(f"| sessions a second, up to {chunk:,} in a transaction | {by_engine:,.0f} | | |")
-    print(f"| the same by hand-written SQL | {by_hand:,.0f} | | |")
+    print(f"| sessions per second, up to {chunk:,} per transaction | {by_engine:,.0f} | | |")
+    print(f"| the same with hand-written SQL | {by_hand:,.0f} | | |")
     ratio = by_engine / by_hand
     print(
         f"| ratio | {ratio:.2f} | at least {MIN_THROUGHPUT} | {verdict(ratio >= MIN_THROUGHPUT)} |"
@@ -163,7 +163,7 @@ def print_retention(
     longest = max(a["longest"] for a in [*runs["engine"], probe["run"]])
     for what, seconds in (
         ("longest transaction", longest),
-        (f"longest of {probe['writes']:,} writes meanwhile", probe["longest"]),
+        (f"longest of {probe['writes']:,} concurrent writes", probe["longest"]),
     ):
         print(
             f"| {what} | {seconds * 1000:.0f} ms | {MAX_SECONDS} s | {verdict(seconds <= MAX_SECONDS)} |"

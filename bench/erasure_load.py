@@ -1,9 +1,12 @@
-"""Fills an empty PostgreSQL database for bench/erasure.py: ten million messages in minutes.
+"""Fill an empty PostgreSQL database for bench/erasure.py, with ten million messages in minutes.
 
-A session to ten messages, five sessions to a guest, and an eighth of the sessions by guests who came once. Spread
-over the whole table are the sessions of SUBJECTS, the guests whose erasure is measured; in its oldest part those of
-WebChats that get a retention period when they are measured. By INSERT … SELECT inside the server, which is faster
-than COPY since no row passes a client. Needs a superuser: no row is asked whether what it refers to exists.
+A session has ten messages and a guest has five sessions. An eighth of the sessions are by guests
+who came once. The sessions of SUBJECTS, the guests whose erasure is measured, are spread over the
+whole table. Its oldest part has the sessions of the WebChats that get a retention period when they
+are measured.
+
+The rows are inserted by INSERT … SELECT inside the server. This is faster than COPY, because no row
+passes a client. It needs a superuser, because foreign keys are not checked.
 """
 
 from __future__ import annotations
@@ -14,14 +17,14 @@ from django.db import connection, transaction
 
 from webchat.models import WebChat
 
-#: Sessions of a guest → how many guests have that many. Each is erased once at most.
+#: Number of sessions of a guest → number of such guests. Each is erased at most once.
 SUBJECTS = {1: 160, 100: 50, 1000: 26}
-#: Each session of a subject has as many messages.
+#: The number of messages in each session of a subject.
 SUBJECT_MESSAGES = 20
 #: The sessions of EXPIRING are older.
 RETENTION_DAYS = 365
 PAIRS = 8
-#: Name of a WebChat → how many hundredths of all sessions it has, from the oldest on.
+#: Name of a WebChat → its number of hundredths of all sessions, from the oldest on.
 EXPIRING = {f"{way} {pair}": 1 for pair in range(PAIRS) for way in ("engine", "sql")}
 EXPIRING |= {"few": 1, "many": 10, "probed": 2}
 
@@ -77,10 +80,10 @@ _TABLES = ("sessions_app_guest", "sessions_app_session", "sessions_app_message")
 
 
 def load(messages: int, *, first_operator: int) -> None:
-    """Fill the database; ``first_operator`` is the first of eight users with following ids."""
+    """Fill the database. ``first_operator`` is the first of eight users with consecutive ids."""
     values = _sizes(messages) | _webchats() | {"operator": first_operator}
     with transaction.atomic(), connection.cursor() as cursor:
-        # The rows obey the triggers' rules; asking ten million times would only take longer.
+        # The rows obey the triggers' rules. Ten million checks would only take longer.
         cursor.execute("SET LOCAL session_replication_role = replica")
         for statement in (_GUESTS, _SUBJECTS, _SESSIONS, _MESSAGES):
             cursor.execute(statement.format(**values))
@@ -89,12 +92,12 @@ def load(messages: int, *, first_operator: int) -> None:
                 f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
             )
     with connection.cursor() as cursor:
-        # Not the ledger: of a table that is known to be empty, plans are made that are kept when it has filled.
+        # Not the ledger. PostgreSQL would keep the plans of an empty table after it is filled.
         cursor.execute(f"VACUUM ANALYZE {', '.join(_TABLES)}")
 
 
 def first_subject(size: int) -> int:
-    """Return the Guest ID of the first subject with so many sessions; the others follow it."""
+    """Return the Guest ID of the first subject with so many sessions. The other ids follow it."""
     return 1 + sum(guests for sessions, guests in SUBJECTS.items() if sessions < size)
 
 
@@ -109,7 +112,7 @@ def _sizes(messages: int) -> dict[str, Any]:
         "sessions": sessions,
         "guests": guests,
         "first_guest": first_guest,
-        # Guests who came more than once; the ones after them came once.
+        # Guests who came more than once. The guests after them came once.
         "regular": guests - first_guest - sessions // 8,
         "stride": sessions // of_subjects,
         "subjects": ", ".join(map(str, kinds)),
@@ -120,7 +123,7 @@ def _sizes(messages: int) -> dict[str, Any]:
 
 
 def _webchats() -> dict[str, Any]:
-    """Make the WebChats; return which one has the sessions of each hundredth, and which one all others."""
+    """Create the WebChats. Return the one of each hundredth of the sessions, and that of the rest."""
     plain, *expiring = (
         WebChat.objects.create(name=name, languages=["en"]) for name in ("plain", *EXPIRING)
     )

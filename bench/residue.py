@@ -1,10 +1,11 @@
-"""How many erased values can still be read out of the database's files? On SQLite and on PostgreSQL.
+"""Count the erased values that are still in the files of SQLite and PostgreSQL.
 
     .venv/bin/python -m bench.residue [--sessions 1000]
 
-Plants a value of its own in the message, the note and the name of each session, erases all sessions, and counts after
-each step how many of the values stand in the files of the data (tables, indexes, statistics), and how many in the
-write-ahead log. Exit code 1 when ``maintain --rewrite`` leaves one in the data. Not for a server that others use.
+Stores a unique value in the message, the note and the name of each session and erases all sessions.
+After each step, it counts the values in the data files (tables, indexes, statistics) and in the
+write-ahead log. Exits with 1 if ``maintain --rewrite`` leaves a value in the data files. Do not run
+it on a server that others use.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main() -> int:
 
 
 def measure(sessions: int) -> int:
-    """Print a table of what is left after each step, in the database that DATABASE_URL names."""
+    """Print a table of the values left after each step in the database that DATABASE_URL names."""
     import django
 
     django.setup()
@@ -68,7 +69,7 @@ def measure(sessions: int) -> int:
 
 
 def plant(sessions: int) -> None:
-    """Store sessions with three values each, by the product's models, and let statistics be made of them."""
+    """Store sessions with three values each through the product's models, and run ANALYZE."""
     import secrets
 
     from django.db import connection
@@ -112,7 +113,7 @@ def report(when: str, sessions: int) -> int:
 
 
 def readable() -> tuple[set[bytes], set[bytes]]:
-    """Return the values that stand in the files of the data, and in those of the write-ahead log."""
+    """Return the values in the data files, and the values in the write-ahead log."""
     from django.db import connection
 
     from bench.postgres import data_folders

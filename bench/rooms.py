@@ -1,8 +1,9 @@
-"""Many open rooms at once: how soon a message is there, and how fast pages stay beside it.
+"""Measure the delivery of messages and the time of pages while many rooms are open.
 
-Starts PostgreSQL, the pages and the event streams on this machine, opens a stream for each room, and lets operators
-speak in random rooms at an even pace, by POST as the page does. Beside them one reader asks for a room's page all the
-time. Bounded: by the number of rooms and of seconds, on the loopback only.
+Starts PostgreSQL, the pages and the event streams on this machine and opens a stream for each room.
+Operators post messages to random rooms at an even rate, as the page does. At the same time, one
+reader requests the page of a room again and again. The numbers of rooms and seconds limit the run,
+and all requests use the loopback interface.
 
     nice -n 5 .venv/bin/python -m bench.rooms --rooms 1000 --seconds 30 --rate 20
 """
@@ -63,7 +64,7 @@ SETTINGS = {
 
 
 def prepare(rooms: int) -> list[str]:
-    """Migrate, and open so many rooms by the gate; return their secrets."""
+    """Migrate, open the given number of rooms through the gate, and return their secrets."""
     import django
 
     django.setup()
@@ -98,7 +99,7 @@ def serving(config: str) -> Iterator[None]:
 
 
 class Tally:
-    """What was sent and when, and what came and when."""
+    """The times at which messages were sent, and the measured times of deliveries and pages."""
 
     def __init__(self) -> None:
         self.sent: dict[str, float] = {}
@@ -110,7 +111,7 @@ class Tally:
 
 
 async def measure(tokens: list[str], *, seconds: int, rate: float) -> int:
-    """Print the figures; return 0 when all came, in time and without an error, else 1."""
+    """Print the figures. Return 0 if all messages arrived in time and without error, 1 otherwise."""
     tally = Tally()
     await until_served(PAGES, "/livez")
     await until_served(EVENTS, "/events/livez")
@@ -158,7 +159,7 @@ async def until_served(port: int, path: str) -> None:
 
 
 async def ask(port: int, method: str, path: str, body: str = "") -> tuple[int, float]:
-    """Send one request on a connection of its own; return status and seconds."""
+    """Send one request on a separate connection. Return its status and its seconds."""
     started = time.perf_counter()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     kind = "Content-Type: application/x-www-form-urlencoded\r\n" if body else ""
@@ -170,7 +171,7 @@ async def ask(port: int, method: str, path: str, body: str = "") -> tuple[int, f
 
 
 async def listen(token: str, tally: Tally) -> None:
-    """Hold one stream open as a browser does, and note when each text arrives."""
+    """Keep one stream open as a browser does, and record when each text arrives."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", EVENTS)
         writer.write(f"GET /events/room/{token}/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
@@ -190,7 +191,7 @@ async def listen(token: str, tally: Tally) -> None:
 
 
 async def speak(tokens: list[str], tally: Tally, end: float, rate: float) -> None:
-    """Post a text into a random room at an even pace, whatever the answers take."""
+    """Post a text to a random room at an even rate, without waiting for the answers."""
     posts = set()
     number = 0
     while time.perf_counter() < end:

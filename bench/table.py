@@ -1,12 +1,15 @@
-"""Does a staff page cost more when the table grows? The same pages on a small and a large PostgreSQL database.
+"""Measure the same staff pages on a small and on a large PostgreSQL database.
 
     .venv/bin/python -m bench.table [--small 10000] [--large 1000000] [--repeat 21]
 
-Both databases are on one server and are measured in one run: each has a process of its own that asks the pages
-through Django's test client, and the two take turns, page by page, in a rotating order. Prints a table of medians
-of the server's time; a page passes when the large one takes at most 1.3 times the small one's, in all and in the
-database (there with 1 ms of grace), and at most 12 queries. The table of 50 rows alone is compared with a plain
-template loop over the same rows, in turns too: it takes at most twice as long. Exit code 1 when one fails.
+Both databases are on one server and are measured in one run. A separate process for each database
+requests the pages through Django's test client. The two processes take turns, page by page, in a
+rotating order. Prints a table of medians of the server's time.
+
+A page passes if the large table takes at most 1.3 times as long as the small one. This applies to
+the whole page and to its database time, which is allowed 1 ms more. A page may run at most 12
+queries. The table of 50 rows alone may take at most twice as long as a plain template loop over the
+same rows. Exits with 1 if one of these fails.
 """
 
 from __future__ import annotations
@@ -38,17 +41,17 @@ PAGES = {
     "detail": "Session detail",
 }
 MAX_RATIO, MAX_QUERIES = 1.3, 12
-#: How much longer the rows of the Sessions table may take than the same rows in a plain template loop.
+#: The limit for the time of the rows, as a multiple of the time of a plain template loop.
 MAX_TO_PLAIN = 2.0
 #: The goal for the first page, on an idle machine.
 GOAL_MS = 25
 VARIANTS = 7
-# What the server would have on a machine of its own; the default of 128 MB is that of a laptop.
+# The size for a dedicated server. The default of 128 MB suits a laptop.
 SERVER_SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "4GB", "synchronous_commit": "off"}
 
 
 class Worker:
-    """A process that holds one database and measures a page when it is asked."""
+    """A process that uses one database and measures a page on request."""
 
     def __init__(self, url: str, *arguments: object, module: str = "bench.worker") -> None:
         self.process = subprocess.Popen(
@@ -97,7 +100,7 @@ def _production(url: str) -> dict[str, str]:
 
 
 def compare(workers: list[Worker], *, repeat: int) -> dict[str, dict[str, Any]]:
-    """Return, by page, the medians in milliseconds of each worker, in all and in the database, and the queries."""
+    """Return for each page the queries and the medians of each worker: whole page and database."""
     for worker in workers:
         for page in PAGES:
             for variant in range(VARIANTS):
@@ -121,7 +124,7 @@ def compare(workers: list[Worker], *, repeat: int) -> dict[str, dict[str, Any]]:
 
 
 def _checked(workers: list[Worker], page: str) -> dict[str, Any]:
-    """Return the queries of a page, after seeing that all workers show as many rows."""
+    """Return the queries of a page. Assert that it has the same number of rows in all workers."""
     answers = [worker.measure(page, 0, queries=True) for worker in workers]
     rows = {answer["rows"] for answer in answers}
     if len(rows) != 1:
@@ -134,7 +137,7 @@ def _checked(workers: list[Worker], page: str) -> dict[str, Any]:
 
 
 def print_table(results: dict[str, dict[str, Any]], *, small: int, large: int) -> bool:
-    """Print the results as a Markdown table; return whether all pages pass."""
+    """Print the results as a Markdown table. Return whether all pages pass."""
     print(
         f"\n| page | {small:,} sessions | {large:,} sessions | ratio | of it database | rows | queries | |"
     )
@@ -143,7 +146,7 @@ def print_table(results: dict[str, dict[str, Any]], *, small: int, large: int) -
     for page, title in PAGES.items():
         result = results[page]
         (few, many), (few_db, many_db) = result["ms"], result["database"]
-        # Rendering takes most of a page's time and would hide a slower query: the database's part counts too.
+        # Rendering takes most of a page's time and would hide a slower query. Check both.
         passed = (
             many <= MAX_RATIO * few
             and many_db <= MAX_RATIO * few_db + 1
@@ -160,7 +163,7 @@ def print_table(results: dict[str, dict[str, Any]], *, small: int, large: int) -
 
 
 def compare_with_plain(worker: Worker, *, repeat: int) -> tuple[float, float]:
-    """Return the medians in milliseconds of the table's rows and of a plain template loop over them."""
+    """Return the medians in ms of the table's rows and of a plain template loop over them."""
     times: dict[str, list[float]] = {"rows": [], "plain": []}
     for turn in range(-VARIANTS, repeat):
         for page in ("rows", "plain") if turn % 2 else ("plain", "rows"):
@@ -171,7 +174,7 @@ def compare_with_plain(worker: Worker, *, repeat: int) -> tuple[float, float]:
 
 
 def print_rows(rows: float, plain: float, *, first_page: float) -> bool:
-    """Print the ratio of the rows and the time of the first page; return whether the ratio passes."""
+    """Print the ratio of the rows and the time of a page. Return whether the ratio passes."""
     passed = rows <= MAX_TO_PLAIN * plain
     print(
         f"50 rows: {rows:.1f} ms, in a plain template loop {plain:.1f} ms, ratio {rows / plain:.2f} "

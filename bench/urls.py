@@ -1,4 +1,4 @@
-"""The product's routes, and the baseline that no view can beat: bytes that are there already."""
+"""The product's routes, and a view that returns constant bytes as the fastest possible answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from mluvii_gdpr.urls import urlpatterns as product
 
-#: What the next request for a constant is answered with.
+#: The answer to the next request for the constant.
 CONSTANT = {"body": b"", "status": 200}
 
 

@@ -1,4 +1,4 @@
-"""The process of one database: loads it, then answers each line on standard input with one measurement."""
+"""Load one database, then answer each line of standard input with a measurement."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from sessions_app.staff.table import SessionTable, with_row_data  # noqa: E402
 from webchat.models import WebChat  # noqa: E402
 
 DEPTH = 10_000
-#: The default columns as anybody would write them first, with the same links, badges and times.
+#: The default columns in a plain template, with the same links, badges and times.
 PLAIN = """{% for session in sessions %}<tr role="row">
 <td role="cell"><a href="{{ session.get_absolute_url }}">{{ session.pk }}</a></td>
 <td role="cell">{% moment session.started %}</td>
@@ -47,7 +47,7 @@ PLAIN = """{% for session in sessions %}<tr role="row">
 
 
 def prepare(sessions: int) -> Client:
-    """Migrate and fill the database; return a client with the rights of the support staff."""
+    """Migrate and fill the database. Return a client that is logged in as support."""
     call_command("migrate", verbosity=0)
     support = User.objects.create(username="support")
     support.groups.add(Group.objects.get(name="support"))
@@ -59,12 +59,12 @@ def prepare(sessions: int) -> Client:
 
 
 class Pages:
-    """The pages by name; a variant asks for other rows of the same kind."""
+    """The pages by name. A variant requests other rows of the same kind."""
 
     def __init__(self, client: Client, sessions: int) -> None:
         self.client = client
         self.sessions = sessions
-        # As deep as the table goes, a few pages from its end at most.
+        # At most a few pages from the end of the table.
         self.depth = min(DEPTH, sessions // PAGE_SIZE * 3 // 4)
         self.rarest = WebChat.objects.order_by("-pk")[0].pk
         self.rows = page_by_key(with_row_data(Session.objects.all())).rows
@@ -75,7 +75,7 @@ class Pages:
         return Session.objects.order_by("-created_at", "-id").only("created_at")[offset]
 
     def render_rows(self) -> HttpResponse:
-        """Return the table of the first page alone, with the columns that are shown by default."""
+        """Return the table of the first page alone, with the default columns."""
         shown = [name for name, column in COLUMNS.items() if column.default]
         table = SessionTable(self.rows, columns=shown, sees_people=True)
         return HttpResponse(render_to_string("sessions_app/staff/table.html", {"table": table}))
@@ -101,7 +101,7 @@ class Pages:
 
 
 class DatabaseTime:
-    """Adds up how long the statements of a request take."""
+    """The total time of the statements of a request."""
 
     milliseconds = 0.0
 
@@ -114,7 +114,7 @@ class DatabaseTime:
 
 
 def measure(ask: Callable[[], HttpResponse]) -> tuple[float, float, HttpResponse]:
-    """Return the milliseconds of a request, those of its statements, and the response."""
+    """Return the milliseconds of a request and of its statements, and the response."""
     gc.collect()
     database = DatabaseTime()
     with connection.execute_wrapper(database):
@@ -149,7 +149,7 @@ def say(answer: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    # Names of static files without the manifest that only a served installation has.
+    # Only a served installation has the manifest of static files.
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     files = {"BACKEND": "django.core.files.storage.FileSystemStorage"}
     with override_settings(STORAGES={"default": files, "staticfiles": plain}):

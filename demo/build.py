@@ -36,7 +36,16 @@ from lib.days import start_of
 from sessions_app.consent import record_withdrawal
 from sessions_app.gate import Entry, chosen_form
 from sessions_app.matching import match_keys
-from sessions_app.models import Attachment, ConsentEvent, Guest, Message, Party, Session, Status
+from sessions_app.models import (
+    Attachment,
+    ConsentEvent,
+    Guest,
+    Message,
+    Party,
+    Session,
+    Status,
+    random_guest_id,
+)
 from webchat.models import ConsentText, ConsentVersion, EntryForm, WebChat
 from webchat.services import clean_texts, text_of
 
@@ -328,9 +337,7 @@ class Builder:
 
     def _write(self) -> None:
         rows = self.rows
-        Guest.objects.bulk_create(
-            sorted([*rows.guests.values(), *rows.lone_guests], key=lambda guest: guest.created_at)
-        )
+        Guest.objects.bulk_create(_with_free_ids([*rows.guests.values(), *rows.lone_guests]))
         for session in rows.sessions:
             # This sets session.guest_id to the primary key, which the guest has only now.
             session.guest = session.guest
@@ -423,6 +430,16 @@ def _texts() -> dict[tuple[int, str], list[tuple[datetime, ConsentText]]]:
     for text in texts:
         found[text.version.webchat_id, text.language].append((text.version.published_at, text))
     return found
+
+
+def _with_free_ids(guests: list[Guest]) -> list[Guest]:
+    """Draw another random ID for each guest whose ID is taken, and return the guests."""
+    taken = set(Guest.objects.values_list("pk", flat=True))
+    for guest in guests:
+        while guest.pk in taken:
+            guest.pk = random_guest_id()
+        taken.add(guest.pk)
+    return guests
 
 
 def _random_digest() -> str:

@@ -38,6 +38,12 @@ def period_of(day: date) -> date:
     return day - timedelta(days=day.weekday() if settings.ERASURE_TIME_PRECISION == "week" else 0)
 
 
+def next_period(day: date) -> date:
+    """Return the first day of the period that follows the period of a day."""
+    within = {"day": 1, "week": 7, "month": 32}[settings.ERASURE_TIME_PRECISION]
+    return period_of(period_of(day) + timedelta(days=within))
+
+
 class RoundedDay(date):
     """The first day of a period that a time was rounded to.
 

@@ -371,7 +371,8 @@ CONTENT_SECURITY_POLICY = {
 
 LANGUAGES = [("en", _("English")), ("cs", _("Czech")), ("de", _("German")), ("sk", _("Slovak"))]
 LANGUAGE_CODE = variables.one_of("LANGUAGE_CODE", [code for code, _name in LANGUAGES], default="en")
-LOCALE_PATHS = [BASE_DIR / "locale"]
+# The second folder replaces messages of installed packages that address the reader informally.
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale_packages"]
 FORMAT_MODULE_PATH = ["mluvii_gdpr.formats"]
 TIME_ZONE = variables.time_zone("TIME_ZONE", default="Europe/Prague")
 USE_TZ = True

@@ -59,7 +59,8 @@ def withdraw_consent(
     protection officer has seen it. Other sessions are never changed. Withdrawal and
     erasure are separate transactions, because the withdrawal must be effective even if the erasure
     fails (GDPR Art. 7(3)). A session whose erasure failed waits for the data protection officer,
-    like the withdrawals of other WebChats.
+    like the withdrawals of other WebChats. A session under a legal hold is anonymized when the hold
+    is released.
 
     Raises:
         ConsentWithdrawn: Consent was withdrawn before. Nothing was changed.
@@ -70,7 +71,7 @@ def withdraw_consent(
     if wants_erasure or session.webchat.on_withdrawal != OnWithdrawal.ANONYMIZE:
         return None
     try:
-        return engine.erase(session, requester=recording.Requester.withdrawal())
+        return engine.erase(session, requester=recording.Requester.withdrawal(), wait=True)
     except (recording.ErasureRefused, DatabaseError):
         logger.exception(
             "session %d was not anonymized at its withdrawal and waits for the officer", session.pk

@@ -51,7 +51,7 @@ policy.register(
         "uid": None,
     },
     impersonal={
-        "id": _("The Guest ID: a number, so that a repeated request gets the same answer."),
+        "id": _("The Guest ID: a random number, so that a repeated request gets the same answer."),
     },
 )
 
@@ -119,9 +119,9 @@ policy.register(
 policy.register(Message, subject="session__guest", delete=True)
 policy.register(Attachment, subject="session__guest", delete=True)
 # SDP and ICE candidates contain IP addresses.
-policy.register(Signal, subject="session__guest", delete=True)
+policy.register(Signal, subject="session__guest", delete=True, transient=True)
 # Its time is more precise than the rounded times that an anonymized session keeps.
-policy.register(LifeSign, subject="session__guest", delete=True)
+policy.register(LifeSign, subject="session__guest", delete=True, transient=True)
 
 
 def _consent_in_words(values: Sequence[Any]) -> str:

@@ -8,13 +8,15 @@ from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, Q, When
+from django.db.models import BooleanField, Case, ExpressionWrapper, Q, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, LessThan
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from anonymization.held import held, held_among
 from lib.days import RoundedDay, start_of_day
 from webchat.models import MAX_RETENTION_DAYS, ConsentText, WebChat
 
@@ -47,8 +49,21 @@ def as_known(moment: datetime | None, *, anonymized: bool) -> datetime | date | 
     return RoundedDay.of(timezone.localdate(moment)) if moment and anonymized else moment
 
 
+#: The number of Guest IDs, and the first one. All of them have ten digits.
+_GUEST_IDS, _FIRST_GUEST_ID = 9_000_000_000, 1_000_000_000
+
+
+def random_guest_id() -> int:
+    """Return a random Guest ID, which another guest may already have.
+
+    A sequential ID would reveal the age of the guest: the sessions that were created next to it
+    would include the guest's first session, also after an anonymization.
+    """
+    return _FIRST_GUEST_ID + secrets.randbelow(_GUEST_IDS)
+
+
 class Guest(models.Model):
-    """A person who was in touch. The primary key is the Guest ID.
+    """A person who was in touch. The primary key is the Guest ID, a random number.
 
     After anonymization the row is kept as an anonymized record.
 
@@ -56,6 +71,9 @@ class Guest(models.Model):
     There is no unique constraint over them, because PostgreSQL logs the keys of a violation.
     """
 
+    # An automatic field, because SQLite stores its rows in the order of this key. With any other
+    # type it would store them in the order of their creation.
+    id = models.BigAutoField("ID", primary_key=True, default=random_guest_id)
     #: NULL after the anonymization. The ledger keeps its hash.
     uid = models.UUIDField(
         _("random identifier"), unique=True, null=True, default=uuid.uuid4, editable=False
@@ -73,7 +91,8 @@ class Guest(models.Model):
     class Meta:
         verbose_name = _("guest")
         verbose_name_plural = _("guests")
-        ordering = ("-pk",)
+        # A stable order of pages. It does not reveal which guest is older.
+        ordering = ("pk",)
         default_permissions = ()
         permissions = (("anonymize_guest", "Can anonymize a guest"),)
         indexes = (
@@ -88,6 +107,11 @@ class Guest(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("guest", args=[self.pk])
+
+    @cached_property
+    def is_held(self) -> bool:
+        """Return whether a legal hold rests on the guest."""
+        return bool(held_among(Guest, [self.pk]))
 
     @property
     def anonymized_period(self) -> RoundedDay | None:
@@ -147,6 +171,14 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.order_by(
             Case(When(status=Status.WAITING, then=0), default=1), "created_at", "pk"
         )
+
+    def with_holds(self) -> SessionQuerySet:
+        """Set ``is_held`` of each session in the same query."""
+        return self.annotate(is_held=ExpressionWrapper(held(Session), BooleanField()))
+
+    def without_holds(self) -> SessionQuerySet:
+        """Return the sessions on which no legal hold rests, neither their own nor their guest's."""
+        return self.exclude(held(Session))
 
     def _closed(self) -> SessionQuerySet:
         return self.filter(anonymized_in=None, status=Status.CLOSED)
@@ -326,6 +358,14 @@ class Session(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status != Status.CLOSED
+
+    @cached_property
+    def is_held(self) -> bool:
+        """Return whether a legal hold rests on the session or its guest.
+
+        Sets of sessions read it with ``with_holds``.
+        """
+        return bool(held_among(Session, [self.pk]))
 
     @property
     def consented_text(self) -> ConsentText | None:

@@ -120,7 +120,7 @@ def _guests(
     return (
         Guest.objects.filter(same, anonymized_in=None)
         .exclude(pk__in=seen)
-        .order_by("-pk")[: LIMIT + 1]
+        .order_by("-created_at", "-pk")[: LIMIT + 1]
     )
 
 

@@ -22,8 +22,9 @@ from django.utils.translation import gettext as _
 
 from anonymization import redo, runs
 from anonymization.batch import erase_batch
+from anonymization.held import held
 from anonymization.ledger.recording import Requester, note
-from anonymization.models import Erasure, Job, Note
+from anonymization.models import Erasure, Hold, Job, Note
 from sessions_app.abandonment import abandoned
 from sessions_app.models import RetentionRun, Session, SessionQuerySet, oldest_kept
 from webchat.figures import RetentionPreview
@@ -69,14 +70,18 @@ def expired(webchat: WebChat, *, days: int | None, on: date) -> SessionQuerySet:
     return sessions.none() if days is None else sessions.expired(days=days, on=on)
 
 
+def _erasable(webchat: WebChat, *, days: int | None, on: date) -> SessionQuerySet:
+    return expired(webchat, days=days, on=on).without_holds()
+
+
 def preview(webchat: WebChat, *, days: int) -> RetentionPreview:
     """Count the existing sessions that a retention period of ``days`` days would anonymize.
 
     Changes nothing.
     """
     today = timezone.localdate()
-    now = expired(webchat, days=days, on=today).count()
-    week = expired(webchat, days=days, on=today + timedelta(days=7)).count()
+    now = _erasable(webchat, days=days, on=today).count()
+    week = _erasable(webchat, days=days, on=today + timedelta(days=7)).count()
     return RetentionPreview(days=days, now=now, week=week - now)
 
 
@@ -86,11 +91,23 @@ def webchats_with_retention() -> list[WebChat]:
 
 
 def due(*, on: date) -> dict[int, int]:
-    """Return the number of sessions due on a day, by WebChat, for every WebChat with a period."""
+    """Return the number of sessions due on a day, by WebChat, for every WebChat with a period.
+
+    Sessions under a legal hold are not due.
+    """
     return {
-        webchat.pk: expired(webchat, days=webchat.retention_days, on=on).count()
+        webchat.pk: _erasable(webchat, days=webchat.retention_days, on=on).count()
         for webchat in webchats_with_retention()
     }
+
+
+def held_and_old(*, on: date) -> int:
+    """Return the number of sessions that would be due on a day without a legal hold."""
+    if not Hold.objects.active().exists():
+        return 0
+    webchats = webchats_with_retention()
+    found = (expired(webchat, days=webchat.retention_days, on=on) for webchat in webchats)
+    return sum(sessions.filter(held(Session)).count() for sessions in found)
 
 
 def due_if_ended(*, now: datetime) -> int:
@@ -113,7 +130,7 @@ def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Ch
 
     Several runs may overlap. On PostgreSQL each run skips sessions that another run has locked, and
     tries them again at its end. On SQLite each run waits for the other. No session is anonymized
-    twice.
+    twice. Sessions under a legal hold are skipped.
 
     Raises:
         ErasureRefused: The ledger cannot be written. The current chunk was rolled back; earlier
@@ -192,8 +209,10 @@ def _next(
 ) -> list[tuple[datetime, int]]:
     if webchat.retention_days is None:
         return []
-    return Session.objects.filter(webchat=webchat).first_expired(
-        days=webchat.retention_days, on=on, after=after, limit=limit
+    return (
+        Session.objects.filter(webchat=webchat)
+        .without_holds()
+        .first_expired(days=webchat.retention_days, on=on, after=after, limit=limit)
     )
 
 

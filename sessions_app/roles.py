@@ -37,6 +37,7 @@ ROLES: dict[str, list[str]] = {
         "api.see_api_clients",
         "anonymization.see_erasures",
         "anonymization.replay_erasures",
+        "anonymization.manage_holds",
     ],
 }
 

@@ -18,6 +18,7 @@ _LINKED = [
     "webchat",
     "sessions_app",
     "locale",
+    "locale_packages",
     "static",
     "templates",
 ]

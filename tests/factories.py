@@ -14,10 +14,10 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 from factory.random import reseed_random
 
-from anonymization import engine
+from anonymization import engine, holds
 from anonymization.ledger import recording
 from anonymization.ledger.chain import GENESIS, facts_hash
-from anonymization.models import ASKED_BY_SOURCE, Erasure, Ground, Source
+from anonymization.models import ASKED_BY_SOURCE, Erasure, Ground, Hold, HoldGround, Source
 from api.models import ApiClient, Right
 from api.services import create_client
 from sessions_app import consent, conversation, gate, ticket
@@ -258,6 +258,35 @@ class ErasureFactory(DjangoModelFactory[Erasure]):
     ) -> Any:
         requester = recording.Requester(door, requested_by, ground=ground)
         return engine.erase(subject, requester=requester)
+
+
+class HoldFactory(DjangoModelFactory[Hold]):
+    """A legal hold of a session or guest, by default of a new session."""
+
+    class Meta:
+        model = Hold
+
+    subject = factory.SubFactory(SessionFactory, ended=True)
+    of_guest, released, overdue = False, False, False
+    ground, case_number = HoldGround.LEGAL_CLAIMS, "12 C 34/2026"
+    review_on = factory.LazyFunction(lambda: timezone.localdate() + timedelta(days=90))
+    set_by = None
+
+    @classmethod
+    def _create(
+        cls, model_class: type[Hold], *, subject: Session | Guest, of_guest: bool, released: bool,
+        overdue: bool, **values: Any,
+    ) -> Hold:  # fmt: skip
+        row: Any = subject.guest if of_guest else subject  # type: ignore[union-attr]
+        hold = holds.set_hold(row, **values)
+        if overdue:
+            Hold.objects.filter(pk=hold.pk).update(
+                review_on=timezone.localdate() - timedelta(days=1)
+            )
+        if released:
+            holds.release_hold(hold, source=Source.COMMAND)
+        hold.refresh_from_db()
+        return hold
 
 
 class RecordFactory(DjangoModelFactory[Erasure]):

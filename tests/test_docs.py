@@ -92,12 +92,12 @@ def test_command_writes_between_the_markers_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "page.md"
-    path.write_text(f"Before\n{BEGIN}\nold\n{END}\nAfter\n")
+    path.write_text(f"Before\n{BEGIN}\nstale\n{END}\nAfter\n")
     call_command("print_record_of_processing", "--into", str(path))
     written = path.read_text()
     assert written.startswith("Before\n")
     assert written.endswith("\nAfter\n")
-    assert "old" not in written
+    assert "stale" not in written
     assert "(`sessions_app.Session`)" in written
     call_command("print_record_of_processing")
     assert capsys.readouterr().out.strip() in written

@@ -18,7 +18,13 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from sessions_app.models import Session
 from sessions_app.ticket import consent_token
-from tests.factories import ApiClientFactory, ErasureFactory, SessionFactory, WebChatFactory
+from tests.factories import (
+    ApiClientFactory,
+    ErasureFactory,
+    HoldFactory,
+    SessionFactory,
+    WebChatFactory,
+)
 from tests.pages import LogIn, close_files, submit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
@@ -43,6 +49,7 @@ ANSWER = (SEE, "sessions_app.answer", PERSONAL)
 SEE_SETTINGS = "webchat.see_settings"
 SETTINGS, PUBLISH = "webchat.manage_settings", "webchat.publish_consent"
 CLIENTS, SEE_CLIENTS = "api.manage_api_clients", "api.see_api_clients"
+HOLDS = "anonymization.manage_holds"
 
 #: Who holds which right, by hand: a right given to another role in the code turns a test red.
 HOLDERS = {
@@ -55,6 +62,7 @@ HOLDERS = {
     "sessions_app.export_sessions": {"officer"},
     "anonymization.see_erasures": {"administrator", "support", "officer"},
     "anonymization.replay_erasures": {"administrator", "officer"},
+    HOLDS: {"officer"},
     SEE_SETTINGS: {"officer"},
     SETTINGS: {"administrator"},
     PUBLISH: {"administrator"},
@@ -140,6 +148,13 @@ TABLE: dict[str, Row] = {
         "sessions_app.anonymize_session",
         {"GET": 200, "POST": 409},
     ),
+    "sessions/<id:pk>/hold/": Row(
+        "/sessions/{session}/hold/", (SEE, HOLDS), read() | {"POST": 422}
+    ),
+    "guests/<id:pk>/hold/": Row("/guests/{guest}/hold/", (SEE, HOLDS), read() | {"POST": 422}),
+    "holds/": Row("/holds/", HOLDS, read()),
+    "holds/<id:pk>/": Row("/holds/{hold}/", HOLDS, read() | {"POST": 422}),
+    "holds/<id:pk>/release/": Row("/holds/{hold}/release/", HOLDS, read() | {"POST": 302}),
     "withdrawals/": Row("/withdrawals/", (SEE, "sessions_app.anonymize_session"), read()),
     "guests/find/": Row("/guests/find/", PERSONAL, read() | {"POST": 422}),
     "guests/<id:pk>/": Row("/guests/{guest}/", SEE, read()),
@@ -262,6 +277,7 @@ def ids() -> dict[str, Any]:
         "file": session.attachments.get().pk,
         "erasure": erasure.pk,
         "client": ApiClientFactory().pk,
+        "hold": HoldFactory(subject__new_guest=True).pk,
     }
 
 
@@ -292,7 +308,9 @@ def methods_of(person: str, row: Row) -> list[str]:
 
 
 def _what_ends_something_last(item: tuple[str, Row]) -> bool:
-    return item[0].endswith(("leave/", "end/", "withdraw/", "withdrawal/"))
+    return item[0].endswith(
+        ("leave/", "end/", "withdraw/", "withdrawal/", "holds/<id:pk>/release/")
+    )
 
 
 @pytest.mark.parametrize("person", PEOPLE)

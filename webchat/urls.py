@@ -7,14 +7,10 @@ from webchat.views import consent, gdpr, history, install, public, settings
 
 urlpatterns = [
     path("settings/webchat/", settings.WebChatsView.as_view(), name="webchats"),
-    path("settings/webchat/add/", settings.WebChatAddView.as_view(), name="webchat_add"),
+    path("settings/webchat/add/", settings.add_webchat, name="webchat_add"),
     path("settings/webchat/<int:pk>/", settings.GeneralView.as_view(), name="webchat"),
-    path(
-        "settings/webchat/<int:pk>/archive/", settings.ArchiveView.as_view(), name="webchat_archive"
-    ),
-    path(
-        "settings/webchat/<int:pk>/restore/", settings.RestoreView.as_view(), name="webchat_restore"
-    ),
+    path("settings/webchat/<int:pk>/archive/", settings.archive_webchat, name="webchat_archive"),
+    path("settings/webchat/<int:pk>/restore/", settings.restore_webchat, name="webchat_restore"),
     path(
         "settings/webchat/<int:pk>/install/", install.InstallView.as_view(), name="webchat_install"
     ),

@@ -259,36 +259,62 @@ def _end_of(descriptor: int) -> End:
     """Read the end of the file, back to the intent of the newest seal.
 
     Newer intents that are still open were written after it, so that nothing before it has to be
-    read.
+    read. Its own line is not parsed: it may have a thousand intents, and is read for each erasure.
     """
     size = _TAIL
     while True:
         whole = size >= os.fstat(descriptor).st_size
-        intents, voids, sealed = _sort(_tail(descriptor, size), whole=whole)
-        if sealed.hash in intents or whole:
+        lines = _tail(descriptor, size).decode("ascii", errors="replace").splitlines()
+        lines = lines if whole else lines[1:]
+        sealed = _newest_seal(lines)
+        after = _line_after(sealed, lines)
+        if whole or (after is not None and sealed != Head()):
             break
         size *= 4
-    if sealed != Head() and sealed.hash not in intents:
+    if after is None:
         raise Unreadable(0, "seals what was never written")
-    still_open = [
-        _entry(0, fields)
-        for digest, fields in intents.items()
-        if digest not in voids and _head_of(0, fields).sequence > sealed.sequence
-    ]
-    return End(sealed, still_open)
+    intents, voids = _sort(lines[after:])
+    return End(
+        sealed,
+        [
+            _entry(0, fields)
+            for digest, fields in intents.items()
+            if digest not in voids and _head_of(0, fields).sequence > sealed.sequence
+        ],
+    )
 
 
-def _sort(tail: bytes, *, whole: bool) -> tuple[dict[str, dict[str, Any]], set[str], Head]:
-    """Return the intents at the end of the file by hash, the void ones, and the newest seal.
+def _newest_seal(lines: list[str]) -> Head:
+    """Return the newest sealed entry, or the beginning of the chain. Seals overtake each other."""
+    seals = _entries_in(line for line in lines if line.startswith('{"seal":'))
+    heads = (_head_of(0, fields) for _kind, fields in seals)
+    return max(heads, key=lambda head: head.sequence, default=Head())
+
+
+def _line_after(sealed: Head, lines: list[str]) -> int | None:
+    """Return the index of the first line that may have later intents, or None if it is not there.
+
+    That is the line after the intent of the seal, or the same line if others follow the intent.
+    """
+    if sealed == Head():
+        return 0
+    named = f'"hash":"{sealed.hash}"'
+    for index in reversed(range(len(lines))):
+        line = lines[index]
+        if line.startswith('{"intent') and named in line and _is_whole(line):
+            return index + (line.rindex('"hash":"') == line.rindex(named))
+    return None
+
+
+def _sort(lines: list[str]) -> tuple[dict[str, dict[str, Any]], set[str]]:
+    """Return the intents of the lines by hash, and the void ones.
 
     Raises:
         Unreadable: a line is damaged.
     """
-    lines = tail.decode("ascii", errors="replace").splitlines()
     intents: dict[str, dict[str, Any]] = {}
     voids: set[str] = set()
-    sealed = Head()
-    for kind, fields in _entries_in(lines if whole else lines[1:]):
+    for kind, fields in _entries_in(lines):
         head = _head_of(0, fields)
         if kind == "intents":
             intents.pop(head.hash, None)
@@ -296,9 +322,7 @@ def _sort(tail: bytes, *, whole: bool) -> tuple[dict[str, dict[str, Any]], set[s
             voids.discard(head.hash)
         elif kind == "void":
             voids.add(head.hash)
-        else:
-            sealed = max(sealed, head, key=lambda head: head.sequence)
-    return intents, voids, sealed
+    return intents, voids
 
 
 def _entries_in(lines: Iterable[str]) -> Iterator[_Parsed]:

@@ -13,7 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from anonymization import engine, maintenance
+from anonymization import engine, held, maintenance
 from anonymization.ledger import recording
 from anonymization.ledger.chain import canonical
 from anonymization.models import Erasure, FileDeletion, Ground, Note, Source
@@ -38,8 +38,10 @@ class ConfirmErasureView(StaffPage):
     - 200: the page
     - 302: redirect to the erasure record, or to the subject if it was anonymized before
     - 422: the ground is invalid
-    - 409: the rows differ from those that the page showed, or the erasure was refused for another
-      reason
+    - 409: the rows differ from those that the page showed, a legal hold rests on all of them, or
+      the erasure was refused for another reason
+
+    If a hold rests on some sessions of a guest, the page says which part is erased now.
     """
 
     http_method_names = ["get", "post"]
@@ -68,7 +70,10 @@ class ConfirmErasureView(StaffPage):
         if record is None:
             messages.info(request, _("This was already anonymized. Nothing was changed."))
             return redirect(subject)
-        messages.success(request, summary(record, subject))
+        if held.is_due(subject):
+            messages.warning(request, partly_held(record))
+        else:
+            messages.success(request, summary(record, subject))
         return redirect(record)
 
     def _subject(self, pk: int) -> Any:
@@ -91,6 +96,7 @@ class ConfirmErasureView(StaffPage):
             "refusal": refusal,
             "lines": [line_of(policy, count) for policy, count in preview.lines if count],
             "shown": list(preview.shown.items()),
+            "held": preview.held,
             **self.get_context_data(subject, preview),
         }
         return render(self.request, self.template_name, context, status=status)
@@ -102,6 +108,15 @@ class ConfirmErasureView(StaffPage):
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
         """Return additional context of the page of this subject."""
         return {}
+
+
+def partly_held(record: Erasure) -> str:
+    """Return which part of a guest was erased, and what happens to the part under a legal hold."""
+    return _(
+        "Only a part was anonymized: record %(number)d (%(parts)s). A legal hold rests on the "
+        "remaining sessions. They and their guest are kept, and are anonymized when the hold is "
+        "released."
+    ) % {"number": record.number, "parts": ", ".join(counts_of(record))}
 
 
 def is_anonymized(subject: Model) -> bool:
@@ -228,12 +243,14 @@ def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "noted": recording.words_of(erasure) if erasure.kind in Note else [],
         "is_note": erasure.kind in Note,
         "facts": facts_state(erasure),
-        "hashed": canonical(erasure.clear_facts).decode() if erasure.knows_facts else "",
+        "hashed_entry": canonical(erasure.entry.fields).decode(),
+        "hashed_facts": canonical(erasure.clear_facts).decode() if erasure.knows_facts else "",
         "period": RoundedDay.of(period_of(erasure.day)),
         "lines": [line_of(policy, count) for policy, count in counted(erasure)],
         "pending": erasure.pending_files,
         "logically": maintenance.logically_complete_at(erasure),
         "physically": maintenance.physically_complete_at(erasure),
+        "linked": maintenance.is_linked_by_system_columns(erasure),
         "evidence": evidence_of(erasure),
         "head": recording.head(),
     }

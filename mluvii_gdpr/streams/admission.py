@@ -17,7 +17,7 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.crypto import constant_time_compare
 
 from mluvii_gdpr.readiness import ledger_problems
-from sessions_app.masking import SEE_PERSONAL_DATA
+from sessions_app.masking import SEE_PERSONAL_DATA, Reader
 from sessions_app.models import Party, Session
 from sessions_app.streams import Cursor, LiveWatch, Watch
 from sessions_app.ticket import room_key
@@ -118,7 +118,8 @@ def admit(asked: Asked) -> tuple[Watch | LiveWatch, str, int]:
         allowed = partial(_is_staff, key, ("sessions_app.see_sessions",))
         watch: Watch | LiveWatch = LiveWatch(seen=asked.after, allowed=allowed)
     elif found := SESSION.fullmatch(asked.path):
-        allowed = partial(_is_staff, key, ("sessions_app.see_sessions", SEE_PERSONAL_DATA))
+        permissions = ("sessions_app.see_sessions", SEE_PERSONAL_DATA)
+        allowed = partial(_is_staff, key, permissions, reads=int(found[1]))
         cursor = Cursor.parse(asked.after)
         watch = Watch(side=Party.OPERATOR, session=int(found[1]), cursor=cursor, allowed=allowed)
     else:
@@ -142,9 +143,10 @@ def _room_watch(token: str, asked: Asked) -> Watch:
     return Watch(side=Party.VISITOR, session=session.pk, cursor=cursor, token=token, room_key=key)
 
 
-def _is_staff(session_key: str, permissions: tuple[str, ...]) -> bool:
+def _is_staff(session_key: str, permissions: tuple[str, ...], *, reads: int = 0) -> bool:
     """Return whether the login session belongs to a staff member with these permissions.
 
+    The staff member must also be allowed to see the content of the session ``reads``, if given.
     The user must be active and the password unchanged. The login session is not changed. Django's
     own ``get_user`` would rotate the key of a login that is older than a change of SECRET_KEY, and
     the browser would not receive the new key here.
@@ -157,4 +159,15 @@ def _is_staff(session_key: str, permissions: tuple[str, ...]) -> bool:
         return False
     hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
     known = str(log_in.get(HASH_SESSION_KEY, ""))
-    return any(constant_time_compare(known, one) for one in hashes) and user.has_perms(permissions)
+    if not any(constant_time_compare(known, one) for one in hashes):
+        return False
+    return user.has_perms(permissions) and (not reads or _may_read(user, reads))
+
+
+def _may_read(user: User, pk: int) -> bool:
+    """Return whether no legal hold or withdrawal hides the session from the staff member.
+
+    A session that does not exist hides nothing; the caller answers 404.
+    """
+    session = Session.objects.with_holds().filter(pk=pk).first()
+    return session is None or Reader.of(user).may_see(session)

@@ -26,6 +26,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
+from anonymization.models import Hold
 from lib import look
 from sessions_app.models import Session
 
@@ -86,6 +87,14 @@ MENU = {
             "/withdrawals/",
             ("sessions_app.anonymize_session",),
             Session.objects.count_withdrawn,
+        ),
+        Entry(
+            gettext_lazy("Legal holds"),
+            "lock",
+            "holds",
+            "/holds/",
+            ("anonymization.manage_holds",),
+            Hold.objects.count_overdue,
         ),
         Entry(
             gettext_lazy("Erasures"),

@@ -11,9 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from django.db.models import QuerySet
-
 from lib.days import start_of_day
+from sessions_app.masking import Reader
 from sessions_app.models import (
     Attachment,
     Channel,
@@ -22,6 +21,7 @@ from sessions_app.models import (
     Message,
     Party,
     Session,
+    SessionQuerySet,
     Status,
 )
 
@@ -57,29 +57,32 @@ SYSTEMS = (
 OTHER = "OTHER"
 
 
-def with_json_data(sessions: QuerySet[Session]) -> QuerySet[Session]:
+def with_json_data(sessions: SessionQuerySet) -> SessionQuerySet:
     """Add the related data that the JSON needs and that the chunk's queries do not read."""
-    return sessions.select_related("webchat", "operator").defer(
-        "webchat__site", "webchat__logo", "webchat__languages"
+    return (
+        sessions.with_holds()
+        .select_related("webchat", "operator")
+        .defer("webchat__site", "webchat__logo", "webchat__languages")
     )
 
 
-def sessions_json(sessions: Iterable[Session], *, sees_people: bool) -> list[dict[str, Any]]:
+def sessions_json(sessions: Iterable[Session], *, reader: Reader) -> list[dict[str, Any]]:
     """Return a chunk of sessions as JSON, including their transcripts, with three queries.
 
-    Without ``sees_people``, names, addresses, texts and parameters are omitted, as in an anonymized
-    session.
+    Where ``reader`` may not see, names, addresses, texts and parameters are omitted, as in an
+    anonymized session.
     """
     rows = list(sessions)
     keys = [session.pk for session in rows]
-    activities = _activities(keys, sees_people=sees_people)
+    visible = {session.pk for session in rows if reader.may_see(session)}
+    activities = _activities(keys, visible)
     versions = _versions(keys)
     return [
         _session_json(
             session,
             activities.get(session.pk, []),
             versions.get(session.pk),
-            sees_people=sees_people,
+            sees_people=session.pk in visible,
         )
         for session in rows
     ]
@@ -188,7 +191,7 @@ def _operators(session: Session, *, sees_people: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _activities(sessions: list[int], *, sees_people: bool) -> dict[int, list[dict[str, Any]]]:
+def _activities(sessions: list[int], visible: set[int]) -> dict[int, list[dict[str, Any]]]:
     """Return the transcripts by session, in order of time, with two queries.
 
     Messages have even numbers and files odd ones. ``activityId`` is therefore unique and stable.
@@ -199,7 +202,14 @@ def _activities(sessions: list[int], *, sees_people: bool) -> dict[int, list[dic
         "pk", "session_id", "at", "sender", "author_id", "text"
     ):
         found[session].append(
-            _activity(2 * pk, "ChatMessage", at, sender, author, text=text if sees_people else None)
+            _activity(
+                2 * pk,
+                "ChatMessage",
+                at,
+                sender,
+                author,
+                text=text if session in visible else None,
+            )
         )
     files = Attachment.objects.filter(session__in=sessions).order_by()
     for pk, session, at, sender, author, name in files.values_list(
@@ -207,7 +217,12 @@ def _activities(sessions: list[int], *, sees_people: bool) -> dict[int, list[dic
     ):
         found[session].append(
             _activity(
-                2 * pk + 1, "SharedFile", at, sender, author, file=name if sees_people else None
+                2 * pk + 1,
+                "SharedFile",
+                at,
+                sender,
+                author,
+                file=name if session in visible else None,
             )
         )
     by_time = itemgetter(0, 1)

@@ -10,6 +10,7 @@ from drf_spectacular.utils import (
     OpenApiParameter,
     OpenApiResponse,
     extend_schema,
+    extend_schema_field,
     extend_schema_view,
     inline_serializer,
 )
@@ -33,8 +34,13 @@ def _choice(values: list[str], **options: Any) -> serializers.ChoiceField:
     return serializers.ChoiceField(choices=values, **options)
 
 
+@extend_schema_field(OpenApiTypes.INT64)
+class Id(serializers.IntegerField):
+    """A primary key. A Guest ID needs more than 32 bits."""
+
+
 class GuestOfSession(serializers.Serializer):
-    tempId = serializers.IntegerField()
+    tempId = Id()
     ipAddress = serializers.CharField(allow_null=True)
     trackedId = serializers.UUIDField(allow_null=True)
     identity = serializers.CharField(
@@ -55,7 +61,7 @@ class GuestOfSession(serializers.Serializer):
 
 
 class OperatorOfSession(serializers.Serializer):
-    userId = serializers.IntegerField()
+    userId = Id()
     userName = serializers.CharField()
     firstName = serializers.CharField(allow_null=True)
     lastName = serializers.CharField(allow_null=True)
@@ -66,17 +72,17 @@ class OperatorOfSession(serializers.Serializer):
 
 
 class Activity(serializers.Serializer):
-    activityId = serializers.IntegerField()
+    activityId = Id()
     time = serializers.DateTimeField()
     type = _choice(["ChatMessage", "SharedFile"])
     client = _choice(["User", "Guest", "Chatbot"])
-    userId = serializers.IntegerField(allow_null=True)
+    userId = Id(allow_null=True)
     file = serializers.CharField(allow_null=True, help_text="The file's name.")
     text = serializers.CharField(allow_null=True)
 
 
 class Recording(serializers.Serializer):
-    id = serializers.IntegerField()
+    id = Id()
     name = serializers.CharField(allow_null=True)
     started = serializers.DateTimeField(allow_null=True)
     duration = serializers.CharField(allow_null=True)
@@ -87,9 +93,9 @@ class Recording(serializers.Serializer):
 
 
 class SessionJson(serializers.Serializer):
-    id = serializers.IntegerField()
-    companyId = serializers.IntegerField()
-    departmentId = serializers.IntegerField(help_text="The WebChat.")
+    id = Id()
+    companyId = Id()
+    departmentId = Id(help_text="The WebChat.")
     channel = _choice(_CHANNELS)
     source = _choice(list(filters.SOURCE))  # type: ignore[assignment]
     status = _choice(_STATUSES)
@@ -131,7 +137,7 @@ class SessionJson(serializers.Serializer):
 
 
 class GuestJson(serializers.Serializer):
-    id = serializers.IntegerField()
+    id = Id()
     name = serializers.CharField(allow_blank=True)
     email = serializers.CharField(allow_blank=True)
     phone = serializers.CharField(allow_blank=True)
@@ -233,7 +239,7 @@ _LIST_PARAMETERS = [
     OpenApiParameter("offset", {"type": "integer", "minimum": 0, "default": 0}),
     *[p for name in (*filters.MOMENTS, "Anonymized") for p in _range(name, OpenApiTypes.DATETIME)],
     *[p for name in filters.DURATIONS for p in _length(name)],
-    *[_set(name, OpenApiTypes.INT) for name in filters.IDS],
+    *[_set(name, OpenApiTypes.INT64) for name in filters.IDS],
     _set("Status", values=list(filters.STATUS)),
     _set("Channel", values=list(filters.CHANNEL)),
     _set("Source", values=list(filters.SOURCE)),
@@ -246,6 +252,10 @@ _LIST_PARAMETERS = [
     *_like("IPAddress", "IP address"),
     *_like("Language", "Language of the conversation"),
 ]
+
+_ID = OpenApiParameter(
+    "id", {"type": "integer", "format": "int64", "minimum": 1}, OpenApiParameter.PATH
+)
 
 sessions_list = extend_schema(
     operation_id="listSessions",
@@ -263,12 +273,14 @@ session_detail = extend_schema(
     operation_id="getSession",
     tags=["Sessions"],
     summary="One session",
+    parameters=[_ID],
     responses={200: SessionJson} | refusals(400, 401, 403, 404),
 )
 guest_detail = extend_schema(
     operation_id="getGuest",
     tags=["Guests"],
     summary="One guest",
+    parameters=[_ID],
     responses={200: GuestJson} | refusals(400, 401, 403, 404),
 )
 guests_find = extend_schema(
@@ -289,10 +301,12 @@ def _anonymize(what: str, tag: str) -> Callable[[Any], Any]:
             summary=f"Anonymize a {what}",
             description=(
                 f"Safe to repeat: a {what} that was anonymized before is a success. No body is needed, and none is "
-                "read. The spelling /anonymize is accepted too."
+                "read. The spelling /anonymize is accepted too. Answers 409 while a legal hold rests on the "
+                f"{what}; if it rests on some sessions of a guest only, the others are anonymized."
             ),
             request=None,
             parameters=[
+                _ID,
                 OpenApiParameter("dry_run", bool, description="Only count what would go."),
                 OpenApiParameter(
                     "ground",

@@ -25,11 +25,21 @@ from api.rest import ApiView, caller_of, require
 from sessions_app.api import schema
 from sessions_app.api.filters import DEFAULT_LIMIT, MAX_LIMIT, PERSONAL, filtered, in_order
 from sessions_app.api.representation import guest_json, sessions_json, with_json_data
+from sessions_app.masking import Reader, hidden_guests
 from sessions_app.models import Guest, Session
 from sessions_app.people import find_people
 
 #: The number of sessions per round of queries. Their transcripts are in memory at the same time.
 _CHUNK = 250
+_PARTLY_HELD = (
+    "A legal hold rests on some sessions of this guest. The other sessions were anonymized. The held "
+    "sessions and the guest are anonymized when the hold is released."
+)
+
+
+def reader_of(request: Request) -> Reader:
+    """Return which personal data the caller may see: never held or withdrawn data."""
+    return Reader(sees_people=caller_of(request).sees_people)
 
 
 def read_parameters(request: Request) -> Parameters:
@@ -51,23 +61,27 @@ class SessionsView(ApiView):
         offset = given.number("offset", default=0, minimum=0)
         if any(name in given for name in PERSONAL):
             require(request, Right.READ_PERSONAL_DATA)
+        reader = reader_of(request)
         sessions = filtered(Session.objects.all(), given)
+        if any(name in given for name in PERSONAL):
+            # Otherwise a filter would reveal what the response hides.
+            sessions = sessions.filter(reader.visible())
         given.finish()
         # All keys are read before the response starts. Sessions that are created or anonymized
         # while it is sent do not change the page.
         keys = list(in_order(sessions, given).values_list("pk", flat=True)[offset : offset + limit])
-        text = _array(keys, sees_people=caller_of(request).sees_people)
+        text = _array(keys, reader)
         return StreamingHttpResponse(text, content_type="application/json")
 
 
-def _array(keys: list[int], *, sees_people: bool) -> Iterator[str]:
+def _array(keys: list[int], reader: Reader) -> Iterator[str]:
     """Yield a JSON array in chunks of sessions."""
     yield "["
     for start in range(0, len(keys), _CHUNK):
         chunk = with_json_data(
             Session.objects.filter(pk__in=keys[start : start + _CHUNK])
         ).order_by("-pk")
-        rows = sessions_json(chunk, sees_people=sees_people)
+        rows = sessions_json(chunk, reader=reader)
         yield "," * bool(start) + ",".join(
             json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows
         )
@@ -83,7 +97,7 @@ class SessionView(ApiView):
     def get(self, request: Request, pk: int) -> Response:
         read_parameters(request).finish()
         session = get_object_or_404(with_json_data(Session.objects.all()), pk=pk)
-        return Response(sessions_json([session], sees_people=caller_of(request).sees_people)[0])
+        return Response(sessions_json([session], reader=reader_of(request))[0])
 
 
 class GuestView(ApiView):
@@ -95,11 +109,8 @@ class GuestView(ApiView):
     def get(self, request: Request, pk: int) -> Response:
         read_parameters(request).finish()
         guest = get_object_or_404(Guest, pk=pk)
-        return Response(
-            guest_json(
-                guest, sessions=guest.sessions.count(), sees_people=caller_of(request).sees_people
-            )
-        )
+        hidden = guest.pk in hidden_guests(reader_of(request), [guest.pk])
+        return Response(guest_json(guest, sessions=guest.sessions.count(), sees_people=not hidden))
 
 
 class FindGuestsView(ApiView):
@@ -124,9 +135,14 @@ class FindGuestsView(ApiView):
             raise exceptions.ValidationError(
                 dict.fromkeys(found.unreadable, "This can't be read as one.")
             )
+        hidden = hidden_guests(reader_of(request), [match.guest.pk for match in found.matches])
         return Response(
             [
-                guest_json(match.guest, sessions=match.sessions, sees_people=True)
+                guest_json(
+                    match.guest,
+                    sessions=match.sessions,
+                    sees_people=match.guest.pk not in hidden,
+                )
                 | {"matches": list(match.parts)}
                 for match in found.matches
             ]
@@ -136,7 +152,8 @@ class FindGuestsView(ApiView):
 class AnonymizeView(ApiView):
     """Anonymize a session or guest: ``POST`` or ``PUT /api/v1/…/{id}/anonymous``.
 
-    Returns 204 if everything is done, and 202 if files are still being deleted. The body is not
+    Returns 204 if everything is done, and 202 if files are still being deleted. Returns 409 if a
+    legal hold rests on the subject, also if it rests on a part only and the rest was anonymized. The body is not
     read, because clients send no body and no Content-Type.
     """
 
@@ -159,6 +176,8 @@ class AnonymizeView(ApiView):
             raise Conflict({"Idempotency-Key": "This key was used for another request."}) from None
         except services.TooManyErasures as refused:
             raise exceptions.Throttled(wait=refused.retry_after) from None
+        except services.PartlyHeld:
+            raise Conflict({"detail": _PARTLY_HELD}) from None
         except recording.ErasureRefused as refused:
             raise Conflict({"detail": str(refused)}) from None
         return HttpResponse(status=202 if pending else 204)

@@ -12,14 +12,14 @@ from sessions_app.staff.pages import ANSWER_SESSIONS, session_page
 
 
 @limit_body(MAX_SIGNAL_BODY)
-@session_page(*ANSWER_SESSIONS)
+@session_page(*ANSWER_SESSIONS, content=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def session_signals(request: HttpRequest, session: Session) -> HttpResponse:
     """Exchange the signals of the call with the visitor."""
     return answer_signals(request, session, Party.OPERATOR, staff_of(request))
 
 
-@session_page(*ANSWER_SESSIONS)
+@session_page(*ANSWER_SESSIONS, content=True)
 @require_safe
 def session_ice_servers(request: HttpRequest, session: Session) -> HttpResponse:
     """Return the ICE servers for the operator."""

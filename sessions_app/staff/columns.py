@@ -74,8 +74,11 @@ def _parts(duration: timedelta) -> tuple[int, int, int]:
 
 
 def _spreadsheet_duration(session: Session) -> str:
-    """Return ``1:02:03``, which a spreadsheet reads as a duration."""
+    """Return ``1:02:03``, which a spreadsheet reads as a duration, or the band of an anonymized session."""
     duration = session.duration
+    # A band is not a duration. Its lower end alone would pass for an exact value in sums and means.
+    if session.anonymized_in is not None:
+        return duration_of(session, "duration")
     return "{}:{:02}:{:02}".format(*_parts(duration)) if duration is not None else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.db import DatabaseError
@@ -24,7 +24,7 @@ from anonymization.staff.erasures import ConfirmErasureView, line_of, shown_in, 
 from anonymization.staff.grounds import GroundForm
 from lib.pages import StaffPage
 from sessions_app.chosen import ChoiceRefused, chosen_ids
-from sessions_app.masking import SEE_PERSONAL_DATA
+from sessions_app.masking import Reader, hidden_guests
 from sessions_app.models import Attachment, Guest, Message, Session
 from sessions_app.staff.session_list import table_address
 
@@ -45,7 +45,12 @@ class ConfirmSessionErasureView(ConfirmErasureView):
         return ground_for([subject])
 
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
-        return {"session": subject, "guest_goes_too": preview.counts.get(Guest._meta.label, 0)}
+        hidden = Reader.of(self.request.user).why_hidden(cast(Session, subject))
+        return {
+            "session": subject,
+            "hidden": hidden,
+            "guest_goes_too": preview.counts.get(Guest._meta.label, 0),
+        }
 
 
 class ConfirmGuestErasureView(ConfirmErasureView):
@@ -55,9 +60,15 @@ class ConfirmGuestErasureView(ConfirmErasureView):
 
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
         sessions = Session.objects.filter(guest=subject.pk).select_related("webchat")[:_NAMED]
-        more = preview.counts[Session._meta.label] - len(sessions)
-        sees_people = self.request.user.has_perm(SEE_PERSONAL_DATA)
-        return {"guest": subject, "sessions": sessions, "more": more, "sees_people": sees_people}
+        more = preview.counts.get(Session._meta.label, 0) - len(sessions)
+        reader = Reader.of(self.request.user)
+        return {
+            "guest": subject,
+            "sessions": sessions,
+            "more": more,
+            "sees_people": reader.sees_people,
+            "hidden": hidden_guests(reader, [subject.pk]).get(subject.pk, ""),
+        }
 
 
 class ConfirmSessionsErasureView(StaffPage):
@@ -77,6 +88,8 @@ class ConfirmSessionsErasureView(StaffPage):
             sessions = self._sessions()
         except ChoiceRefused as refused:
             return self._show([], refusal=str(refused), status=422)
+        if held := [session.pk for session in sessions if session.is_held]:
+            return self._show([], refusal=_held(held), status=409)
         if request.POST.get("confirm") != "yes":
             return self._show(sessions)
         form = GroundForm.sent(request.POST)
@@ -91,7 +104,10 @@ class ConfirmSessionsErasureView(StaffPage):
     def _sessions(self) -> list[Session]:
         keys = chosen_ids(self.request.POST.getlist("session"))
         sessions = (
-            Session.objects.filter(pk__in=keys).select_related("webchat", "guest").order_by("pk")
+            Session.objects.with_holds()
+            .filter(pk__in=keys)
+            .select_related("webchat", "guest")
+            .order_by("pk")
         )
         if len(sessions) != len(keys):
             raise ChoiceRefused(
@@ -155,8 +171,9 @@ class ConfirmSessionsErasureView(StaffPage):
         status: int = 200,
     ) -> HttpResponse:
         preview = engine.preview_several(sessions)
+        reader = Reader.of(self.request.user)
         context = {
-            "sessions": sessions,
+            "sessions": [(session, reader.why_hidden(session)) for session in sessions],
             "shown": [(pk, _in_one(takes)) for pk, takes in preview.each.items()],
             "form": form or GroundForm.asking(ground_for(sessions)),
             "refusal": refusal,
@@ -202,10 +219,21 @@ def _in_one(takes: Mapping[str, str]) -> str:
     return " ".join(takes.values())
 
 
+def _held(keys: list[int]) -> str:
+    """Return which of the selected sessions can't be anonymized."""
+    return _(
+        "A legal hold rests on these sessions: %(ids)s. Nothing was anonymized. Select sessions "
+        "without a hold."
+    ) % {"ids": ", ".join(map(str, keys))}
+
+
 def _stopped(refused: recording.ErasureRefused, records: list[Erasure]) -> str:
     """Return why the erasures stopped, and what was erased before."""
     if not records:
         return str(refused)
+    if isinstance(refused, engine.Held):
+        stopped = _("A legal hold rests on the next session. It and the ones after it are kept.")
+        return f"{summary_of(records)} {stopped}"
     stopped = _(
         "One session has changed since you saw it. That session and the ones after it were not erased."
     )

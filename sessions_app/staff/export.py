@@ -10,13 +10,12 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import get_language, override
 
-from sessions_app.masking import may_see_people
-from sessions_app.models import Session
+from sessions_app.masking import Reader
+from sessions_app.models import Session, SessionQuerySet
 from sessions_app.staff.column_choice import chosen_columns
 from sessions_app.staff.columns import COLUMNS
 from sessions_app.staff.filters import SessionFilters
@@ -58,7 +57,7 @@ def _visible(text: str) -> str:
 
 
 def csv_parts(
-    sessions: QuerySet[Session], *, columns: list[str], sees_people: bool
+    sessions: SessionQuerySet, *, columns: list[str], reader: Reader
 ) -> Iterator[tuple[int, str]]:
     """Yield the file in parts, each with its number of sessions.
 
@@ -66,7 +65,7 @@ def csv_parts(
     """
     yield 0, _BYTE_ORDER_MARK + _csv([[str(COLUMNS[name].label) for name in columns]])
     for chunk in chunks_by_key(with_row_data(sessions)):
-        rows = csv_rows(chunk, columns=columns, sees_people=sees_people)
+        rows = csv_rows(chunk, columns=columns, reader=reader)
         yield len(chunk), _csv([harmless(cell) for cell in row] for row in rows)
 
 
@@ -87,7 +86,7 @@ class SessionExport(SessionList):
         if not filters.is_valid():
             return super().get(request)
         parts = csv_parts(
-            filters.qs, columns=chosen_columns(request), sees_people=may_see_people(request.user)
+            filters.qs, columns=chosen_columns(request), reader=Reader.of(request.user)
         )
         response = StreamingHttpResponse(
             self._logged(_in_language(parts, get_language() or "en")),

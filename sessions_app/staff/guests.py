@@ -11,8 +11,9 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from anonymization.held import holds_on
 from lib.pages import StaffPage, staff_page
-from sessions_app.masking import may_see_people
+from sessions_app.masking import Reader, hidden_guests
 from sessions_app.models import Guest, Session
 from sessions_app.people import LIMIT, Search, find_people
 from sessions_app.staff.forms import FindForm
@@ -46,13 +47,17 @@ def guest_page(request: HttpRequest, pk: int) -> HttpResponse:
     except PositionRefused as refused:
         messages.error(request, str(refused))
         page, status = KeyPage(rows=[]), 422
-    sees_people = may_see_people(request.user)
+    reader = Reader.of(request.user)
+    hidden = hidden_guests(reader, [guest.pk]).get(guest.pk, "")
     context = {
         "guest": guest,
         "page": page,
-        "table": SessionTable(page.rows, columns=_GUEST_COLUMNS, sees_people=sees_people),
+        "table": SessionTable(page.rows, columns=_GUEST_COLUMNS, reader=reader),
         "links": page_links("", page),
-        "sees_people": sees_people,
+        "sees_people": reader.sees_people,
+        "hidden": hidden,
+        "holds": holds_on(guest) if guest.is_held else [],
+        "may_hold": reader.manages_holds and not guest.anonymized_in,
         "may_anonymize": request.user.has_perm("sessions_app.anonymize_guest")
         and not guest.anonymized_in,
     }
@@ -95,7 +100,14 @@ class FindPerson(StaffPage):
     def _show(
         self, form: FindForm, *, search: Search | None = None, status: int = 200
     ) -> HttpResponse:
-        context: dict[str, Any] = {"form": form, "search": search, "limit": LIMIT}
+        matches = search.matches if search else []
+        hidden = hidden_guests(Reader.of(self.request.user), [match.guest.pk for match in matches])
+        context: dict[str, Any] = {
+            "form": form,
+            "search": search,
+            "found": [(match, hidden.get(match.guest.pk, "")) for match in matches],
+            "limit": LIMIT,
+        }
         if getattr(self.request, "htmx", False):
             return render(self.request, "sessions_app/staff/find_people.html", context)
         return render(self.request, "sessions_app/staff/find.html", context, status=status)

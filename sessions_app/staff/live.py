@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from lib.pages import staff_page
 from sessions_app.http import stream_address
-from sessions_app.masking import SEE_PERSONAL_DATA, may_see_people
+from sessions_app.masking import SEE_PERSONAL_DATA, Reader
 from sessions_app.models import Session, Status
 from sessions_app.staff.table import SessionTable, with_row_data
 from sessions_app.streams import LIVE_LIMIT, live_state
@@ -30,7 +30,7 @@ def live_sessions(request: HttpRequest) -> HttpResponse:
     sessions = Session.objects.exclude(status=Status.CLOSED).waiting_first()
     rows = list(with_row_data(sessions)[:LIVE_LIMIT])
     context = {
-        "table": SessionTable(rows, columns=_COLUMNS, sees_people=may_see_people(request.user)),
+        "table": SessionTable(rows, columns=_COLUMNS, reader=Reader.of(request.user)),
         "waiting": [session.pk for session in rows if session.status == Status.WAITING],
         "stream": stream_address(request, "live/"),
         "state": state,

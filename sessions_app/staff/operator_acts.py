@@ -11,7 +11,9 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views import View
@@ -21,6 +23,7 @@ from lib.pages import staff_of
 from sessions_app import conversation, lock
 from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm
 from sessions_app.http import is_fetched
+from sessions_app.masking import Reader
 from sessions_app.models import Party, Session
 from sessions_app.staff.forms import NoteForm
 from sessions_app.staff.pages import ANSWER_SESSIONS, session_page
@@ -29,9 +32,17 @@ from sessions_app.staff.session_detail import show_session
 
 @method_decorator(session_page(*ANSWER_SESSIONS), name="dispatch")
 class OperatorAct(View):
-    """One action of an operator, by POST."""
+    """One action of an operator, by POST.
+
+    Returns 403 if a legal hold hides the conversation from the operator.
+    """
 
     http_method_names = ["post"]
+
+    def dispatch(self, request: HttpRequest, session: Session, **kwargs: Any) -> HttpResponseBase:
+        if session.is_held and not Reader.of(request.user).may_see(session):
+            raise PermissionDenied
+        return super().dispatch(request, session, **kwargs)
 
     def back(self, session: Session, message: str = "", *, place: str = "") -> HttpResponse:
         if is_fetched(self.request):

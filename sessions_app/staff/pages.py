@@ -6,11 +6,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 
 from lib.pages import staff_page
-from sessions_app.masking import SEE_PERSONAL_DATA
+from sessions_app.masking import SEE_PERSONAL_DATA, Reader
 from sessions_app.models import Session
 
 #: The permissions to see the personal data of sessions, for example a conversation.
@@ -21,10 +22,11 @@ ANSWER_SESSIONS = (*SEE_PEOPLE, "sessions_app.answer")
 _View = Callable[..., HttpResponseBase]
 
 
-def session_page(*required: str) -> Callable[[_View], _View]:
+def session_page(*required: str, content: bool = False) -> Callable[[_View], _View]:
     """Restrict a view with ``staff_page``, and pass the session to it instead of its key.
 
-    The page returns 404 if the session does not exist.
+    The page returns 404 if the session does not exist. A page that is nothing but ``content`` of
+    the session returns 403 if the staff member may not see that content (``Reader``).
     """
 
     def guard(view: _View) -> _View:
@@ -32,7 +34,10 @@ def session_page(*required: str) -> Callable[[_View], _View]:
         @wraps(view)
         def guarded(request: HttpRequest, pk: int, **kwargs: Any) -> HttpResponseBase:
             sessions = Session.objects.select_related("webchat", "guest", "operator")
-            return view(request, get_object_or_404(sessions, pk=pk), **kwargs)
+            session = get_object_or_404(sessions.with_holds(), pk=pk)
+            if content and not Reader.of(request.user).may_see(session):
+                raise PermissionDenied
+            return view(request, session, **kwargs)
 
         return guarded
 

@@ -13,12 +13,13 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from anonymization.held import holds_on
 from lib.pages import staff_of
 from sessions_app.calls import has_call, newest_signal
 from sessions_app.forms import AttachmentForm, MessageForm
 from sessions_app.gate import Entry
 from sessions_app.http import file_response, let_use_devices, stream_address
-from sessions_app.masking import may_see_people
+from sessions_app.masking import MANAGE_HOLDS, Reader, may_see_people
 from sessions_app.models import Session
 from sessions_app.staff.columns import duration_of
 from sessions_app.staff.forms import NoteForm
@@ -32,10 +33,13 @@ _SEE_VERSIONS = ("webchat.see_settings", "webchat.manage_settings", "webchat.pub
 STOP_POLLING = 286
 
 
-def conversation_state(session: Session) -> str:
+def conversation_state(session: Session, *, sees_people: bool) -> str:
     """Return a text that changes whenever the transcript would look different."""
+    hidden = "" if sees_people else "hidden"
     counts = (session.messages_visitor, session.messages_operator, session.attachments_count)
-    return "-".join(map(str, (session.status, *counts, "gone" if session.anonymized_in else "")))
+    return "-".join(
+        map(str, (session.status, *counts, hidden, "gone" if session.anonymized_in else ""))
+    )
 
 
 @session_page("sessions_app.see_sessions")
@@ -49,19 +53,22 @@ def show_session(
     request: HttpRequest, session: Session, *, status: int = 200, **forms: Any
 ) -> HttpResponse:
     """Render the page. ``forms`` replace the empty forms, with errors or unsaved input."""
-    may = _rights(staff_of(request), session)
-    sees_people = may_see_people(request.user)
+    hidden = Reader.of(request.user).why_hidden(session)
+    sees_people = not hidden
+    may = _rights(staff_of(request), session, sees_people=sees_people)
     lines = transcript_of(session) if sees_people and not session.anonymized_in else []
     newest = newest_signal(session)
     context = {
         "session": session,
         "sees_people": sees_people,
+        "hidden": hidden,
+        "holds": holds_on(session) if session.is_held else [],
         "may": may,
         "lines": lines,
         "stream": stream_address(request, f"session/{session.pk}/"),
         "cursor": Cursor.of(session, lines, newest),
         "newest_signal": newest,
-        "state": conversation_state(session),
+        "state": conversation_state(session, sees_people=sees_people),
         **facts(session, sees_people=sees_people),
         "consents": session.consent_events.select_related("text__version__webchat"),
         "message_form": MessageForm(auto_id="message_%s"),
@@ -77,7 +84,7 @@ def show_session(
     return page
 
 
-def _rights(staff: User, session: Session) -> dict[str, bool]:
+def _rights(staff: User, session: Session, *, sees_people: bool) -> dict[str, bool]:
     """Return which actions are permitted to this staff member and possible now."""
     has_perm = staff.has_perm
     answers = has_perm("sessions_app.answer") and may_see_people(staff)
@@ -89,14 +96,15 @@ def _rights(staff: User, session: Session) -> dict[str, bool]:
         "release": answers and session.is_open and session.operator_id == staff.pk,
         "call": answers and has_call(session) and session.operator_id == staff.pk,
         "end": answers and session.is_open,
-        "note": answers and not anonymized and session.withdrawn_at is None,
+        "note": answers and sees_people and not anonymized and session.withdrawn_at is None,
         "record_withdrawal": has_perm("sessions_app.record_withdrawal")
-        and may_see_people(staff)
+        and sees_people
         and not anonymized
         and session.withdrawn_at is None,
         "anonymize_session": has_perm("sessions_app.anonymize_session") and not anonymized,
         "anonymize_guest": has_perm("sessions_app.anonymize_guest")
         and session.guest_id is not None,
+        "hold": has_perm(MANAGE_HOLDS) and not anonymized,
         "see_versions": any(map(has_perm, _SEE_VERSIONS)),
     }
 
@@ -118,7 +126,7 @@ def general_facts(session: Session) -> Iterator[tuple[str | Promise, Any]]:
     yield _("Started"), session.started
     yield _("Taken"), session.accepted_at
     yield _("Ended"), session.ended
-    if session.expires_on:
+    if session.expires_on and not session.is_held:
         yield _("Will be anonymized on"), session.expires_on
     if session.withdrawn_at:
         yield _("Consent withdrawn"), session.withdrawn_at
@@ -152,25 +160,27 @@ def session_transcript(request: HttpRequest, session: Session) -> HttpResponse:
     """Return the parts of the page that change during a conversation.
 
     Returns 204 if nothing has changed, and 286 if the conversation is over. The facts are included
-    with the transcript. After an erasure, no name therefore remains on a page that is kept open
-    because something was typed.
+    with the transcript. After an erasure, a withdrawal or a hold, no name therefore remains on a
+    page that is kept open because something was typed.
     """
-    state = conversation_state(session)
+    hidden = Reader.of(request.user).why_hidden(session)
+    state = conversation_state(session, sees_people=not hidden)
     if request.GET.get("seen") == state and session.is_open:
         return HttpResponse(status=204)
     context = {
         "session": session,
         "state": state,
-        "sees_people": True,
-        "lines": [] if session.anonymized_in else transcript_of(session),
-        **facts(session, sees_people=True),
+        "sees_people": not hidden,
+        "hidden": hidden,
+        "lines": [] if hidden or session.anonymized_in else transcript_of(session),
+        **facts(session, sees_people=not hidden),
         "fetched": True,
     }
     status = 200 if session.is_open or not getattr(request, "htmx", False) else STOP_POLLING
     return render(request, "sessions_app/staff/transcript.html", context, status=status)
 
 
-@session_page(*SEE_PEOPLE)
+@session_page(*SEE_PEOPLE, content=True)
 @require_safe
 def session_file(request: HttpRequest, session: Session, file: int) -> FileResponse:
     """Download a file of the conversation. It is never displayed in the browser."""

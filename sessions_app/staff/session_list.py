@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from lib.pages import StaffPage, staff_page
-from sessions_app.masking import may_see_people
+from sessions_app.masking import Reader
 from sessions_app.models import Session
 from sessions_app.staff.column_choice import choose_columns, chosen_columns, forget_columns
 from sessions_app.staff.filters import SessionFilters, only_filters
@@ -62,15 +62,13 @@ class SessionList(StaffPage):
         htmx: Any = getattr(request, "htmx", None)
         partial = bool(htmx) and not htmx.history_restore_request
         columns = chosen_columns(request)
-        sees_people, may_anonymize = may_see_people(request.user), bulk_allowed(request)
+        reader, may_anonymize = Reader.of(request.user), bulk_allowed(request)
         wrong = bool(problem) or not filters.is_valid()
         context = {
             "filters": filters,
             "chips": filters.chips,
             "page": page,
-            "table": SessionTable(
-                page.rows, columns=columns, sees_people=sees_people, select=may_anonymize
-            ),
+            "table": SessionTable(page.rows, columns=columns, reader=reader, select=may_anonymize),
             "columns_form": ColumnsForm(initial={"columns": columns}, auto_id="columns_%s"),
             "may_anonymize": may_anonymize,
             "may_export": request.user.has_perm("sessions_app.export_sessions"),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from sessions_app.masking import MASK, mask
+from sessions_app.masking import MASK, Reader, mask
 from sessions_app.matching import MATCHED
-from sessions_app.models import ConsentEvent, Session
+from sessions_app.models import ConsentEvent, Session, SessionQuerySet
 from sessions_app.staff.columns import COLUMNS, Column
 
 # No row shows these fields, and they can contain as much text as a transcript.
@@ -25,7 +25,7 @@ _OF_EVENTS = [
 ]
 
 
-def with_row_data(sessions: QuerySet[Session]) -> QuerySet[Session]:
+def with_row_data(sessions: SessionQuerySet) -> SessionQuerySet:
     """Add to the sessions everything that a row shows, in two queries for any number of rows.
 
     The consent events of a session are the list ``row_events``. The related manager would build a
@@ -33,14 +33,15 @@ def with_row_data(sessions: QuerySet[Session]) -> QuerySet[Session]:
     """
     events = ConsentEvent.objects.select_related("text__version__webchat").only(*_OF_EVENTS)
     return (
-        sessions.select_related("webchat", "guest", "operator")
+        sessions.with_holds()
+        .select_related("webchat", "guest", "operator")
         .only(*_OWN, *_OF_OTHERS)
         .prefetch_related(Prefetch("consent_events", queryset=events, to_attr="row_events"))
     )
 
 
 class SessionTable:
-    """Sessions under the named columns. Without ``sees_people``, personal columns are masked.
+    """Sessions under the named columns. Personal columns are masked where ``reader`` may not see.
 
     With ``select``, the first column contains a checkbox for each session that can still be
     anonymized. The checkboxes belong to the form with the id ``bulk``.
@@ -51,7 +52,7 @@ class SessionTable:
         sessions: Iterable[Session],
         *,
         columns: Iterable[str],
-        sees_people: bool,
+        reader: Reader,
         select: bool = False,
     ) -> None:
         self.columns = _in_order(columns)
@@ -59,7 +60,7 @@ class SessionTable:
         #: Each session with the HTML of its cells. A template loop would resolve, localize and
         #: escape three variables for each of 500 cells. The rows are built here and not during
         #: rendering, because Python calls functions more slowly deep inside nested templates.
-        self.rows = list(self._rows(sessions, sees_people=sees_people))
+        self.rows = list(self._rows(sessions, reader))
 
     def headings(self) -> Iterator[tuple[str, Any]]:
         """Yield the CSS class and the content of each heading, aligned with the cells below it."""
@@ -69,10 +70,10 @@ class SessionTable:
             yield column.css, column.label
 
     def _rows(
-        self, sessions: Iterable[Session], *, sees_people: bool
+        self, sessions: Iterable[Session], reader: Reader
     ) -> Iterator[tuple[Session, SafeString]]:
         cells = [
-            (_opening(column.css, column.label), _cell_of(column, sees_people=sees_people))
+            (_opening(column.css, column.label), _cell_of(column, reader))
             for column in self.columns
         ]
         if self.select:
@@ -83,10 +84,10 @@ class SessionTable:
 
 
 def csv_rows(
-    sessions: Iterable[Session], *, columns: Iterable[str], sees_people: bool
+    sessions: Iterable[Session], *, columns: Iterable[str], reader: Reader
 ) -> Iterator[list[str | int]]:
     """Yield the plain values of each session, in the order of the table."""
-    values = [_value_of(column, sees_people=sees_people) for column in _in_order(columns)]
+    values = [_value_of(column, reader) for column in _in_order(columns)]
     for session in sessions:
         yield [value(session) for value in values]
 
@@ -96,17 +97,23 @@ def _in_order(names: Iterable[str]) -> list[Column]:
     return [column for name, column in COLUMNS.items() if name in chosen]
 
 
-def _cell_of(column: Column, *, sees_people: bool) -> Callable[[Session], str]:
-    if sees_people or not column.personal:
+def _cell_of(column: Column, reader: Reader) -> Callable[[Session], str]:
+    if not column.personal:
         return column.cell
-    masked = mask()
-    return lambda session: masked if column.value(session) else column.cell(session)
+
+    def cell(session: Session) -> str:
+        reason = reader.why_hidden(session)
+        return mask(reason) if reason and column.value(session) else column.cell(session)
+
+    return cell
 
 
-def _value_of(column: Column, *, sees_people: bool) -> Callable[[Session], str | int]:
-    if sees_people or not column.personal:
+def _value_of(column: Column, reader: Reader) -> Callable[[Session], str | int]:
+    if not column.personal:
         return column.value
-    return lambda session: column.value(session) and MASK
+    return lambda session: (
+        column.value(session) and (column.value(session) if reader.may_see(session) else MASK)
+    )
 
 
 def _opening(css: str, label: Any) -> str:

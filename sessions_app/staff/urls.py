@@ -11,6 +11,7 @@ from sessions_app.staff.erasures import (
 )
 from sessions_app.staff.export import SessionExport
 from sessions_app.staff.guests import FindPerson, guest_page
+from sessions_app.staff.holds import HoldGuestView, HoldSessionView
 from sessions_app.staff.live import live_sessions
 from sessions_app.staff.operator_acts import (
     AcceptSession,
@@ -49,9 +50,11 @@ urlpatterns = [
     path(
         "sessions/<id:pk>/anonymize/", ConfirmSessionErasureView.as_view(), name="session_anonymize"
     ),
+    path("sessions/<id:pk>/hold/", HoldSessionView.as_view(), name="session_hold"),
     path("settings/webchat/<int:pk>/retention/", RetentionView.as_view(), name="webchat_retention"),
     path("withdrawals/", withdrawals, name="withdrawals"),
     path("guests/find/", FindPerson.as_view(), name="guest_find"),
     path("guests/<id:pk>/", guest_page, name="guest"),
+    path("guests/<id:pk>/hold/", HoldGuestView.as_view(), name="guest_hold"),
     path("guests/<id:pk>/anonymize/", ConfirmGuestErasureView.as_view(), name="guest_anonymize"),
 ]

@@ -20,6 +20,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
+from anonymization import held
 from lib.mail import sends_mail
 from sessions_app import consent, lock
 from sessions_app.models import ConsentEvent, Session
@@ -143,7 +144,7 @@ class WithdrawView(ConsentView):
         return self._withdrawn(record=record, told=told)
 
     def _withdrawn(self, **context: Any) -> HttpResponse:
-        return self._render("withdrawn.html", context)
+        return self._render("withdrawn.html", {"due": held.is_due(self.session), **context})
 
 
 class MailLinkView(ConsentView):

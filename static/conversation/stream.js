@@ -6,11 +6,14 @@
 // "after" is the id of the page's state. The browser reconnects when the stream ends. If the server
 // refuses the connection, this script retries with increasing pauses. "look" is called every few
 // seconds while there is no stream. If the promise that it returns fails too, the connection is
-// lost.
+// lost. If the promise fails with Refused, this script stops for good.
 
 // A stream ends every few minutes and reconnects immediately. Only a longer interruption needs
 // polling.
 const OFTEN = 3000, SELDOM = 60000;
+
+// The server refuses the page to its reader, who lost a permission. Another request would not help.
+export class Refused extends Error {}
 
 export const follow = (address, { after = "", credentials = false, on = {}, look, lost }) => {
   let source, looking, coming, pause = OFTEN, wait = OFTEN;
@@ -21,7 +24,12 @@ export const follow = (address, { after = "", credentials = false, on = {}, look
         await look();
         pause = OFTEN;
         lost(false);
-      } catch {
+      } catch (error) {
+        if (error instanceof Refused) {
+          stop();
+          lost(false);
+          return;
+        }
         pause = Math.min(pause * 2, SELDOM);
         lost(true);
       }

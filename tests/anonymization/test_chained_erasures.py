@@ -19,7 +19,7 @@ from django.db import Error, OperationalError, connection, transaction
 from anonymization import restoration
 from anonymization.batch import erase_batch
 from anonymization.ledger import external_copy, recording
-from anonymization.ledger.chain import GENESIS, Head, subject_of
+from anonymization.ledger.chain import GENESIS, Head, facts_hash, subject_of
 from anonymization.models import Erasure, Source
 from sessions_app.models import Guest, Session
 from tests.anonymization.test_ledger import stand_alone
@@ -471,16 +471,17 @@ def test_the_record_tells_what_is_proven_and_names_nobody(log_in: LogIn, copy: P
     assert answer.headers["Content-Type"] == "application/json"
     told = answer.json()
     assert set(told) == {
-        "ledger", "head", "door", "counts", "evidence", "pending_files", "logically_complete_at",
-        "physically_complete_at",
+        "ledger", "head", "facts", "salt", "facts_state", "source", "account", "ground",
+        "pending_files", "logically_complete_at", "physically_complete_at",
     }  # fmt: skip
-    assert told["door"] == "command"
+    assert (told["source"], told["account"], told["ground"]) == ("command", None, "request")
     assert told["ledger"] == record.entry.as_fields()
     assert told["head"] == {"sequence": 2, "hash": recording.head().hash}
-    (evidence,) = told["evidence"]
-    assert evidence.endswith(f"WebChat {session.webchat_id}, version 1, en")
-    assert evidence in page
-    assert told["counts"]["sessions_app.Session"] == 1
+    assert facts_hash(told["facts"], told["salt"]) == told["ledger"]["facts"]
+    (evidence,) = told["facts"]["evidence"]
+    assert evidence == ["sessions_app.ConsentEvent", session.webchat_id, 1, "en", "given"]
+    assert f"WebChat {session.webchat_id}, version 1, en" in page
+    assert told["facts"]["counts"]["sessions_app.Session"] == 1
     assert told["pending_files"] == 0
     for text in (page, answer.content.decode()):
         assert "anar" not in text

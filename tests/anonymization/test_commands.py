@@ -110,6 +110,9 @@ def test_status_counts(capsys: Any, settings: Any) -> None:
         "not_physically_complete": 1,
         "storage": "It is the one that the files were written to.",
         "outside_copy": "none is kept",
+        "holds": 0,
+        "holds_overdue": 0,
+        "erasures_waiting": 0,
         "last_good_run": dict.fromkeys(Job.values, "never"),
         "anonymized": {"sessions_app.Guest": 1, "sessions_app.Session": 1},
         "identified": {"sessions_app.Guest": 1, "sessions_app.Session": 1},
@@ -118,7 +121,7 @@ def test_status_counts(capsys: Any, settings: Any) -> None:
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["erasures: 1", "pending_files: 0"]
     assert "anonymized sessions_app.Session: 1" in said
-    assert len(said) == 14
+    assert len(said) == 17
 
 
 def test_status_fails_while_the_copy_is_not_even_or_files_are_left(

@@ -10,18 +10,24 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from anonymization import named, redo, restoration
+from anonymization import holds, named, redo, restoration
 from anonymization.batch import erase_batch
 from anonymization.ledger import external_copy, recording
 from anonymization.ledger.chain import subject_of
 from anonymization.ledger.external_copy import end_of
-from anonymization.models import Erasure, LedgerState, Note, Source
+from anonymization.models import Erasure, Hold, LedgerState, Note, Source
 from anonymization.restoration import Standing, standing
 from mluvii_gdpr import readiness
 from sessions_app.models import Guest, Session
 from tests.crashes import crash
 from tests.database import dump, media_contains
-from tests.factories import AttachmentFactory, ErasureFactory, SessionFactory, WebChatFactory
+from tests.factories import (
+    AttachmentFactory,
+    ErasureFactory,
+    HoldFactory,
+    SessionFactory,
+    WebChatFactory,
+)
 from tests.races import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -228,17 +234,11 @@ def test_rows_that_are_gone_do_not_stop_it(copy: Path) -> None:
 # Holds ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def hold(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
-    """Put a row under a hold, and let it go with the end of the test."""
-    held: set[str] = set()
-    monkeypatch.setattr(redo, "held", lambda subjects: not held.isdisjoint(subjects))
-    return lambda row: held.add(subject_of(row.uid))
+def hold(row: Any) -> Hold:
+    return HoldFactory(subject=row)
 
 
-def test_a_hold_makes_the_intent_void_and_the_others_are_erased_anew(
-    copy: Path, hold: Callable[[Any], None]
-) -> None:
+def test_a_hold_makes_the_intent_void_and_the_others_are_erased_anew(copy: Path) -> None:
     anna, boris, cyril = visit("anna"), visit("boris"), visit("cyril")
     _first, second, third = crash_while_erasing(anna, boris, cyril)
     hold(boris)
@@ -257,22 +257,23 @@ def test_a_hold_makes_the_intent_void_and_the_others_are_erased_anew(
     verify()
 
 
-def test_of_a_person_only_the_held_session_stays(copy: Path, hold: Callable[[Any], None]) -> None:
+def test_of_a_person_only_the_held_session_stays_until_the_release(copy: Path) -> None:
     first = visit("anna")
     second = visit("anna", webchat=first.webchat)
     crash_while_erasing(first.guest)
-    hold(second)
+    held = hold(second)
     redo.carry_out()
     first.refresh_from_db()
     second.refresh_from_db()
     assert (bool(first.anonymized_in), second.anonymized_in) == (True, None)
     assert Guest.objects.get(pk=second.guest_id).anonymized_in is None
+    holds.release_hold(held, source=Source.COMMAND)
+    assert Guest.objects.get(pk=second.guest_id).anonymized_in
+    assert not remains("anna")
     verify()
 
 
-def test_a_hold_and_a_crash_of_the_redo_forget_nobody(
-    copy: Path, hold: Callable[[Any], None]
-) -> None:
+def test_a_hold_and_a_crash_of_the_redo_forget_nobody(copy: Path) -> None:
     anna, boris = visit("anna"), visit("boris")
     entries = crash_while_erasing(anna, boris)
     hold(anna)

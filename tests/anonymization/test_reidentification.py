@@ -17,10 +17,17 @@ from django.utils import timezone
 
 from anonymization import batch
 from anonymization.ledger import recording
+from anonymization.models import Note
 from sessions_app import consent, sharing
-from sessions_app.models import Session
+from sessions_app.models import Guest, Session
 from tests import traffic
-from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
+from tests.factories import (
+    ErasureFactory,
+    RecordFactory,
+    SessionFactory,
+    StaffFactory,
+    WebChatFactory,
+)
 from tests.races import wait_until_blocked_by_me
 
 pytestmark = pytest.mark.django_db
@@ -220,7 +227,7 @@ def test_the_period_is_that_of_the_question_and_each_line_one_query(settings: An
     assert of_sessions("--to", "2026-01-11")[0]["rows"] == 1
     with CaptureQueriesContext(connection) as queries:
         lines = report()["models"]
-    assert len(queries) == len(lines)
+    assert len(queries) == len(lines) + 1
     for wrong in ("yesterday", "2026-02-30"):
         with pytest.raises(CommandError, match=r"^A day is written as in 2026-01-31\.$"):
             report("--from", wrong)
@@ -257,5 +264,55 @@ def test_nothing_anonymized_is_no_error_and_the_setting_is_named() -> None:
     lines = printed.getvalue().splitlines()
     assert lines[0] == "Times are rounded to the month (ERASURE_TIME_PRECISION)."
     assert all(
-        line.endswith(": 0 anonymized, 0 alone, 0 with k < 5, smallest k: –.") for line in lines[1:]
+        line.endswith(": 0 anonymized, 0 alone, 0 with k < 5, smallest k: –.")
+        for line in lines[1:-1]
     )
+    assert lines[-1] == "Erasures that anonymized several records: 0, alone in their period: 0."
+
+
+def test_acts_of_several_rows_that_are_alone_in_their_period_are_named() -> None:
+    """Each row shows its period: whoever is alone in one has all rows of it."""
+    for day, rows in (
+        ("2026-01-05", 4),  # alone
+        ("2026-02-05", 1),  # one row links to nothing
+        ("2026-03-05", 4),
+        ("2026-03-31", 1),  # not alone: one of the rows may be of this one
+        ("2026-04-01", 2),  # alone
+        ("2026-05-02", 3),
+        ("2026-05-03", 3),
+    ):
+        RecordFactory(day=date.fromisoformat(day), rows=rows)
+    RecordFactory(kind=Note.COPY_BEGUN, day=date(2026, 4, 2), rows=0)
+
+    linked = {"several": 5, "alone": 2, "periods": ["2026-01", "2026-04"]}
+    assert report()["acts"] == linked
+    assert report("--from", "2026-04-30")["acts"] == {
+        "several": 3,
+        "alone": 1,
+        "periods": ["2026-04"],
+    }
+    assert report("--to", "2026-03-01")["acts"] == {
+        "several": 2,
+        "alone": 1,
+        "periods": ["2026-01"],
+    }
+    printed = StringIO()
+    call_command("reidentification_report", stdout=printed)
+    assert printed.getvalue().splitlines()[-1] == (
+        "Erasures that anonymized several records: 5, alone in their period: 2 (2026-01, 2026-04)."
+    )
+
+
+def test_a_person_with_several_sessions_counts_as_one_act() -> None:
+    """The engine stores the number of rows of the act, which nothing else knows."""
+    SessionFactory.create_batch(3)
+    ErasureFactory(subject=Guest.objects.get())
+    assert report()["acts"] == {
+        "several": 1,
+        "alone": 1,
+        "periods": [timezone.localdate().strftime("%Y-%m")],
+    }
+    for number in range(2):
+        session = SessionFactory(email=f"{number}@example.com")
+        ErasureFactory(subject=session)
+    assert (report()["acts"]["several"], report()["acts"]["alone"]) == (3, 0)

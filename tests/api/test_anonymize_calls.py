@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -243,6 +244,21 @@ def test_a_key_stands_for_one_request_of_one_client(api: Any) -> None:
         assert hashlib.sha256(b"kanar-key-1").hexdigest() not in (stored.digest, stored.request), (
             "it is keyed"
         )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_maintain_deletes_old_keys_also_if_no_client_comes_back(api: Any) -> None:
+    caller = api()
+    for number, session in enumerate(SessionFactory.create_batch(2, new_guest=True)):
+        key = {"Idempotency-Key": f"key-{number}"}
+        answer = caller.post(f"/api/v1/Sessions/{session.pk}/anonymous", headers=key)
+        assert answer.status_code == 204
+    old, new = IdempotencyKey.objects.order_by("pk")
+    IdempotencyKey.objects.filter(pk=old.pk).update(
+        created_at=timezone.now() - timedelta(days=1, seconds=1)
+    )
+    call_command("maintain", verbosity=0)
+    assert list(IdempotencyKey.objects.all()) == [new]
 
 
 def test_a_key_is_free_again_after_a_day_and_a_failure_keeps_none(api: Any) -> None:

@@ -48,6 +48,28 @@ def validator(component: str) -> jsonschema.Draft202012Validator:
     )
 
 
+def test_ids_are_described_as_64_bit_numbers() -> None:
+    """A Guest ID has ten digits: a generated client with 32-bit numbers could not read it."""
+    described = yaml.safe_load(COMMITTED.read_text())
+    schemas, paths = described["components"]["schemas"], described["paths"]
+    parameters = {p["name"]: p["schema"] for p in paths["/api/v1/Sessions"]["get"]["parameters"]}
+    of_guest = [
+        parameter["schema"]
+        for path, calls in paths.items()
+        for call in calls.values()
+        for parameter in call.get("parameters", [])
+        if parameter["name"] == "id"
+    ]
+
+    assert len(of_guest) == 6
+    for schema in [
+        *of_guest,
+        parameters["ClientId"]["items"],
+        schemas["Guest"]["properties"]["id"],
+    ]:
+        assert (schema["type"], schema["format"]) == ("integer", "int64")
+
+
 def test_sessions_of_every_kind_are_as_described(api: Any) -> None:
     taken = {"new_guest": True, "operator": StaffFactory(), "messages": ["Hello"]}
     waiting, ended = SessionFactory(), SessionFactory(**taken, ended=True)

@@ -7,6 +7,7 @@ record each, and the external copy matches. Interrupted erasures are counted: th
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -44,7 +45,9 @@ def trials(batch: int) -> Iterator[Trial]:
     while killed:
         left = set(Guest.objects.filter(anonymized_in=None).values_list("pk", flat=True))
         to_erase = [somebody for somebody in people if somebody.guest.pk in left]
-        killed = _kill_one(to_erase, after=chance.uniform(0, lives_for))
+        # Every other process dies at a COMMIT: of an erasure, or of the completion of one before it.
+        commits = chance.randint(1, 6) if chance.random() < 0.5 else 0
+        killed = _kill_one(to_erase, after=chance.uniform(0, lives_for), commits=commits)
         lives_for *= 1.1  # on a slow machine, hundreds of processes died before they did anything
         if killed:
             yield f"{connection.vendor} kill", _problem(people)
@@ -53,35 +56,52 @@ def trials(batch: int) -> Iterator[Trial]:
         yield f"{connection.vendor} redone", ""
 
 
-def _kill_one(people: list[Somebody], *, after: float) -> bool:
-    """Start a process that erases everybody, and kill it; return whether it was killed before its end."""
+def _kill_one(people: list[Somebody], *, after: float, commits: int) -> bool:
+    """Start a process that erases everybody, and kill it; return whether it was killed before its end.
+
+    With ``commits`` it kills itself instead of that COMMIT.
+    """
     connections.close_all()
     if connection.vendor == "postgresql":
         connection.close_pool()  # type: ignore[attr-defined]
     beginning, begun = os.pipe()
     process = os.fork()
     if process == 0:
-        _erase_all(people, begun)
+        _erase_all(people, begun, commits=commits)
     os.close(begun)
     os.read(beginning, 1)
     os.close(beginning)
-    time.sleep(after)
-    os.kill(process, signal.SIGKILL)
+    if not commits:
+        time.sleep(after)
+        os.kill(process, signal.SIGKILL)
     _pid, status = os.waitpid(process, 0)
     return os.WIFSIGNALED(status)
 
 
-def _erase_all(people: list[Somebody], begun: int) -> None:
+def _erase_all(people: list[Somebody], begun: int, *, commits: int) -> None:
     """Erase everybody in a process of its own, and leave it without a word."""
     code = 1
     try:
         connection.ensure_connection()
+        _die_at(commits)
         os.write(begun, b"!")
         for somebody in people:
             engine.erase(somebody.subject("guest"), requester=COMMAND)
         code = 0
     finally:
         os._exit(code)
+
+
+def _die_at(number: int) -> None:
+    """Let this process kill itself at its COMMIT of this number; 0 is none."""
+    commit, numbers = connection._commit, itertools.count(1)
+
+    def commit_or_die() -> None:
+        if next(numbers) == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        commit()
+
+    connection._commit = commit_or_die
 
 
 def _problem(people: list[Somebody]) -> str:

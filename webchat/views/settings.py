@@ -8,12 +8,14 @@ from django.contrib import messages
 from django.db.models import Max
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
 from django.views.generic.edit import FormMixin, ProcessFormView
 
 from anonymization.storage import StorageUnavailable
+from lib.pages import staff_page
 from webchat import figures, services
 from webchat.forms import GeneralForm, WebChatForm
 from webchat.models import WebChat
@@ -38,23 +40,20 @@ class WebChatsView(SettingsPage):
         )
 
 
-class WebChatAddView(FormMixin, SettingsPage, ProcessFormView):
+@staff_page(MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def add_webchat(request: HttpRequest) -> HttpResponse:
     """Add a WebChat. Its entry forms are None until its consent text is published."""
-
-    template_name = "webchat/webchat_add.html"
-    form_class = WebChatForm
-
-    def form_valid(self, form: BaseForm) -> HttpResponse:
-        assert isinstance(form, WebChatForm)  # noqa: S101
-        webchat = form.save()
-        message = _(
-            "%(name)s was added. Next: read and publish its consent text, then choose the entry form."
-        )
-        messages.success(self.request, message % {"name": webchat.name})
-        return redirect("webchat_forms", webchat.pk)
-
-    def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
+    form = WebChatForm(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        status = 422 if form.is_bound else 200
+        return render(request, "webchat/webchat_add.html", {"form": form}, status=status)
+    webchat = form.save()
+    message = _(
+        "%(name)s was added. Next: read and publish its consent text, then choose the entry form."
+    )
+    messages.success(request, message % {"name": webchat.name})
+    return redirect("webchat_forms", webchat.pk)
 
 
 class GeneralView(FormMixin, WebChatPage, ProcessFormView):
@@ -116,31 +115,27 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
         return self.form_invalid(form)
 
 
-class ArchiveView(WebChatPage):
+@staff_page(MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def archive_webchat(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask for confirmation, then archive a WebChat, so that visitors cannot reach it."""
-
-    template_name = "webchat/webchat_archive.html"
-
-    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self.render_to_response(self.get_context_data())
-
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        services.archive(self.webchat)
-        message = _("%(name)s was archived. Visitors can no longer reach it.")
-        messages.success(request, message % {"name": self.webchat.name})
-        return redirect("webchats")
+    webchat = get_object_or_404(WebChat, pk=pk)
+    if request.method != "POST":
+        return render(request, "webchat/webchat_archive.html", {"webchat": webchat})
+    services.archive(webchat)
+    message = _("%(name)s was archived. Visitors can no longer reach it.")
+    messages.success(request, message % {"name": webchat.name})
+    return redirect("webchats")
 
 
-class RestoreView(WebChatPage):
+@staff_page(MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def restore_webchat(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask for confirmation, then restore an archived WebChat."""
-
-    template_name = "webchat/webchat_restore.html"
-
-    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self.render_to_response(self.get_context_data())
-
-    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
-        services.restore(self.webchat)
-        message = _("%(name)s was restored. Visitors can reach it again.")
-        messages.success(request, message % {"name": self.webchat.name})
-        return redirect("webchat", self.webchat.pk)
+    webchat = get_object_or_404(WebChat, pk=pk)
+    if request.method != "POST":
+        return render(request, "webchat/webchat_restore.html", {"webchat": webchat})
+    services.restore(webchat)
+    message = _("%(name)s was restored. Visitors can reach it again.")
+    messages.success(request, message % {"name": webchat.name})
+    return redirect("webchat", webchat.pk)

@@ -2,7 +2,8 @@
 
 Also prints the last good run of each job that cron starts, and the state of the database compared
 with the external copy of the ledger: even, behind (a backup was restored), missing or foreign.
-Changes nothing.
+Counts the active legal holds, those whose review is overdue, and the erasures that wait for a
+release. Changes nothing.
 
 Exit codes:
 
@@ -22,7 +23,7 @@ from anonymization import runs
 from anonymization.files import unfinished_uploads
 from anonymization.ledger import external_copy
 from anonymization.maintenance import erased_since_last_run
-from anonymization.models import Erasure, FileDeletion, StorageMarker
+from anonymization.models import DueErasure, Erasure, FileDeletion, Hold, StorageMarker
 from anonymization.policy import registry
 from anonymization.restoration import Standing, standing
 from anonymization.storage import storage_problem
@@ -45,6 +46,9 @@ class Command(BaseCommand):
             "not_physically_complete": erased_since_last_run().count(),
             "storage": storage_problem() or "It is the one that the files were written to.",
             "outside_copy": copy.value if external_copy.file_of() else "none is kept",
+            "holds": Hold.objects.active().count(),
+            "holds_overdue": Hold.objects.count_overdue(),
+            "erasures_waiting": DueErasure.objects.count(),
             "last_good_run": {
                 state.job.value: state.good_at.isoformat() if state.good_at else "never"
                 for state in jobs

@@ -1,15 +1,17 @@
 """Remove erased data from the database files, so that nobody can read it there. For cron.
 
     manage.py maintain               SQLite: VACUUM, truncate the write-ahead log
-                                     PostgreSQL: renew the statistics only
-    manage.py maintain --rewrite     PostgreSQL: VACUUM FULL of the tables that erasures change
-                                     and of pg_statistic
+                                     PostgreSQL: renew the statistics, and hide in xmin which
+                                     rows one erasure changed, when its period is over
+    manage.py maintain --rewrite     PostgreSQL: also rewrite the tables that erasures change and
+                                     pg_statistic; anonymized rows in the order of their keys
 
 A rewrite locks each table while it is copied: run it when there is little traffic. The run waits at
 most --wait seconds for a lock, so that the chat waits at most that long before the run begins.
 
 On PostgreSQL the role must own the database. Otherwise the run does what the role may do, prints
-the skipped tables and the statement that a superuser must run once, and completes no erasure. The
+the skipped tables and the statement that a superuser must run once, and completes no erasure. If it
+does not own a table with anonymized rows, the table is rewritten in the order of its rows. The
 record of each erasure shows whether it is physically complete. The command can be repeated.
 
 Exit codes:
@@ -83,6 +85,7 @@ class Command(MigratedCommand):
                 "rewritten": outcome.run.rewritten,
                 "not_physically_complete": pending,
                 "skipped": outcome.skipped,
+                "not_in_key_order": outcome.unordered,
                 "left_for_superuser": statements,
             }
             self.stdout.write(json.dumps(report))
@@ -94,4 +97,10 @@ class Command(MigratedCommand):
             self.stderr.write(
                 f"Skipped, because this database role may not maintain them: {', '.join(outcome.skipped)}. "
                 f"A superuser must run once: {' '.join(statements)} Then run this command again."
+            )
+        if outcome.unordered:
+            self.stderr.write(
+                "Not in the order of their keys, because this database role does not own them: "
+                f"{', '.join(outcome.unordered)}. The place of rows still shows which ones were "
+                "anonymized together. Make the role their owner, then run this command again."
             )

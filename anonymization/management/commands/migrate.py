@@ -14,8 +14,8 @@ from typing import Any
 
 from django.core.management.commands import migrate
 
-from anonymization import triggers
-from anonymization.checks import check_database
+from anonymization import stricter, triggers
+from anonymization.checks import check_anonymized_rows, check_database
 
 
 class Command(migrate.Command):
@@ -30,5 +30,10 @@ class Command(migrate.Command):
         except (Exception, KeyboardInterrupt):
             triggers.after_migrate(using=options["database"])
             raise
-        for message in check_database(None, databases=[options["database"]]):
+        databases = [options["database"]]
+        for message in check_database(None, databases=databases):
             self.stderr.write(str(message))
+        if found := check_anonymized_rows(None, databases=databases):
+            counts = stricter.count(stricter.gaps())
+            for message, rows in zip(found, counts.values(), strict=True):
+                self.stderr.write(f"{message}\n\tRows: {rows}")

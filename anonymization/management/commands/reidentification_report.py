@@ -1,4 +1,4 @@
-"""Print how many anonymized records are unique in their remaining values.
+"""Print how many anonymized records are unique, and how many erasures are alone in their period.
 
     manage.py reidentification_report               all
     manage.py reidentification_report --from 2026-01-01 --to 2026-03-31
@@ -11,7 +11,10 @@ is unique in the first line could be recognized by somebody who knows these thin
 Only anonymized records are counted. Some of them are therefore unique until other records of their
 time are anonymized at the end of the retention period.
 
-Changes nothing. Prints numbers and column names, no values. One query for each line.
+The last line is about erasures that anonymized several records of one person. If such an erasure is
+the only one of its period, its records can be linked: they are the only ones with this period.
+
+Changes nothing. Prints numbers, column names and periods, no other values. One query for each line.
 
 Exit codes:
 
@@ -28,7 +31,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from anonymization.reidentification import FEW, Likeness, likenesses
+from anonymization.reidentification import FEW, Acts, Likeness, acts, likenesses
 
 
 class Command(BaseCommand):
@@ -49,11 +52,13 @@ class Command(BaseCommand):
         if since and until and since > until:
             raise CommandError("The first day (--from) is after the last one (--to).")
         found = likenesses(since=since, until=until)
+        linked = acts(since=since, until=until)
         if options["json"]:
             report = {
                 "time_precision": settings.ERASURE_TIME_PRECISION,
                 "few": FEW,
                 "models": [likeness.as_fields() for likeness in found],
+                "acts": linked.as_fields(),
             }
             self.stdout.write(json.dumps(report))
             return
@@ -62,6 +67,7 @@ class Command(BaseCommand):
         )
         for likeness in found:
             self.stdout.write(_line(likeness))
+        self.stdout.write(_line_about(linked))
 
 
 def _day(text: str | None) -> date | None:
@@ -75,4 +81,12 @@ def _line(likeness: Likeness) -> str:
     return (
         f"{likeness.model}, by {', '.join(likeness.columns)}: {likeness.rows} anonymized, {likeness.alone} alone, "
         f"{likeness.few} with k < {FEW}, smallest k: {likeness.smallest or '–'}."
+    )
+
+
+def _line_about(linked: Acts) -> str:
+    periods = f" ({', '.join(linked.periods)})" if linked.periods else ""
+    return (
+        f"Erasures that anonymized several records: {linked.several}, "
+        f"alone in their period: {linked.alone}{periods}."
     )

@@ -6,7 +6,7 @@
 
 Run it from cron. Age is counted in days of TIME_ZONE. A session that ended (or, without an end,
 started) on day D in a WebChat with a retention period of N days is due when day D + N is over, at
-midnight.
+midnight. Sessions under a legal hold are not anonymized, only counted.
 
 First, open conversations without a message for 24 hours are ended, as abandoned, at the time of
 their last sign. Those that are then due are anonymized in the same run. ``--dry-run`` prints both
@@ -107,6 +107,7 @@ class Command(MigratedCommand):
             "sessions": sessions,
             "webchats": done,
             "locked": sum(retention.due(on=today).values()) if is_whole else 0,
+            "held": retention.held_and_old(on=today),
             "abandoned": left_open,
             "abandoned_due": abandoned_due,
             "pending_files": FileDeletion.objects.exclude(erasure=None).count(),
@@ -139,7 +140,7 @@ def _sentence(result: dict[str, Any]) -> str:
     by_webchat = ", ".join(f"WebChat {pk}: {count}" for pk, count in result["webchats"].items())
     return (
         f"{result['result'].capitalize()}: {result['sessions']} ({by_webchat or 'no WebChat has a retention period'}). "
-        f"Locked by others: {result['locked']}. {_abandoned(result)} "
+        f"Locked by others: {result['locked']}. Under a legal hold: {result['held']}. {_abandoned(result)} "
         f"Files to delete: {result['pending_files']}."
     )
 

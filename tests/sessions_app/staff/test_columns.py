@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.html import strip_tags
 
+from sessions_app.masking import Reader
 from sessions_app.models import Session
 from sessions_app.staff.columns import COLUMNS, duration_of
 from sessions_app.staff.table import SessionTable, csv_rows, with_row_data
@@ -26,8 +27,8 @@ def test_all_columns_of_a_row_are_read_in_two_queries() -> None:
     )
     with CaptureQueriesContext(connection) as queries:
         sessions = list(with_row_data(Session.objects.all()))
-        assert SessionTable(sessions, columns=COLUMNS, sees_people=True).rows
-        assert list(csv_rows(sessions, columns=COLUMNS, sees_people=True))
+        assert SessionTable(sessions, columns=COLUMNS, reader=Reader(sees_people=True)).rows
+        assert list(csv_rows(sessions, columns=COLUMNS, reader=Reader(sees_people=True)))
     assert len(queries) == 2
 
 
@@ -48,10 +49,10 @@ def test_a_session_that_is_not_anonymized_shows_the_exact_duration() -> None:
 def test_a_session_without_any_values_has_a_cell_and_a_value(name: str) -> None:
     make_rows(WebChatFactory(), 1)
     rows = with_row_data(Session.objects.all())
-    ((_session, cell),) = SessionTable(rows, columns=[name], sees_people=False).rows
+    ((_session, cell),) = SessionTable(rows, columns=[name], reader=Reader()).rows
     assert cell.startswith('<td role="cell" data-label="')
     assert strip_tags(cell), "an empty cell shows a dash"
-    ((value,),) = csv_rows(rows, columns=[name], sees_people=False)
+    ((value,),) = csv_rows(rows, columns=[name], reader=Reader())
     assert isinstance(value, str | int)
 
 
@@ -60,8 +61,8 @@ def test_a_personal_column_is_masked_on_the_page_and_in_a_file(name: str, text: 
     CanaryFactory()
     rows = with_row_data(Session.objects.all())
     for sees_people in (True, False):
-        ((_session, cell),) = SessionTable(rows, columns=[name], sees_people=sees_people).rows
-        ((value,),) = csv_rows(rows, columns=[name], sees_people=sees_people)
+        ((_session, cell),) = SessionTable(rows, columns=[name], reader=Reader(sees_people)).rows
+        ((value,),) = csv_rows(rows, columns=[name], reader=Reader(sees_people))
         assert (text in cell, value == text) == (sees_people, sees_people)
         assert ("•••" in cell, value == "•••") == (not sees_people, not sees_people)
 
@@ -69,7 +70,7 @@ def test_a_personal_column_is_masked_on_the_page_and_in_a_file(name: str, text: 
 def test_markup_in_a_value_is_escaped() -> None:
     CanaryFactory(webchat__name="<b>", name="<i>Jana Nováková</i>")
     rows = with_row_data(Session.objects.all())
-    ((_session, cells),) = SessionTable(rows, columns=COLUMNS, sees_people=True).rows
+    ((_session, cells),) = SessionTable(rows, columns=COLUMNS, reader=Reader(sees_people=True)).rows
     assert "<b>" not in cells
     assert "<i>" not in cells
     assert "&lt;i&gt;" in cells

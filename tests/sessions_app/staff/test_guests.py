@@ -21,6 +21,10 @@ from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, Canary
 pytestmark = pytest.mark.django_db
 
 
+#: The queries that look for guests, and not those that ask which of them are hidden.
+SELECT_GUESTS = 'SELECT "sessions_app_guest"."id", "sessions_app_guest"."uid"'
+
+
 def find(client: Client, **fields: str) -> Any:
     return client.post("/guests/find/", fields)
 
@@ -213,7 +217,7 @@ def test_each_step_uses_an_index_and_no_join(log_in: LogIn) -> None:
     client = log_in("support")
     with CaptureQueriesContext(connection) as queries:
         find(client, name=NAME, email=EMAIL, phone=PHONE)
-    guests = [q["sql"] for q in queries if 'FROM "sessions_app_guest"' in q["sql"]]
+    guests = [q["sql"] for q in queries if q["sql"].startswith(SELECT_GUESTS)]
     assert len(guests) == 7
     assert not [sql for sql in guests if " OR " in sql or "JOIN" in sql]
 
@@ -247,7 +251,7 @@ def test_all_orders_of_a_name_are_looked_up_in_the_index(log_in: LogIn) -> None:
     client = log_in("support")
     with CaptureQueriesContext(connection) as queries:
         find(client, name="Braun Anna Marie von")
-    assert sum('FROM "sessions_app_guest"' in q["sql"] for q in queries) == 1
+    assert sum(q["sql"].startswith(SELECT_GUESTS) for q in queries) == 1
     # So many that no planner takes another way.
     Guest.objects.bulk_create(Guest(name=f"Guest {n}", name_key=f"guest {n}") for n in range(4000))
     with connection.cursor() as cursor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from sessions_app import conversation, gate
 from sessions_app.models import Attachment, Party, Session
+from sessions_app.sharing import MIN_SHARED
 from tests.factories import (
     AttachmentFactory,
     ConsentEventFactory,
@@ -20,6 +22,7 @@ from tests.factories import (
     MessageFactory,
     SessionFactory,
     StaffFactory,
+    WebChatFactory,
 )
 from tests.pages import LogIn, compact
 from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, CanaryFactory
@@ -63,7 +66,7 @@ def test_personal_data_is_shown_with_the_right_only(log_in: LogIn) -> None:
     for value in PERSONAL:
         assert value in seen, value
         assert value not in hidden, value
-    assert "Hidden: you don't have permission to see personal data." in hidden
+    assert "Hidden: you don&#x27;t have permission to see personal data." in hidden
 
 
 def test_the_ids_come_first_and_can_be_copied(log_in: LogIn) -> None:
@@ -253,3 +256,28 @@ def test_an_anonymized_session_and_guest_show_what_was_rounded_to_and_no_false_t
     (row,) = rows_of(client.get("/sessions/export/"))
     assert row["Started"] == f"{midnight:{iso}}"
     assert f"{midnight:{words}}</time>(Chat)" in compact(client.get(pages[0]))
+
+
+def test_page_and_csv_show_the_band_of_an_anonymized_duration(log_in: LogIn) -> None:
+    operator, webchat = StaffFactory(role="operator"), WebChatFactory()
+    sessions = SessionFactory.create_batch(
+        MIN_SHARED, webchat=webchat, operator=operator, ended=True
+    )
+    exact = {"waited": timedelta(minutes=7), "duration": timedelta(minutes=20, seconds=5)}
+    Session.objects.update(**exact)
+    client, path = log_in("officer"), f"/sessions/{sessions[0].pk}/"
+    page = compact(client.get(path))
+    assert ">7 min<" in page
+    assert "20 min 5 s" in page
+
+    ErasureFactory(subject=sessions[0])
+
+    page = compact(client.get(path))
+    assert "5–15 min" in page
+    assert "15–30 min" in page
+    client.post("/sessions/columns/", {"columns": ["id", "duration"]})
+    durations = {
+        row["Session ID"]: row["Duration"] for row in rows_of(client.get("/sessions/export/"))
+    }
+    assert durations.pop(str(sessions[0].pk)) == "15–30 min"
+    assert set(durations.values()) == {"0:20:05"}

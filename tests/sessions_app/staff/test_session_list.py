@@ -91,7 +91,7 @@ def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
     with CaptureQueriesContext(connection) as queries:
         response = client.get(url)
     assert len(ids(response)) == count
-    assert len(queries) <= 14
+    assert len(queries) <= 15
     assert not [q["sql"] for q in queries if "OFFSET" in q["sql"]]
     counts = [q["sql"] for q in queries if "COUNT(" in q["sql"]]
     assert all("LIMIT 30001" in sql or "LIMIT 1000)" in sql for sql in counts), (

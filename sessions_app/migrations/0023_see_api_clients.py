@@ -11,7 +11,7 @@ def let_them_see(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0020_record_withdrawal"),
+        ("sessions_app", "0022_hold_right"),
         ("api", "0003_see_api_clients"),
     ]
 
