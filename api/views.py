@@ -16,10 +16,12 @@ from api.models import ApiClient
 from lib.pages import staff_of, staff_page
 
 _MANAGE = "api.manage_api_clients"
+#: One of these permissions opens the pages that only show clients.
+_SEE = ("api.see_api_clients", _MANAGE)
 _RECORDS_SHOWN = 10
 
 
-@staff_page(_MANAGE)
+@staff_page(any_of=_SEE)
 @require_safe
 def list_clients(request: HttpRequest) -> HttpResponse:
     """List all clients, the revoked ones separately."""
@@ -47,7 +49,7 @@ def add_client(request: HttpRequest) -> HttpResponse:
     return render(request, "api/client_secret.html", {"client": client, "secret": secret})
 
 
-@staff_page(_MANAGE)
+@staff_page(any_of=_SEE)
 @require_safe
 def client_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the rights, the last use, the erasures and the reached limits of a client."""

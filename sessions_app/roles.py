@@ -34,6 +34,7 @@ ROLES: dict[str, list[str]] = {
         "sessions_app.anonymize_guest",
         "sessions_app.export_sessions",
         "webchat.see_settings",
+        "api.see_api_clients",
         "anonymization.see_erasures",
         "anonymization.replay_erasures",
         "anonymization.manage_holds",

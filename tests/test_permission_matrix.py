@@ -48,7 +48,7 @@ SEE, PERSONAL = "sessions_app.see_sessions", "sessions_app.see_personal_data"
 ANSWER = (SEE, "sessions_app.answer", PERSONAL)
 SEE_SETTINGS = "webchat.see_settings"
 SETTINGS, PUBLISH = "webchat.manage_settings", "webchat.publish_consent"
-CLIENTS = "api.manage_api_clients"
+CLIENTS, SEE_CLIENTS = "api.manage_api_clients", "api.see_api_clients"
 HOLDS = "anonymization.manage_holds"
 
 #: Who holds which right, by hand: a right given to another role in the code turns a test red.
@@ -67,6 +67,7 @@ HOLDERS = {
     SETTINGS: {"administrator"},
     PUBLISH: {"administrator"},
     CLIENTS: {"administrator"},
+    SEE_CLIENTS: {"officer"},
 }
 
 
@@ -216,9 +217,11 @@ TABLE: dict[str, Row] = {
     "settings/gdpr/history/": Row(
         "/settings/gdpr/history/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
     ),
-    "settings/api/": Row("/settings/api/", CLIENTS, read()),
+    "settings/api/": Row("/settings/api/", (CLIENTS, SEE_CLIENTS), read(), either=True),
     "settings/api/add/": Row("/settings/api/add/", CLIENTS, read() | {"POST": 422}),
-    "settings/api/<id:pk>/": Row("/settings/api/{client}/", CLIENTS, read()),
+    "settings/api/<id:pk>/": Row(
+        "/settings/api/{client}/", (CLIENTS, SEE_CLIENTS), read(), either=True
+    ),
     "settings/api/<id:pk>/revoke/": Row(
         "/settings/api/{client}/revoke/", CLIENTS, read() | {"POST": 302}
     ),
