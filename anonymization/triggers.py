@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import connections
@@ -29,9 +29,8 @@ from anonymization.models import Hold
 from anonymization.policy import Policy, registry
 
 PREFIX = "mluvii_gdpr_"
-#: ``pg_trigger.tgtype`` of a BEFORE trigger by event. Bit 2 is BEFORE; bit 1, FOR EACH ROW, is
-#: added later.
-_TGTYPE = {"INSERT": 2 | 4, "DELETE": 2 | 8, "UPDATE": 2 | 16, "TRUNCATE": 2 | 32}
+#: ``pg_trigger.tgtype`` by event. Bit 2, BEFORE, and bit 1, FOR EACH ROW, are added later.
+_TGTYPE = {"INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 #: A constant that both databases accept.
 _FALSE = "1 = 0"
 #: The search path of our functions on PostgreSQL. A temporary table must not hide the table that a
@@ -54,6 +53,9 @@ class Trigger:
     when: str = ""
     first: str = ""
     for_each: str = "ROW"
+    #: For a trigger after the whole statement on PostgreSQL: the table of the deleted rows, by which
+    #: ``when`` names them. A query for each of many rows would triple the cost of their deletion.
+    deleted: str = ""
 
     def create(self, vendor: str, search_path: str) -> list[str]:
         """Return the SQL statements that create the trigger."""
@@ -63,9 +65,23 @@ class Trigger:
         return [
             f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path = {search_path} "
             f"AS $body${self.definition(vendor)}$body$",
-            f'CREATE TRIGGER {name} BEFORE {self.event} ON "{self.table}" '
-            f"FOR EACH {self.for_each} EXECUTE FUNCTION {name}()",
+            f'CREATE TRIGGER {name} {self._time} {self.event} ON "{self.table}" '
+            f"{self._referencing}FOR EACH {self.for_each} EXECUTE FUNCTION {name}()",
         ]
+
+    @property
+    def _time(self) -> str:
+        return "AFTER" if self.deleted else "BEFORE"
+
+    @property
+    def _referencing(self) -> str:
+        return f"REFERENCING OLD TABLE AS {self.deleted} " if self.deleted else ""
+
+    @property
+    def _type(self) -> int:
+        """Return ``pg_trigger.tgtype``."""
+        before = 0 if self.deleted else 2
+        return before | _TGTYPE[self.event] | (self.for_each == "ROW")
 
     def definition(self, vendor: str) -> str:
         """Return the text that the database stores.
@@ -89,7 +105,7 @@ class Trigger:
         """Return what ``_standing`` reads for this trigger if it is enabled and unaltered."""
         if vendor == "sqlite":
             return self.definition(vendor)
-        return f"{_TGTYPE[self.event] | (self.for_each == 'ROW')} {self.table} {self.definition(vendor)}"
+        return f"{self._type} {self.table} {self.definition(vendor)}"
 
     def drop(self, vendor: str) -> str:
         if vendor == "sqlite":
@@ -102,7 +118,9 @@ def expected(connection: BaseDatabaseWrapper) -> list[Trigger]:
     policies = existing(connection)
     found = [trigger for policy in policies for trigger in _triggers_for(policy, connection)]
     if Hold in {policy.model for policy in policies}:
-        found += [trigger for policy in policies for trigger in _guards_of_held(policy)]
+        found += [
+            trigger for policy in policies for trigger in _guards_of_held(policy, connection.vendor)
+        ]
     return found
 
 
@@ -396,7 +414,7 @@ def _no_row_at_sealed(policy: Policy, vendor: str) -> Iterator[Trigger]:
         yield Trigger(table, f"{name}_update", "UPDATE", message, sealed, first=moved)
 
 
-def _guards_of_held(policy: Policy) -> Iterator[Trigger]:
+def _guards_of_held(policy: Policy, vendor: str) -> Iterator[Trigger]:
     """Yield triggers that refuse to mark or delete a held row, and to delete its content."""
     table = policy.model._meta.db_table
     name, message = f"{PREFIX}{table}_held", f"{policy.label} is under a legal hold"
@@ -406,9 +424,13 @@ def _guards_of_held(policy: Policy) -> Iterator[Trigger]:
         yield Trigger(table, f"{name}_update", "UPDATE", message, _is_held(policy), first=marked)
         yield Trigger(table, f"{name}_delete", "DELETE", message, _is_held(policy))
     elif policy.delete and policy.subject and not policy.transient:
-        yield Trigger(
+        guard = Trigger(
             table, f"{name}_delete", "DELETE", message, _is_of_held(policy), first=_ANY_HOLD
         )
+        if vendor == "postgresql":
+            of_deleted = f"EXISTS (SELECT 1 FROM deleted WHERE {_is_of_held(policy, 'deleted')})"
+            guard = replace(guard, when=of_deleted, for_each="STATEMENT", deleted="deleted")
+        yield guard
 
 
 _HOLDS = f'"{Hold._meta.db_table}"'
@@ -429,12 +451,12 @@ def _is_held(policy: Policy, row: str = "OLD") -> str:
     return f'EXISTS (SELECT 1 FROM {_HOLDS} WHERE "released_at" IS NULL AND ({same}))'
 
 
-def _is_of_held(policy: Policy) -> str:
+def _is_of_held(policy: Policy, row: str = "OLD") -> str:
     """Return the SQL condition that the row is content of a held row."""
     step: Any = policy.fields[(policy.subject or "").partition("__")[0]]
     owner = step.related_model._meta
     held = _is_held(registry.get(step.related_model), row="owner")
     return (
         f'EXISTS (SELECT 1 FROM "{owner.db_table}" AS owner '
-        f'WHERE owner."{owner.pk.column}" = OLD."{step.column}" AND {held})'
+        f'WHERE owner."{owner.pk.column}" = {row}."{step.column}" AND {held})'
     )

@@ -55,7 +55,10 @@ class ApiClient(AbstractApplication):
         verbose_name_plural = _("API clients")
         ordering = ("pk",)
         default_permissions = ()
-        permissions = (("manage_api_clients", "Can manage API clients"),)
+        permissions = (
+            ("see_api_clients", "Can see API clients"),
+            ("manage_api_clients", "Can manage API clients"),
+        )
 
     def __str__(self) -> str:
         return f"API client {self.pk}"

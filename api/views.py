@@ -16,15 +16,15 @@ from api.models import ApiClient
 from lib.pages import staff_of, staff_page
 
 _MANAGE = "api.manage_api_clients"
-#: One of these is sufficient to read.
-_SEE = (_MANAGE, "webchat.see_settings")
+#: One of these permissions opens the pages that only show clients.
+_SEE = ("api.see_api_clients", _MANAGE)
 _RECORDS_SHOWN = 10
 
 
 @staff_page(any_of=_SEE)
 @require_safe
 def list_clients(request: HttpRequest) -> HttpResponse:
-    """List all clients, the revoked ones separately. Readers of the settings may see them too."""
+    """List all clients, the revoked ones separately."""
     unseen = Count("limits_reached", filter=Q(limits_reached__seen_at=None))
     clients = list(ApiClient.objects.select_related("created_by").annotate(unseen=unseen))
     context = {
@@ -52,10 +52,7 @@ def add_client(request: HttpRequest) -> HttpResponse:
 @staff_page(any_of=_SEE)
 @require_safe
 def client_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show the rights, the last use, the erasures and the reached limits of a client.
-
-    Readers of the settings may see them too.
-    """
+    """Show the rights, the last use, the erasures and the reached limits of a client."""
     client = _client_or_404(pk)
     context = {
         "client": client,

@@ -36,6 +36,7 @@ ROLES: dict[str, list[str]] = {
         "sessions_app.export_sessions",
         "webchat.see_settings",
         "webchat.edit_gdpr_data",
+        "api.see_api_clients",
         "anonymization.see_erasures",
         "anonymization.replay_erasures",
         "anonymization.manage_holds",

@@ -69,7 +69,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             raise pytest.UsageError(f"{metafunc.function.__name__}: sort the set of parameters.")
 
 
-#: Fixtures that lead to the database; pytest-django refuses it to a test without one of them or the mark.
+#: Fixtures that give access to the database. Without one of them or the mark there is no access.
 _LEAD_TO_THE_DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}
 
 

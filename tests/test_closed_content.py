@@ -305,6 +305,14 @@ def test_a_guest_is_hidden_only_if_all_sessions_are() -> None:
     assert hidden_guests(support, [first.guest_id]).keys() == {first.guest_id}
 
 
+def test_a_held_guest_is_hidden_also_beside_an_open_conversation(log_in: LogIn) -> None:
+    session = SessionFactory(name=NAME, email=EMAIL, phone=PHONE)
+    HoldFactory(subject=session, of_guest=True)
+    operator = log_in("operator")
+    assert words_in(operator.get(f"/sessions/{session.pk}/")) == {"name", "email", "phone"}
+    assert words_in(operator.get(f"/guests/{session.guest_id}/")) == set()
+
+
 def test_a_page_of_sessions_costs_no_query_for_each_hold(
     log_in: LogIn, django_assert_num_queries: Any
 ) -> None:

@@ -50,7 +50,7 @@ ANSWER = (SEE, "sessions_app.answer", PERSONAL)
 SEE_SETTINGS = "webchat.see_settings"
 SETTINGS, PUBLISH = "webchat.manage_settings", "webchat.publish_consent"
 EDIT_GDPR = "webchat.edit_gdpr_data"
-CLIENTS = "api.manage_api_clients"
+CLIENTS, SEE_CLIENTS = "api.manage_api_clients", "api.see_api_clients"
 HOLDS = "anonymization.manage_holds"
 
 #: Who holds which right, by hand: a right given to another role in the code turns a test red.
@@ -70,6 +70,7 @@ HOLDERS = {
     PUBLISH: {"administrator"},
     EDIT_GDPR: {"administrator", "officer"},
     CLIENTS: {"administrator"},
+    SEE_CLIENTS: {"officer"},
 }
 
 
@@ -246,10 +247,10 @@ TABLE: dict[str, Row] = {
     "settings/gdpr/history/": Row(
         "/settings/gdpr/history/", (SETTINGS, "anonymization.see_erasures"), read(), either=True
     ),
-    "settings/api/": Row("/settings/api/", (CLIENTS, SEE_SETTINGS), read(), either=True),
+    "settings/api/": Row("/settings/api/", (CLIENTS, SEE_CLIENTS), read(), either=True),
     "settings/api/add/": Row("/settings/api/add/", CLIENTS, read() | {"POST": 422}),
     "settings/api/<id:pk>/": Row(
-        "/settings/api/{client}/", (CLIENTS, SEE_SETTINGS), read(), either=True
+        "/settings/api/{client}/", (CLIENTS, SEE_CLIENTS), read(), either=True
     ),
     "settings/api/<id:pk>/revoke/": Row(
         "/settings/api/{client}/revoke/", CLIENTS, read() | {"POST": 302}

@@ -117,7 +117,7 @@ MENU = {
             "key",
             "api_clients",
             "/settings/api/",
-            ("api.manage_api_clients", "webchat.see_settings"),
+            ("api.manage_api_clients", "api.see_api_clients"),
         ),
         Entry(
             gettext_lazy("GDPR"),

@@ -11,7 +11,7 @@ from django.db import connections
 
 from tests.commands import Done, run_commands
 
-# Each command works on a SQLite database of its own.
+# Each command uses a separate SQLite database.
 pytestmark = [pytest.mark.any_database, pytest.mark.django_db]
 
 CHECK = "check --database default"
@@ -23,7 +23,7 @@ def manage(database: Path, *commands: str) -> list[Done]:
 
 @pytest.fixture
 def database(tmp_path: Path, db: None) -> Path:
-    """Copy the test's own database, which is migrated: no other is migrated for these tests."""
+    """Copy the test's database, which is migrated already. Migrating another one takes long."""
     with (
         closing(sqlite3.connect(connections["default"].settings_dict["NAME"])) as migrated,
         closing(sqlite3.connect(tmp_path / "live.sqlite3")) as copied,

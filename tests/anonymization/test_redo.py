@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError, connection
 
 from anonymization import holds, named, redo, restoration
 from anonymization.batch import erase_batch
@@ -285,6 +286,26 @@ def test_a_hold_and_a_crash_of_the_redo_forget_nobody(copy: Path) -> None:
     assert redo.carry_out() == 2, "the new record and the note"
     assert [remains("anna"), remains("boris")] == [True, False]
     verify()
+
+
+def test_a_hold_and_a_failed_commit_of_the_redo_forget_nobody(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection lives on, so that the outcome is known: other intents become void then."""
+
+    def fail() -> None:
+        raise OperationalError
+
+    anna, boris = visit("anna"), visit("boris")
+    entries = crash_while_erasing(anna, boris)
+    hold(anna)
+    monkeypatch.setattr(connection, "_commit", fail)
+    with pytest.raises(OperationalError):
+        redo._redo(entries)
+    monkeypatch.undo()
+    assert len(end_of(copy).still_open) == 2, "the new record and the note"
+    assert redo.carry_out() == 2
+    assert [remains("anna"), remains("boris")] == [True, False]
 
 
 # Notes ------------------------------------------------------------------------------------------------------

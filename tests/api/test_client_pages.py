@@ -150,3 +150,14 @@ def test_the_upgrade_gives_no_role_back_what_a_company_took(db: None) -> None:
     upgrade.let_administrators_manage(apps, None)
     assert not support.permissions.filter(codename="see_personal_data").exists()
     assert administrator.permissions.filter(codename="manage_api_clients").exists()
+
+
+def test_an_officer_reads_clients_and_has_nothing_to_press(log_in: Any) -> None:
+    client, officer = ApiClientFactory(name="Warehouse"), log_in("officer")
+    for page in ("/settings/api/", f"/settings/api/{client.pk}/"):
+        shown = officer.get(page).content.decode().partition("<main")[2]
+        assert "Warehouse" in shown
+        assert "/settings/api/add/" not in shown
+        assert "revoke/" not in shown
+        assert 'method="post"' not in shown
+    assert officer.post(f"/settings/api/{client.pk}/revoke/").status_code == 403

@@ -1,6 +1,6 @@
-"""axe finds nothing on any page, at both widths, light and dark, and the strict policy nothing to complain of.
+"""Test all pages with axe, in two widths, light and dark, under the strict policy.
 
-A page is loaded once and then changes its width and its colors: loading it takes as long as looking at it.
+A page is loaded once and then changes its width and colors, because loading takes as long as a test.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ WITHOUT_COLORS = {"rules": {rule: {"enabled": False} for rule in _COLORS}}
 
 
 def violations(page: Page, path: str, **rules: Any) -> list[str]:
-    """Return what axe finds, by all of its rules or by some, and whether the page is too wide."""
-    # axe copies the stylesheets of a shadow into elements, which our policy forbids and reports.
+    """Return the findings of axe with all or some of its rules, and whether the page is too wide."""
+    # axe copies the styles of a shadow root into elements. Our policy forbids and reports this.
     has_shadow = page.locator("#button-preview").count() > 0
     # What passes is not written down.
     options = {"preload": not has_shadow, "resultTypes": ["violations"], **rules}

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 #: In the first one, each page is looked at in each width and scheme; the others have other words in the same colors.
 LANGUAGES = ["en", "cs", "de", "sk"]
-#: The innermost element that reaches out of the page.
+#: Finds the innermost element that exceeds the width of the page.
 WIDEST = """[...document.body.querySelectorAll('*')].filter((element) =>
   element.getBoundingClientRect().right > document.documentElement.clientWidth).pop()?.outerHTML ?? ''"""
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichenverordnung" * 2

@@ -11,6 +11,6 @@ def let_them_edit(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("sessions_app", "0022_hold_right"), ("webchat", "0008_gdpr_data")]
+    dependencies = [("sessions_app", "0023_see_api_clients"), ("webchat", "0008_gdpr_data")]
 
     operations = [migrations.RunPython(let_them_edit, migrations.RunPython.noop)]

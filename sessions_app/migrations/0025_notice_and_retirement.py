@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0023_edit_gdpr_data"),
+        ("sessions_app", "0024_edit_gdpr_data"),
     ]
 
     operations = [
