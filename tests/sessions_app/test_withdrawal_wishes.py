@@ -12,7 +12,13 @@ from django.test import Client
 
 from sessions_app.models import ConsentEvent, Guest, Session
 from sessions_app.ticket import consent_token
-from tests.factories import ErasureFactory, SessionFactory, StaffFactory, WebChatFactory
+from tests.factories import (
+    ErasureFactory,
+    SessionFactory,
+    StaffFactory,
+    WebChatFactory,
+    publish_notice,
+)
 from tests.pages import LogIn, submit
 from webchat.models import EntryForm, OnWithdrawal, WebChat
 
@@ -178,8 +184,13 @@ def test_staff_may_erase_at_once_where_the_webchat_says_so(log_in: LogIn) -> Non
     assert operator.post(page).status_code == 409
 
 
-def test_without_consent_there_is_no_button(log_in: LogIn) -> None:
-    session = SessionFactory(webchat__entry_form=EntryForm.STANDARD)
+@pytest.mark.parametrize("with_notice", [False, True])
+def test_without_consent_there_is_no_button(log_in: LogIn, with_notice: bool) -> None:
+    webchat = WebChatFactory(entry_form=EntryForm.STANDARD)
+    if with_notice:
+        publish_notice(webchat)
+    session = SessionFactory(webchat=webchat)
+    assert session.consent_events.exists() == with_notice
     operator = log_in("operator")
     page = f"/sessions/{session.pk}/withdrawal/"
     assert page not in text(operator.get(f"/sessions/{session.pk}/"))
