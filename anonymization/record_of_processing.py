@@ -71,7 +71,8 @@ class Chapter(NamedTuple):
 def chapters_of(registry: Registry) -> list[Chapter]:
     """Return every policy by app.
 
-    Apps with records about data subjects are first, then other apps of this product, then packages.
+    The apps with most records about data subjects are first, then other apps of this product, then
+    packages.
     """
     policies = sorted(registry, key=lambda policy: policy.model._meta.app_label)
     chapters = [
@@ -79,7 +80,8 @@ def chapters_of(registry: Registry) -> list[Chapter]:
         for label, group in groupby(policies, key=lambda policy: policy.model._meta.app_label)
     ]
     return sorted(
-        chapters, key=lambda c: (c.is_technical, not _is_personal(c.records), str(c.name))
+        chapters,
+        key=lambda c: (c.is_technical, -sum(r.is_personal for r in c.records), str(c.name)),
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.db.models import Model, QuerySet
 
+from anonymization.models import LastRun
 from anonymization.policy import registry
 from sessions_app.models import Attachment, Channel, Message, Party, Session, Signal
 from tests.database import digest, media
@@ -37,7 +38,8 @@ def bystander(db: None, settings: Any, _own_media_folder: None) -> Iterator[None
     assert {
         table: len(found - after.get(table, set()))
         for table, found in rows.items()
-        if found - after[table]
+        # A job notes the time of its run, in a row that is there from the beginning.
+        if found - after[table] and table != LastRun._meta.db_table
     } == {}
     assert files
     assert files.items() <= media().items()

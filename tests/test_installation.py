@@ -43,6 +43,7 @@ RUNS = {
     "verify_ledger": "",
     "reidentification_report": "",
     "apply_stricter_policy": "",
+    "hold": "list",
     "print_record_of_processing": "",
 }
 

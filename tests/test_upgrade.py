@@ -48,11 +48,13 @@ for number, days in ((1, 100), (2, 0)):
         previous=entry.previous, hash=entry.hash, created_at=at, door="command",
         counts={"sessions_app.Guest": 1, "sessions_app.Session": 2},
     )
+    cut = timezone.localtime(at).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     marked = {"anonymized_at": at, "erasure_id": record.pk}
     guest = model("sessions_app", "Guest")(uid=guest_uid, created_at=at, **marked)
     sessions = [
         model("sessions_app", "Session")(
-            webchat=webchat, channel="chat", status="closed", created_at=at, entry_key=f"{number} {n}", **marked
+            webchat=webchat, channel="chat", status="closed", created_at=cut, ended_at=cut,
+            entry_key=f"{number} {n}", **marked,
         )
         for n in range(2)
     ]
