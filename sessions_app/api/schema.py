@@ -18,6 +18,7 @@ from rest_framework import serializers
 
 from anonymization.models import CHOSEN_GROUNDS, Ground
 from api.schema import refusals
+from lib.ids import MAX_ID
 from sessions_app.api import filters
 from sessions_app.api.representation import CHANNELS, STATUSES
 
@@ -239,7 +240,7 @@ _LIST_PARAMETERS = [
     OpenApiParameter("offset", {"type": "integer", "minimum": 0, "default": 0}),
     *[p for name in (*filters.MOMENTS, "Anonymized") for p in _range(name, OpenApiTypes.DATETIME)],
     *[p for name in filters.DURATIONS for p in _length(name)],
-    *[_set(name, OpenApiTypes.INT64) for name in filters.IDS],
+    *[_set(name, OpenApiTypes.INT) for name in filters.IDS],
     _set("Status", values=list(filters.STATUS)),
     _set("Channel", values=list(filters.CHANNEL)),
     _set("Source", values=list(filters.SOURCE)),
@@ -253,8 +254,9 @@ _LIST_PARAMETERS = [
     *_like("Language", "Language of the conversation"),
 ]
 
+# Swagger UI cannot show a parameter with a format of numbers ("Could not find component").
 _ID = OpenApiParameter(
-    "id", {"type": "integer", "format": "int64", "minimum": 1}, OpenApiParameter.PATH
+    "id", {"type": "integer", "minimum": 1, "maximum": MAX_ID}, OpenApiParameter.PATH
 )
 
 sessions_list = extend_schema(
