@@ -78,5 +78,7 @@ def test_every_lookup_uses_its_indexes() -> None:
 
     for name, (work, indexes) in LOOKUPS.items():
         plans = plans_of(work)
-        assert "Seq Scan" not in plans, name
+        # Erasures that wait for a hold are few. Their table is read as a whole.
+        read = set(re.findall(r"Seq Scan on (\w+)", plans)) - {"anonymization_dueerasure"}
+        assert read == set(), name
         assert {index for index in indexes if index not in plans} == set(), name
