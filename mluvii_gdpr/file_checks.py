@@ -59,7 +59,20 @@ def _places() -> Iterator[Path]:
         yield ledger
     database = settings.DATABASES["default"]
     if database["ENGINE"].endswith("sqlite3"):
-        yield from (Path(f"{database['NAME']}{suffix}") for suffix in ("", "-wal", "-shm"))
+        yield from _files_of_sqlite(Path(database["NAME"]))
+
+
+def _files_of_sqlite(database: Path) -> Iterator[Path]:
+    """Yield the database, or if it is closed, the files beside it.
+
+    SQLite makes these with the mode of the database, and removes them with the last connection. A
+    command for them could come too late.
+    """
+    with suppress(OSError):
+        if database.stat().st_mode & stat.S_IRWXO:
+            yield database
+            return
+    yield from (Path(f"{database}{suffix}") for suffix in ("-wal", "-shm"))
 
 
 @register(Tags.security, deploy=True)

@@ -61,6 +61,16 @@ def test_each_open_place_is_named(places: dict[str, Path], mode: int) -> None:
         assert str(found.hint).replace("'\"'\"'", "'").strip("'").endswith(path.name)
 
 
+def test_files_beside_an_open_database_are_not_named_with_it(places: dict[str, Path]) -> None:
+    """They may be gone when the command for them runs."""
+    for name in ("db it's.sqlite3", "db it's.sqlite3-wal"):
+        places[name].chmod(0o644)
+    assert len(check_files_are_closed(None)) == 1
+    places["db it's.sqlite3"].chmod(0o640)
+    (found,) = check_files_are_closed(None)
+    assert "sqlite3-wal (mode 644)" in found.msg
+
+
 def test_a_folder_of_all_users_is_not_to_be_closed_to_them(places: dict[str, Path]) -> None:
     places["tmp"].chmod(0o1777)
     (found,) = check_files_are_closed(None)
