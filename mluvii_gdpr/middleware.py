@@ -39,7 +39,7 @@ def _of_the_side(request: HttpRequest, template: str) -> str:
 class RoomyStack:
     """Handle the request where Python's stack has room for it.
 
-    CPython keeps its stack in chunks of 16 kB (3.11 to 3.14, issue 142183). A loop that calls
+    CPython keeps its stack in chunks of 16 kB (3.11 to 3.14, cpython 142183). A loop that calls
     functions at the end of a chunk maps and unmaps a new chunk in each call, which makes calls a
     hundred times slower. Rendering a template is deep enough to reach that place.
     The frame of this middleware does not fit into 16 kB, so that it gets a larger chunk. Half of
