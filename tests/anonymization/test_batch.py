@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from django.core.management import call_command
 from django.db import transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from anonymization import batch, engine
 from anonymization.ledger import external_copy, recording
@@ -150,6 +151,22 @@ def test_both_sessions_of_a_guest_take_the_guest_by_the_later_record() -> None:
     assert [record.counts.get("sessions_app.Guest", 0) for record in records] == [0, 1]
     assert [of_guest in record.subjects for record in records] == [False, True]
     assert Guest.objects.get().anonymized_in is not None
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_mark_is_the_first_day_of_the_period(
+    together: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The day is fixed: on the first day of a month, an exact date would look like its period."""
+    session = SessionFactory()
+    moment = datetime(2027, 3, 17, 12, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: moment)
+    if together:
+        erase([session])
+    else:
+        engine.erase(session, requester=SYSTEM)
+    for row in (Session.objects.get(pk=session.pk), Guest.objects.get(pk=session.guest_id)):
+        assert row.anonymized_in == date(2027, 3, 1)
 
 
 def test_the_order_of_the_records_does_not_tell_the_rows() -> None:
