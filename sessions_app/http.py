@@ -38,6 +38,20 @@ def is_fetched(request: HttpRequest) -> bool:
     return request.headers.get("X-Fetched") == "1"
 
 
+def is_from_another_origin(request: HttpRequest) -> bool:
+    """Return whether the browser says that a page of another origin sent the request.
+
+    ``Sec-Fetch-Site`` comes from every current browser under HTTPS, ``Origin`` from older ones and
+    over HTTP. Neither is sent by a program that is no browser, which acts for nobody else. A page
+    in a sandbox has the origin ``null``. A sibling domain ("same-site") is another origin.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is not None and origin != f"{request.scheme}://{request.get_host()}"
+
+
 logger = logging.getLogger(__name__)
 
 

@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from sessions_app import gate, ticket
+from sessions_app.http import is_from_another_origin
 from sessions_app.models import Channel
 from sessions_app.visitor import visit
 from sessions_app.visitor.forms import ENTRY_FORMS, NoEntryForm, focus_first_error
@@ -30,9 +31,10 @@ from webchat.models import WebChat
 class EntryView(View):
     """Show the entry form, and create a session from a valid submit.
 
-    Returns 200 with the form, 302 to the room, 403 if the ticket is refused, 404 if the WebChat is
-    unknown or archived, 409 if another text is current or the form was used, 422 if the entry is
-    incomplete, and 503 if the form is unavailable or the channel is not open yet.
+    Returns 200 with the form, 302 to the room, 403 if the ticket is refused or another site sent
+    the form, 404 if the WebChat is unknown or archived, 409 if another text is current or the form
+    was used, 422 if the entry is incomplete, and 503 if the form is unavailable or the channel is
+    not open yet.
     """
 
     channel: str = Channel.CHAT
@@ -59,6 +61,12 @@ class EntryView(View):
         if "switch" in request.POST:
             typed = {name: request.POST.get(name, "") for name in form.fields if name != "consent"}
             return self._show(self._form_class(initial=typed, region=self.webchat.phone_region))
+        if is_from_another_origin(request):
+            # A hidden form on any page could otherwise "consent" for the visitor.
+            notice = _(
+                "Another website sent this form. Please check your entries and send it here."
+            )
+            return self._show(form, status=403, notice=notice)
         try:
             shown = ticket.read(
                 request.POST.get("ticket", ""), webchat=self.webchat, channel=self.channel

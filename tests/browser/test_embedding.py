@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.test import Client
 from playwright.sync_api import Browser, Error, Frame, Page, Request, expect
 
 from sessions_app.models import Session
@@ -16,6 +17,7 @@ from tests.browser.conftest import PHONE
 from tests.browser.sites import Site, somebodys_site
 from tests.browser.test_live_conversation import say, sees
 from tests.factories import ErasureFactory, WebChatFactory
+from tests.pages import COMPLETE, entry_url, ticket_in
 from webchat.models import WebChat
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -267,6 +269,30 @@ def test_a_site_that_is_not_listed_shows_nothing(
     assert frame.locator("form").count() == 0
     assert any("frame-ancestors https://www.example.com" in line for line in said), said
     page.context.close()
+
+
+def test_a_hidden_form_of_another_site_starts_no_conversation(
+    site: Site, live_server: Any, open_browser: Callable[..., Page], client: Client
+) -> None:
+    webchat = WebChatFactory()
+    entered = COMPLETE | {"ticket": ticket_in(client.get(entry_url(webchat)))}
+    fields = "".join(f'<input type="hidden" name="{n}" value="{v}">' for n, v in entered.items())
+    action = f"{live_server.url}{entry_url(webchat)}"
+    page = open_browser()
+    page.goto(
+        site.page(
+            "/win", f'<form method="post" action="{action}">{fields}<button>Win</button></form>'
+        )
+    )
+    with page.expect_response(action) as answer:
+        page.get_by_role("button", name="Win").click()
+    assert answer.value.status == 403
+    expect(page.get_by_role("alert")).to_contain_text("Another website sent this form.")
+    expect(page.get_by_role("checkbox")).not_to_be_checked()
+    assert not Session.objects.exists()
+    # The visitor, who now sees the form and its text, may decide.
+    enter(page.main_frame)
+    assert Session.objects.count() == 1
 
 
 def test_the_preview_follows_what_is_typed(log_in_browser: Callable[..., Page]) -> None:
