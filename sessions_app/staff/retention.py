@@ -12,7 +12,7 @@ from sessions_app.staff.forms import RetentionForm
 from webchat.figures import RetentionPreview
 from webchat.services import save_settings
 from webchat.setting_changes import NotRecorded
-from webchat.views.base import WebChatPage
+from webchat.views.base import WebChatPage, remind_to_publish
 
 
 class RetentionView(WebChatPage):
@@ -51,6 +51,7 @@ class RetentionView(WebChatPage):
         messages.success(
             request, _("Sessions are anonymized %(days)d days after they end.") % {"days": days}
         )
+        remind_to_publish(request, [self.webchat])
         return redirect("webchat", self.webchat.pk)
 
     def _may_set(self, preview: RetentionPreview) -> bool:

@@ -147,6 +147,17 @@ def test_another_retention_period_makes_a_text_outdated(webchat: WebChat) -> Non
     assert [version.webchat for version in services.outdated_versions([webchat])] == [webchat]
 
 
+def test_a_confirmed_period_reminds_of_the_texts_that_name_the_old_one(
+    administrator: Client, webchat: WebChat
+) -> None:
+    filled(webchat, "<p>Kept: {retention}</p>")
+    url = f"/settings/webchat/{webchat.pk}/retention/"
+
+    page = administrator.post(url, {"days": "30", "shown": "0"}, follow=True).content.decode()
+
+    assert f"which are filled from these settings: {webchat.name}." in page
+
+
 def test_the_deploy_check_warns_until_visitors_are_told_who_asks(settings: Any) -> None:
     settings.CONTROLLER_NAME = settings.CONTROLLER_CONTACT = ""
     assert check_controller_is_named(None) == []

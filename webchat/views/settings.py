@@ -91,11 +91,14 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
             return self._refuse(form, refusal)
         if changed:
             messages.success(self.request, _("The settings were saved."))
-            if changed & {"retention_days", "second_basis"}:
-                remind_to_publish(self.request, [self.webchat])
+            self._remind_to_publish(changed)
         else:
             messages.info(self.request, _("Nothing was changed."))
         return redirect("webchat", self.webchat.pk)
+
+    def _remind_to_publish(self, changed: set[str]) -> None:
+        if changed & {"retention_days", "second_basis"}:
+            remind_to_publish(self.request, [self.webchat])
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=422)
@@ -104,8 +107,9 @@ class GeneralView(FormMixin, WebChatPage, ProcessFormView):
         self, form: GeneralForm, days: int, others: dict[str, Any]
     ) -> HttpResponse:
         try:
-            if services.save_settings(self.webchat, changes=others, by=self.staff):
+            if changed := services.save_settings(self.webchat, changes=others, by=self.staff):
                 messages.success(self.request, _("The other settings were saved."))
+                self._remind_to_publish(changed)
         except (services.NothingPublished, NotRecorded, StorageUnavailable) as refusal:
             return self._refuse(form, refusal)
         return redirect(reverse("webchat_retention", args=[self.webchat.pk]) + f"?days={days}")
