@@ -451,6 +451,8 @@ LOGGING = {
 
 # The time within which a displayed entry form may be submitted, in seconds.
 TICKET_MAX_AGE = variables.number("TICKET_MAX_AGE", 12 * 3600)
+# The time after which a colleague may take over a conversation in which nobody answers, in minutes.
+TAKE_OVER_MINUTES = variables.number("TAKE_OVER_MINUTES", 5)
 # The precision of a session's start and end after anonymization: day, week or month.
 ERASURE_TIME_PRECISION = variables.one_of(
     "ERASURE_TIME_PRECISION", ["day", "week", "month"], default="month"

@@ -1,14 +1,19 @@
-"""The writers of a conversation: messages, files, take, return to queue, end, feedback, notes."""
+"""The writers of a conversation: messages, files, take, return to queue, end, feedback, notes.
+
+One operator has a conversation. A colleague may take it over as soon as the visitor is left alone:
+the operator's account can no longer answer, or nobody has answered for ``TAKE_OVER_MINUTES``.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import IO, Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files import File
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Max, Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -18,6 +23,7 @@ from anonymization.storage import require_storage, storing
 from sessions_app.lock import LockedSession, SessionClosed, lock_writable
 from sessions_app.models import (
     Attachment,
+    Channel,
     LifeSign,
     Message,
     Party,
@@ -25,6 +31,9 @@ from sessions_app.models import (
     Status,
     random_file_name,
 )
+
+#: The permission to answer visitors.
+ANSWER = "sessions_app.answer"
 
 
 class AlreadyAccepted(Exception):
@@ -127,18 +136,68 @@ def _count(locked: Session, counter: str, *, accepted_by: User | None) -> None:
 
 @transaction.atomic
 def accept_session(session: Session, *, operator: User) -> Session:
-    """Take a waiting conversation. If the operator has already taken it, change nothing.
+    """Take a conversation that waits, or take it over from a colleague who left the visitor alone.
+
+    If the operator has already taken it, change nothing.
 
     Raises:
         SessionClosed: The conversation has ended or the session was anonymized.
-        AlreadyAccepted: Another operator has taken the conversation.
+        AlreadyAccepted: Another operator has taken the conversation and looks after it.
     """
     locked = lock_writable(session)
-    accepted = _acceptance(locked, operator)
+    accepted = (
+        {"operator": operator, "accepted_at": timezone.now()}
+        if locked.operator_id not in (None, operator.pk) and is_left_alone(locked)
+        else _acceptance(locked, operator)
+    )
     for name, value in accepted.items():
         setattr(locked, name, value)
     locked.save(update_fields=list(accepted))
+    if "status" not in accepted:
+        locked.signals.all().delete()  # of the colleague's call
     return locked
+
+
+def is_left_alone(session: Session) -> bool:
+    """Return whether the operator of an open conversation no longer looks after it."""
+    operator = session.operator
+    if operator is None:
+        return False
+    if not (operator.is_active and operator.has_perm(ANSWER)):
+        return True
+    since = unanswered_since(session)
+    return since is not None and since <= timezone.now() - timedelta(
+        minutes=settings.TAKE_OVER_MINUTES
+    )
+
+
+def unanswered_since(session: Session) -> datetime | None:
+    """Return since when the visitor has waited for the operator who has the conversation.
+
+    The result is None if the operator has answered everything. In a chat the visitor also waits if
+    the operator has not written since taking it. In a call they may be talking.
+    """
+    taken = session.accepted_at or session.created_at
+    sent = (session.messages.order_by(), session.attachments.order_by())
+    answers = [rows.filter(sender=Party.OPERATOR).aggregate(at=Max("at"))["at"] for rows in sent]
+    answered = max(filter(None, answers), default=None)
+    if session.channel != Channel.AV and (answered is None or answered < taken):
+        return taken
+    asked = Q(sender=Party.VISITOR, at__gt=answered or taken)
+    questions = [rows.filter(asked).aggregate(at=Min("at"))["at"] for rows in sent]
+    first = min(filter(None, questions), default=None)
+    return max(first, taken) if first else None
+
+
+def return_conversations(operator: User) -> None:
+    """Return all conversations of an operator to the queue, each in its own savepoint."""
+    sessions = Session.objects.filter(operator=operator, anonymized_in=None)
+    for session in sessions.exclude(status=Status.CLOSED).order_by("pk"):
+        try:
+            release_session(session, operator=operator)
+        except (SessionClosed, NotTheirs):
+            # It ended, or a colleague took it over, since it was read.
+            continue
 
 
 def _acceptance(locked: Session, operator: User) -> dict[str, Any]:
@@ -178,6 +237,12 @@ def release_session(session: Session, *, operator: User) -> Session:
     locked.save(update_fields=["operator", "status", "accepted_at", "waited"])
     locked.signals.all().delete()
     return locked
+
+
+def return_conversations_of_inactive(instance: User, created: bool, **kwargs: Any) -> None:
+    """Return the conversations of an account that was deactivated: a receiver of ``post_save``."""
+    if not (created or instance.is_active):
+        return_conversations(instance)
 
 
 @transaction.atomic

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from anonymization.held import holds_on
 from lib.pages import staff_of
 from sessions_app.calls import has_call, newest_signal
+from sessions_app.conversation import is_left_alone
 from sessions_app.forms import AttachmentForm, MessageForm
 from sessions_app.gate import Entry
 from sessions_app.http import file_response, let_use_devices, stream_address
@@ -95,6 +96,7 @@ def _rights(staff: User, session: Session, *, sees_people: bool) -> dict[str, bo
     return {
         "answer": answers and session.is_open and anyones,
         "accept": answers and session.is_open and session.operator_id is None,
+        "take_over": answers and session.is_open and not anyones and is_left_alone(session),
         "release": answers and session.is_open and session.operator_id == staff.pk,
         "call": answers and has_call(session) and session.operator_id == staff.pk,
         "end": answers and session.is_open,

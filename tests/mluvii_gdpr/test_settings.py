@@ -50,6 +50,7 @@ NONSENSE = {
     **{key: [*NUMBER, "1001"] for key in ["WEB_WORKERS", "WEB_THREADS", "EVENTS_WORKERS"]},
     **{key: [*NUMBER, "65536", "127.0.0.1:8000"] for key in ["PORT", "EVENTS_PORT"]},
     "TRUSTED_PROXIES": ["-1", "x", "", "101"],
+    "TAKE_OVER_MINUTES": NUMBER,
     "TURN_TTL": ["59", "x", ""],
     **dict.fromkeys(["CONTROLLER_NAME", "CONTROLLER_ADDRESS", "CONTROLLER_CONTACT"], TEXT),
     **dict.fromkeys(["DPA_CONTACT", "DPA_COUNTERPARTY"], TEXT),
