@@ -15,7 +15,7 @@ from sessions_app.models import Channel, Message, Party, Session, Status
 from tests.factories import AttachmentFactory, MessageFactory, SessionFactory, StaffFactory
 from tests.pages import LogIn
 
-pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+pytestmark = pytest.mark.django_db
 BUTTON = "Take over the conversation"
 
 
