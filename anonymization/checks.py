@@ -1,4 +1,4 @@
-"""Check the registry (E001–E008, E012) and the live database (E009–E011, E013–E015).
+"""Check the registry (E001–E008, E012, E016) and the live database (E009–E011, E013–E015).
 
 E001  model without a policy
 E002  field neither erased nor kept nor impersonal
@@ -15,6 +15,7 @@ E012  file field of deleted rows uses another storage than the one that the engi
 E013  PostgreSQL keeps planner statistics of values that an erasure deletes or clears
 E014  anonymized rows have values that the present policy erases
 E015  external copy of the ledger exists, but ERASURE_LEDGER_DIR is not set
+E016  relation to a data subject, or to a row that is erased with one, without a path to a subject
 """
 
 from __future__ import annotations
@@ -87,6 +88,7 @@ def _check_subject(policy: Policy, declared: Registry) -> Iterator[CheckMessage]
         if (policy.erase or policy.delete or policy.mark) and not policy.by_uid:
             message = f"{policy.label} erases something but names no subject."
             yield _error(policy.model, "E008", message)
+        yield from _check_relations(policy, declared)
         return
     end = _end_of_path(policy)
     if end is None or end not in declared or not declared.get(end).mark:
@@ -95,6 +97,18 @@ def _check_subject(policy: Policy, declared: Registry) -> Iterator[CheckMessage]
     if policy.mark and not ({policy.mark} <= policy.fields.keys() and "uid" in policy.erase):
         message = f"{policy.label} carries a mark but lacks {policy.mark}, or does not erase uid."
         yield _error(policy.model, "E007", message)
+
+
+def _check_relations(policy: Policy, declared: Registry) -> Iterator[CheckMessage]:
+    """Find a table that is declared impersonal and yet tells something about a person."""
+    for name, field in policy.fields.items():
+        target: Any = field.related_model
+        if target is not None and target in declared and declared.get(target).subject is not None:
+            message = (
+                f"{policy.label}.{name} refers to {declared.get(target).label}, which is erased with"
+                " a data subject, but the policy names no subject."
+            )
+            yield _error(policy.model, "E016", message)
 
 
 def _end_of_path(policy: Policy) -> type[Model] | None:

@@ -15,7 +15,7 @@ from django.test.utils import isolate_apps
 
 from anonymization.checks import check_database, check_policies, check_registry
 from anonymization.policy import AlreadyRegistered, NotRegistered, Registry, registry
-from sessions_app.models import Attachment, Guest, Message
+from sessions_app.models import Attachment, Guest, Message, Session
 
 
 def codes(declared: Registry, *chosen: Any) -> list[str]:
@@ -123,6 +123,19 @@ def test_new_field_is_noticed() -> None:
 def test_wrong_declaration(declaration: dict[str, Any], code: str, said: str) -> None:
     error = Error(f"sessions_app.Message{said}", obj=Message, id=f"anonymization.{code}")
     assert error in list(check_registry(declare(**declaration), [Message]))
+
+
+def test_relation_to_a_data_subject_cannot_be_impersonal() -> None:
+    """A table of bookmarks would still say who read which conversation after its erasure."""
+    declared = declare(impersonal=WHOLE | {"text": "a bookmark of staff"})
+    declared._policies["sessions_app.session"] = registry.get(Session)
+    said = (
+        "sessions_app.Message.session refers to sessions_app.Session, which is erased with a data"
+        " subject, but the policy names no subject."
+    )
+    assert list(check_registry(declared, [Message])) == [
+        Error(said, obj=Message, id="anonymization.E016")
+    ]
 
 
 def test_who_has_no_policy_is_named() -> None:
