@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils import translation
 
 from anonymization.ledger.recording import Unsettled
-from mluvii_gdpr.readiness import ledger_problems
+from mluvii_gdpr.readiness import guard_problems, ledger_problems
 from webchat.framing import let_frame
 from webchat.models import WebChat
 
@@ -142,12 +142,13 @@ class DatabaseAway:
         return closed(request, ["database"]) if isinstance(exception, AWAY) else None
 
 
-class RestoredDatabase:
-    """Close the installation while its database does not match the external copy of the ledger.
+class ClosedInstallation:
+    """Close the installation while its database must not be used.
 
-    A restored backup contains persons who were erased after the backup was made. Health checks,
-    login and the page that replays the erasures remain available. All other paths answer 503, to
-    programs as JSON.
+    Either the database does not match the external copy of the ledger: a restored backup contains
+    persons who were erased after the backup was made. Or it lacks the triggers that refuse to
+    change published texts and anonymized rows. Health checks, login and the page that replays the
+    erasures remain available. All other paths answer 503, to programs as JSON.
     """
 
     #: The names of the routes that remain available.
@@ -175,10 +176,10 @@ class RestoredDatabase:
         self, request: HttpRequest, view: Any, args: Any, kwargs: Any
     ) -> HttpResponse | None:
         match = request.resolver_match
-        if settings.ERASURE_LEDGER_DIR is None or (match and match.view_name in self.OPEN):
+        if match and match.view_name in self.OPEN:
             return None
         try:
-            problems = ledger_problems()
+            problems = guard_problems() or ledger_problems()
         except Error:
             problems = ["database"]
         return closed(request, problems) if problems else None
@@ -188,6 +189,7 @@ class RestoredDatabase:
 _WITHOUT_LEDGER = {
     "database": "The database does not answer.",
     "unsettled": "The erasure failed. It may still be completed automatically.",
+    "triggers": "The database lacks its triggers.",
 }
 
 

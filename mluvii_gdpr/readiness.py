@@ -6,6 +6,7 @@ Anybody can request this, so each request costs one query, and the expensive che
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from threading import Lock, Thread
@@ -15,7 +16,7 @@ from django.core.checks import CheckMessage
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from anonymization import redo, runs
+from anonymization import redo, runs, triggers
 from anonymization.checks import check_database
 from anonymization.ledger import verification
 from anonymization.ledger.recording import ErasureRefused
@@ -41,8 +42,9 @@ class Answer:
     Only one thread at a time runs the check.
     """
 
-    def __init__(self, find: Callable[[], list[str]]) -> None:
+    def __init__(self, find: Callable[[], list[str]], *, good_for: float = GOOD_FOR) -> None:
         self._find = find
+        self._good_for = good_for
         self._lock = Lock()
         self._problems: list[str] = []
         self._until: float | None = None
@@ -59,7 +61,7 @@ class Answer:
             if self._until is None or time.monotonic() >= self._until:
                 self._until = None
                 self._problems = self._find()
-                self._until = time.monotonic() + (BAD_FOR if self._problems else GOOD_FOR)
+                self._until = time.monotonic() + (BAD_FOR if self._problems else self._good_for)
             return self._problems
         finally:
             self._lock.release()
@@ -112,6 +114,26 @@ def ledger_problems() -> list[str]:
         Error: the database does not answer.
     """
     return [problem for problem in _compared() if problem != UNFINISHED]
+
+
+def guard_problems() -> list[str]:
+    """Return ``triggers`` if the database of this process lacks a trigger, otherwise nothing.
+
+    On SQLite a migration drops the triggers of a table, and only ``manage.py migrate`` creates them
+    again. A process finds it out once, at its first request: then published texts could be changed
+    and anonymized rows filled without a refusal.
+
+    Raises:
+        Error: the database does not answer.
+    """
+    return guards.problems() if connection.vendor == "sqlite" else []
+
+
+def _find_missing_triggers() -> list[str]:
+    missing = triggers.missing(connection)
+    if missing:
+        logger.error("%d triggers are missing or altered; run manage.py migrate", len(missing))
+    return ["triggers"] if missing else []
 
 
 def _compared() -> list[str]:
@@ -191,3 +213,4 @@ answer = Answer(lambda: _find_problems())
 warnings = Answer(lambda: _find_lesser_problems())
 jobs = Answer(lambda: _find_job_problems())
 ledger = Answer(lambda: _compare_ledger())
+guards = Answer(lambda: _find_missing_triggers(), good_for=math.inf)

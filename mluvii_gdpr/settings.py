@@ -109,7 +109,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "mluvii_gdpr.middleware.MethodPages",
     "mluvii_gdpr.middleware.DatabaseAway",
-    "mluvii_gdpr.middleware.RestoredDatabase",
+    "mluvii_gdpr.middleware.ClosedInstallation",
 ]
 
 ROOT_URLCONF = "mluvii_gdpr.urls"
