@@ -1,4 +1,7 @@
-"""A legal hold and a withdrawal close the content of a session: pages, streams, files, CSV and API (Art. 18(2))."""
+"""Test that a legal hold and a withdrawal hide the content of a session (GDPR Art. 18(2)).
+
+The content is on pages, in streams, files and CSV, and in the API.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ from tests.test_permission_matrix import PUBLIC, TABLE
 pytestmark = pytest.mark.django_db
 
 NAME, EMAIL, PHONE = "Skrytá Žaneta", "skryta@example.com", "+420 603 999 888"
-#: One word for each place where a session has content.
+#: A unique word for each place where a session has content.
 WORDS = {
     "name": "Žaneta", "email": "skryta@", "phone": "603 999 888", "message": "Kassiopeia",
     "file name": "Andromeda", "file": "Betelgeuze", "parameter": "Cepheus", "address": "203.0.113.77",
@@ -71,7 +74,7 @@ def words_in(response: Any) -> set[str]:
 
 
 def addresses(session: Session) -> Iterator[str]:
-    """Yield every page of staff that is read; a new route is in the table, or its test fails."""
+    """Yield every staff page that is read. A new route must be listed, or its test fails."""
     ids = {
         "session": session.pk,
         "called": session.pk,
@@ -112,7 +115,7 @@ def test_no_page_shows_closed_content(how: str, role: str, log_in: LogIn) -> Non
     shown = {url: words_in(client.get(url)) for url in addresses(session)}
     assert f"/sessions/{session.pk}/transcript/" in shown
     for url, fields in posts(session):
-        # The form shows again what was typed.
+        # The form shows what was typed.
         shown[f"POST {url}"] = words_in(client.post(url, fields)) - fields.keys()
     assert {url: places for url, places in shown.items() if places} == {}
 
@@ -173,7 +176,7 @@ def test_no_operator_changes_a_held_session(act: str, log_in: LogIn) -> None:
 
 
 def test_an_operator_goes_on_with_an_open_conversation_of_a_held_guest(log_in: LogIn) -> None:
-    """The person talks to them, and gave their consent to it."""
+    """Operators see it: the person is talking to them and has consented."""
     HoldFactory(of_guest=True)
     session = SessionFactory(messages=["Kassiopeia"])
     assert session.is_held

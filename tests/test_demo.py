@@ -1,4 +1,4 @@
-"""Demo data is consistent, is made once, and never by accident in production."""
+"""Test that demo data is consistent, created once, and never by accident in production."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _development(settings: Any) -> None:
 
 @pytest.fixture
 def output(db: None, _development: None, django_capture_on_commit_callbacks: Any) -> str:
-    """Make a small demo; return what the command printed."""
+    """Create a small demo. Return the command's output."""
     return make(django_capture_on_commit_callbacks, sessions=60)
 
 

@@ -72,7 +72,7 @@ def test_who_may_frame_what(ids: dict[str, Any], log_in: LogIn, sites: str) -> N
             ancestors = ancestors.replace(LISTED, "").strip() or NOBODY
         header = {NOBODY: "DENY", OURS: "SAMEORIGIN"}.get(ancestors)
         if "sandbox" in response.headers["Content-Security-Policy"]:
-            ancestors = ""  # a file: saved, not shown
+            ancestors = ""  # a file is saved, not shown
         seen.add((ancestors, header))
         if framed_by(response) != (ancestors, header):
             wrong.append((route, method, response.status_code, framed_by(response)))

@@ -98,7 +98,7 @@ def test_a_fresh_shell_upgrades_the_production_and_closes_its_files(checkout: Pa
         ".upload.pdf",
     ):
         assert any(part in name for name in modes), (part, modes)
-    modes.pop("../ledger")  # the test's own
+    modes.pop("../ledger")  # of the test itself
     assert {name: mode for name, mode in modes.items() if mode not in {"600", "700"}} == {}
     assert any(name.endswith(".css.gz") for name in static)
     assert set(static.values()) == {"644", "755"}, (

@@ -40,7 +40,7 @@ navigator.mediaDevices.getUserMedia = async (wishes) => {
   got.push(...stream.getTracks());
   return stream;
 };
-null"""  # a function would be called
+null"""  # the page would call a function
 TRACKS = "() => document.querySelector('[data-remote]').srcObject.getTracks().map((t) => [t.kind, t.muted])"
 
 
@@ -159,7 +159,7 @@ def test_both_see_each_other_switch_off_and_hang_up(call: Callable[..., tuple[Pa
     expect(visitor.locator(".call")).to_have_attribute("data-state", "elsewhere")
     other_tab.unroute(
         "**/signal/?after=*"
-    )  # it reads only now that the first tab has answered the operator
+    )  # the second tab reads its signals only after the first tab has answered the operator
     for page in (other_tab, operator):
         is_seen(page)
     hang_up(other_tab, operator)

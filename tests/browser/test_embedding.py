@@ -261,7 +261,7 @@ def test_a_site_that_is_not_listed_shows_nothing(
     page.wait_for_function("() => true")
     expect(page.locator("iframe")).to_be_visible()
     frame = chat_in(page)
-    with suppress(Error):  # what it raises when the refusal comes while it waits
+    with suppress(Error):  # raised if the refusal arrives during the wait
         frame.wait_for_url("chrome-error://**")
     frame.wait_for_url("chrome-error://**")
     assert frame.locator("form").count() == 0

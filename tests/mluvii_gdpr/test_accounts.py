@@ -85,7 +85,7 @@ def test_with_mail_the_verification_is_sent() -> None:
     client = Client()
     client.force_login(
         StaffFactory(role="support", username="unverified")
-    )  # the throttling counts by address
+    )  # logins are throttled by address
     assert client.get("/accounts/email/").status_code == 200
     client.post("/accounts/email/", {"email": "unverified@example.com", "action_send": ""})
     assert [message.to for message in mail.outbox] == [["unverified@example.com"]]

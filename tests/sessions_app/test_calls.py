@@ -140,7 +140,7 @@ def test_each_side_reads_what_the_other_has_sent(client: Client, log_in: LogIn, 
         return [found["kind"] for found in answer.json()["signals"]]
 
     assert read(operator, page) == ["ready", "answer"]
-    # The own side was ready too, because another tab has taken over the call.
+    # The own side sent "ready" too, because another tab has taken over the call.
     assert read(client, room) == ["ready", "offer"]
     first = Signal.objects.earliest("pk").pk
     assert read(client, room, first) == ["offer"]

@@ -1,4 +1,4 @@
-"""Odd public addresses are not found, on both databases alike; none reaches the database as an error."""
+"""Test that invalid public URLs are answered with 404 on both databases, without an error."""
 
 from __future__ import annotations
 

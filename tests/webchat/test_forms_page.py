@@ -1,4 +1,4 @@
-"""Settings > WebChat > a WebChat > Forms: the two menus, the published versions, and who may see them."""
+"""Test Settings > WebChat > a WebChat > Forms: menus, published versions, and permissions."""
 
 import pytest
 from django.contrib.auth.models import Permission

@@ -1,4 +1,4 @@
-"""Settings > GDPR."""
+"""Test Settings > GDPR."""
 
 import datetime as dt
 

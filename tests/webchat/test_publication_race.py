@@ -1,4 +1,4 @@
-"""Two administrators publish at the same moment."""
+"""Test two administrators who publish at the same moment."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ def _needs_two_connections():
 
 
 def publish_at_once(webchat, bases):
-    """Publish a text for each base; return the numbers, and the class of each refusal."""
+    """Publish a text for each base. Return the numbers, and the class of each refusal."""
 
     def publish(wording, based_on):
         texts = {

@@ -1,4 +1,4 @@
-"""Settings > WebChat > General: a retention period is shown in numbers before it takes anything."""
+"""Test that a retention period is previewed in numbers before it anonymizes anything."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def administrator(administrator: Client) -> Client:
-    """Return an administrator who may anonymize guests, as a period does that makes sessions due."""
+    """Return an administrator who may anonymize guests. Shorter periods need this permission."""
     user = User.objects.get(username="administrator")
     user.user_permissions.add(Permission.objects.get(codename="anonymize_guest"))
     return administrator

@@ -1,4 +1,4 @@
-"""The columns of the Sessions table: each one on the page, in a file, and masked."""
+"""Test the columns of the Sessions table: on the page, in a file, and masked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The home page."""
+"""Test the home page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Sessions table."""
+"""Test the Sessions table."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_each_filter_keeps_what_it_says(log_in: LogIn) -> None:
 def test_a_period_holds_its_first_and_last_day(log_in: LogIn, webchat: WebChat) -> None:
     midnight = timezone.make_aware(datetime(2026, 3, 29)).astimezone(
         UTC
-    )  # the day of 23 hours in Prague
+    )  # a day of 23 hours in Prague
     moments = [
         midnight - timedelta(microseconds=1),
         midnight,
