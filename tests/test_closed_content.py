@@ -159,7 +159,7 @@ def test_the_csv_is_masked_where_the_page_is(log_in: LogIn) -> None:
 
 
 @pytest.mark.parametrize("url", ["transcript/", "files/{file}/", "signal/", "ice/"])
-def test_what_is_nothing_but_content_is_refused_or_masked(url: str, log_in: LogIn) -> None:
+def test_a_page_with_only_content_is_refused_or_masked(url: str, log_in: LogIn) -> None:
     session = talk()
     close(session, "held")
     address = f"/sessions/{session.pk}/{url.format(file=session.attachments.get().pk)}"
@@ -230,9 +230,7 @@ def test_the_api_answers_as_without_the_right(how: str, caller: Caller) -> None:
     ],
     ids=lambda query: next(iter(query)),
 )
-def test_no_filter_finds_out_what_is_closed(
-    how: str, query: dict[str, str], caller: Caller
-) -> None:
+def test_no_filter_reveals_closed_content(how: str, query: dict[str, str], caller: Caller) -> None:
     session, free = talk(), talk(new_guest=False)
     other = SessionFactory(new_guest=True)
     for one in (free, other):
@@ -308,7 +306,7 @@ def test_a_guest_is_hidden_only_if_all_sessions_are() -> None:
     assert hidden_guests(support, [first.guest_id]).keys() == {first.guest_id}
 
 
-def test_a_held_guest_is_hidden_also_beside_an_open_conversation(log_in: LogIn) -> None:
+def test_a_held_guest_is_hidden_even_with_an_open_conversation(log_in: LogIn) -> None:
     session = SessionFactory(name=NAME, email=EMAIL, phone=PHONE)
     HoldFactory(subject=session, of_guest=True)
     operator = log_in("operator")

@@ -229,7 +229,7 @@ def test_a_second_call_is_refused_and_changes_nothing(output: str) -> None:
     assert Session.objects.count() == 60
 
 
-def test_if_empty_keeps_what_is_there_and_prints_the_log_ins(
+def test_if_empty_keeps_existing_data_and_prints_the_logins(
     output: str, django_capture_on_commit_callbacks: Any
 ) -> None:
     printed = make(django_capture_on_commit_callbacks, if_empty=True, sessions=60)

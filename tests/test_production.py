@@ -131,7 +131,7 @@ ACTS = [
     ],
     ids=["empty", "debug", "no database", "missing"],
 )  # fmt: skip
-def test_where_the_marker_stands_nothing_starts_without_what_a_production_needs(
+def test_with_the_marker_nothing_starts_without_the_production_settings(
     tmp_path: Path, variables: dict[str, str] | None, said: str
 ) -> None:
     app = make_checkout(tmp_path / "app")

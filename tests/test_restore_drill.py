@@ -262,7 +262,7 @@ def test_a_long_replay_never_passes_for_the_end(
     assert "The ledger is valid" in run("verify_ledger")
 
 
-def test_the_newest_seal_is_found_however_much_stands_behind_it(
+def test_the_newest_seal_is_found_before_any_number_of_lines(
     ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, webchat: WebChat
 ) -> None:
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
@@ -320,7 +320,7 @@ def test_a_replay_that_another_overtook_changes_nothing_twice(ledger: Path, tmp_
     assert digest() == before
 
 
-def test_an_entry_erases_nobody_but_whom_it_names(
+def test_an_entry_erases_only_the_people_it_names(
     ledger: Path, tmp_path: Path, webchat: WebChat
 ) -> None:
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")

@@ -118,7 +118,7 @@ def test_the_lock_is_taken_by_one_function_only() -> None:
 PRIVATE = ("services", *(Path(module).stem for module in SERVICES))
 
 
-def test_nobody_calls_what_is_private_to_services() -> None:
+def test_no_other_module_calls_private_functions_of_services() -> None:
     """A private function counts as guarded by what calls it in its own module."""
     for module, source in modules().items():
         for node in ast.walk(ast.parse(source)):
@@ -217,13 +217,15 @@ def test_a_new_field_or_model_is_looked_for_by_itself() -> None:
         ("@atomic\ndef f(s):\n    lock_writable(s)\n    def g(row):\n        row.note = 1\n    return g", False),
     ],
 )  # fmt: skip
-def test_a_lock_guards_what_stands_behind_it_in_its_transaction(source: str, guarded: bool) -> None:
+def test_a_lock_guards_the_following_statements_of_its_transaction(
+    source: str, guarded: bool
+) -> None:
     writes: list[Write] = writes_in(source)
     assert writes
     assert all(write.guarded for write in writes) == guarded
 
 
-def test_what_is_no_writing_of_personal_data_is_let_be() -> None:
+def test_other_statements_are_not_reported() -> None:
     for source in (
         "class View:\n    def get(self):\n        self.session = 1",
         "class F(FilterSet):\n    class Meta:\n        model = Session",

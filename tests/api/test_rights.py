@@ -97,7 +97,7 @@ def test_reading_never_erases(api: Any, ids: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("right", [READ, ERASE])
-def test_an_unknown_id_looks_the_same_whoever_asks_and_whatever_it_is(api: Any, right: str) -> None:
+def test_the_answer_to_an_unknown_id_is_always_the_same(api: Any, right: str) -> None:
     """An id that is too large or not a number is treated as unknown."""
     SessionFactory()
     caller, verb = api(right), "/anonymize" if right == ERASE else ""

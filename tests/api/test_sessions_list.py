@@ -182,7 +182,7 @@ def test_ids_and_sets_of_ids(api: Any, three: list[int]) -> None:
         ("%00=1", "\0"),
     ],
 )
-def test_what_is_wrong_is_named(api: Any, query: str, named: str) -> None:
+def test_a_wrong_parameter_is_named(api: Any, query: str, named: str) -> None:
     SessionFactory()
     response = api().client.get(f"/api/v1/Sessions?{query}")
     assert response.status_code == 400

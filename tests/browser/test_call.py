@@ -165,7 +165,7 @@ def test_both_see_each_other_switch_off_and_hang_up(call: Callable[..., tuple[Pa
     hang_up(other_tab, operator)
 
 
-def test_what_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> None:
+def test_a_device_that_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> None:
     """This holds while the browser asks for permission, and for a person who left the call."""
     visitor = open_browser(permissions=DEVICES)
     visitor.goto(f"/w/{WebChatFactory().public_id}/showroom/")

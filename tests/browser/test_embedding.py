@@ -269,7 +269,7 @@ def test_a_site_that_is_not_listed_shows_nothing(
     page.context.close()
 
 
-def test_the_preview_follows_what_is_typed(log_in_browser: Callable[..., Page]) -> None:
+def test_the_preview_follows_the_typed_text(log_in_browser: Callable[..., Page]) -> None:
     webchat = WebChatFactory(site="https://www.example.com")
     page = log_in_browser("administrator")
     page.goto(f"/settings/webchat/{webchat.pk}/install/")

@@ -64,7 +64,7 @@ def test_each_open_place_is_named(places: dict[str, Path], mode: int) -> None:
         assert str(found.hint).replace("'\"'\"'", "'").strip("'").endswith(path.name)
 
 
-def test_files_beside_an_open_database_are_not_named_with_it(places: dict[str, Path]) -> None:
+def test_files_next_to_an_open_database_are_not_named_with_it(places: dict[str, Path]) -> None:
     """These files may be deleted before the recommended command runs."""
     for name in ("db it's.sqlite3", "db it's.sqlite3-wal"):
         places[name].chmod(0o644)
@@ -89,7 +89,7 @@ def test_a_production_that_a_fresh_shell_does_not_find_is_named(
     assert check_shell_finds_the_environment(None) == []
 
 
-def test_a_production_without_an_external_copy_of_its_own_is_warned(
+def test_a_production_without_a_separate_external_copy_is_warned(
     settings: Any, tmp_path: Path
 ) -> None:
     settings.ERASURE_LEDGER_DIR = None

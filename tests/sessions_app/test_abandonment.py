@@ -145,7 +145,7 @@ def test_old_signs_do_not_count_before_the_writer_was_up_for_long(
     assert (sweep(minutes=minutes) == [session.pk]) is ended
 
 
-def test_a_gap_of_the_process_begins_its_time_anew() -> None:
+def test_a_gap_of_the_process_restarts_its_time() -> None:
     EventsProcess.give_sign("one")
     assert EventsProcess.trusted_since() is not None
     for passed, kept in [({"seconds": 30}, True), ({"seconds": 90}, False), ({"hours": -1}, False)]:
@@ -273,7 +273,7 @@ def test_a_conversation_left_open_is_ended_and_anonymized_by_time_alone(
     assert Session.objects.get().entered_email == ""
 
 
-def test_without_the_event_streams_the_command_ends_what_is_silent() -> None:
+def test_without_the_event_streams_the_command_ends_silent_conversations() -> None:
     webchat = WebChatFactory(retention_days=30)
     old = SessionFactory(webchat=webchat, days_ago=900)
     newer = SessionFactory(webchat=webchat, days_ago=2, new_guest=True)

@@ -144,7 +144,7 @@ def test_cleared_facts_are_said_and_the_kept_certificate_still_proves_them(offic
     assert ">anonymized records: 2</td>" in officer.get("/erasures/").content.decode()
 
 
-def test_a_record_of_version_1_says_what_is_not_chained(officer: Client) -> None:
+def test_a_record_of_version_1_names_unchained_facts(officer: Client) -> None:
     record = ErasureFactory()
     change(record, version=1, facts="", salt="", ground="", subjects=record.subjects[:1])
     record.refresh_from_db()

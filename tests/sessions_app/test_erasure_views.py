@@ -55,7 +55,7 @@ def shown_on(response: Any) -> dict[str, Any]:
     return {f"shown-{name}": count for name, count in response.context["shown"]}
 
 
-def test_page_shows_in_counts_what_goes(support: Client) -> None:
+def test_page_previews_the_erasure_in_numbers(support: Client) -> None:
     session = SessionFactory(messages=["Hello"])
     SessionFactory(webchat=session.webchat)
     before = digest()
@@ -89,7 +89,7 @@ def test_page_of_a_guest_says_how_many_sessions_it_does_not_list(
     assert crumbs in html.split('class="breadcrumb"')[1].split("</ol>")[0]
 
 
-def test_sessions_to_compare_open_beside_the_chosen_ones(support: Client) -> None:
+def test_sessions_to_compare_open_in_another_tab(support: Client) -> None:
     """The page answers a POST and is never cached. A browser that leaves it cannot return."""
     session = SessionFactory()
     html = compact(support.post("/sessions/anonymize/", {"session": [session.pk]}))
@@ -535,7 +535,7 @@ def test_list_of_erasures_costs_the_same_however_long(
         (Standing.FOREIGN, "The external copy does not belong to this database"),
     ],
 )
-def test_the_page_after_a_restore_says_how_things_stand(
+def test_the_page_after_a_restore_shows_the_state(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch, standing: Standing, said: str
 ) -> None:
     planned = restoration.Plan([], [], 0, {})

@@ -231,7 +231,7 @@ def test_an_erasure_by_staff_closes_it(client: Client, mine: str) -> None:
     assert client.get(mine).status_code == 404
 
 
-def test_without_consent_the_page_says_whom_to_ask(client: Client, settings: Any) -> None:
+def test_without_consent_the_page_names_a_contact(client: Client, settings: Any) -> None:
     settings.CONTROLLER_CONTACT = "privacy@example.com"
     webchat = WebChatFactory(entry_form=EntryForm.STANDARD)
     mine = consent_url(submit(client, webchat, consent=None).headers["Location"])
@@ -287,7 +287,7 @@ def test_the_link_goes_to_the_address_and_the_address_nowhere(
 @pytest.mark.parametrize(
     "address", ["", "x", "a@example.com\nBcc: b@example.com", "a@b, c@d.example"]
 )
-def test_what_is_no_address_is_sent_nothing(
+def test_an_invalid_address_is_sent_nothing(
     client: Client, mine: str, mailoutbox: list[Any], address: str
 ) -> None:
     assert send(client, mine, address).status_code == 422

@@ -304,7 +304,7 @@ def test_what_another_transaction_holds_is_left_to_the_next_run() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_locked_for_a_moment_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_briefly_locked_session_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time")
     sessions, (waiting, go_on) = many(2), (threading.Event(), threading.Event())

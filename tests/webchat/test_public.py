@@ -66,7 +66,7 @@ def test_it_outlives_its_webchat_and_the_webchats_name(client, webchat):
     assert client.get(f"/w/{webchat.public_id}/theme.css").status_code == 200
 
 
-def test_the_icon_that_a_browser_asks_for_beside_it_is_found(client):
+def test_the_default_icon_of_a_document_is_found(client):
     """The document names no icon and never changes. The browser requests the default icon."""
     response = client.get("/favicon.ico")
 

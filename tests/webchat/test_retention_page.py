@@ -123,7 +123,7 @@ def test_only_a_period_that_takes_more_is_asked_about(
     assert stored(webchat) == after
 
 
-def test_it_is_asked_by_what_stands_there_when_it_is_saved(
+def test_the_check_uses_the_stored_period_at_the_time_of_saving(
     administrator: Client, webchat: WebChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     WebChat.objects.update(retention_days=30)

@@ -96,7 +96,7 @@ def test_who_may_look_a_person_up(log_in: LogIn, role: str, status: int) -> None
     assert find(log_in(role), name="Jana").status_code == status
 
 
-def test_personal_data_stands_in_no_url(log_in: LogIn) -> None:
+def test_no_url_contains_personal_data(log_in: LogIn) -> None:
     CanaryFactory()
     client = log_in("support")
     assert 'method="post"' in client.get("/guests/find/").content.decode()

@@ -76,7 +76,7 @@ def test_without_the_right_people_are_masked(log_in: LogIn) -> None:
     assert masked.count('<span class="masked ') == 3
 
 
-def test_what_is_entered_is_escaped(log_in: LogIn) -> None:
+def test_entered_text_is_escaped(log_in: LogIn) -> None:
     SessionFactory(name="<script>alert(1)</script>")
     assert "<script>alert" not in log_in("support").get("/sessions/").content.decode()
 
