@@ -132,7 +132,7 @@ def elsewhere(act: Callable[[], Any]) -> Any:
 
 @pytest.mark.postgresql
 def test_signals_that_cron_deletes_are_none_of_an_erasure_beside_it(old_signal: Signal) -> None:
-    """It waits for the writer, because it counts the rows that it is about to delete."""
+    """The erasure waits for the writer, because it counts the rows that it is about to delete."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time")
     with ThreadPoolExecutor(1) as pool:
