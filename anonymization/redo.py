@@ -89,13 +89,13 @@ class _Redo:
     """The records of one run, which is one transaction.
 
     From the first entry that cannot be carried out on, all entries become void, because the chain
-    cannot skip one. ``anew`` are the new records of their rows.
+    cannot skip one. ``new_records`` are the new records of their rows.
     """
 
     rows: Mapping[str, Model]
     any_held: bool
     redone: list[Erasure] = field(default_factory=list)
-    anew: list[Erasure] = field(default_factory=list)
+    new_records: list[Erasure] = field(default_factory=list)
     void: list[Entry] = field(default_factory=list)
 
     def carry_out(self, entry: Entry) -> None:
@@ -109,7 +109,7 @@ class _Redo:
                 held.postpone(self.rows[name], _DUE)
             if record.rows:
                 record.requester, record.ground = entry.requester, ""
-                self.anew.append(record)
+                self.new_records.append(record)
         else:
             record.take(entry)
             self.redone.append(record)
@@ -122,8 +122,12 @@ class _Redo:
             LedgerState.change(copy_begun_at=timezone.now())
         digests = [recording.note_digest(record.hash) for record in self.redone]
         note = recording.new_note(Note.REDO, requester=_BY_REDO, subjects=digests)
-        note.counts = {"redone": len(self.redone), "void": len(self.void), "new": len(self.anew)}
-        new = [*self.anew, note]
+        note.counts = {
+            "redone": len(self.redone),
+            "void": len(self.void),
+            "new": len(self.new_records),
+        }
+        new = [*self.new_records, note]
         recording.chain(new)
         for record in new:
             record.save(force_insert=True)

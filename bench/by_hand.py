@@ -1,7 +1,8 @@
-"""What the engine is compared with: the smallest hand-written SQL that erases the same, and a loop of ``save()``.
+"""Erase with the smallest hand-written SQL, and with a loop of ``save()``, to compare the engine.
 
-All take the same locks, delete the same rows, set the same columns to the same values and chain the same records to the
-ledger, with the triggers in force. They check nothing: no second call, no row outside the subject.
+All three take the same locks, delete the same rows, set the same columns to the same values and
+chain the same records to the ledger. The triggers are active. The SQL and the loop check nothing:
+neither for a second call nor for rows of other persons.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ _BAND = (
     "WHEN {0} >= interval '0' THEN interval '0' END"
 )
 _START = "date_trunc('month', s.created_at, 'Europe/Prague')"
-#: Which of the sessions are like at least four others in what is left of them; see sessions_app/sharing.py.
+#: The sessions that share their kept values with at least four other sessions; see
+#: sessions_app/sharing.py.
 _SHARING_SQL = (
     "SELECT s.id FROM sessions_app_session s LEFT JOIN sessions_app_consentevent e ON e.session_id = s.id "
     "AND e.kind = 'given' LEFT JOIN sessions_app_consentevent w ON w.session_id = s.id AND w.kind = 'withdrawn' "
@@ -89,7 +91,7 @@ def _sharing(cursor: Any, sessions: list[int]) -> list[int]:
 
 
 def erase(guest: Guest) -> None:
-    """Erase a guest by a dozen statements."""
+    """Erase a guest with a dozen statements."""
     record = uuid.uuid4()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT uid FROM sessions_app_guest WHERE id = %s FOR UPDATE", [guest.pk])
@@ -124,7 +126,7 @@ def _counts(*, sessions: int, files: int, messages: int, guests: int = 0) -> dic
         "sessions_app.Attachment": files,
         "sessions_app.Message": messages,
         "sessions_app.Session": sessions,
-        "sessions_app.Signal": 0,  # what is loaded holds no call
+        "sessions_app.Signal": 0,  # the loaded data has no calls, so that there are no signals
     }
     return counts | ({"sessions_app.Guest": guests} if guests else {})
 
@@ -170,9 +172,9 @@ def _chain(
 
 
 def erase_expired(webchat: int, *, before: datetime, chunks: Iterator[int]) -> int:
-    """Erase the sessions of a WebChat that ended before a time, the oldest first, and return how many.
+    """Erase the sessions of a WebChat that ended before a time, oldest first. Return the number.
 
-    ``chunks`` says how many go in each transaction.
+    ``chunks`` is the number of sessions in each transaction.
     """
     done, after = 0, (datetime.min.replace(tzinfo=UTC), 0)
     while found := _next(webchat, before, after, next(chunks)):
@@ -257,7 +259,7 @@ def _erase_taken(
 
 
 def erase_in_a_loop(guest: Guest) -> None:
-    """Erase a guest row by row, as it is written without a thought about their number."""
+    """Erase a guest row by row, as code does that was not written for many rows."""
     with transaction.atomic():
         guest = Guest.objects.select_for_update().get(pk=guest.pk)
         erasure = Erasure(
@@ -292,7 +294,7 @@ def erase_in_a_loop(guest: Guest) -> None:
 
 def _save_emptied(row: Any) -> None:
     for name, value in registry.get(type(row)).erased_values().items():
-        # It looks for no company.
+        # It does not look for other sessions that share the kept values.
         setattr(row, name, None if isinstance(value, Case) else value)
     row.anonymized_in = period_of(timezone.localdate())
     row.save()

@@ -1,11 +1,14 @@
-"""What does an erasure cost? Against hand-written SQL, against a loop of ``save()``, and as the database grows.
+"""Measure erasures against hand-written SQL and a loop of ``save()``, and as the database grows.
 
     .venv/bin/python -m bench.erasure [--small 1000000] [--large 10000000] [--repeat 7]
 
-Two PostgreSQL databases on one server, with so many messages, a tenth as many sessions and a fiftieth as many guests,
-each held by a process of its own. What is compared takes turns in one run, in a rotating order, with a fresh guest or
-WebChat each time, and prints medians. Exit code 1 when a goal is missed. Without the command ``anonymize_expired`` what
-concerns it is skipped.
+Uses two PostgreSQL databases on one server. ``--small`` and ``--large`` are their numbers of
+messages. Each has a tenth as many sessions and a fiftieth as many guests, and a separate process
+for each of them measures. The candidates take turns in one run, in a rotating order. Each
+measurement uses a new guest or WebChat. Prints medians.
+
+Exits with 1 if a goal is missed. Without the command ``anonymize_expired``, retention is not
+measured.
 """
 
 from __future__ import annotations
@@ -24,24 +27,25 @@ sys.path.insert(0, str(ROOT))
 from bench.postgres import create_database, drop_database, server  # noqa: E402  needs the path above
 from bench.table import SERVER_SETTINGS, Worker  # noqa: E402
 
-#: Sessions of a guest → how many times the hand-written SQL it may take.
+#: Number of sessions of a guest → the limit, as a multiple of the time of the hand-written SQL.
 MAX_RATIO = {1: 3.0, 100: 1.3, 1000: 1.3}
 MIN_TIMES_FASTER = 30
 MAX_STATEMENTS, MAX_ON_CHAT_TABLES = 40, 10
 MAX_GROWTH, MAX_MORE_BUFFERS = 1.3, 1.1
 MIN_THROUGHPUT, MAX_SECONDS, MAX_MEMORY_GROWTH = 0.8, 0.3, 1.2
-#: Erasures in a loop, which take long; pairs of WebChats with expired sessions, the first of which warms up.
+#: The numbers of erasures in a loop, which take long, and of pairs of WebChats with expired
+#: sessions. The first pair warms up.
 LOOPS, PAIRS = 5, 7
 SETTINGS = SERVER_SETTINGS | {
     "shared_buffers": "2GB",
-    # It would come between two measurements; both sides leave the same dead rows.
+    # Autovacuum would run between two measurements. Both candidates leave the same dead rows.
     "autovacuum": "off",
 }
 Answers = dict[str, list[dict[str, Any]]]
 
 
 def take_turns(few: Worker, many: Worker, size: int, *, repeat: int) -> Answers:
-    """Return the measurements of guests with so many sessions, by what was measured; the order rotates."""
+    """Return the measurements of guests with a number of sessions, in a rotating order."""
     ways = {
         "few": (few, "guest engine"),
         "engine": (many, "guest engine"),
@@ -52,7 +56,7 @@ def take_turns(few: Worker, many: Worker, size: int, *, repeat: int) -> Answers:
     names = list(ways)
     for turn in range(-1, repeat):
         order = names[turn % len(names) :] + names[: turn % len(names)]
-        # Each follows the others as often as it precedes them.
+        # Each candidate follows the others as often as it precedes them.
         for name in order if turn % 2 else reversed(order):
             worker, page = ways[name]
             if name == "loop" and (size == 1 or not 0 <= turn < LOOPS):
@@ -64,10 +68,11 @@ def take_turns(few: Worker, many: Worker, size: int, *, repeat: int) -> Answers:
 
 
 def expired(many: Worker) -> Answers:
-    """Return the measurements of expired sessions, by the command and by hand."""
+    """Return the measurements of expired sessions, with the command and with hand-written SQL."""
     found: Answers = defaultdict(list)
     for pair in range(PAIRS + 1):
-        # The first pair warms up, the command first: by hand it is done in chunks of the same size.
+        # The first pair warms up. The command runs first, because the SQL uses chunks of the same
+        # size.
         for way in ("engine", "sql") if pair % 2 == 0 else ("sql", "engine"):
             answer = many.measure(f"expired {way}", f"{way} {pair}")
             if pair:
@@ -76,7 +81,7 @@ def expired(many: Worker) -> Answers:
 
 
 def probed(many: Worker, url: str) -> dict[str, Any]:
-    """Return how long somebody who writes waited at most while sessions are anonymized."""
+    """Return the longest wait of a concurrent writer while sessions are anonymized."""
     with Worker(url, "probe", "probed", module="bench.expired_worker") as probe:
         probe.answer()
         run = many.measure("expired engine", "probed")

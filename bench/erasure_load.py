@@ -97,7 +97,7 @@ def load(messages: int, *, first_operator: int) -> None:
 
 
 def first_subject(size: int) -> int:
-    """Return the Guest ID of the first subject with so many sessions. The other ids follow it."""
+    """Return the Guest ID of the first subject with this number of sessions. Others follow it."""
     return 1 + sum(guests for sessions, guests in SUBJECTS.items() if sessions < size)
 
 

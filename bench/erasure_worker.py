@@ -1,4 +1,4 @@
-"""The process of one database for bench/erasure.py: loads it, then answers each line with one measurement."""
+"""Load one database, then answer each line of standard input with a measurement."""
 
 from __future__ import annotations
 
@@ -36,20 +36,22 @@ from webchat.models import WebChat  # noqa: E402
 
 CHAT_TABLES = ("sessions_app_", "webchat_")
 COMMAND = "anonymize_expired"
-#: What becomes the same in every session that is measured; the others keep what is theirs, or what others share.
+#: The values that become the same in every measured session. All other values are kept as they are,
+#: or kept if shared.
 OWN = {"created_at", "ended_at", "operator", "duration"}
 LEFT = [name for name in registry.get(Session).erase if name not in OWN]
 
 
 class Undone(Exception):
-    """Ends an erasure that is not to be kept."""
+    """Rolls back an erasure that is only measured."""
 
 
 class Statements:
-    """Counts the statements that pass, and the buffers that those on chat tables touch.
+    """Counts the statements, and the buffers that the statements on chat tables touch.
 
-    By EXPLAIN, without the planning: what that reads of the catalogue depends on what was read before. A statement
-    is explained first, which carries it out, and undone, so that it can do its work.
+    The buffers are those of EXPLAIN ANALYZE without the planning, because the planner reads more or
+    less of the catalogue depending on earlier statements. EXPLAIN ANALYZE executes a statement. The
+    statement is therefore explained first, undone, and then executed again.
     """
 
     def __init__(self) -> None:
@@ -75,7 +77,7 @@ class Statements:
 
 
 class Transactions:
-    """Watches how long the transactions of this process last, from their begin to their commit."""
+    """Measures the duration of the transactions of this process, from BEGIN to COMMIT."""
 
     def __init__(self) -> None:
         self.longest = self._began = 0.0
@@ -90,7 +92,7 @@ class Transactions:
 
 
 class Guests:
-    """Erasures of guests; each takes the next one of a size."""
+    """Erasures of guests. Each erasure takes the next guest with a given number of sessions."""
 
     def __init__(self) -> None:
         self.left: tuple[Any, ...] = ()
@@ -100,7 +102,10 @@ class Guests:
         }
 
     def measure(self, way: str, size: int) -> dict[str, float]:
-        """Erase a guest twice: the first time is undone, counts statements and brings the pages into memory."""
+        """Erase a guest twice.
+
+        The first erasure is rolled back. It counts the statements and loads the pages into memory.
+        """
         guest = Guest.objects.get(pk=next(self.fresh[size]))
         ways: dict[str, Callable[[Guest], None]] = {
             "engine": _by_engine,
@@ -112,7 +117,8 @@ class Guests:
             _undo(ways[way], guest)
             with connection.execute_wrapper(statements):
                 _undo(ways[way], guest)
-        # As autovacuum does; else each erasure would wade through what those before it left in the indexes.
+        # Autovacuum would do this. Otherwise each erasure would read the dead index entries of
+        # those before it.
         connection.cursor().execute("VACUUM sessions_app_session")
         gc.collect()
         sessions = list(guest.sessions.values_list("pk", flat=True))
@@ -123,7 +129,7 @@ class Guests:
         return {"ms": elapsed * 1000} | vars(statements)
 
     def check_erased(self, guest: Guest, sessions: list[int]) -> None:
-        """See that all ways do the same: everything of the guest is gone, in one record, and leaves the same."""
+        """Check that all candidates delete the same data, in one record, and keep the same."""
         guest.refresh_from_db()
         assert guest.anonymized_in is not None
         assert not guest.sessions.exists()
@@ -153,7 +159,10 @@ def _undo(erase: Callable[[Guest], None], guest: Guest) -> None:
 
 
 class Retention:
-    """Anonymization of the expired sessions of one WebChat, by the command or by hand in chunks of the same size."""
+    """Anonymization of the expired sessions of one WebChat.
+
+    The command and the hand-written SQL use chunks of the same size.
+    """
 
     def __init__(self) -> None:
         self.transactions = Transactions()
@@ -170,7 +179,7 @@ class Retention:
         if way == "engine" and left.exists():
             self._by_command(
                 webchat
-            )  # what the probe held just then is left to the next run, and not counted
+            )  # sessions that the probe had locked are left to the next run and not counted
         assert done
         assert not left.exists()
         return {
@@ -185,7 +194,7 @@ class Retention:
         WebChat.objects.filter(pk=webchat.pk).update(retention_days=RETENTION_DAYS)
         call_command(COMMAND, stdout=StringIO())
         WebChat.objects.filter(pk=webchat.pk).update(retention_days=None)
-        # The records of one transaction were made at the same time.
+        # The records of one transaction have the same time.
         chunks = Erasure.objects.filter(number__gt=before, door=Source.RETENTION).values_list(
             "created_at"
         )
@@ -205,7 +214,7 @@ def expired_before() -> datetime:
 
 
 def _check_ledger() -> dict[str, Any]:
-    """See that all records, whoever made them, are chained."""
+    """Check that all records are chained, also those of the hand-written SQL and of the loop."""
     head = verify(record.entry for record in Erasure.objects.order_by("number").iterator())
     assert head != Head()
     return {"records": head.sequence}

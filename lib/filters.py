@@ -18,6 +18,7 @@ from django.http import QueryDict
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django_filters.fields import ModelChoiceField, ModelChoiceIterator
 
 from lib.days import start_of_day
 
@@ -41,6 +42,29 @@ class DayFilter(django_filters.Filter):
             "error_messages": {"invalid": wrong},
         }
         super().__init__(*args, **kwargs)
+
+
+class _RowsAtOnce(ModelChoiceIterator):
+    """The options of a select box, read with one statement.
+
+    On PostgreSQL, Django would open, read and close a cursor, which saves memory only for options
+    that are too many to choose from.
+    """
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        if self.field.empty_label is not None:
+            yield "", self.field.empty_label
+        yield from map(self.choice, self.queryset.all())
+
+
+class _RowField(ModelChoiceField):
+    iterator = _RowsAtOnce
+
+
+class RowFilter(django_filters.ModelChoiceFilter):
+    """A filter by a row of a small table, as a select box."""
+
+    field_class = _RowField
 
 
 class FilterForm(forms.Form):

@@ -14,6 +14,7 @@ from typing import Any
 from django import forms, template
 from django.forms import BoundField
 from django.templatetags.static import static
+from django.urls import get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
@@ -70,6 +71,26 @@ def icon(name: str, css: str = "") -> SafeString:
         static("look/icons.svg"),
         name,
     )
+
+
+# Links ------------------------------------------------------------------------------------------------------
+
+#: A key that no row has and that occurs nowhere else in a URL.
+_ANY_KEY = 10**18 + 7
+
+
+def link_to(url_name: str, key: int) -> SafeString:
+    """Return a link to the page of a row. Its text is the key.
+
+    Resolving a URL takes longer than the rest of a table's cell. Each name is resolved once.
+    """
+    url = _url_of_any(url_name, get_script_prefix()).replace(str(_ANY_KEY), str(key))
+    return format_html('<a href="{}">{}</a>', url, str(key))
+
+
+@cache
+def _url_of_any(url_name: str, script_prefix: str) -> str:
+    return reverse(url_name, args=[_ANY_KEY])
 
 
 # Times ------------------------------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ def _commands_of_installing() -> list[str]:
     """Return the documented commands that need no network, terminal or service manager."""
     left_out = re.compile(r"\b(pip install|createsuperuser|gunicorn)\b")
     (commands,) = [b for b in blocks("configuration.md", "sh") if "manage.py migrate" in b]
-    if connection.vendor == "sqlite":  # of which the check warns, as documented
+    if connection.vendor == "sqlite":  # the system check warns of this, as documented
         commands = commands.replace(" --fail-level WARNING", "")
     return [line for line in commands.splitlines() if not left_out.search(line)]
 

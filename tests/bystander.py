@@ -38,7 +38,7 @@ def bystander(db: None, settings: Any, _own_media_folder: None) -> Iterator[None
     assert {
         table: len(found - after.get(table, set()))
         for table, found in rows.items()
-        # A job notes the time of its run, in a row that is there from the beginning.
+        # A job stores the time of its run in a row that exists from the beginning.
         if found - after[table] and table != LastRun._meta.db_table
     } == {}
     assert files

@@ -1,4 +1,4 @@
-"""A crash in the middle of an erasure, without a process that dies."""
+"""Simulate a crash in the middle of an erasure, without ending the process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db import Error, OperationalError, connection
 
 @contextmanager
 def crash() -> Iterator[None]:
-    """Lose the connection at the first COMMIT, as a process that dies does: the intent stays open."""
+    """Lose the connection at the first COMMIT, like a process that dies. The intent stays open."""
 
     def lost() -> None:
         connection.connection.close()
@@ -24,4 +24,5 @@ def crash() -> Iterator[None]:
             yield
         except Error:
             connection.close()
-    gc.collect()  # SQLite's lock ends with the last statement, which the exception's frames refer to
+    # SQLite keeps its lock until the last statement is released. The exception's frames refer to it
+    gc.collect()

@@ -1,4 +1,7 @@
-"""The whole live database as text, and as a digest of each row: for "nothing is left" and "nothing else changed"."""
+"""Read the whole live database, as text and as a digest of each row.
+
+Tests use it to assert that nothing is left of a person, and that nothing else changed.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from anonymization import runs, triggers
 from sessions_app.roles import create_roles
 
 Rows = dict[str, set[str]]
-#: Filled by migrating, and by no test.
+#: Tables that only migrations fill.
 _KEPT_TABLES = {"django_migrations", "django_content_type", "auth_permission"}
 
 
 def dump() -> str:
-    """Return every value of every row of every table, also of tables that no model declares."""
+    """Return every value of every table, including tables that no model declares."""
     return "\n".join(f"{table}: {row!r}" for table, rows in _rows().items() for row in rows)
 
 
@@ -33,7 +36,7 @@ def digest() -> Rows:
 
 
 def media() -> dict[str, str]:
-    """Return stored name → digest of every stored file, but not of the one that marks the storage."""
+    """Return stored name → digest of every stored file, except the file that marks the storage."""
     root = Path(settings.MEDIA_ROOT)
     files = [path for path in root.rglob("*") if path.is_file()] if root.exists() else []
     names = {
@@ -43,7 +46,7 @@ def media() -> dict[str, str]:
 
 
 def media_contains(needle: bytes) -> bool:
-    """Say whether a stored file's name or content holds the bytes."""
+    """Return whether the name or the content of a stored file contains the bytes."""
     root = Path(settings.MEDIA_ROOT)
     files = [path for path in root.rglob("*") if path.is_file()] if root.exists() else []
     return any(needle in path.read_bytes() or needle in str(path).encode() for path in files)
@@ -61,7 +64,7 @@ def _rows() -> dict[str, list[tuple[Any, ...]]]:
 
 @transaction.atomic
 def flush() -> None:
-    """Empty the database in one transaction, with the triggers lifted that keep append-only tables from it."""
+    """Empty the database in one transaction, without the triggers of append-only tables."""
     triggers.drop(connection)
     with connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor)) - _KEPT_TABLES
@@ -84,5 +87,8 @@ def flush() -> None:
 
 @cache
 def _triggers() -> list[str]:
-    """Return what makes the triggers again. Once: to find out takes longer than all the rest of ``flush``."""
+    """Return the statements that create the triggers.
+
+    The result is cached, because finding them takes longer than the rest of ``flush``.
+    """
     return triggers.statements(connection)

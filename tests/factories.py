@@ -1,4 +1,4 @@
-"""Factories of the rows that tests need. The product's own services make the rows, wherever there is one."""
+"""Factories of the rows that tests need. They use the product's services where there is one."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class StaffFactory(DjangoModelFactory[User]):
 
 
 class WebChatFactory(DjangoModelFactory[WebChat]):
-    """A WebChat with the GDPR form before both channels. ``published`` lists the wordings of its versions."""
+    """A WebChat with the GDPR form for both channels. ``published`` are its versions' texts."""
 
     class Meta:
         model = WebChat
@@ -80,7 +80,7 @@ class WebChatFactory(DjangoModelFactory[WebChat]):
 
 
 class ConsentVersionFactory(DjangoModelFactory[ConsentVersion]):
-    """The next published version of a WebChat, with its wording in every language, without a record of it."""
+    """The next published version of a WebChat, with a text in every language, without a record."""
 
     class Meta:
         model = ConsentVersion
@@ -104,7 +104,7 @@ class ConsentVersionFactory(DjangoModelFactory[ConsentVersion]):
 
 
 def publish_notice(webchat: WebChat, wording: str = "We answer you.") -> ConsentVersion:
-    """Publish the next privacy notice of a WebChat, with its wording in every language."""
+    """Publish the next privacy notice of a WebChat, with a text in every language."""
     texts = {code: DraftText("", f"<p>{wording} ({code})</p>") for code in webchat.languages}
     current = webchat.current_version(TextKind.NOTICE)
     return store_version(
@@ -123,9 +123,9 @@ def make_ticket(webchat: WebChat, *, channel: str = Channel.CHAT, language: str 
 
 
 class SessionFactory(DjangoModelFactory[Session]):
-    """A session that passed the gate. The same person returns as the same guest.
+    """A session that passed the gate. The same person gets the same guest.
 
-    The values from ``operator`` to ``anonymized`` say what happened to the session after its start.
+    The values from ``operator`` to ``anonymized`` define what happened after the start.
     """
 
     class Meta:

@@ -1,6 +1,8 @@
-"""A process that dies in an erasure: ``python -m tests.killed before|after GUEST``, in an installation's environment.
+"""Run a process that dies in an erasure, in the environment of an installation.
 
-It kills itself before or after the COMMIT, with its database connection open, as ``kill -9`` does.
+    python -m tests.killed before|after GUEST
+
+It kills itself before or after the COMMIT, with its database connection open, like ``kill -9``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Look in the live database for anything that links the anonymized rows of one act to each other.
+"""Search the live database for anything that links the anonymized rows of one act to each other.
 
-The rows of each act must have the same kept values, so that nothing but a link can tell the acts apart. All columns
-are read by introspection, also PostgreSQL's system columns, and so are the rows of other tables that name a row.
+The rows of each act must have the same kept values, so that only a link can distinguish the acts.
+All columns are read by introspection, including PostgreSQL's system columns. So are the rows of
+other tables that name a row.
 """
 
 from __future__ import annotations
@@ -36,14 +37,15 @@ class Row(NamedTuple):
     pk: int
 
 
-#: Each row with the number of its act.
+#: Each row → the number of its act.
 Acts = Mapping[Row, int]
-#: Name of a column → value → the rows that have it, in their own column or in that of a row that names them.
+#: Name of a column → value → the rows that have it. The column is one of the row, or of a row that
+#: names the row.
 Traits = dict[str, dict[Any, set[Row]]]
 
 
 def links(acts: Acts) -> set[str]:
-    """Return the columns, pairs of columns, orders and hashes that tell the rows of an act from all others."""
+    """Return the columns, pairs of columns, orders and hashes that distinguish an act's rows."""
     tables = dict(_tables())
     traits = _traits(acts, tables)
     return {
@@ -98,7 +100,7 @@ def _comparable(column: str, value: Any) -> Any:
 
 
 def _is_link(acts: Acts, rows: Iterable[Row]) -> bool:
-    """Return whether several rows with a common value are all of the same act."""
+    """Return whether all rows with a common value are of the same act."""
     rows = list(rows)
     return len(rows) > 1 and len({acts[row] for row in rows}) == 1
 
@@ -126,7 +128,7 @@ def _across_tables(traits: Traits) -> Traits:
 
 
 def _equal_pairs(acts: Acts, traits: Traits) -> Iterator[str]:
-    """Yield pairs of columns that are a link together, while neither is one alone."""
+    """Yield pairs of columns that are a link together, although neither is one alone."""
     alone = set(_equal_values(acts, traits))
     # A column that is unique, or that is the same in all rows, adds nothing to another.
     useful = {
@@ -153,7 +155,7 @@ def _orders(traits: Traits) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _neighbors(acts: Acts, traits: Traits) -> Iterator[str]:
-    """Yield the orders in which rows of one act lie next to each other far more often than by chance."""
+    """Yield the orders in which rows of one act are adjacent far more often than by chance."""
     for column, rows in _orders(traits):
         together = sum(acts[one] == acts[other] for one, other in pairwise(rows))
         if together > len(rows) / 8:
@@ -161,7 +163,7 @@ def _neighbors(acts: Acts, traits: Traits) -> Iterator[str]:
 
 
 def _parallel_orders(acts: Acts, traits: Traits) -> Iterator[str]:
-    """Yield pairs of orders in which the acts follow each other in the same way, from two tables."""
+    """Yield pairs of orders, from two tables, in which the acts have the same sequence."""
     ranks = {}
     for column, rows in _orders(traits):
         for end, ordered in (("first", rows), ("last", rows[::-1])):
@@ -184,7 +186,7 @@ def _correlation(one: Mapping[int, int], other: Mapping[int, int]) -> float:
 def _hashes(
     acts: Acts, traits: Traits, tables: Mapping[str, list[dict[str, Any]]]
 ) -> Iterator[str]:
-    """Yield the columns from whose values a hash can be computed that stands elsewhere in the database or the copy."""
+    """Yield the columns whose values have a hash in the database or in the external copy."""
     stored = {
         found
         for rows in tables.values()

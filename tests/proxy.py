@@ -1,4 +1,4 @@
-"""A proxy of PostgreSQL that can be cut off, or stop answering like a host whose disk hangs."""
+"""Run a proxy of PostgreSQL that can be cut off, or stop answering like a host whose disk hangs."""
 
 from __future__ import annotations
 

@@ -68,7 +68,8 @@ def served(
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(30)
-            process.kill()  # one that hangs in its end must not hang the tests; else it does nothing
+            # a server that hangs at its end must not hang the tests; otherwise this does nothing
+            process.kill()
 
 
 def ask(server: Server, request: bytes) -> bytes:

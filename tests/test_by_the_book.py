@@ -1,4 +1,4 @@
-"""What the documents tell a system administrator to type works, line by line, with the rights they give."""
+"""Test the documented commands of a system administrator, with the documented rights."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_every_line_of_cron_ends_with_0_and_nothing_to_complain_of(installed: In
     assert len(lines) >= 8
     assert [line for line in lines if "%" in line] == [], "cron ends a command there"
     (rewrite,) = (line for line in lines if "maintain --rewrite" in line)
-    # The rewrite once more, after the erasure of verify_erasure.
+    # The rewrite again, after the erasure of verify_erasure.
     for line in (*lines, rewrite):
         done = installed.run(line, **environment)
         assert (done.returncode, done.stderr) == (0, ""), line
@@ -49,7 +49,7 @@ AGE_FILES = "find /srv/mluvii-gdpr/media -type f -exec touch --date='2 days ago'
 
 
 def the_backup(*, in_between: str) -> str:
-    """Return the documented backup, with a command between its two parts: servers go on meanwhile."""
+    """Return the documented backup, with a command between its parts, while servers are running."""
     name = "PostgreSQL" if connection.vendor == "postgresql" else "SQLite"
     (script,) = blocks(BACK_UP, "sh", heading=f"Back up {name}")
     commands = re.sub(r"\\\n\s*", "", script).splitlines()
@@ -60,7 +60,7 @@ def the_backup(*, in_between: str) -> str:
 
 
 def the_restore() -> str:
-    """Return the documented commands of a restore, in their order, on the database at hand."""
+    """Return the documented commands of a restore, in their order, for the current database."""
     database = "the PostgreSQL" if connection.vendor == "postgresql" else "the SQLite"
     steps = [
         "Stop the servers and cron",
@@ -85,7 +85,7 @@ def test_a_restored_backup_holds_what_it_should_and_nobody_who_was_erased(
     guests = installed.visitors("anna", "boris")["guests"]
     (prepare,) = blocks(BACK_UP, "sh", heading="Prepare backups")
     assert installed.run(prepare, root=True).returncode == 0
-    # As if it was two days ago, since files without a row are deleted when they are older than one day.
+    # The backup becomes two days old. Files without a row are deleted after one day.
     late = installed.command_of_visitors("late")
     made = installed.run(the_backup(in_between=f"{late}; {AGE_FILES}"))
     assert (made.returncode, made.stderr) == (0, "")

@@ -1,4 +1,7 @@
-"""Canaries: unique values through every door are all found before an erasure, none after, and no log held one."""
+"""Test with canaries: unique values that are found before an erasure and not after it.
+
+Each source stores some. They are never in a log.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from webchat.models import OnWithdrawal, WebChat
 
 pytestmark = pytest.mark.django_db
 
-#: What is stored of a visitor, by door. Each value is found in the database or in a stored file before the erasure.
+#: The stored values of a visitor, by source. Each is found before the erasure.
 STORED = {
     "name": "Xaverius Kanarimeno",
     "email": "kanaremail@example.com",
@@ -46,7 +49,7 @@ STORED = {
     "feedback": "kanarfeedback",
     "signal": "kanarsignal",
 }
-#: What passes through and is never stored: it must be nowhere at any time.
+#: Values that are never stored. They must not be found at any time.
 PASSING = {
     "looked up": "kanarlookup",
     "admin search": "kanaradminsearch",
@@ -62,8 +65,8 @@ PASSING = {
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Catch what the configured handler writes: its filter and its formatter are those of the settings."""
-    # pytest hangs handlers of its own there; ours is the one that the settings made.
+    """Return the output of the configured log handler, with its filter and formatter."""
+    # pytest adds its own handlers. This one is the handler of the settings.
     (handler,) = (
         h for h in logging.getLogger("django").handlers if type(h) is logging.StreamHandler
     )
@@ -74,7 +77,7 @@ def log() -> Iterator[io.StringIO]:
 
 
 def enter(webchat: WebChat, *, showroom: bool = False) -> tuple[Session, str]:
-    """Pass the gate with canaries in every field; return the session and the room's URL."""
+    """Pass the gate with canaries in every field. Return the session and the room's URL."""
     url = entry_url(webchat, showroom=showroom)
     visitor = Client(headers={"User-Agent": STORED["browser"]}, REMOTE_ADDR=STORED["address"])
     fields = {
@@ -96,7 +99,7 @@ def enter(webchat: WebChat, *, showroom: bool = False) -> tuple[Session, str]:
 
 
 def signal(room: str, what: str) -> int:
-    """Say something for a call, as the visitor's browser does; return the status."""
+    """Send a signal of a call as the visitor's browser does. Return the status."""
     return (
         Client()
         .post(f"{room}signal/", {"kind": "offer", "body": json.dumps({"sdp": what})})
@@ -105,7 +108,7 @@ def signal(room: str, what: str) -> int:
 
 
 def work(session: Session, operator: Client) -> None:
-    """Answer, send a file and take a note."""
+    """Answer, send a file and store a note."""
     page = f"/sessions/{session.pk}/"
     upload = SimpleUploadedFile(STORED["answered file name"], STORED["answered file"].encode())
     assert operator.post(f"{page}answer/", {"text": STORED["answer"]}).status_code == 302
@@ -125,7 +128,7 @@ def rate(room: str) -> None:
 
 
 def pass_through(webchat: WebChat, support: Client, superuser: Client) -> None:
-    """Send values that nothing may store, into requests that succeed and that fail."""
+    """Send values that must not be stored, in requests that succeed and that fail."""
     visitor = Client()
     support.post("/guests/find/", {"name": PASSING["looked up"]})
     superuser.get("/admin/sessions_app/guest/", {"q": PASSING["admin search"]})
@@ -135,7 +138,7 @@ def pass_through(webchat: WebChat, support: Client, superuser: Client) -> None:
     support.get("/sessions/", {"guest": PASSING["query"]})
 
 
-#: A phone is also stored as it is compared.
+#: A phone number is also stored as its match key.
 CANARIES = [
     Canary(label, (value, "420605417239") if label == "phone" else (value,))
     for label, value in (STORED | PASSING).items()
@@ -143,12 +146,12 @@ CANARIES = [
 
 
 def found(logged: str = "") -> set[str]:
-    """Return the labels of canaries that are anywhere, in any spelling."""
+    """Return the labels of canaries that are found anywhere, in any spelling."""
     return search(CANARIES, since=timezone.now(), logged=[logged]).labels
 
 
 def make_bystander(webchat: WebChat) -> Session:
-    """Return the session of somebody else, with something in every table."""
+    """Return the session of another person, with a row in every table."""
     visit = gate.Visit(
         ip_address="203.0.113.8", params={"order": "8"}, landing_page="https://www.example.com/8"
     )
@@ -166,7 +169,7 @@ def make_bystander(webchat: WebChat) -> Session:
 
 
 def rows_of(session: Session) -> list[list[dict[str, Any]]]:
-    """Return every row that belongs to a session's person, whole."""
+    """Return all rows of a session's person, with all columns."""
     tables = (Guest.objects.filter(pk=session.guest_id), Session.objects.filter(pk=session.pk),
               Message.objects.filter(session=session), Attachment.objects.filter(session=session),
               Signal.objects.filter(session=session), ConsentEvent.objects.filter(session=session))  # fmt: skip
@@ -183,7 +186,7 @@ def test_nothing_of_a_person_is_left(
     session, room = enter(webchat)
     work(session, operator)
     rate(room)
-    # The same person calls, and the call goes on: its signals go with its end.
+    # The same person is in a call. Its signals are deleted when it ends.
     _call, calling = enter(webchat, showroom=True)
     assert signal(calling, STORED["signal"]) == 204
     pass_through(webchat, support, superuser)
@@ -261,7 +264,7 @@ def test_an_exception_is_logged_without_its_text(
 
 
 def test_every_erased_field_of_a_session_has_a_canary() -> None:
-    """A field added later without a canary here is noticed."""
+    """A new field without a canary here fails the test."""
     from anonymization.policy import registry
 
     covered = {

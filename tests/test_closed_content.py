@@ -1,4 +1,7 @@
-"""A legal hold and a withdrawal close the content of a session: pages, streams, files, CSV and API (Art. 18(2))."""
+"""Test that a legal hold and a withdrawal hide the content of a session (GDPR Art. 18(2)).
+
+The content is on pages, in streams, files and CSV, and in the API.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ from tests.test_permission_matrix import PUBLIC, TABLE
 pytestmark = pytest.mark.django_db
 
 NAME, EMAIL, PHONE = "Skrytá Žaneta", "skryta@example.com", "+420 603 999 888"
-#: One word for each place where a session has content.
+#: A unique word for each place where a session has content.
 WORDS = {
     "name": "Žaneta", "email": "skryta@", "phone": "603 999 888", "message": "Kassiopeia",
     "file name": "Andromeda", "file": "Betelgeuze", "parameter": "Cepheus", "address": "203.0.113.77",
@@ -71,7 +74,7 @@ def words_in(response: Any) -> set[str]:
 
 
 def addresses(session: Session) -> Iterator[str]:
-    """Yield every page of staff that is read; a new route is in the table, or its test fails."""
+    """Yield every staff page that is read. A new route must be listed, or its test fails."""
     ids = {
         "session": session.pk,
         "called": session.pk,
@@ -112,7 +115,7 @@ def test_no_page_shows_closed_content(how: str, role: str, log_in: LogIn) -> Non
     shown = {url: words_in(client.get(url)) for url in addresses(session)}
     assert f"/sessions/{session.pk}/transcript/" in shown
     for url, fields in posts(session):
-        # The form shows again what was typed.
+        # The form shows what was typed.
         shown[f"POST {url}"] = words_in(client.post(url, fields)) - fields.keys()
     assert {url: places for url, places in shown.items() if places} == {}
 
@@ -156,7 +159,7 @@ def test_the_csv_is_masked_where_the_page_is(log_in: LogIn) -> None:
 
 
 @pytest.mark.parametrize("url", ["transcript/", "files/{file}/", "signal/", "ice/"])
-def test_what_is_nothing_but_content_is_refused_or_masked(url: str, log_in: LogIn) -> None:
+def test_a_page_with_only_content_is_refused_or_masked(url: str, log_in: LogIn) -> None:
     session = talk()
     close(session, "held")
     address = f"/sessions/{session.pk}/{url.format(file=session.attachments.get().pk)}"
@@ -173,7 +176,7 @@ def test_no_operator_changes_a_held_session(act: str, log_in: LogIn) -> None:
 
 
 def test_an_operator_goes_on_with_an_open_conversation_of_a_held_guest(log_in: LogIn) -> None:
-    """The person talks to them, and gave their consent to it."""
+    """Operators see it: the person is talking to them and has consented."""
     HoldFactory(of_guest=True)
     session = SessionFactory(messages=["Kassiopeia"])
     assert session.is_held
@@ -227,9 +230,7 @@ def test_the_api_answers_as_without_the_right(how: str, caller: Caller) -> None:
     ],
     ids=lambda query: next(iter(query)),
 )
-def test_no_filter_finds_out_what_is_closed(
-    how: str, query: dict[str, str], caller: Caller
-) -> None:
+def test_no_filter_reveals_closed_content(how: str, query: dict[str, str], caller: Caller) -> None:
     session, free = talk(), talk(new_guest=False)
     other = SessionFactory(new_guest=True)
     for one in (free, other):
@@ -305,7 +306,7 @@ def test_a_guest_is_hidden_only_if_all_sessions_are() -> None:
     assert hidden_guests(support, [first.guest_id]).keys() == {first.guest_id}
 
 
-def test_a_held_guest_is_hidden_also_beside_an_open_conversation(log_in: LogIn) -> None:
+def test_a_held_guest_is_hidden_even_with_an_open_conversation(log_in: LogIn) -> None:
     session = SessionFactory(name=NAME, email=EMAIL, phone=PHONE)
     HoldFactory(subject=session, of_guest=True)
     operator = log_in("operator")

@@ -1,4 +1,4 @@
-"""PostgreSQL's own log and its list of running statements hold no value that a visitor typed."""
+"""Test that PostgreSQL's log and its list of statements contain no value of a visitor."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_values_are_bound_by_the_server() -> None:
 
 @pytest.fixture
 def log() -> Callable[[str], str]:
-    """Return a function that gives what the server has logged, once it has logged a word."""
+    """Return a function that waits for a word in the server's log and returns the log."""
     folder = execute("SHOW data_directory")[0][0]
     path = Path(str(folder)) / "log"
     if not path.is_file():

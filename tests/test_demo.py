@@ -1,4 +1,4 @@
-"""Demo data is consistent, is made once, and never by accident in production."""
+"""Test that demo data is consistent, created once, and never by accident in production."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _development(settings: Any) -> None:
 
 @pytest.fixture
 def output(db: None, _development: None, django_capture_on_commit_callbacks: Any) -> str:
-    """Make a small demo; return what the command printed."""
+    """Create a small demo. Return the command's output."""
     return make(django_capture_on_commit_callbacks, sessions=60)
 
 
@@ -229,7 +229,7 @@ def test_a_second_call_is_refused_and_changes_nothing(output: str) -> None:
     assert Session.objects.count() == 60
 
 
-def test_if_empty_keeps_what_is_there_and_prints_the_log_ins(
+def test_if_empty_keeps_existing_data_and_prints_the_logins(
     output: str, django_capture_on_commit_callbacks: Any
 ) -> None:
     printed = make(django_capture_on_commit_callbacks, if_empty=True, sessions=60)

@@ -1,4 +1,4 @@
-"""The documents say what is there: settings, commands, files, links, and the record of processing."""
+"""Test that settings, commands, files, links and data map in the documents are complete."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.checkout import make_checkout, run
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-# A name in the first cell of a table's row; several are separated by commas.
+# A name in the first cell of a table row. Several names are separated by commas.
 TABLE_ROW = re.compile(r"^\| (`[A-Z][A-Z_]+`(?:, `[A-Z][A-Z_]+`)*) \|", re.MULTILINE)
 READ = re.compile(r"""\b(?:variables\.\w+|required)\(\s*"([A-Z_]+)\"""")
 PLACES = (
@@ -53,7 +53,7 @@ def scripts_variables() -> set[str]:
 
 
 def test_every_setting_is_documented_and_every_documented_one_is_read() -> None:
-    assert len(settings_read()) > 25  # the pattern still finds them
+    assert len(settings_read()) > 25  # the pattern must find them
     assert names_in_tables(CONFIGURATION) - scripts_variables() == settings_read()
 
 
@@ -72,7 +72,7 @@ def test_settings_of_the_readme_are_documented() -> None:
 
 
 def test_record_of_processing_is_that_of_the_registry() -> None:
-    """When this fails: manage.py print_record_of_processing --into docs/erasure.md."""
+    """If this fails: manage.py print_record_of_processing --into docs/erasure.md"""
     document = (ROOT / "docs" / "erasure.md").read_text()
     assert put_into(document, as_markdown(registry)) == document
 
@@ -173,13 +173,13 @@ def test_named_files_exist(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
 def test_named_functions_exist(name: str) -> None:
-    """A name such as `gate.start_session` is that of a module, or a class, and of what it defines."""
+    """A name like `gate.start_session` is a module or class, and a name that it defines."""
     sources = [path for place in PLACES for path in (ROOT / place).rglob("*.py")]
     missing = []
     for owner, what in re.findall(r"`(?:\w+\.)*(\w+)\.(\w+)`", (ROOT / name).read_text()):
         if (
             what in {"py", "md", "com", "txt", "toml"} or (ROOT / owner).is_dir()
-        ):  # a file, a host, a permission of an app
+        ):  # a file, a host, or a permission of an app
             continue
         of_module = [path.read_text() for path in sources if path.stem == owner]
         of_class = [text for path in sources if f"class {owner}(" in (text := path.read_text())]
@@ -204,13 +204,13 @@ def leads_somewhere(path: Path, link: str) -> bool:
 
 
 def anchors(document: str) -> set[str]:
-    """Return the anchors that a forge gives the headings."""
+    """Return the anchors that a code hosting site gives the headings."""
     headings = re.findall(r"^#+ (.+)$", document, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def starts(command: str) -> set[tuple[int, int]]:
-    """Return at which hours and minutes the documented cron starts a command."""
+    """Return the hours and minutes at which the documented cron starts a command."""
     lines = re.findall(
         rf"^(\S+) (\S+) \* \* \S+ +cd .* manage\.py {command}\b", CONFIGURATION, re.MULTILINE
     )

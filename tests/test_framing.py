@@ -72,7 +72,7 @@ def test_who_may_frame_what(ids: dict[str, Any], log_in: LogIn, sites: str) -> N
             ancestors = ancestors.replace(LISTED, "").strip() or NOBODY
         header = {NOBODY: "DENY", OURS: "SAMEORIGIN"}.get(ancestors)
         if "sandbox" in response.headers["Content-Security-Policy"]:
-            ancestors = ""  # a file: saved, not shown
+            ancestors = ""  # a file is saved, not shown
         seen.add((ancestors, header))
         if framed_by(response) != (ancestors, header):
             wrong.append((route, method, response.status_code, framed_by(response)))
@@ -167,7 +167,7 @@ def test_pages_that_nobody_sends_store_nothing(client: Client) -> None:
     assert digest() != rows, "the control"
 
 
-def test_what_leads_out_of_the_frame_opens_beside_it(client: Client) -> None:
+def test_links_out_of_the_frame_open_a_new_tab(client: Client) -> None:
     webchat = WebChatFactory(site=SITES)
     room = submit(client, webchat).headers["Location"]
     client.post(f"{room}file/", {"file": SimpleUploadedFile("a.txt", b"a")})

@@ -1,4 +1,7 @@
-"""Legal holds and the external copy of the ledger: a release, and a hold that an older backup brings back."""
+"""Test legal holds with the external copy of the ledger.
+
+A hold may be released after the backup was made. A restore then brings it back.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def ledger(settings: Any, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def sessions(webchat: WebChat) -> list[Session]:
-    """Return two sessions of one guest, beside a session with a file."""
+    """Return two sessions of one guest. A third session has a file."""
     AttachmentFactory(session__new_guest=True, session__webchat=webchat)
     return SessionFactory.create_batch(2, webchat=webchat, messages=["Kassiopeia"], ended=True)
 
@@ -95,7 +98,7 @@ def test_a_replay_keeps_the_hold_of_a_session_that_was_not_erased(
 def test_an_erasure_that_was_never_committed_obeys_a_hold(
     ledger: Path, tmp_path: Path, sessions: list[Session]
 ) -> None:
-    """Its intent stands in the copy: the person was to be erased, and nobody knows of a release."""
+    """The copy has the intent of an erasure, and no record of a release."""
     session = sessions[0]
     with backup(tmp_path) as made:
         engine.erase(session, requester=COMMAND)

@@ -1,4 +1,4 @@
-"""The product works where only requirements.txt is installed: each command runs and each module is imported.
+"""Test that each command runs and each module is imported with only requirements.txt.
 
 The development packages of this environment are hidden from the subprocesses of these tests.
 """
@@ -23,14 +23,14 @@ from tests.commands import ROOT, Done, run_commands, run_program
 #: Packages of the checkout that an installation does not use.
 DEVELOPMENT = {"bench", "tests"}
 
-#: The arguments with which each command of the product is run, in this order, on one database. IDS fills in ids.
+#: The arguments of each command, in the order of the runs on one database. IDS fills in ids.
 RUNS = {
     "migrate": "--verbosity 0",
     "begin_ledger_copy": "",
     "make_demo": "--sessions 30 --yes-this-is-a-demo",
     "anonymize_session": "{sessions[0]}",
     "anonymize_guest": "{guests[0]}",
-    # On some days no session of so small a demo is of the last week, which the clock check needs.
+    # On some days, no session of such a small demo is of the last week. The clock check needs one.
     "anonymize_expired": "--clock-is-right",
     "create_api_client": "Nightly --right read_sessions",
     "delete_old_signals": "",
@@ -47,10 +47,11 @@ RUNS = {
     "print_record_of_processing": "",
 }
 
-#: Refuses in the environment of the others. It imports what begin_ledger_copy imports.
+#: This command refuses in the environment of the others. It has the same imports as
+#: begin_ledger_copy.
 APART = {"end_ledger_copy"}
 
-#: The dry runs, and commands of Django and of other packages that the documents name.
+#: Dry runs, and documented commands of Django and of other packages.
 OTHERS = [
     "anonymize_session {sessions[1]} --dry-run",
     "anonymize_guest {guests[1]} --dry-run",
@@ -59,7 +60,7 @@ OTHERS = [
     "verify_erasure --dry-run",
     "makemigrations --check --dry-run",
     "check --database default",
-    # Its findings depend on this machine. Here each of its checks must only run to its end.
+    # The findings depend on this machine. Each check must only complete.
     "check --deploy --fail-level CRITICAL",
     "clearsessions",
     "collectstatic --no-input --dry-run --verbosity 0",
@@ -92,8 +93,8 @@ for name in json.loads(sys.argv[1]):
 
 @pytest.fixture
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Return the variables of a production installation that has the packages of requirements.txt."""
-    monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE")  # set for the browser tests alone
+    """Return the variables of a production installation with the packages of requirements.txt."""
+    monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE")  # set only for the browser tests
     for folder in ("packages", "media", "ledger"):
         (tmp_path / folder).mkdir()
     bare.link_packages(
@@ -116,7 +117,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
 def migrated(
     transactional_db: None, environment: dict[str, str], tmp_path: Path
 ) -> Iterator[dict[str, str]]:
-    """Return these variables with a migrated database, of the kind that the tests run on."""
+    """Return these variables with a migrated database, of the same kind as the tests'."""
     with backup(tmp_path) as copy:
         yield environment | {"DATABASE_URL": copy.url}
 
@@ -129,7 +130,7 @@ def own_commands() -> set[str]:
 
 
 def own_modules() -> list[str]:
-    """Return the names of all modules of the product, and the paths of programs beside them."""
+    """Return the names of all modules of the product, and the paths of programs next to them."""
     packages = {path.parent for path in ROOT.glob("*/__init__.py")} - {
         ROOT / name for name in DEVELOPMENT
     }
@@ -143,13 +144,13 @@ def own_modules() -> list[str]:
 
 
 def served_modules() -> set[str]:
-    """Return the modules that the two servers load, by their configurations."""
+    """Return the modules that the configurations of the two servers load."""
     configurations = [ROOT / "gunicorn.conf.py", ROOT / "gunicorn.events.py"]
     return {re.findall(r'^wsgi_app = "(.+)"', path.read_text(), re.M)[0] for path in configurations}
 
 
 def run_bare(commands: list[str], environment: dict[str, str]) -> list[Done]:
-    """Run commands that must all end with 0."""
+    """Run commands. All must exit with 0."""
     results = run_commands(*commands, python=bare.PYTHON, **environment)
     failed = [
         (command, done) for command, done in zip(commands, results, strict=True) if done.returncode
@@ -209,7 +210,7 @@ def test_each_installed_version_is_pinned(files: tuple[str, ...]) -> None:
 @pytest.mark.any_database
 def test_no_pin_is_left_over() -> None:
     named = [*bare.required("requirements.txt"), *bare.required("requirements-dev.txt")]
-    # Also what is needed on another version of Python only.
+    # Including packages that only other versions of Python need.
     needed = {
         canonicalize_name(Requirement(line).name)
         for found in bare.closure(named).values()

@@ -1,4 +1,4 @@
-"""A process that dies in an erasure closes nothing: the servers start, serve, and complete the erasure unasked."""
+"""Test that servers start, serve and complete the erasure of a process that died in it."""
 
 from __future__ import annotations
 

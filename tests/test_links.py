@@ -1,4 +1,7 @@
-"""Nothing links the anonymized rows of one person to each other: not a column, an order, a hash or a system column."""
+"""Test that nothing links the anonymized rows of one person to each other.
+
+A link is a column, an order, a hash, or a system column.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ def finish_the_period() -> None:
 
 @pytest.fixture
 def acts(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> Acts:
-    """Return a hundred acts in a period that is over now, of people who came and were erased in no order."""
+    """Return a hundred acts of a past period. The people came and were erased in random order."""
     settings.ERASURE_LEDGER_DIR = tmp_path
     settings.API_ERASURES_PER_HOUR = dict.fromkeys(settings.API_ERASURES_PER_HOUR, PEOPLE * 10)
     call_command("begin_ledger_copy", verbosity=0)
@@ -83,7 +86,7 @@ def ids_of_ten_digits() -> None:
 
 
 def come() -> Acts:
-    """Let people come in no order, each with the same kept values, and return their rows."""
+    """Store people in random order, with the same kept values. Return their rows."""
     webchat = WebChatFactory()
     acts: dict[Row, int] = {}
     chance = random.Random(7)  # noqa: S311
@@ -102,7 +105,7 @@ def come() -> Acts:
 
 
 def erase(acts: Acts) -> None:
-    """Erase the guests in no order, by an API client with its keys and by command."""
+    """Erase the guests in random order, by an API client with idempotency keys and by command."""
     client = ApiClientFactory()
     guests = [row.pk for row in acts if row.table == GUEST]
     for number, pk in enumerate(random.Random(8).sample(guests, len(guests))):  # noqa: S311
@@ -167,7 +170,7 @@ def number_the_guests(acts: Acts) -> Acts:
 
 
 FIRST_GUEST = 9_999_000_000
-#: Name of a link → what makes it. Each must be found.
+#: Name of a link → a function that creates it. Each link must be found.
 CONTROLS = {
     "sessions_app_session.ended_at": give_a_time,
     "sessions_app_session.messages_visitor with sessions_app_session.messages_operator": give_two_numbers,

@@ -1,7 +1,8 @@
-"""Who may do what: every route, method and role has an expected status here; a route that is not listed fails.
+"""Test the expected status of every route, method and role. An unlisted route fails.
 
-``right`` is the permission (all of a tuple) that a route asks for, PUBLIC none, STAFF a login, SUPERUSER the stock
-admin. ``answers`` gives the status by method for those let in; every other method is 405 for them.
+``right`` is the permission of a route, or a tuple of permissions that are all needed. PUBLIC needs
+nothing, STAFF a login, SUPERUSER the stock admin. ``answers`` is the status by method with this
+right. Every other method is 405.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ PEOPLE = [
     "superuser",
 ]
 METHODS = ["OPTIONS", "PUT", "PATCH", "DELETE", "HEAD", "GET", "POST"]
-#: They try every method: nobody and a stranger have no right, a superuser has all of them.
+#: They try every method. Nobody and a stranger have no right, a superuser has all of them.
 TRY_EVERYTHING = {"nobody", "stranger", "superuser"}
 
 SEE, PERSONAL = "sessions_app.see_sessions", "sessions_app.see_personal_data"
@@ -53,7 +54,8 @@ EDIT_GDPR = "webchat.edit_gdpr_data"
 CLIENTS, SEE_CLIENTS = "api.manage_api_clients", "api.see_api_clients"
 HOLDS = "anonymization.manage_holds"
 
-#: Who holds which right, by hand: a right given to another role in the code turns a test red.
+#: The roles with each right, written by hand. If the code gives a right to another role, a test
+#: fails.
 HOLDERS = {
     SEE: {"administrator", "support", "operator", "officer"},
     PERSONAL: {"support", "operator", "officer"},
@@ -79,7 +81,7 @@ class Row(NamedTuple):
     right: str | tuple[str, ...]
     answers: dict[str, int]
     either: bool = False
-    #: Whether the right to see settings opens the page, without its POST.
+    #: Whether the right to see settings opens the page by GET.
     readable: bool = False
 
 
@@ -88,7 +90,7 @@ def read(status: int = 200) -> dict[str, int]:
 
 
 TABLE: dict[str, Row] = {
-    # The visitor's side: no login; the ticket protects the form, the secret URL the room.
+    # The visitor's side has no login. The ticket protects the form, the secret URL the room.
     "w/<public_id:public_id>/": Row("/w/{public_id}/", PUBLIC, read() | {"POST": 403}),
     "w/<public_id:public_id>/showroom/": Row(
         "/w/{public_id}/showroom/", PUBLIC, read() | {"POST": 403}
@@ -126,7 +128,7 @@ TABLE: dict[str, Row] = {
     "sessions/<id:pk>/": Row("/sessions/{session}/", SEE, read()),
     "sessions/<id:pk>/transcript/": Row("/sessions/{session}/transcript/", (SEE, PERSONAL), read()),
     "sessions/<id:pk>/accept/": Row("/sessions/{session}/accept/", ANSWER, {"POST": 302}),
-    # Theirs since "accept".
+    # The operator has taken the session with "accept".
     "sessions/<id:pk>/release/": Row("/sessions/{session}/release/", ANSWER, {"POST": 302}),
     "sessions/<id:pk>/answer/": Row("/sessions/{session}/answer/", ANSWER, {"POST": 422}),
     "sessions/<id:pk>/files/": Row("/sessions/{session}/files/", ANSWER, {"POST": 422}),
@@ -134,7 +136,7 @@ TABLE: dict[str, Row] = {
         "/sessions/{session}/files/{file}/", (SEE, PERSONAL), read()
     ),
     "sessions/<id:pk>/note/": Row("/sessions/{session}/note/", ANSWER, {"POST": 302}),
-    # Of a call that nobody has taken yet.
+    # Nobody has taken this call yet.
     "sessions/<id:pk>/signal/": Row(
         "/sessions/{called}/signal/", ANSWER, read(409) | {"POST": 409}
     ),
@@ -142,7 +144,7 @@ TABLE: dict[str, Row] = {
     "sessions/<id:pk>/withdrawal/": Row(
         "/sessions/{session}/withdrawal/",
         (SEE, PERSONAL, "sessions_app.record_withdrawal"),
-        # Withdrawn by its link already.
+        # This consent was withdrawn through its link before.
         read() | {"POST": 409},
     ),
     "sessions/<id:pk>/end/": Row("/sessions/{session}/end/", ANSWER, {"POST": 302}),
@@ -256,11 +258,11 @@ TABLE: dict[str, Row] = {
         "/settings/api/{client}/revoke/", CLIENTS, read() | {"POST": 302}
     ),
     "settings/api/<id:pk>/seen/": Row("/settings/api/{client}/seen/", CLIENTS, {"POST": 302}),
-    # The REST API: its calls are in tests/api/test_rights.py.
+    # The REST API is tested in tests/api/test_rights.py.
     "login/connect/token": Row("/login/connect/token", PUBLIC, {"POST": 400}),
     "api/": Row("/api/", PUBLIC, read()),
     "api/schema": Row("/api/schema", PUBLIC, read()),
-    # What a browser asks on its own.
+    # Files that browsers request without a link.
     "favicon.ico": Row("/favicon.ico", PUBLIC, read(302)),
     # Health.
     "livez": Row("/livez", PUBLIC, read()),
@@ -332,7 +334,10 @@ def expected(person: str, row: Row, method: str) -> int:
 
 
 def methods_of(person: str, row: Row) -> list[str]:
-    """Return the methods that a person tries: where a superuser gets 405, no one has more to lose than GET and POST."""
+    """Return the methods that a person tries.
+
+    If a superuser gets 405, the other people try only GET and POST.
+    """
     if person in TRY_EVERYTHING:
         return METHODS
     return [method for method in METHODS if method in row.answers or method in {"GET", "POST"}]
@@ -373,7 +378,7 @@ def test_strangers_get_no_hint_whether_a_record_exists(log_in: LogIn) -> None:
     assert stranger.get(f"/erasures/{uuid.uuid4()}/").status_code == 403
 
 
-#: The pages of the login package, GET: what nobody gets, what a logged-in stranger gets.
+#: The pages of the login package by GET: status without login, status of a logged-in stranger.
 ACCOUNTS = {
     "accounts/login/": (200, 302),
     "accounts/logout/": (302, 200),
@@ -419,7 +424,7 @@ def test_pages_of_the_log_in(person: str, log_in: LogIn) -> None:
 
 @pytest.mark.parametrize("person", [person for person in PEOPLE if person != "superuser"])
 def test_admin_site_is_for_superusers(person: str, log_in: LogIn) -> None:
-    """Whatever route there is below /admin/: nobody is sent to the login, staff without the right too."""
+    """Every route below /admin/ redirects to the login without login, and without the right."""
     client = log_in("" if person in ANONYMOUS else person)
     in_admin = [route for route in routes() if route.startswith("admin/")]
     assert len(in_admin) > 40

@@ -98,7 +98,7 @@ def test_a_fresh_shell_upgrades_the_production_and_closes_its_files(checkout: Pa
         ".upload.pdf",
     ):
         assert any(part in name for name in modes), (part, modes)
-    modes.pop("../ledger")  # the test's own
+    modes.pop("../ledger")  # of the test itself
     assert {name: mode for name, mode in modes.items() if mode not in {"600", "700"}} == {}
     assert any(name.endswith(".css.gz") for name in static)
     assert set(static.values()) == {"644", "755"}, (
@@ -131,7 +131,7 @@ ACTS = [
     ],
     ids=["empty", "debug", "no database", "missing"],
 )  # fmt: skip
-def test_where_the_marker_stands_nothing_starts_without_what_a_production_needs(
+def test_with_the_marker_nothing_starts_without_the_production_settings(
     tmp_path: Path, variables: dict[str, str] | None, said: str
 ) -> None:
     app = make_checkout(tmp_path / "app")

@@ -1,4 +1,4 @@
-"""The drill for the day of a restore: whom the backup brings back is erased again, and nobody else is touched."""
+"""Test a restore: erased people whom the backup brings back are erased again, and nobody else."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ledger(settings: Any, tmp_path: Path) -> Iterator[Path]:
 
 
 def visit(webchat: WebChat, who: str) -> Session:
-    """Return a session of a person in which both sides spoke and a file was sent; ``who`` stands everywhere."""
+    """Return a session with messages of both sides and a file. All values contain ``who``."""
     name, email, messages = f"Kanar {who}", f"{who}@example.com", [f"This is {who}"]
     session = SessionFactory(webchat=webchat, name=name, email=email, messages=messages)
     AttachmentFactory(
@@ -128,7 +128,7 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: LogIn, webchat: WebChat
         )
         assert (digest(), media()) == (before, files_before)
 
-        # Killed after the second record; then to the end, and once more.
+        # The first run is killed after the second record. The next ones run to the end, and again.
         with pytest.raises(KeyboardInterrupt):
             restoration.carry_out(restoration.plan(), requester=COMMAND, done=killed_after(2))
         assert recording.head() == records[1].entry.head
@@ -218,7 +218,7 @@ def test_a_replay_carries_out_intents_behind_the_newest_seal_too(
 def test_an_intent_whose_place_was_taken_counts_as_an_erasure(
     ledger: Path, webchat: WebChat
 ) -> None:
-    """No such copy is written any more; one that was begun earlier may hold it."""
+    """Such copies are no longer written. A copy that was begun earlier may have these lines."""
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
     head = recording.head()
     erase(boris)
@@ -243,7 +243,7 @@ def test_an_intent_whose_place_was_taken_counts_as_an_erasure(
 def test_a_long_replay_never_passes_for_the_end(
     ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, webchat: WebChat
 ) -> None:
-    """However short the end is that is read: what was replayed is not sealed again, and the newest seal is found."""
+    """A short part of the end is enough: no second seal is added, and the newest seal is found."""
     people = [visit(webchat, f"person{number}") for number in range(6)]
     with backup(tmp_path) as made:
         for session in people:
@@ -262,7 +262,7 @@ def test_a_long_replay_never_passes_for_the_end(
     assert "The ledger is valid" in run("verify_ledger")
 
 
-def test_the_newest_seal_is_found_however_much_stands_behind_it(
+def test_the_newest_seal_is_found_before_any_number_of_lines(
     ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, webchat: WebChat
 ) -> None:
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")
@@ -320,7 +320,7 @@ def test_a_replay_that_another_overtook_changes_nothing_twice(ledger: Path, tmp_
     assert digest() == before
 
 
-def test_an_entry_erases_nobody_but_whom_it_names(
+def test_an_entry_erases_only_the_people_it_names(
     ledger: Path, tmp_path: Path, webchat: WebChat
 ) -> None:
     anna, boris = visit(webchat, "anna"), visit(webchat, "boris")

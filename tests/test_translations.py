@@ -1,4 +1,4 @@
-"""The pages speak four languages: no catalogue lacks a word, and the compiled ones are those of the texts."""
+"""Test the four languages: catalogues are complete, and compiled from the texts."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_catalogues_hold_the_words_of_the_sources_and_no_others(tmp_path: Pa
         assert sorted(names[0] ^ names[1]) == [], language
 
 
-#: Words that readers stumbled over, each with the one that replaced it.
+#: Words that readers did not understand, with their replacements.
 ABANDONED = {
     "anew": "again",
     "digest": "hash",

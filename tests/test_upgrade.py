@@ -1,4 +1,7 @@
-"""An upgrade takes the links out of rows and records that earlier versions anonymized, on both databases."""
+"""Test that an upgrade removes the links from rows that earlier versions anonymized.
+
+This applies to records too, on both databases.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from tests.commands import run_commands, run_program
 
 pytestmark = pytest.mark.django_db
 
-#: Two people who were anonymized with the version before: one long ago, one today, whose file is not deleted yet.
+#: Two people who were anonymized with the previous version. One long ago, one today, whose file is
+#: not deleted yet.
 OLD = """
 import uuid, datetime
 import django
@@ -96,7 +100,7 @@ print(json.dumps({
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    """Return the address of an empty database of its own."""
+    """Return the URL of a separate, empty database."""
     if connection.vendor == "sqlite":
         yield f"sqlite:///{tmp_path / 'old.sqlite3'}"
         return

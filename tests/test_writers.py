@@ -1,4 +1,7 @@
-"""Every writer of personal data locks the session and reads its state again: by the sources, and by what they do."""
+"""Test that every writer of personal data locks the session and reads its state again.
+
+The sources are searched, and the writers are run.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +34,15 @@ from tests.factories import (
 from tests.writers import GUARD, Names, Write, personal, writes_in
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Where writers of personal data stand; ``_`` names are private to one of them.
+#: The modules of writers of personal data. ``_`` names are private to one of them.
 SERVICES = [
     f"sessions_app/{name}.py" for name in ("lock", "conversation", "consent", "gate", "calls")
 ]
 GATE, LOCK = "sessions_app/gate.py", "sessions_app/lock.py"
-#: No product: they run on a database of their own, which they made.
+#: Not a part of the product: these modules use a separate database that they create.
 OTHER_CODE = {"tests", "bench", "docs", "var", ".venv"}
 
-#: module, function, what it does → why it needs no lock. One that fits nothing is stale and fails.
+#: Module, function, and statement → the reason why it needs no lock. A stale entry fails.
 EXCEPTIONS = {
     f"{GATE} _create_session Session.objects.create()": "the gate: there is no row to lock yet",
     f"{GATE} _guest_for Guest.objects.create()": "the gate: there is no row to lock yet",
@@ -72,12 +75,13 @@ EXCEPTIONS = {
     "webchat/services.py _save_settings locked.save()": "settings of a WebChat",
 }
 
-#: What locks sessions to delete rows of theirs, and so needs not know their state; and what asks for it in the lock.
+#: Functions that lock sessions to delete their rows and need not know their state, and their
+#: callers.
 OTHER_LOCKS = {"_delete_old_signals_of", "give_life_signs"}
 
 
 def modules() -> dict[str, str]:
-    """Return the source of each module of the product, but of its migrations: they run with nobody else."""
+    """Return the source of each module, except migrations, which run while no one writes."""
     folders = [path for path in ROOT.iterdir() if path.is_dir() and path.name not in OTHER_CODE]
     paths = [*ROOT.glob("*.py"), *(path for folder in folders for path in folder.rglob("*.py"))]
     return {
@@ -101,7 +105,7 @@ def test_every_writer_of_personal_data_goes_through_the_lock() -> None:
 
 
 def test_the_lock_is_taken_by_one_function_only() -> None:
-    """A second way to lock and to judge would have to be kept right a second time."""
+    """A second way to lock and check would need the same maintenance."""
     for module, source in modules().items():
         for node in ast.walk(ast.parse(source)):
             if isinstance(
@@ -114,7 +118,7 @@ def test_the_lock_is_taken_by_one_function_only() -> None:
 PRIVATE = ("services", *(Path(module).stem for module in SERVICES))
 
 
-def test_nobody_calls_what_is_private_to_services() -> None:
+def test_no_other_module_calls_private_functions_of_services() -> None:
     """A private function counts as guarded by what calls it in its own module."""
     for module, source in modules().items():
         for node in ast.walk(ast.parse(source)):
@@ -213,13 +217,15 @@ def test_a_new_field_or_model_is_looked_for_by_itself() -> None:
         ("@atomic\ndef f(s):\n    lock_writable(s)\n    def g(row):\n        row.note = 1\n    return g", False),
     ],
 )  # fmt: skip
-def test_a_lock_guards_what_stands_behind_it_in_its_transaction(source: str, guarded: bool) -> None:
+def test_a_lock_guards_the_following_statements_of_its_transaction(
+    source: str, guarded: bool
+) -> None:
     writes: list[Write] = writes_in(source)
     assert writes
     assert all(write.guarded for write in writes) == guarded
 
 
-def test_what_is_no_writing_of_personal_data_is_let_be() -> None:
+def test_other_statements_are_not_reported() -> None:
     for source in (
         "class View:\n    def get(self):\n        self.session = 1",
         "class F(FilterSet):\n    class Meta:\n        model = Session",
@@ -268,7 +274,7 @@ def test_every_writer_is_called_below() -> None:
 
 
 def transactions(statements: list[str]) -> list[list[str]]:
-    """Return, of each transaction that the writer opened, the statements on personal rows."""
+    """Return the statements on personal rows of each transaction that the writer opened."""
     opened: list[list[str]] = [[]]
     for statement in statements:
         if statement.startswith("SAVEPOINT"):
@@ -279,7 +285,7 @@ def transactions(statements: list[str]) -> list[list[str]]:
 
 
 def ready_for(name: str, session: Session, operator: User) -> tuple[Session, User]:
-    """Bring a session to where the writer has something to write."""
+    """Bring a session into the state that the writer needs."""
     if name.endswith(("_signal", "_signals")):
         Session.objects.filter(pk=session.pk).update(channel=Channel.AV)
     if name.endswith(("_signal", "_signals")) or name == "release_session":

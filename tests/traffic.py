@@ -1,4 +1,4 @@
-"""Simulated traffic of a small company: uneven WebChats, channels and staff members, no two days alike."""
+"""Simulate the traffic of a small company: uneven WebChats, channels, staff members and days."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sessions_app.models import Channel, ConsentEvent, Party, Session, Status
 from tests.factories import StaffFactory, WebChatFactory
 from webchat.models import ConsentText, WebChat
 
-#: How the sessions spread: over WebChats, channels, staff members, languages.
+#: The distribution of sessions over WebChats, channels, staff members and languages.
 WEBCHATS = (0.55, 0.3, 0.15)
 CHANNELS = {Channel.CHAT: 0.85, Channel.AV: 0.15}
 STAFF = (0.28, 0.24, 0.2, 0.14, 0.09, 0.05)
 LANGUAGES = {"cs": 0.75, "en": 0.25}
-#: Nobody answers these; the visitor leaves after a while.
+#: The share of unanswered sessions. The visitor leaves after a while.
 MISSED = 0.08
 _STARS = {None: 0.75, 5: 0.12, 4: 0.06, 3: 0.03, 2: 0.01, 1: 0.03}
 
@@ -29,8 +29,8 @@ def simulate(
 ) -> list[int]:
     """Store closed sessions and return their keys, the oldest first.
 
-    Answered ones last 7 minutes in the median, log-normally. A third of the time in, each WebChat publishes the next
-    consent version, on days of their own.
+    The median of answered ones is 7 minutes, with a log-normal distribution. After a third of the
+    time, each WebChat publishes the next consent version, on different days.
     """
     chance = random.Random(seed)  # noqa: S311
     staff = [StaffFactory(username=f"operator{number}") for number in range(len(STAFF))]

@@ -1,7 +1,10 @@
-"""Visitors of an installation that runs elsewhere: ``python -m tests.visitors NAME…`` in its environment.
+"""Store visitors in an installation that runs in its own environment.
 
-Each one passes the gate, writes, and sends a file; the name stands everywhere. Then the process prints what is in the
-installation, and dies as a killed server does, with its database connections open.
+    python -m tests.visitors NAME…
+
+Each visitor passes the gate, writes, and sends a file. All values contain the name. Then the
+process prints the content of the installation and dies like a killed server, with its database
+connections open.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ def visit(name: str) -> None:
 
 
 def report() -> dict[str, object]:
-    """Return the guests who are identified, by name, and how many files have a row and are not stored."""
+    """Return the names of identified guests, and the number of rows whose file is missing."""
     from sessions_app.models import Attachment, Guest
 
     guests = Guest.objects.filter(anonymized_in=None)

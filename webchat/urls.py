@@ -7,14 +7,12 @@ from webchat.models import TextKind
 from webchat.views import consent, gdpr, history, install, public, settings
 
 urlpatterns = [
-    path("settings/webchat/", settings.WebChatsView.as_view(), name="webchats"),
+    path("settings/webchat/", settings.list_webchats, name="webchats"),
     path("settings/webchat/add/", settings.add_webchat, name="webchat_add"),
-    path("settings/webchat/<int:pk>/", settings.GeneralView.as_view(), name="webchat"),
+    path("settings/webchat/<int:pk>/", settings.general, name="webchat"),
     path("settings/webchat/<int:pk>/archive/", settings.archive_webchat, name="webchat_archive"),
     path("settings/webchat/<int:pk>/restore/", settings.restore_webchat, name="webchat_restore"),
-    path(
-        "settings/webchat/<int:pk>/install/", install.InstallView.as_view(), name="webchat_install"
-    ),
+    path("settings/webchat/<int:pk>/install/", install.install, name="webchat_install"),
     path("settings/webchat/<int:pk>/forms/", consent.FormsView.as_view(), name="webchat_forms"),
     path(
         "settings/webchat/<int:pk>/forms/publish/",
@@ -28,7 +26,7 @@ urlpatterns = [
     ),
     path(
         "settings/webchat/<int:pk>/history/",
-        history.WebChatHistoryView.as_view(),
+        history.webchat_history,
         name="webchat_history",
     ),
     path(
@@ -52,9 +50,9 @@ urlpatterns = [
         consent.RetireView.as_view(kind=TextKind.NOTICE),
         name="notice_retire",
     ),
-    path("settings/gdpr/", gdpr.GdprView.as_view(), name="gdpr"),
-    path("settings/gdpr/edit/", gdpr.GdprEditView.as_view(), name="gdpr_edit"),
-    path("settings/gdpr/history/", history.GdprHistoryView.as_view(), name="gdpr_history"),
+    path("settings/gdpr/", gdpr.gdpr, name="gdpr"),
+    path("settings/gdpr/edit/", gdpr.edit_gdpr, name="gdpr_edit"),
+    path("settings/gdpr/history/", history.gdpr_history, name="gdpr_history"),
     path(
         "w/<public_id:public_id>/consent/<int:number>/<language:lang>/",
         public.consent_document,

@@ -6,7 +6,7 @@ A column reads a session that was fetched by ``table.with_row_data``.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from lib.look import moment, status_badge
+from lib.look import link_to, moment, status_badge
 from sessions_app.gate import TYPED
 from sessions_app.models import Channel, ConsentEvent, Session, Status
 from sessions_app.rounding import BANDS
@@ -31,6 +31,9 @@ class Column:
 
     A ``personal`` column identifies a person. Its cells are masked for staff who may not see
     personal data. A ``default`` column is shown until a staff member chooses other columns.
+
+    Sessions with the same ``key`` have the same cell, which is then built once for each table. A
+    column without a key builds every cell.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Column:
     value: Callable[[Session], str | int]
     personal: bool = False
     default: bool = False
+    key: Callable[[Session], Hashable] | None = None
 
 
 def readable_duration(duration: timedelta | None) -> str:
@@ -110,17 +114,16 @@ def _status_cell(session: Session) -> SafeString:
     return status_badge(session.status, _status(session))
 
 
+def _status_key(session: Session) -> Hashable:
+    return session.status, session.anonymized_in is not None
+
+
 def _id_cell(session: Session) -> SafeString:
-    return format_html('<a href="{}">{}</a>', session.get_absolute_url(), session.pk)
+    return link_to("session", session.pk)
 
 
 def _guest_cell(session: Session) -> SafeString | str:
-    guest = session.guest
-    return (
-        format_html('<a href="{}">{}</a>', guest.get_absolute_url(), guest.pk)
-        if guest
-        else _NOTHING
-    )
+    return link_to("guest", session.guest_id) if session.guest_id else _NOTHING
 
 
 def _entered(name: str) -> Callable[[Session], str]:
@@ -163,6 +166,11 @@ def _consent_cell(session: Session) -> SafeString | str:
     shown = _events(session, ConsentEvent.Kind.GIVEN) + _events(session, ConsentEvent.Kind.INFORMED)
     links = [(event.text.get_absolute_url(), consent_label(event), badge) for event in shown]
     return format_html_join(" ", '<a class="text-nowrap" href="{}">{}</a>{}', links) or _NOTHING
+
+
+def _consent_key(session: Session) -> Hashable:
+    shown = tuple((event.kind, event.text_id) for event in session.row_events)  # type: ignore[attr-defined]
+    return shown, _withdrawn(session) is not None
 
 
 def _withdrawn_badge() -> SafeString:
@@ -216,8 +224,24 @@ COLUMNS: dict[str, Column] = {
             lambda s: s.webchat.name,
             default=True,
         ),
-        Column("channel", gettext_lazy("Channel"), "text-nowrap", _channel, _channel, default=True),
-        Column("status", gettext_lazy("Status"), "", _status_cell, _status, default=True),
+        Column(
+            "channel",
+            gettext_lazy("Channel"),
+            "text-nowrap",
+            _channel,
+            _channel,
+            default=True,
+            key=lambda s: s.channel,
+        ),
+        Column(
+            "status",
+            gettext_lazy("Status"),
+            "",
+            _status_cell,
+            _status,
+            default=True,
+            key=_status_key,
+        ),
         Column(
             "consent",
             gettext_lazy("Consent version"),
@@ -225,6 +249,7 @@ COLUMNS: dict[str, Column] = {
             _consent_cell,
             _consent_value,
             default=True,
+            key=_consent_key,
         ),
         Column(
             "guest",

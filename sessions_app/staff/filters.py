@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from lib.filters import DayFilter, Filters
+from lib.filters import DayFilter, Filters, RowFilter
 from lib.ids import MAX_ID
 from sessions_app.models import Channel, ConsentEvent, Session, Status
 from webchat.models import ConsentText, TextKind, WebChat
@@ -46,8 +46,8 @@ class NumberFilter(django_filters.Filter):
 class SessionFilters(Filters):
     """Filters by WebChat, channel, status, period, consent, anonymization, operator and id."""
 
-    webchat = django_filters.ModelChoiceFilter(
-        label="WebChat", queryset=WebChat.objects.all(), empty_label=_("All")
+    webchat = RowFilter(
+        label="WebChat", queryset=WebChat.objects.only("name"), empty_label=_("All")
     )
     channel = django_filters.ChoiceFilter(
         label=_("Channel"), choices=Channel.choices, empty_label=_("All")
@@ -76,8 +76,10 @@ class SessionFilters(Filters):
         empty_label=_("All"),
         method="filter_anonymized",
     )
-    operator = django_filters.ModelChoiceFilter(
-        label=_("Operator"), queryset=User.objects.order_by("username"), empty_label=_("All")
+    operator = RowFilter(
+        label=_("Operator"),
+        queryset=User.objects.order_by("username").only("username"),
+        empty_label=_("All"),
     )
     id = NumberFilter(label=_("Session ID"), field_name="id")
     guest = NumberFilter(label=_("Guest ID"), field_name="guest_id")

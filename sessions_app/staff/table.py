@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
 from django.db.models import Prefetch
@@ -10,14 +10,19 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from sessions_app.gate import TYPED
 from sessions_app.masking import MASK, Reader, mask
 from sessions_app.matching import MATCHED
 from sessions_app.models import ConsentEvent, Session, SessionQuerySet
 from sessions_app.staff.columns import COLUMNS, Column
 
-# No row shows these fields, and they can contain as much text as a transcript.
-_UNSEEN = {"params", "user_agent", "landing_page", "referrer", "note", "result", "feedback_text"}
-_OWN = [field.name for field in Session._meta.concrete_fields if field.name not in _UNSEEN]
+#: The fields that the columns and the list of withdrawals read. Other fields, for example a note,
+#: can contain as much text as a transcript.
+_OWN = [
+    *("webchat", "guest", "operator", "channel", "status", "created_at", "duration"),
+    *(f"entered_{name}" for name in TYPED),
+    *("messages_visitor", "messages_operator", "withdrawn_at", "wants_erasure", "anonymized_in"),
+]
 _OF_OTHERS = ["webchat__name", "operator__username", *(f"guest__{name}" for name in MATCHED)]
 _OF_EVENTS = [
     *("session", "kind", "day", "text__language"),
@@ -77,7 +82,7 @@ class SessionTable:
             for column in self.columns
         ]
         if self.select:
-            cells.insert(0, (_opening("choose", ""), _select_one))
+            cells.insert(0, (_opening("choose", ""), _selection()))
         for session in sessions:
             row = [f"{opening}{conditional_escape(cell(session))}</td>" for opening, cell in cells]
             yield session, mark_safe("".join(row))  # noqa: S308  the parts are escaped
@@ -99,11 +104,25 @@ def _in_order(names: Iterable[str]) -> list[Column]:
 
 def _cell_of(column: Column, reader: Reader) -> Callable[[Session], str]:
     if not column.personal:
-        return column.cell
+        return _built_once(column.cell, column.key) if column.key else column.cell
 
     def cell(session: Session) -> str:
         reason = reader.why_hidden(session)
         return mask(reason) if reason and column.value(session) else column.cell(session)
+
+    return cell
+
+
+def _built_once(
+    build: Callable[[Session], str], key_of: Callable[[Session], Hashable]
+) -> Callable[[Session], str]:
+    cells: dict[Hashable, str] = {}
+
+    def cell(session: Session) -> str:
+        key = key_of(session)
+        if key not in cells:
+            cells[key] = build(session)
+        return cells[key]
 
     return cell
 
@@ -131,12 +150,18 @@ def _select_all() -> SafeString:
     )
 
 
-def _select_one(session: Session) -> SafeString | str:
-    if session.anonymized_in is not None:
-        return ""
-    return format_html(
-        '<input class="form-check-input" type="checkbox" name="session" value="{}" form="bulk"'
-        ' autocomplete="off" aria-label="{}">',
-        session.pk,
-        _("Select session %(id)s") % {"id": session.pk},
-    )
+def _selection() -> Callable[[Session], SafeString | str]:
+    """Return a function that builds the checkbox of a session. The label is translated once."""
+    label = _("Select session %(id)s")
+
+    def checkbox(session: Session) -> SafeString | str:
+        if session.anonymized_in is not None:
+            return ""
+        return format_html(
+            '<input class="form-check-input" type="checkbox" name="session" value="{}" form="bulk"'
+            ' autocomplete="off" aria-label="{}">',
+            session.pk,
+            label % {"id": session.pk},
+        )
+
+    return checkbox

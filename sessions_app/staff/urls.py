@@ -22,7 +22,7 @@ from sessions_app.staff.operator_acts import (
     TakeNote,
 )
 from sessions_app.staff.record_withdrawal import RecordWithdrawal
-from sessions_app.staff.retention import RetentionView
+from sessions_app.staff.retention import webchat_retention
 from sessions_app.staff.session_detail import session_detail, session_file, session_transcript
 from sessions_app.staff.session_list import SessionList, set_columns
 from sessions_app.staff.withdrawals import withdrawals
@@ -51,7 +51,7 @@ urlpatterns = [
         "sessions/<id:pk>/anonymize/", ConfirmSessionErasureView.as_view(), name="session_anonymize"
     ),
     path("sessions/<id:pk>/hold/", HoldSessionView.as_view(), name="session_hold"),
-    path("settings/webchat/<int:pk>/retention/", RetentionView.as_view(), name="webchat_retention"),
+    path("settings/webchat/<int:pk>/retention/", webchat_retention, name="webchat_retention"),
     path("withdrawals/", withdrawals, name="withdrawals"),
     path("guests/find/", FindPerson.as_view(), name="guest_find"),
     path("guests/<id:pk>/", guest_page, name="guest"),

@@ -1,4 +1,7 @@
-"""Before a migration that can't be undone, ``migrate`` asks for a backup, and a refusal changes nothing."""
+"""Test that ``migrate`` asks for a backup before a migration that cannot be undone.
+
+A refusal changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +31,14 @@ QUESTION = "Is there a backup, and shall the migrations run? [y/N]"
 
 
 def planned(*, backwards: bool = False) -> list[tuple[Any, bool]]:
-    """Return all migrations of the product, as they would be applied to an old database."""
+    """Return all migrations of the product, in the order in which an old database gets them."""
     disk = MigrationLoader(connection).disk_migrations
     ours = ("anonymization", "sessions_app", "webchat")
     return [(disk[key], backwards) for key in sorted(disk) if key[0] in ours]
 
 
 def migrate(plan: list[tuple[Any, bool]], *, interactive: bool = True) -> str:
-    """Do what ``migrate`` does before its first migration; return what it printed."""
+    """Run the first step of ``migrate``, before any migration. Return its output."""
     printed = StringIO()
     emit_pre_migrate_signal(0, interactive, "default", plan=plan, apps=apps, stdout=printed)
     return printed.getvalue()
@@ -43,14 +46,14 @@ def migrate(plan: list[tuple[Any, bool]], *, interactive: bool = True) -> str:
 
 @pytest.fixture(autouse=True)
 def _triggers_stand() -> Any:
-    """Make the triggers again: on SQLite, ``migrate`` drops them before its first migration."""
+    """Create the triggers again. On SQLite, ``migrate`` drops them before its first migration."""
     yield
     triggers.after_migrate("default")
 
 
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a function that puts somebody at a terminal who answers; the questions are collected."""
+    """Return a function that simulates a terminal with an answer. The questions are collected."""
     asked: list[str] = []
 
     def give(text: str | None, *, terminal: bool = True) -> list[str]:

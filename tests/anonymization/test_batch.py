@@ -1,4 +1,7 @@
-"""Many subjects are erased at once as one by one: the same rows, a record each, and nothing of anybody else."""
+"""Test that erasing many subjects together has the same result as one by one.
+
+The rows are the same, each subject has a record, and no other person's data changes.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ TOUCHED = {
 
 @pytest.fixture
 def made() -> list[Session]:
-    """Four sessions of three guests, the first of whom has one more elsewhere, and a session of nobody."""
+    """Return four sessions of three guests, and one without a guest.
+
+    The first guest has another session in another WebChat.
+    """
     webchat = WebChatFactory()
     emails = ("anna@example.com", "anna@example.com", "bert@example.com", "carl@example.com")
     sessions = [
@@ -61,7 +67,7 @@ def in_order(records: list[Erasure], sessions: list[Session]) -> list[Erasure]:
 
 
 def remains() -> list[Any]:
-    """Return what is left of guests and sessions, and what the records say, in the order of subjects."""
+    """Return the remaining guests, sessions and facts of the records, in the order of subjects."""
     varying = {"ended_at"}
     rows = [
         {name: value for name, value in row.items() if name not in varying}
@@ -95,7 +101,7 @@ def test_a_batch_leaves_what_single_erasures_leave(made: list[Session]) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_any_batch_leaves_what_single_erasures_leave(seed: int) -> None:
-    """Some guests with some of their sessions, answered or not, with or without company, messages and files."""
+    """Store guests with sessions, with and without operator, shared values, messages and files."""
     dice, webchat = random.Random(seed), WebChatFactory()  # noqa: S311  repeatable, not secret
     operators = [None, StaffFactory()]
     emails = factory.LazyFunction(lambda: f"guest{dice.randrange(6)}@example.com")
@@ -116,7 +122,7 @@ def test_any_batch_leaves_what_single_erasures_leave(seed: int) -> None:
 
 
 def test_guests_are_no_batch() -> None:
-    """Their sessions would have to be locked one by one."""
+    """Otherwise their sessions would have to be locked one by one."""
     SessionFactory()
     with pytest.raises(engine.NotErasable):
         batch.erase_batch([Guest.objects.get().pk], among=Guest.objects.all(), requester=SYSTEM)
@@ -157,7 +163,7 @@ def test_both_sessions_of_a_guest_take_the_guest_by_the_later_record() -> None:
 def test_the_mark_is_the_first_day_of_the_period(
     together: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The day is fixed: on the first day of a month, an exact date would look like its period."""
+    """The day is fixed. On the first day of a month, an exact date would equal its period."""
     session = SessionFactory()
     moment = datetime(2027, 3, 17, 12, tzinfo=UTC)
     monkeypatch.setattr(timezone, "now", lambda: moment)

@@ -1,4 +1,7 @@
-"""Each erasure appends one chained record, inside and outside of the database; neither is ever ahead in silence."""
+"""Test that each erasure appends one chained record in the database and in the external copy.
+
+A copy that is ahead or behind is always reported.
+"""
 
 from __future__ import annotations
 
@@ -193,7 +196,8 @@ def test_an_intent_of_a_connection_lost_at_the_commit_stays_open(
             erase(first)
     assert isinstance(failure.value.__cause__, Error)
     del failure
-    gc.collect()  # SQLite's lock ends with the last statement, which the exception's frames refer to
+    # SQLite keeps its lock until the last statement is released. The exception's frames refer to it
+    gc.collect()
     assert not Erasure.objects.exists()
     assert [entry.subjects.count(name) for entry in external_copy.end_of(copy).still_open] == [1]
     erase(second)
@@ -210,7 +214,7 @@ def test_an_intent_of_a_connection_lost_at_the_commit_stays_open(
 def test_a_full_disk_lets_all_intents_of_a_transaction_in_or_none(
     copy: Path, monkeypatch: Any
 ) -> None:
-    """What was written of a line counts for nothing, also where the word that it is void finds no room."""
+    """A partly written line is ignored, even if there is no space for the line that voids it."""
     made = sessions(20)
 
     class FullDisk:
@@ -318,7 +322,7 @@ def test_erasures_at_once_form_one_chain(copy: Path) -> None:
 
 
 def tamper(statement: str) -> None:
-    """Change the ledger as who administers the database can: with the triggers lifted."""
+    """Change the ledger without the triggers, as an administrator of the database can."""
     from anonymization import triggers
 
     triggers.drop(connection)

@@ -1,4 +1,4 @@
-"""Deny by default: whatever nobody declared is an error."""
+"""Test deny by default: everything that is not declared is an error."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_who_has_no_policy_is_named() -> None:
 
 
 def test_file_of_a_deleted_row_in_another_storage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine would look for it in the default storage and take it for gone."""
+    """The engine would look for the file in the default storage and treat it as deleted."""
     monkeypatch.setattr(
         Attachment._meta.get_field("file"), "storage", FileSystemStorage("elsewhere")
     )

@@ -1,4 +1,4 @@
-"""The commands: exit codes, output without a person, and bad ids that change nothing."""
+"""Test the commands: exit codes, output without personal data, and refusal of wrong ids."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_a_copy_is_not_begun_in_a_folder_that_is_closed(settings: Any, monkeypat
 
 
 def deny_below(folder: str, monkeypatch: Any) -> None:
-    """Make the file system answer as for a folder that is closed to this user, also to root."""
+    """Let the file system answer as for a folder that is closed to this user, and to root."""
     real = os.stat
 
     def stat(path: Any, *args: Any, **options: Any) -> os.stat_result:

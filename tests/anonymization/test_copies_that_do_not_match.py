@@ -1,4 +1,7 @@
-"""No erasure appends to an external copy that does not end where the database ends, and none mends it."""
+"""Test that no erasure appends to an external copy that ends elsewhere than the database.
+
+No erasure repairs such a copy either.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,13 @@ from tests.pages import LogIn
 pytestmark = pytest.mark.django_db(transaction=True)
 
 COMMAND = recording.Requester(Source.COMMAND)
-#: Records of the database: the copy's beginning and two erasures.
+#: The number of records of the database: the beginning of the copy and two erasures.
 RECORDS = 3
 
 
 @pytest.fixture
 def copy(settings: Any, tmp_path: Path) -> Iterator[Path]:
-    """A copy of three records. The readiness check has just found that it matches."""
+    """Return a copy of three records. The readiness check has found that it matches."""
     settings.ERASURE_LEDGER_DIR = tmp_path
     restoration.begin_copy(requester=COMMAND)
     for session in SessionFactory.create_batch(2, webchat=WebChatFactory(), new_guest=True):
@@ -53,7 +56,7 @@ def cut(lines: int) -> Callable[[Path], None]:
 
 
 def another(records: int) -> Callable[[Path], None]:
-    """Return a change that replaces the copy by that of another ledger."""
+    """Return a function that replaces the copy with that of another ledger."""
 
     def change(copy: Path) -> None:
         copy.unlink()
@@ -67,7 +70,7 @@ def add(line: str) -> Callable[[Path], None]:
 
 
 def begun_before_the_variable_was_set(copy: Path) -> None:
-    """The copy lacks an erasure of a process that did not know of it."""
+    """The copy lacks an erasure by a process that had no external copy configured."""
     cut(2)(copy)
 
 
@@ -114,7 +117,7 @@ def by_api(session: Session, log_in: LogIn) -> str:
 
 @pytest.fixture
 def session() -> Session:
-    """A session whose retention period is over."""
+    """Return a session whose retention period is over."""
     webchat = WebChatFactory(retention_days=30)
     session: Session = SessionFactory(webchat=webchat, ended=True)
     old = timezone.now() - timedelta(days=60)
@@ -123,7 +126,7 @@ def session() -> Session:
 
 
 def rows() -> dict[str, set[str]]:
-    """Return digests of what an erasure could change; logging in changes other tables."""
+    """Return digests of the data that an erasure could change. A login changes other tables."""
     return {
         table: found
         for table, found in digest().items()
@@ -155,7 +158,7 @@ def test_nothing_is_erased_and_nothing_heals(
 
 
 def test_without_its_last_seal_a_copy_is_complete(copy: Path, session: Session) -> None:
-    """Its intent is there, and the record is in the database: the process died before the seal."""
+    """The intent is in the copy, the record in the database: the process died before the seal."""
     cut(1)(copy)
     readiness.ledger.forget()
     assert Client().get("/readyz").status_code == 200

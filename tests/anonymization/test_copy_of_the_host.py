@@ -1,4 +1,4 @@
-"""Who may write to the external copy, where it may be, and what a process does that does not know of it."""
+"""Test who may write to the external copy, its place, and processes that do not know of it."""
 
 from __future__ import annotations
 
@@ -184,7 +184,8 @@ def test_a_copy_is_given_up_deliberately(folder: Path, settings: Any) -> None:
     assert not LedgerState.copy_exists()
     ErasureFactory(subject=session)
     assert ready()["problems"] == []
-    # The file is older than the database now. It stays closed until a new copy is created.
+    # The file is now older than the database. The installation is closed until a new copy is
+    # created.
     settings.ERASURE_LEDGER_DIR = folder
     assert standing() is Standing.FOREIGN
     (folder / external_copy.FILE).unlink()

@@ -1,4 +1,7 @@
-"""The engine erases everything of the subject, nothing of anybody else, once, in a constant number of statements."""
+"""Test that the engine erases all data of the subject and no other data.
+
+It does so once, with a constant number of statements.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ def others(before: Rows, after: Rows, *, touched: set[str]) -> None:
 def test_session_is_emptied_and_keeps_its_shell(conversation: Session) -> None:
     SessionFactory(
         webchat=conversation.webchat
-    )  # the same person once more, so that the guest stays
+    )  # another session of the same person, so that the guest is kept
     uid = conversation.uid
     erasure = engine.erase(conversation, requester=COMMAND)
 
@@ -213,7 +216,7 @@ def test_number_of_statements_does_not_grow(
         assert erasure.pending_files == 0
         on_chat_tables = [q for q in queries.captured_queries if "sessions_app_" in q["sql"]]
         counted.append((len(queries), len(on_chat_tables)))
-    # One alone needs no look for those that are like it.
+    # A single session needs no search for sessions with the same values.
     assert counted[0] <= counted[1] == counted[2]
     assert counted[1][0] <= 40
     assert counted[1][1] <= 10
@@ -271,7 +274,7 @@ def test_upload_that_died_half_way_is_deleted_later(
     (orphan,) = set(media_besides()) - {
         attachment.file.name for attachment in Attachment.objects.all()
     }
-    # A killed process would not have cleaned up behind itself.
+    # A killed process does not clean up.
     FileDeletion.objects.create(name=orphan)
     assert files.delete_pending_files() == 0
     assert orphan in media_besides(), "an upload has an hour to finish"
@@ -302,11 +305,11 @@ def test_anything_but_what_was_shown_is_refused(conversation: Session) -> None:
     ):
         with pytest.raises(engine.SubjectChanged, match=said):
             engine.erase(guest, requester=COMMAND, expected=other)
-    # A session's page that promised to take the guest along, when the guest has come back since.
+    # The page of a session announced the erasure of the guest, but the guest has a new session.
     with pytest.raises(engine.SubjectChanged):
         engine.erase(conversation, requester=COMMAND, expected=shown)
     assert digest() == before
-    # As many as were shown, but not the same ones.
+    # The number is the same, but the sessions are not.
     engine.erase(again, requester=COMMAND)
     SessionFactory(webchat=conversation.webchat)
     with pytest.raises(engine.SubjectChanged):
@@ -368,7 +371,7 @@ def test_a_preview_counts_what_an_erasure_takes(conversation: Session) -> None:
 
 
 def several() -> list[Session]:
-    """Return sessions of which one takes its guest along, one leaves it, and one was erased before."""
+    """Return both sessions of a guest, one of a guest who has more, and an anonymized one."""
     webchat = WebChatFactory()
     first, last = (
         SessionFactory(webchat=webchat, email="a@example.com", messages=[words]) for words in "ab"

@@ -1,4 +1,4 @@
-"""The engine against writers and against itself, on both databases."""
+"""Test the engine concurrently with writers and with itself, on both databases."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def old_signal() -> Signal:
 
 
 def elsewhere(act: Callable[[], Any]) -> Any:
-    """Run it on a connection of its own."""
+    """Run it on a separate connection."""
     try:
         return act()
     finally:
@@ -132,7 +132,7 @@ def elsewhere(act: Callable[[], Any]) -> Any:
 
 @pytest.mark.postgresql
 def test_signals_that_cron_deletes_are_none_of_an_erasure_beside_it(old_signal: Signal) -> None:
-    """It waits until they are gone: it counts the rows that it is about to delete."""
+    """The erasure waits for the writer, because it counts the rows that it is about to delete."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time")
     with ThreadPoolExecutor(1) as pool:

@@ -1,4 +1,4 @@
-"""A file is gone only when it is known to be gone, and an upload escapes no erasure."""
+"""Test that a file counts as deleted only if this is certain, and no upload escapes an erasure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def send(session: Session) -> Attachment:
 
 
 def call(command: str, capsys: Any) -> tuple[int, str]:
-    """Return a command's exit code and what it said, on both streams."""
+    """Return a command's exit code and its output on both streams."""
     code, refusal = 0, ""
     try:
         call_command(command)
@@ -171,7 +171,7 @@ def test_the_storage_is_marked_once() -> None:
 
 
 def test_an_upload_has_an_hour_to_end(erased: Erasure) -> None:
-    """One of an erased session counts as pending for so long; one of nobody is not tried, nor counted."""
+    """A file of an erased session is pending. A file without a session is not tried or counted."""
 
     def queued(name: str, minutes: int, **of: Any) -> None:
         deletion = FileDeletion.objects.create(name=name, **of)
@@ -190,7 +190,7 @@ def test_an_upload_has_an_hour_to_end(erased: Erasure) -> None:
 
 
 def die_half_way(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Send a file in a process that is killed when the file is stored and its row is not."""
+    """Send a file in a process that is killed after storing the file and before storing the row."""
 
     class KilledError(BaseException):
         pass
@@ -199,7 +199,7 @@ def die_half_way(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KilledError
 
     with monkeypatch.context() as patch:
-        # A killed process does not clean up behind itself.
+        # A killed process does not clean up.
         patch.setattr(conversation, "withdraw_upload", lambda *args: None)
         patch.setattr(Attachment, "save", killed)
         with pytest.raises(KilledError):
@@ -236,7 +236,7 @@ def test_an_upload_that_died_half_way_belongs_to_the_erasure(
 def test_an_upload_that_ends_after_the_erasure_is_refused_and_leaves_nothing(
     kind: str, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
-    """The erasure comes, with all that follows its commit, when the file is stored and its row is not locked yet."""
+    """The erasure runs completely after the file is stored and before its row is locked."""
     session, records = SessionFactory(), []
     subject: Any = session if kind == "session" else session.guest
     save = FileSystemStorage.save
@@ -262,7 +262,7 @@ def test_an_upload_that_ends_after_the_erasure_is_refused_and_leaves_nothing(
 
 
 def test_no_upload_begins_in_an_erased_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The erasure would know nothing of a file that is queued after it."""
+    """The erasure would not include a file that is queued after it."""
     session, written = SessionFactory(), []
     storage.mark_storage()
     engine.erase(session, requester=COMMAND)

@@ -1,4 +1,4 @@
-"""The database itself refuses to mark or delete what a legal hold rests on."""
+"""Test that the database refuses to mark or delete rows under a legal hold."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 
 def mark(row: Any) -> None:
-    """Anonymize one row with SQL, past the engine."""
+    """Anonymize one row with SQL, without the engine."""
     policy = registry.get(type(row))
     values = policy.erased_values() | {policy.mark: period_of(row.created_at.date())}
     policy.model._base_manager.filter(pk=row.pk).update(**values)

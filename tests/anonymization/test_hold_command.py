@@ -1,4 +1,4 @@
-"""``manage.py hold``, and what the other commands say about a hold: exit codes, ids only."""
+"""Test ``manage.py hold`` and the output of other commands about holds: exit codes and ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages of legal holds, and what other pages, the API and the visitor are told about a hold."""
+"""Test the pages of legal holds, and what pages, API and visitor pages say about a hold."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fields(**changes: str) -> dict[str, str]:
 
 
 def shown_in(page: Any) -> dict[str, str]:
-    """Return the fields of a confirm page: the rows that it showed, and the ground."""
+    """Return the fields of a confirm page: the shown rows and the ground."""
     shown = {f"shown-{label}": value for label, value in page.context["shown"]}
     return {"ground": "request", **shown}
 

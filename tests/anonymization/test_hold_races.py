@@ -1,4 +1,4 @@
-"""Legal holds against erasures, at the same moment: exactly one of them wins."""
+"""Test legal holds concurrently with erasures: exactly one of them succeeds."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_releases_of_two_sessions_carry_out_the_erasure_together(webchat: We
 
 @pytest.mark.postgresql
 def test_an_erasure_waits_for_a_hold_that_is_being_set() -> None:
-    """It reads the holds after it has the locks, so that it sees the one that was committed meanwhile."""
+    """It reads the holds after it has the locks, so that it sees a hold that was just committed."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time")
     session = SessionFactory()

@@ -1,4 +1,4 @@
-"""Legal holds: setting, reviewing and releasing them, and what the engine erases around them."""
+"""Test legal holds: setting, review and release, and the erasures that the engine postpones."""
 
 from __future__ import annotations
 
@@ -359,7 +359,7 @@ def test_the_hashes_of_the_ledger_tell_held_rows() -> None:
 def test_an_erasure_costs_nothing_more_without_holds(
     django_assert_num_queries: Any, three: list[Session]
 ) -> None:
-    """The one statement that counts the rows also says whether there is any hold."""
+    """The statement that counts the rows also returns whether there is any hold."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 

@@ -1,4 +1,4 @@
-"""The chain of the ledger, its external copy, and the verifier that needs nothing of this product."""
+"""Test the chain of the ledger, its external copy, and the verifier without the product's code."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def stand_alone(*arguments: Any) -> tuple[int, str]:
 
 
 def test_a_hash_never_changes() -> None:
-    """Computed by hand from docs/ledger.md; a change of the format breaks every saved hash."""
+    """The values follow from docs/ledger.md. A change of the format breaks all saved hashes."""
     first = Entry(1, "sessions_app.Guest", ("ab" * 32,), "", "2026-11-25", "staff", GENESIS, 1)
     assert first.hash == "d149bbcaabd74c8faf28b4f7951f0b1d6ac035e3baeb518fbc074ebc6655d6f2"
     second = entry(2, "ab" * 32, first.hash)
@@ -330,10 +330,10 @@ def test_open_intents_after_the_newest_record_are_to_be_redone() -> None:
     ("sealed", "first", "ends"),
     [
         (3, lambda e: e[1], 1),  # the copy is ahead: a backup was restored
-        (2, lambda e: e[2]._replace(previous="f" * 64), 2),  # another ledger of this length
-        (1, lambda e: e[2], 2),  # the copy was cut
+        (2, lambda e: e[2]._replace(previous="f" * 64), 2),  # another ledger of the same length
+        (1, lambda e: e[2], 2),  # the copy was shortened
         (0, lambda e: e[2], 2),  # the copy is empty
-        (3, lambda e: e[0]._replace(previous="f" * 64), 0),  # another ledger, and it is longer
+        (3, lambda e: e[0]._replace(previous="f" * 64), 0),  # a longer copy of another ledger
     ],
     ids=["ahead", "foreign and equal", "cut", "empty", "foreign and longer"],
 )
@@ -373,7 +373,7 @@ def test_no_intent_is_written_after_an_open_one_unless_it_replaces_that(ledger: 
 
 
 def test_an_intent_follows_committed_ones_that_have_no_seal(ledger: Path) -> None:
-    """Their process died after the commit. The seal of a later one covers them."""
+    """The process died after the commit. The seal of a later record covers these."""
     first, second, third = chain(3)
     for one in (first, second, third):
         external_copy.write_intents([one])
@@ -431,7 +431,7 @@ def test_both_versions_are_one_chain(ledger: Path) -> None:
 
 
 def hashed(**fields: Any) -> str:
-    """Return a line with an intent whose hash matches, whatever its values are."""
+    """Return a line with an intent and a matching hash, for arbitrary values."""
     values = chain(1)[0].fields | fields
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(b"\0" + text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""docs/ledger.md suffices to write a verifier: its example is computed from the text alone."""
+"""Test that docs/ledger.md is sufficient for a verifier: its example follows from the text."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_example_is_right() -> None:
     assert record["facts"] == sha256(*salted)
     fields = {name: value for name, value in record.items() if name != "hash"}
     assert record["hash"] == sha256(b"\0", canonical(fields))
-    # And by the product's own functions.
+    # The product's functions give the same result.
     assert [chain.subject_of(uuid.UUID(uid)) for uid in uids.split()] == subjects
     assert chain.facts_hash(facts, salt) == record["facts"]
     assert chain.Entry.read(record).hash == record["hash"]

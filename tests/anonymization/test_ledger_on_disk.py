@@ -1,4 +1,4 @@
-"""The external ledger copy is on the disk, and not only in memory, before the database commits."""
+"""Test that the external copy of the ledger is on the disk before the database commits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def copy(folder: Path) -> Path:
 
 @pytest.fixture
 def happened(monkeypatch: pytest.MonkeyPatch) -> Happened:
-    """Record each commit, and with each fsync what it puts on the disk: lines of a file, names in a folder."""
+    """Record each commit, and the lines or file names that each fsync writes to the disk."""
     record: Happened = []
     fsync, commit = os.fsync, connection._commit
 
@@ -62,7 +62,7 @@ def happened(monkeypatch: pytest.MonkeyPatch) -> Happened:
 
 
 def kinds_in(descriptor: int) -> list[str]:
-    """Return the kind of each line that a file has now. The file may be open for writing only."""
+    """Return the kind of each line of a file. The file may be open for writing only."""
     with open(f"/dev/fd/{descriptor}", encoding="ascii") as lines:
         return [kind for line in lines for kind in json.loads(line)]
 
@@ -78,7 +78,7 @@ def erase_and_fail(session: Session) -> None:
 
 
 def fail_at(call: int) -> Callable[[int], None]:
-    """Return an fsync that fails at the given call, as that of a broken disk does."""
+    """Return an fsync that fails at the given call, like that of a broken disk."""
     fsync, calls = os.fsync, iter(range(1, 100))
 
     def fsync_or_fail(descriptor: int) -> None:

@@ -1,4 +1,4 @@
-"""Erased bytes leave the database's files, and a record says whether they have."""
+"""Test that erased values are removed from the database files, and that a record says so."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(command: str, *arguments: str) -> str:
 
 
 def rewrite(*arguments: str) -> str:
-    """Wait as long as a transaction of a test beside this one may take."""
+    """Wait for as long as a transaction of a concurrent test may take."""
     return run("maintain", "--rewrite", "--wait", "60", *arguments)
 
 
@@ -55,7 +55,7 @@ def conversation(email: str = "kanar@example.com") -> Session:
 
 
 def bytes_of_the_database(*, checkpoint: bool = True) -> bytes:
-    """Return what stands in the database's own files."""
+    """Return the content of the database files."""
     if connection.vendor == "sqlite":
         path = Path(str(connection.settings_dict["NAME"]))
         return b"".join(p.read_bytes() for p in path.parent.glob(f"{path.name}*"))
@@ -68,7 +68,7 @@ def bytes_of_the_database(*, checkpoint: bool = True) -> bytes:
 
 @contextmanager
 def somebody_reading() -> Iterator[None]:
-    """Hold a transaction open that has read, on a connection of its own."""
+    """Keep a transaction open that has read, on a separate connection."""
     name = str(connection.settings_dict["NAME"])
     if connection.vendor == "sqlite":
         with closing(sqlite3.connect(name, isolation_level=None)) as reader:
@@ -83,7 +83,7 @@ def somebody_reading() -> Iterator[None]:
 
 
 def connected_to(database: str) -> psycopg.Connection:
-    """Return a connection of its own to a database of the same PostgreSQL server, in a transaction."""
+    """Return a separate connection to a database of the same server, in a transaction."""
     parameters = connection.get_connection_params() | {"dbname": database}
     wanted = {"dbname", "user", "password", "host", "port"}
     return psycopg.connect(**{key: value for key, value in parameters.items() if key in wanted})
@@ -118,7 +118,7 @@ def test_a_run_that_somebody_hinders_says_so_and_counts_for_nothing() -> None:
 
 
 def test_a_transaction_of_another_database_hinders_and_a_snapshot_does_not() -> None:
-    """A new snapshot reaches back to the oldest transaction of the server, and VACUUM keeps what it may see."""
+    """VACUUM keeps what the oldest transaction of the server may see, also for new snapshots."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one database to a file")
     with connected_to("postgres") as elsewhere:
@@ -199,7 +199,7 @@ def test_a_lock_that_is_not_got_in_time_ends_the_run(monkeypatch: pytest.MonkeyP
 
 @contextmanager
 def acting_as_a_role_without_superuser(*, owns_database: bool) -> Iterator[str]:
-    """Let the product's connection act as a role that may use all tables, and perhaps owns the database."""
+    """Let the product's connection use a role that may use all tables, and may own the database."""
     role, database = f"maintainer_{os.getpid()}", str(connection.settings_dict["NAME"])
     begin = [
         f"CREATE ROLE {role}",
@@ -248,7 +248,7 @@ def test_the_owner_of_the_database_rewrites_everything_without_being_a_superuser
             "rewritten": True, "not_physically_complete": 0, "skipped": [],
             "not_in_key_order": ["sessions_app_guest", "sessions_app_session"], "left_for_superuser": [],
         }  # fmt: skip
-    # First without a checkpoint, which the role may not run.
+    # First without a checkpoint, which the role has no right to run.
     for checkpoint in (False, True):
         left = bytes_of_the_database(checkpoint=checkpoint)
         assert CANARY not in left
@@ -305,7 +305,7 @@ def test_the_owner_of_tables_alone_rewrites_them_and_completes_nothing() -> None
 
 @pytest.mark.usefixtures("_postgresql_only")
 def test_a_role_without_superuser_sees_the_transactions_of_others() -> None:
-    """PostgreSQL hides the statements of other roles from it, but not the numbers of their transactions."""
+    """PostgreSQL hides other roles' statements from it, but not their transaction numbers."""
     name = str(connection.settings_dict["NAME"])
     for database, begin in ((name, "SELECT count(*) FROM sessions_app_message"),
                             ("postgres", "SELECT pg_current_xact_id()")):  # fmt: skip

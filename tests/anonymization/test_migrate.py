@@ -64,7 +64,7 @@ def test_a_table_without_a_model_is_named_and_hinders_no_migration(database: Pat
 
 
 def test_the_triggers_stand_after_a_migration_that_failed(database: Path) -> None:
-    forget_migrations(database, "0003_unseen_files")  # finds its table made already
+    forget_migrations(database, "0003_unseen_files")  # its table exists already
     failed, checked = manage(database, "migrate --traceback", CHECK)
     assert failed.returncode != 0
     assert "already exists" in failed.stderr

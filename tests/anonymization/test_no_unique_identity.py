@@ -1,4 +1,7 @@
-"""Nothing unique covers what an erasure takes: PostgreSQL prints the keys of a violation into its log."""
+"""Test that no unique constraint covers an erased field.
+
+PostgreSQL logs the keys of a violation.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from django.db import connection
 from anonymization.policy import Policy, registry
 from sessions_app.models import Guest
 
-#: What may be unique although it goes, and why.
+#: Fields that may be unique although they are erased, with the reason.
 ALLOWED = {
     (
         "sessions_app.Session",
@@ -23,7 +26,7 @@ ALLOWED = {
 
 
 def erased(policy: Policy) -> set[str]:
-    """Return the fields that an erasure takes, but for the number of a row that goes whole."""
+    """Return the fields that an erasure clears or deletes, except ids of deleted rows."""
     whole = (
         {name for name, field in policy.fields.items() if not field.primary_key}
         if policy.delete
@@ -33,13 +36,13 @@ def erased(policy: Policy) -> set[str]:
 
 
 def unique_in_the_database(policy: Policy) -> Iterator[str]:
-    """Yield the fields that a unique constraint or index of the live table covers, alone or along with others."""
+    """Yield the fields of unique constraints and indexes of the live table."""
     names = {field.column: name for name, field in policy.fields.items()}
     with connection.cursor() as cursor:
         constraints = connection.introspection.get_constraints(cursor, policy.model._meta.db_table)
     for constraint in constraints.values():
         if constraint["unique"] and not constraint["primary_key"]:
-            # An index over an expression has no columns to name: nothing of ours is one.
+            # An index over an expression has no columns. The product has no unique one.
             assert all(constraint["columns"]), constraint
             yield from (names[column] for column in constraint["columns"])
 

@@ -1,4 +1,4 @@
-"""The base of all staff pages."""
+"""Test the base class of all staff pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's planner remembers nothing of what was erased."""
+"""Test that the statistics of PostgreSQL's planner contain no erased values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.factories import AttachmentFactory, ErasureFactory, SessionFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
-#: What the session and its guest hold, and what the rows hold that go with it.
+#: The values of the session, of its guest, and of the rows that are deleted with it.
 OF_MARKED = ("Kassiopeia", "kassiopeia@example.com", "603123456", "198.51.100.77", "Andromeda")
 OF_DELETED = ("Cepheus", "203.0.113.199", "Perseus")
 
@@ -41,7 +41,7 @@ def _on_postgresql() -> None:
 
 def rows(statement: str) -> list[Any]:
     with connection.cursor() as cursor:
-        # Deferred constraints wait for the end of the transaction, and ALTER TABLE for them.
+        # Deferred constraints wait for the end of the transaction, and ALTER TABLE waits for them.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         cursor.execute(statement)
@@ -49,14 +49,14 @@ def rows(statement: str) -> list[Any]:
 
 
 def remembered() -> str:
-    """Return all that the planner remembers of tables and indexes."""
+    """Return all statistics of tables and indexes."""
     return str(
         rows("SELECT row_to_json(s)::text FROM pg_stats s WHERE schemaname = current_schema()")
     )
 
 
 def conversation() -> Session:
-    """Make a call whose values are frequent enough to be remembered, with a guest whose values stand several times."""
+    """Store a call and a guest with values that are frequent enough for the statistics."""
     for number in range(3):
         name, email = f"Kassiopeia {number}", f"{number}.kassiopeia@example.com"
         visit, words = gate.Visit(ip_address="198.51.100.77"), [f"Cepheus {n}" for n in range(20)]
@@ -98,7 +98,7 @@ def test_nothing_is_remembered_of_anybody_even_before_the_erasure() -> None:
 
 
 def test_the_role_of_the_product_reads_no_erased_value_after_an_erasure() -> None:
-    """Logically complete includes the statistics: no run of ANALYZE or maintain is needed for it."""
+    """Logical completeness includes the statistics, without a run of ANALYZE or maintain."""
     role = f"reader_{os.getpid()}"
     tables = {table for table, _column in planner.columns()}
     rows(f"CREATE ROLE {role}")
@@ -119,7 +119,7 @@ def test_the_role_of_the_product_reads_no_erased_value_after_an_erasure() -> Non
 
 
 def test_what_would_be_remembered_without() -> None:
-    """PostgreSQL behaves so; should it once learn better, all of this can go."""
+    """This documents PostgreSQL's behavior. If it changes, the precautions can be removed."""
     switch_on()
     conversation()
     rows("ANALYZE")

@@ -1,4 +1,4 @@
-"""Which columns take a canary, and what each kind of column is given."""
+"""Test which columns take a canary, and the canary for each kind of column."""
 
 from __future__ import annotations
 

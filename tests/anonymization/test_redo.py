@@ -1,4 +1,4 @@
-"""An open intent is a redo: the person was to be erased, whether a crash or a restore lost the commit."""
+"""Test that an open intent is redone, whether a crash or a restore lost the commit."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def erase(subject: Any) -> Any:
 
 
 def crash_while_erasing(*subjects: Any) -> list[Any]:
-    """Erase subjects in one transaction that is lost; return the entries of their open intents."""
+    """Erase subjects in a transaction that is lost. Return the entries of their open intents."""
     with crash(), recording.erasing():
         for subject in subjects:
             erase(subject)
@@ -222,7 +222,7 @@ def test_a_new_session_of_the_person_stays_with_the_person(copy: Path) -> None:
 
 
 def test_rows_that_are_gone_do_not_stop_it(copy: Path) -> None:
-    """A backup was restored that is older than the person."""
+    """The restored backup is older than the person."""
     anna = visit("anna")
     crash_while_erasing(anna)
     for model in (Session, Guest):
@@ -291,7 +291,7 @@ def test_a_hold_and_a_crash_of_the_redo_forget_nobody(copy: Path) -> None:
 def test_a_hold_and_a_failed_commit_of_the_redo_forget_nobody(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection lives on, so that the outcome is known: other intents become void then."""
+    """The connection is intact, so that the outcome is known. In this case, intents become void."""
 
     def fail() -> None:
         raise OperationalError
@@ -364,7 +364,7 @@ def test_a_search_stops_when_all_are_found(
     sessions = SessionFactory.create_batch(20, webchat=WebChatFactory(), new_guest=True)
     for session in (sessions[-1], sessions[0]):
         wanted = names_of(session, session.guest)
-        # The chunk from the other end has no match.
+        # The chunk at the other end has no match.
         with django_assert_num_queries(3 if session is sessions[-1] else 4):
             assert named.find_rows(wanted).keys() == wanted
 

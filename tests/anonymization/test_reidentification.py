@@ -1,4 +1,4 @@
-"""What remains of anonymized sessions singles nobody out, and the report says so, or says how many it does."""
+"""Test that the kept data of sessions identifies nobody, and that the report counts exceptions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def report(*arguments: str) -> dict[str, Any]:
 
 
 def of_sessions(*arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the two lines about sessions: by what may be known, and by all that remains."""
+    """Return the two lines about sessions: by data that others may know, and by all kept data."""
     known, all_of_it = (
         line for line in report(*arguments)["models"] if line["model"] == "sessions_app.Session"
     )
@@ -79,14 +79,14 @@ def test_a_hundred_sessions_a_day_leave_no_shell_alone() -> None:
         "informed_on",
     ]
     assert (known["rows"], known["alone"]) == (len(pks), 0)
-    # It does not reach this by emptying everything.
+    # This is not achieved by clearing everything.
     assert Session.objects.exclude(operator=None).exclude(duration=None).count() > len(pks) / 3
 
 
 def test_the_report_finds_those_who_are_alone(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control: rounded to the day, and whoever answered for how long kept of each."""
+    """This is the control: times are rounded to the day, all operators and durations are kept."""
     settings.ERASURE_TIME_PRECISION = "day"
     monkeypatch.setattr(sharing, "MIN_SHARED", 1)
     anonymize(traffic.simulate(first=MONDAY, days=3, precision="day"))
@@ -123,7 +123,7 @@ def test_operator_and_duration_stay_in_company_only() -> None:
     missed = ended(webchat, None)
     for session in (alike[0], longer, another, czech, elsewhere, call, missed):
         ErasureFactory(subject=session)
-    # The others are found alike whether they go one by one or together, and with the first one gone.
+    # The other sessions are found one by one and together, and after the first one is deleted.
     anonymize([session.pk for session in alike[1:]])
     assert {left(session) for session in alike} == {(often.pk, timedelta(minutes=5))}
     assert {left(session) for session in (longer, another, czech, elsewhere, call, missed)} == {
@@ -132,7 +132,7 @@ def test_operator_and_duration_stay_in_company_only() -> None:
 
 
 def test_a_consent_of_another_day_is_no_company(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The day in the evidence stays what it was when the precision is made coarser."""
+    """The day in the evidence does not change if the precision becomes coarser."""
     webchat, operator = WebChatFactory(), StaffFactory()
     monkeypatch.setattr(
         consent, "start_of", lambda *_rounding: timezone.make_aware(datetime(2026, 3, 1))
@@ -171,7 +171,7 @@ def ended_and_erased(webchat: Any, operator: Any) -> Session:
 
 
 def test_a_withdrawal_singles_nobody_out() -> None:
-    """Who withdrew can be seen on a shell; so operator and duration stay only among those who did."""
+    """An anonymized record shows a withdrawal. Only such sessions share values with it."""
     webchat, operator = WebChatFactory(), StaffFactory()
     sessions = [ended(webchat, operator) for _ in range(2 * sharing.MIN_SHARED)]
     one, *several = sessions[: sharing.MIN_SHARED + 1]
@@ -209,7 +209,7 @@ def test_company_is_that_of_the_period(settings: Any, precision: str, together: 
     webchat, operator = WebChatFactory(), StaffFactory()
     sessions = [ended(webchat, operator) for _ in range(sharing.MIN_SHARED)]
     for number, session in enumerate(sessions):
-        # The days after the change to daylight saving time, the first one of a week.
+        # The days after the change to daylight saving time, and the first day of a week.
         moment = timezone.make_aware(datetime(2026, 3, 30)) + timedelta(days=number // 4)
         Session.objects.filter(pk=session.pk).update(created_at=moment)
     ErasureFactory(subject=sessions[0])
@@ -273,12 +273,12 @@ def test_nothing_anonymized_is_no_error_and_the_setting_is_named() -> None:
 
 
 def test_acts_of_several_rows_that_are_alone_in_their_period_are_named() -> None:
-    """Each row shows its period: whoever is alone in one has all rows of it."""
+    """Each row shows its period. A person alone in a period has all of its rows."""
     for day, rows in (
         ("2026-01-05", 4),  # alone
-        ("2026-02-05", 1),  # one row links to nothing
+        ("2026-02-05", 1),  # a single row has no link
         ("2026-03-05", 4),
-        ("2026-03-31", 1),  # not alone: one of the rows may be of this one
+        ("2026-03-31", 1),  # not alone: one of the rows may belong to this person
         ("2026-04-01", 2),  # alone
         ("2026-05-02", 3),
         ("2026-05-03", 3),
@@ -306,7 +306,7 @@ def test_acts_of_several_rows_that_are_alone_in_their_period_are_named() -> None
 
 
 def test_a_person_with_several_sessions_counts_as_one_act() -> None:
-    """The engine stores the number of rows of the act, which nothing else knows."""
+    """Only the engine's record has the number of rows of the act."""
     SessionFactory.create_batch(3)
     ErasureFactory(subject=Guest.objects.get())
     assert report()["acts"] == {

@@ -1,4 +1,7 @@
-"""A job of cron that stops or fails is seen: on the home page, by ``erasure_status`` and by ``/readyz?verbose``."""
+"""Test that a job of cron that stops or fails is reported.
+
+It is shown on the home page, by ``erasure_status`` and by ``/readyz?verbose``.
+"""
 
 from __future__ import annotations
 

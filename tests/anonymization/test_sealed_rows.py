@@ -1,4 +1,4 @@
-"""The database itself refuses to put identity back into an anonymized row."""
+"""Test that the database refuses to store identity in an anonymized row."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_session_that_was_hung_on_a_tombstone_without_triggers_can_still_be_eras
         if connection.vendor == "postgresql":
             cursor.execute(
                 "SET CONSTRAINTS ALL IMMEDIATE"
-            )  # pending checks would refuse the change of triggers
+            )  # pending constraint checks would refuse the change of triggers
         triggers.drop(connection)
         Session.objects.filter(pk=other.pk).update(guest=tombstone)
         triggers.install(connection)

@@ -1,4 +1,4 @@
-"""SQLite: a second connection that knows nothing of our pragmas puts no other row in a sealed row's place."""
+"""Test that a connection without our pragmas cannot replace a sealed row on SQLite."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def rows(file: sqlite3.Connection) -> list[list[tuple[object, ...]]]:
 
 
 def replacing(file: sqlite3.Connection, verb: str) -> Iterator[str]:
-    """Yield statements that would put a row with a name in place of a sealed one, by each of its unique keys."""
+    """Yield statements that replace a sealed row by a row with a name, for each unique key."""
     for table, keys, name in (
         ("sessions_app_session", ("id", "entry_key"), "entered_name"),
         ("sessions_app_guest", ("id",), "name"),
@@ -69,7 +69,7 @@ def test_sealed_row_is_not_replaced(stranger: sqlite3.Connection, verb: str) -> 
 
 
 def test_identified_rows_are_replaced_as_ever(stranger: sqlite3.Connection) -> None:
-    """The positive control: nothing but the seal refuses."""
+    """This is the positive control: only the seal refuses."""
     stranger.execute(
         "REPLACE INTO sessions_app_guest SELECT * FROM sessions_app_guest WHERE name <> ''"
     )

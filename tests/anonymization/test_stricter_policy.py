@@ -1,4 +1,7 @@
-"""A stricter policy reaches rows that were anonymized before it, and the seal lets nothing else pass."""
+"""Test that a stricter policy is applied to rows that were anonymized before it.
+
+The seal allows no other change.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def findings() -> list[str]:
 def install_triggers() -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # Deferred constraints wait for the end of the transaction, and DDL for them.
+            # Deferred constraints wait for the end of the transaction, and DDL waits for them.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
     triggers.install(connection)
@@ -54,7 +57,7 @@ def install_triggers() -> None:
 
 @pytest.fixture
 def erase_too(monkeypatch: pytest.MonkeyPatch) -> Erase:
-    """Move fields of sessions from ``keep`` to ``erase``, as a developer would, and migrate."""
+    """Move fields of sessions from ``keep`` to ``erase``, as a developer does, and migrate."""
 
     def move(**fields: Any) -> None:
         policy = registry.get(Session)
@@ -199,7 +202,7 @@ def test_times_are_cut_to_a_coarser_period_and_never_to_a_finer_one(
 
 
 def rounded_at(moment: datetime) -> Session:
-    """Return a session, anonymized with its guest, whose times and mark belong to this moment."""
+    """Return a session that was anonymized with its guest, with times and mark of a moment."""
     session = SessionFactory(ended=True)
     Session.objects.update(created_at=moment, ended_at=moment)
     Guest.objects.update(created_at=moment)

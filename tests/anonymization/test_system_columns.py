@@ -1,4 +1,7 @@
-"""PostgreSQL's system columns and the order of rows forget which rows one erasure changed, when its period is over."""
+"""Test that system columns and row order do not link the rows of an erasure after its period.
+
+This concerns PostgreSQL only.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def _postgresql_only() -> None:
 
 @pytest.fixture
 def last_month(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Erase as if it were in an earlier period."""
+    """Erase as in an earlier period."""
 
     def erase(email: str, *, days_ago: int = 40) -> None:
         session = SessionFactory(email=email, ended=True)

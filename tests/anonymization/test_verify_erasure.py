@@ -1,4 +1,4 @@
-"""The verifier of erasures finds what an erasure leaves: each eraser that lacks is noticed, in each place."""
+"""Test that the verifier finds whatever an erasure forgets, for each eraser and each place."""
 
 from __future__ import annotations
 
@@ -39,14 +39,15 @@ FILE_ERASERS: dict[str, tuple[Any, str, Callable[..., Any]]] = {
 
 
 class _Undo(Exception):
-    """Takes an erasure back."""
+    """Rolls an erasure back."""
 
 
 @pytest.fixture
 def run(db: None) -> Iterator[Run]:
-    """Return a run that has planted, and found, everything."""
+    """Return a run that has stored and found all canaries."""
     StaffFactory()
-    # Else the database itself would refuse to seal a row that is not empty; they are made by the same registry.
+    # Otherwise the database would refuse to seal a row that is not cleared. The same registry
+    # creates the triggers.
     triggers.drop(connection)
     with Run(choices=True) as made:
         made.plant()
@@ -58,7 +59,7 @@ def run(db: None) -> Iterator[Run]:
 def hits(
     run: Run, tmp_path: Path, django_capture_on_commit_callbacks: Any
 ) -> Callable[[], list[Hit]]:
-    """Return a function that erases, searches, and takes the erasure back."""
+    """Return a function that erases, searches, and rolls the erasure back."""
 
     def erase_and_search() -> list[Hit]:
         shutil.copytree(django_settings.MEDIA_ROOT, tmp_path / "before")
@@ -79,7 +80,7 @@ def hits(
 
 @contextmanager
 def lacking(label: str, eraser: str) -> Iterator[None]:
-    """Let the registry forget one thing that it erases."""
+    """Remove one erased item from the registry."""
     key, policy = label.lower(), registry._policies[label.lower()]
     erase = {name: value for name, value in policy.erase.items() if name != eraser}
     registry._policies[key] = replace(
@@ -209,7 +210,7 @@ def test_place_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_it_runs_as_in_production(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Also the bytes of SQLite's files, which hold nothing before the commit: first with secure_delete off."""
+    """The files of SQLite are searched too, after the commit, and first with secure_delete off."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA secure_delete=OFF")

@@ -1,4 +1,4 @@
-"""``verify_ledger`` names what the chain alone does not reveal: changed facts, and marks without a record."""
+"""Test that ``verify_ledger`` names changed facts, and marks without a record."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fails(said: str) -> None:
 
 
 def tamper(**values: Any) -> None:
-    """Change the second record as an administrator of the database can: with the triggers lifted."""
+    """Change the second record without the triggers, as an administrator of the database can."""
     triggers.drop(connection)
     Erasure.objects.filter(number=2).update(**values)
     triggers.install(connection)

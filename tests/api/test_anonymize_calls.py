@@ -1,4 +1,4 @@
-"""Anonymization by API: the same service and record as everywhere, bounded, safe to repeat."""
+"""Test anonymization through the API: the same service and record, limited, repeatable."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ from tests.races import at_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("bystander")]
 
-#: The shape that clients know: after an anonymization it stays, without a value that tells who it was.
+#: The members that clients expect. After an anonymization they are present, without values that
+#: identify the person.
 EMPTIED = {
     "ipAddress": None,
     "trackedId": None,
@@ -48,7 +49,7 @@ EMPTIED = {
 
 @pytest.fixture
 def commits(django_capture_on_commit_callbacks: Any) -> Callable[..., Any]:
-    """Run what an erasure leaves for after its commit."""
+    """Run the work that an erasure leaves for after its commit."""
     return lambda: django_capture_on_commit_callbacks(execute=True)
 
 
@@ -99,7 +100,7 @@ def test_the_record_keeps_the_ground(api: Any, ground: str) -> None:
 )
 @pytest.mark.parametrize("dry_run", ["", "&dry_run=true"])
 def test_a_wrong_ground_erases_nothing(api: Any, query: str, dry_run: str) -> None:
-    """The retention period is a ground that only the system itself has."""
+    """Only the system itself may use the retention period as a ground."""
     session = SessionFactory()
     response = api().post(f"/api/v1/Sessions/{session.pk}/anonymous?{query}{dry_run}")
     assert (response.status_code, list(response.json())) == (400, ["ground"])
@@ -323,7 +324,7 @@ def test_a_stolen_token_does_not_empty_the_company(api: Any, log_in: Any, call: 
 
 
 def test_a_guest_counts_whatever_call_took_them(api: Any, settings: Any) -> None:
-    """The last session takes its guest along."""
+    """When the last session is anonymized, its guest is anonymized too."""
     settings.API_ERASURES_PER_HOUR = {"sessions_app.Guest": 2, "sessions_app.Session": 100}
     caller, sessions = api(), SessionFactory.create_batch(3, new_guest=True)
     extra, _again = SessionFactory.create_batch(2)

@@ -1,7 +1,8 @@
-"""Programs written for mluvii work when only address, id and secret are changed: their requests, to the letter.
+"""Test that programs written for mluvii work when only URL, client ID and secret are changed.
 
-Over real HTTP against gunicorn. What each program does with an answer is done here too: a null where it expects
-none, an enumeration as a number, or a date in another form would break it.
+The requests are sent to gunicorn over HTTP, byte for byte as these programs send them. The answers
+are decoded as these programs decode them: an unexpected null, an enumeration as a number, or
+another date format would break them.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def program(server: Server) -> Program:
 
 @pytest.fixture
 def sessions() -> list[int]:
-    """A waiting, an active, an ended and an anonymized session."""
+    """Return a waiting, an active, an ended and an anonymized session."""
     shared = {"webchat": WebChatFactory(name="Shop Prague"), "new_guest": True}
     taken = shared | {"operator": StaffFactory(), "messages": ["Hello"]}
     waiting, active = SessionFactory(**shared), SessionFactory(**taken, showroom=True)
@@ -129,7 +130,7 @@ def test_the_official_r_client(program: Program, sessions: list[int]) -> None:
 
 
 def test_the_official_go_client(program: Program, sessions: list[int]) -> None:
-    """Generated from the description: it decodes into numbers, UUIDs and times, and errors into map[string]string."""
+    """This program is generated. It decodes numbers, UUIDs, times and errors by their types."""
     token = program.token("grant_type=client_credentials&client_id={id}&client_secret={secret}")
     headers = {"Authorization": f"Bearer {token['access_token']}", "Accept": "application/json"}
     for row in program.send("GET", "/api/v1/Sessions", headers).json():
@@ -150,7 +151,7 @@ def test_the_official_go_client(program: Program, sessions: list[int]) -> None:
 
 
 def test_the_c_sharp_clients(program: Program, sessions: list[int]) -> None:
-    """They throw on a null in a field that can't be one, and on an enumeration that is no known word."""
+    """These programs fail on a null in a required field, and on an unknown enumeration value."""
     token = program.token(
         "grant_type=client_credentials&client_id={id}&client_secret={secret}&scope=mluviiPublicApi"
     )
@@ -179,7 +180,7 @@ def test_the_c_sharp_clients(program: Program, sessions: list[int]) -> None:
 
 
 def test_the_client_that_anonymizes(program: Program, sessions: list[int]) -> None:
-    """An empty body and no Content-Type, to /anonymize; it repeats what it is not sure of."""
+    """This program sends no body and no Content-Type, and repeats unconfirmed calls."""
     token = program.token("grant_type=client_credentials&client_id={id}&client_secret={secret}")
     headers = {"Authorization": f"Bearer {token['access_token']}"}
     empty = headers | {"Content-Length": "0"}
@@ -193,7 +194,7 @@ def test_the_client_that_anonymizes(program: Program, sessions: list[int]) -> No
         [],
         "1/en",
     )
-    # Without even a Content-Length, and with the documented spelling.
+    # This request has no Content-Length, and the documented spelling.
     guest = Session.objects.get(pk=sessions[1]).guest_id
     assert program.send("POST", f"/api/v1/Guest/{guest}/anonymous", headers).status == 204
     assert Guest.objects.get(pk=guest).name == ""
@@ -220,7 +221,7 @@ def test_nothing_is_redirected(program: Program, sessions: list[int]) -> None:
 
 
 def test_a_body_in_chunks_is_read(program: Program, sessions: list[int]) -> None:
-    """As .NET sends JSON: without a length."""
+    """.NET sends JSON in chunks, without a length."""
     token = program.token("grant_type=client_credentials&client_id={id}&client_secret={secret}")
     headers = {
         "Authorization": f"Bearer {token['access_token']}",

@@ -1,4 +1,4 @@
-"""The examples of docs/api.md run as they are written, in the shell and in Python, and name every call."""
+"""Test that the examples of docs/api.md run as written and name every call."""
 
 from __future__ import annotations
 

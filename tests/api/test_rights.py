@@ -1,4 +1,4 @@
-"""Who may call what: every call, method and right has its expected status in one table."""
+"""Test the expected status of every call, method and right, in one table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 READ, PERSONAL, ERASE, ERASE_GUESTS = Right.values
 
-#: Call → (right, status by method for who has it). Any other method is 405 whoever asks.
+#: Call → (right, status by method with the right). Every other method is 405 for all clients.
 CALLS: dict[str, tuple[str, dict[str, int]]] = {
     "/api/v1/Sessions": (READ, {"GET": 200, "HEAD": 200}),
     "/api/v1/Sessions/{session}": (READ, {"GET": 200, "HEAD": 200}),
@@ -64,7 +64,7 @@ def subsets() -> list[tuple[str, ...]]:
 def test_each_call_needs_its_right(api: Any, ids: dict[str, int], rights: tuple[str, ...]) -> None:
     caller = api(*rights)
     wrong = []
-    # What reads comes before what erases.
+    # Reading calls come before erasing calls.
     for call, (right, answers) in sorted(CALLS.items(), key=lambda item: "anony" in item[0]):
         for method in METHODS:
             response = caller.client.generic(method, call.format(**ids))
@@ -97,8 +97,8 @@ def test_reading_never_erases(api: Any, ids: dict[str, int]) -> None:
 
 
 @pytest.mark.parametrize("right", [READ, ERASE])
-def test_an_unknown_id_looks_the_same_whoever_asks_and_whatever_it_is(api: Any, right: str) -> None:
-    """A number that is too large, or none at all, is an id that nobody has."""
+def test_the_answer_to_an_unknown_id_is_always_the_same(api: Any, right: str) -> None:
+    """An id that is too large or not a number is treated as unknown."""
     SessionFactory()
     caller, verb = api(right), "/anonymize" if right == ERASE else ""
     bodies = {

@@ -1,4 +1,4 @@
-"""The OpenAPI description is the committed one, is valid, and says what the calls do."""
+"""Test that the committed OpenAPI description is current and valid, and matches the answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMITTED = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
 
 
 def test_the_committed_description_is_the_one_that_is_served() -> None:
-    """Renew it by: manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml"""
+    """If this fails: manage.py spectacular --validate --fail-on-warn --file docs/openapi.yaml"""
     printed = StringIO()
     call_command("spectacular", "--validate", "--fail-on-warn", stdout=printed)
     assert COMMITTED.read_text() == printed.getvalue()
@@ -100,7 +100,7 @@ BOUNDED = settings(
 def test_made_up_requests_are_answered_as_described(
     api: Any, mode: schemathesis.GenerationMode
 ) -> None:
-    """Right and wrong ones: no fault of ours, no status and no body that the description does not have."""
+    """Valid and invalid requests get no server error, and only documented statuses and bodies."""
     SessionFactory.create_batch(3, new_guest=True, messages=["Hello"])
     caller: Caller = api()
     described = schemathesis.openapi.from_wsgi("/api/schema", application)
@@ -111,9 +111,10 @@ def test_made_up_requests_are_answered_as_described(
 
 
 def statuses_of(cases: Any, caller: Caller) -> set[int]:
-    """Send what the strategy makes up, check each answer against the description, and return the statuses.
+    """Send generated requests, check each answer against the description, and return the statuses.
 
-    No schema can say that a phone number is complete, so that a refusal of what fits the schema is no failure.
+    A schema cannot say that a phone number is complete. A refusal of a value that fits the schema
+    is therefore not a failure.
     """
     statuses: set[int] = set()
 

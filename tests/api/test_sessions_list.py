@@ -1,4 +1,4 @@
-"""The list of sessions: parameters as clients spell them, filters, pages, and an order that stays."""
+"""Test the list of sessions: spelling of parameters, filters, pages, and a stable order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ def day(number: int, hour: int = 0, minute: int = 0) -> datetime:
 
 @pytest.fixture
 def three() -> list[int]:
-    """Three sessions of October: the 1st in Czech and closed, the 2nd a call that is active, the 3rd that waits."""
+    """Return three sessions of October.
+
+    That of the 1st is in Czech and closed, that of the 2nd is an active call, that of the 3rd
+    waits.
+    """
     shop, operator = WebChatFactory(name="Shop Prague"), StaffFactory()
     other = WebChatFactory(name="Other", published=["One", "Two"])
     visit = Visit("203.0.113.7", FIREFOX, "https://shop.example/a")
@@ -178,7 +182,7 @@ def test_ids_and_sets_of_ids(api: Any, three: list[int]) -> None:
         ("%00=1", "\0"),
     ],
 )
-def test_what_is_wrong_is_named(api: Any, query: str, named: str) -> None:
+def test_a_wrong_parameter_is_named(api: Any, query: str, named: str) -> None:
     SessionFactory()
     response = api().client.get(f"/api/v1/Sessions?{query}")
     assert response.status_code == 400
@@ -229,7 +233,7 @@ def test_pages_are_complete_and_an_arrival_between_them_hides_nothing(
 
 
 def many(count: int) -> list[int]:
-    """Make sessions of one moment and return their numbers, newest first."""
+    """Store sessions with the same time and return their numbers, newest first."""
     made = SessionFactory.create_batch(count, webchat=WebChatFactory(), new_guest=True)
     Session.objects.update(created_at=day(5, 12))
     return [session.pk for session in reversed(made)]
@@ -239,7 +243,7 @@ def many(count: int) -> list[int]:
     "period", [{}, {"Created.Min": "2026-10-01", "Created.Max": "2026-11-01"}], ids=str
 )
 def test_who_anonymizes_page_by_page_misses_nobody(api: Any, period: dict[str, str]) -> None:
-    """An erasure rounds the start of a session; the rows behind it stay where they are."""
+    """An erasure rounds the start of a session. The order of the other rows does not change."""
     expected, caller, seen, offset = many(30), api(), [], 0
     while rows := caller.sessions(limit=10, offset=offset, **period):
         seen += [row["id"] for row in rows]
@@ -267,7 +271,7 @@ def test_a_rounded_start_is_in_every_period_in_which_it_may_have_been(
 def test_no_time_that_an_erasure_rounds_falls_out_of_its_period(
     api: Any, settings: Any, parameter: str
 ) -> None:
-    """A program that anonymizes a period page by page must still meet the sessions of that period."""
+    """A program that anonymizes page by page must still find all sessions of the period."""
     settings.ERASURE_TIME_PRECISION = "month"
     session = SessionFactory()
     at(
@@ -302,7 +306,7 @@ def test_the_number_of_queries_does_not_grow(
     )
     caller = api()
     caller.sessions()
-    # The token; the keys of the page; sessions, messages, files, consent.
+    # The queries: token, keys of the page, sessions, messages, files, consent.
     with django_assert_num_queries(6) as captured:
         assert len(caller.sessions()) == rows
     assert isinstance(captured, CaptureQueriesContext)

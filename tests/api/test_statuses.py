@@ -28,7 +28,7 @@ LARGE = "x" * 3_000_000
 
 
 class World:
-    """A program, two sessions of different guests, and a request for each status."""
+    """A client, two sessions of different guests, and a request for each status."""
 
     def __init__(self, api: Callable[..., Caller], settings: Any) -> None:
         self.api, self.settings = api, settings

@@ -107,7 +107,7 @@ def violations(page: Page, path: str, **rules: Any) -> list[str]:
     """Return the findings of axe with all or some of its rules, and whether the page is too wide."""
     # axe copies the styles of a shadow root into elements. Our policy forbids and reports this.
     has_shadow = page.locator("#button-preview").count() > 0
-    # What passes is not written down.
+    # Passed rules are not reported, which is faster.
     options = {"preload": not has_shadow, "resultTypes": ["violations"], **rules}
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE)
@@ -125,7 +125,7 @@ def violations_of_each_kind(page: Page, path: str) -> list[str]:
     page.set_viewport_size(DESKTOP)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(DARK)
-    # What is dark differs in colors alone.
+    # Dark pages differ only in colors.
     found += violations(page, f"{path}, dark", **COLORS_ALONE)
     page.emulate_media(color_scheme="light")
     return found
@@ -138,7 +138,7 @@ def too_wide(page: Page, path: str) -> list[str]:
 
 def overflow(page: Page) -> int:
     """Return the number of pixels by which the page scrolls sideways."""
-    page.wait_for_load_state()  # a click may still be leading to the page
+    page.wait_for_load_state()  # a click may still be opening the page
     width: int = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )

@@ -40,7 +40,7 @@ navigator.mediaDevices.getUserMedia = async (wishes) => {
   got.push(...stream.getTracks());
   return stream;
 };
-null"""  # a function would be called
+null"""  # the page would call a function
 TRACKS = "() => document.querySelector('[data-remote]').srcObject.getTracks().map((t) => [t.kind, t.muted])"
 
 
@@ -159,13 +159,13 @@ def test_both_see_each_other_switch_off_and_hang_up(call: Callable[..., tuple[Pa
     expect(visitor.locator(".call")).to_have_attribute("data-state", "elsewhere")
     other_tab.unroute(
         "**/signal/?after=*"
-    )  # it reads only now that the first tab has answered the operator
+    )  # the second tab reads its signals only after the first tab has answered the operator
     for page in (other_tab, operator):
         is_seen(page)
     hang_up(other_tab, operator)
 
 
-def test_what_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> None:
+def test_a_device_that_is_switched_off_stays_off(open_browser: Callable[..., Page]) -> None:
     """This holds while the browser asks for permission, and for a person who left the call."""
     visitor = open_browser(permissions=DEVICES)
     visitor.goto(f"/w/{WebChatFactory().public_id}/showroom/")

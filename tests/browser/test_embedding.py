@@ -263,7 +263,7 @@ def test_a_site_that_is_not_listed_shows_nothing(
     page.wait_for_function("() => true")
     expect(page.locator("iframe")).to_be_visible()
     frame = chat_in(page)
-    with suppress(Error):  # what it raises when the refusal comes while it waits
+    with suppress(Error):  # raised if the refusal arrives during the wait
         frame.wait_for_url("chrome-error://**")
     frame.wait_for_url("chrome-error://**")
     assert frame.locator("form").count() == 0
@@ -295,7 +295,7 @@ def test_a_hidden_form_of_another_site_starts_no_conversation(
     assert Session.objects.count() == 1
 
 
-def test_the_preview_follows_what_is_typed(log_in_browser: Callable[..., Page]) -> None:
+def test_the_preview_follows_the_typed_text(log_in_browser: Callable[..., Page]) -> None:
     webchat = WebChatFactory(site="https://www.example.com")
     page = log_in_browser("administrator")
     page.goto(f"/settings/webchat/{webchat.pk}/install/")

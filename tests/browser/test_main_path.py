@@ -1,4 +1,4 @@
-"""The main path as its people walk it: administrator, visitor, operator, support."""
+"""Test the main path in a browser: administrator, visitor, operator, support."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEW_LABEL = "Souhlasím, a čtvrtou verzi mám přečtenou."
 
 @pytest.fixture
 def log_in_browser(log_in_browser: Callable[..., Page]) -> Callable[..., Page]:
-    """Log in by the page, as people do."""
+    """Log in through the page."""
 
     def log_in(role: str) -> Page:
         page = log_in_browser(role)
@@ -57,7 +57,7 @@ def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[.
     webchat.refresh_from_db()
     assert webchat.entry_form == EntryForm.GDPR
 
-    # A visitor opens the form and fills it in; meanwhile version 4 is published.
+    # A visitor opens the form and fills it in. In the meantime, version 4 is published.
     visitor = open_browser(locale="cs-CZ")
     visitor.goto(f"/w/{webchat.public_id}/")
     expect(visitor.locator("a[href$='/consent/3/cs/']")).to_be_visible()
@@ -69,7 +69,7 @@ def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[.
     admin.get_by_role("button", name="Publish version 4").click()
     expect(admin.get_by_role("link", name="Version 4")).to_be_visible()
 
-    # The old form is refused, shows the new text, keeps what was typed; the box is not ticked.
+    # The old form is refused and shows the new text. Typed values are kept, the checkbox is empty.
     with visitor.expect_response("**/w/**") as refused:
         visitor.locator("#entry button[type=submit]").click()
     assert refused.value.status == 409
@@ -82,7 +82,7 @@ def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[.
     visitor.wait_for_url("**/r/**")
     room = visitor.url
 
-    # Both sides talk; the visitor sends a file.
+    # Both sides write. The visitor sends a file.
     visitor.locator("textarea[name=text]").fill("Where is my parcel?")
     visitor.locator("form[action$='/message/'] button").click()
     visitor.locator("details.composer summary").click()
@@ -103,7 +103,7 @@ def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[.
     expect(visitor.get_by_text("It arrives today.")).to_be_visible()
     assert len(media()) == 1
 
-    # Support finds the person, checks the evidence, anonymizes the guest.
+    # Support finds the person, checks the evidence and anonymizes the guest.
     support = log_in_browser("support")
     support.get_by_role("link", name="Find a person").first.click()
     support.get_by_label("E-mail").fill("JANA@example.com")
@@ -120,7 +120,7 @@ def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[.
     # The ledger also has a record of the published text and of the chosen form.
     expect(support.get_by_role("heading", name="Erasure record 3")).to_be_visible()
 
-    # Nothing of the person is left, the room is closed, the table still shows the version.
+    # No data of the person is left, the room is closed, and the table still shows the version.
     session.refresh_from_db()
     assert session.anonymized_in is not None
     assert Guest.objects.get().name == ""
@@ -151,7 +151,7 @@ def test_the_gate_works_without_javascript(open_browser: Callable[..., Page]) ->
 
 
 def test_the_back_button_ticks_no_box(open_browser: Callable[..., Page]) -> None:
-    """A tick given under an older text is no consent to a newer one."""
+    """A checkbox that was ticked below an older text is not consent to a newer one."""
     webchat = WebChatFactory(languages=["en"])
     visitor = open_browser()
     visitor.goto(f"/w/{webchat.public_id}/")

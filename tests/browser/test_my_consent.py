@@ -41,7 +41,7 @@ def test_withdrawing_needs_no_javascript(open_browser: Callable[..., Page]) -> N
     confirm.click()
     expect(mine.get_by_role("heading", name="You have withdrawn your consent")).to_be_visible()
     assert overflow(mine) <= 0
-    mine.reload()  # sends it once more
+    mine.reload()  # the form is sent again
     expect(
         mine.get_by_role("heading", name="You have already withdrawn your consent")
     ).to_be_visible()

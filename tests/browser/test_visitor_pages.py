@@ -24,7 +24,8 @@ from webchat.services import archive
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-#: In the first one, each page is looked at in each width and scheme; the others have other words in the same colors.
+#: The languages. In the first one, each page is tested in each width and color scheme. In the
+#: others only the texts differ.
 LANGUAGES = ["en", "cs", "de", "sk"]
 #: Finds the innermost element that exceeds the width of the page.
 WIDEST = """[...document.body.querySelectorAll('*')].filter((element) =>

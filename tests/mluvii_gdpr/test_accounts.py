@@ -60,7 +60,7 @@ def test_without_mail_nothing_leads_to_a_reset(client: Client, log_in: LogIn) ->
 
 
 @pytest.mark.usefixtures("no_mail")
-def test_without_mail_the_reset_says_whom_to_ask(client: Client) -> None:
+def test_without_mail_the_reset_names_a_contact(client: Client) -> None:
     for response in (client.get(RESET), client.post(RESET, {"email": "support@example.com"})):
         assert response.status_code == 404
         assert "Ask your system administrator for a new password." in response.content.decode()
@@ -85,7 +85,7 @@ def test_with_mail_the_verification_is_sent() -> None:
     client = Client()
     client.force_login(
         StaffFactory(role="support", username="unverified")
-    )  # the throttling counts by address
+    )  # logins are throttled by address
     assert client.get("/accounts/email/").status_code == 200
     client.post("/accounts/email/", {"email": "unverified@example.com", "action_send": ""})
     assert [message.to for message in mail.outbox] == [["unverified@example.com"]]

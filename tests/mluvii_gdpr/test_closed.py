@@ -1,4 +1,7 @@
-"""The answer of a closed installation, whose database is not the one of the external ledger copy, is kept nowhere."""
+"""Test that the answers of a closed installation are never cached.
+
+An installation is closed if its database does not match the external copy of the ledger.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ CALLS = ["/api/v1/Sessions", "/login/connect/token", "/api/schema"]
 
 @pytest.fixture
 def _closed(settings: Any, tmp_path: Path) -> Iterator[None]:
-    """Name a folder without a copy: the volume is not mounted."""
+    """Configure a folder without a copy, like a volume that is not mounted."""
     settings.ERASURE_LEDGER_DIR = tmp_path
     readiness.ledger.forget()
     yield

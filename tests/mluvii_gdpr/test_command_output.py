@@ -1,4 +1,7 @@
-"""What a command prints is its result alone: warnings are on the error stream, so that ``--json`` is one object."""
+"""Test that the standard output of a command is its result only.
+
+Warnings are printed to standard error, so that ``--json`` prints one object.
+"""
 
 from __future__ import annotations
 

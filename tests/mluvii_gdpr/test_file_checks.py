@@ -1,4 +1,7 @@
-"""Checks name each place that other users of the machine can get at; tests/test_production.py runs the commands."""
+"""Test that checks name each place that other users of the machine can access.
+
+The commands are tested in tests/test_production.py.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from mluvii_gdpr.file_checks import (
 
 @pytest.fixture
 def places(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Path]:
-    """Put everything that is looked at into a folder of its own, closed to others; return the places by name."""
+    """Put all checked files into a separate, closed folder. Return them by name."""
     settings.VAR_DIR, settings.ENVIRONMENT_FILE = tmp_path / "var", tmp_path / "link"
     settings.MEDIA_ROOT, settings.FILE_UPLOAD_TEMP_DIR = tmp_path / "media", str(tmp_path / "tmp")
     settings.ERASURE_LEDGER_DIR = tmp_path
@@ -61,8 +64,8 @@ def test_each_open_place_is_named(places: dict[str, Path], mode: int) -> None:
         assert str(found.hint).replace("'\"'\"'", "'").strip("'").endswith(path.name)
 
 
-def test_files_beside_an_open_database_are_not_named_with_it(places: dict[str, Path]) -> None:
-    """They may be gone when the command for them runs."""
+def test_files_next_to_an_open_database_are_not_named_with_it(places: dict[str, Path]) -> None:
+    """These files may be deleted before the recommended command runs."""
     for name in ("db it's.sqlite3", "db it's.sqlite3-wal"):
         places[name].chmod(0o644)
     assert len(check_files_are_closed(None)) == 1
@@ -86,7 +89,7 @@ def test_a_production_that_a_fresh_shell_does_not_find_is_named(
     assert check_shell_finds_the_environment(None) == []
 
 
-def test_a_production_without_an_external_copy_of_its_own_is_warned(
+def test_a_production_without_a_separate_external_copy_is_warned(
     settings: Any, tmp_path: Path
 ) -> None:
     settings.ERASURE_LEDGER_DIR = None

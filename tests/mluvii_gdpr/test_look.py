@@ -8,11 +8,11 @@ import pytest
 from django import forms
 from django.conf import settings
 from django.template import Context, Template, TemplateSyntaxError
-from django.urls import reverse
+from django.urls import reverse, set_script_prefix
 from django.utils import timezone, translation
 
 from lib.days import RoundedDay
-from lib.look import icon_names
+from lib.look import icon_names, link_to
 from mluvii_gdpr.templatetags.look import MENU
 
 ROOT = Path(settings.BASE_DIR)
@@ -108,6 +108,16 @@ def test_every_class_of_a_style_sheet_is_used(path):
     words = set(re.findall(r"[\w-]+", sources()))
 
     assert set(re.findall(r"\.([A-Za-z_][\w-]*)", selectors)) - words - COMPOSED_CLASSES == set()
+
+
+@pytest.mark.parametrize("prefix", ["/", "/gdpr/"])
+def test_a_link_to_a_row_leads_to_its_page(prefix):
+    set_script_prefix(prefix)
+    try:
+        assert link_to("guest", 10) == f'<a href="{prefix}guests/10/">10</a>'
+        assert link_to("guest", 207) == f'<a href="{prefix}guests/207/">207</a>'
+    finally:
+        set_script_prefix("/")
 
 
 @pytest.mark.parametrize("entry", [entry for entries in MENU.values() for entry in entries])

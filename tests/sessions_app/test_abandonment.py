@@ -1,4 +1,4 @@
-"""Conversations that nobody ended: they end by themselves, once, at the last sign of their visitor."""
+"""Test that abandoned conversations are ended once, at the last life sign of the visitor."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def ago(**passed: float) -> datetime:
 
 
 def sign(session: Session, **passed: float) -> datetime:
-    """Store a life sign of so long ago."""
+    """Store a life sign of a given age."""
     lock.give_life_signs([session.pk], at=(at := ago(**passed)))
     return at
 
 
 def began(minutes: float = 0, **values: Any) -> Session:
-    """Return an open conversation that began so many minutes ago."""
+    """Return an open conversation that began a given number of minutes ago."""
     session = SessionFactory(new_guest=True, **values)
     Session.objects.filter(pk=session.pk).update(created_at=ago(minutes=minutes))
     session.refresh_from_db()
@@ -58,7 +58,7 @@ def began(minutes: float = 0, **values: Any) -> Session:
 
 
 def sweep(**since: float) -> list[int]:
-    """Sweep as the process of the event streams that has been up for so long."""
+    """End abandoned conversations, as the event streams' process does after a given uptime."""
     return abandonment.sweep(now=timezone.now(), trusted_since=ago(**since or {"days": 9}))
 
 
@@ -139,13 +139,13 @@ def test_silence_of_a_day_ends_also_what_a_browser_keeps_open(hours: int, ended:
 def test_old_signs_do_not_count_before_the_writer_was_up_for_long(
     minutes: int, ended: bool
 ) -> None:
-    """After a downtime the last sign of every visitor is old, whoever is there."""
+    """After a downtime the last life sign of every visitor is old, also of present ones."""
     session = began(60 * 48)
     sign(session, hours=30)
     assert (sweep(minutes=minutes) == [session.pk]) is ended
 
 
-def test_a_gap_of_the_process_begins_its_time_anew() -> None:
+def test_a_gap_of_the_process_restarts_its_time() -> None:
     EventsProcess.give_sign("one")
     assert EventsProcess.trusted_since() is not None
     for passed, kept in [({"seconds": 30}, True), ({"seconds": 90}, False), ({"hours": -1}, False)]:
@@ -248,7 +248,7 @@ def run(*arguments: str) -> dict[str, Any]:
 def test_a_conversation_left_open_is_ended_and_anonymized_by_time_alone(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A browser that is closed without a word; nobody presses anything, only the clock goes on."""
+    """The browser is closed without a request. Nobody acts, only time passes."""
     monkeypatch.setattr(hub, "MINUTE", 0)
     real, passed = timezone.now, timedelta()
     to_noon = timezone.localtime().replace(hour=12, minute=0) - real()
@@ -273,7 +273,7 @@ def test_a_conversation_left_open_is_ended_and_anonymized_by_time_alone(
     assert Session.objects.get().entered_email == ""
 
 
-def test_without_the_event_streams_the_command_ends_what_is_silent() -> None:
+def test_without_the_event_streams_the_command_ends_silent_conversations() -> None:
     webchat = WebChatFactory(retention_days=30)
     old = SessionFactory(webchat=webchat, days_ago=900)
     newer = SessionFactory(webchat=webchat, days_ago=2, new_guest=True)
@@ -295,7 +295,7 @@ def test_without_the_event_streams_the_command_ends_what_is_silent() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_of_a_message_and_the_sweep_exactly_one_wins() -> None:
-    """Whichever locks the session first; a message never lands in an ended conversation."""
+    """Both orders are possible. A message is never stored in an ended conversation."""
     for _ in range(8):
         session = began(90)
         ended, message = at_once(

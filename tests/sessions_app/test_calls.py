@@ -140,7 +140,7 @@ def test_each_side_reads_what_the_other_has_sent(client: Client, log_in: LogIn, 
         return [found["kind"] for found in answer.json()["signals"]]
 
     assert read(operator, page) == ["ready", "answer"]
-    # The own side was ready too, because another tab has taken over the call.
+    # The own side sent "ready" too, because another tab has taken over the call.
     assert read(client, room) == ["ready", "offer"]
     first = Signal.objects.earliest("pk").pk
     assert read(client, room, first) == ["offer"]
@@ -198,7 +198,7 @@ def test_a_page_that_is_loaded_again_begins_behind_what_was_sent(client: Client,
         ({"kind": "connected", "seen": "0"}, 204),
     ],
 )
-def test_what_is_no_signal_is_refused(
+def test_an_invalid_signal_is_refused(
     client: Client, room: str, fields: dict[str, str], status: int
 ) -> None:
     assert client.post(f"{room}signal/", fields).status_code == status
@@ -274,7 +274,7 @@ def age(row: Signal, minutes: int) -> None:
     Signal.objects.filter(pk=row.pk).update(at=timezone.now() - timedelta(minutes=minutes))
 
 
-def test_what_is_old_goes_by_cron(room: str, capsys: Any) -> None:
+def test_old_signals_are_deleted_by_cron(room: str, capsys: Any) -> None:
     session, other = Session.objects.get(), SessionFactory(new_guest=True, showroom=True)
     old, young, others = signal(session), signal(session), signal(other)
     for row, minutes in ((old, 6), (young, 4), (others, 6)):
@@ -288,7 +288,7 @@ def test_what_is_old_goes_by_cron(room: str, capsys: Any) -> None:
     assert capsys.readouterr().out == said
 
 
-def test_what_is_old_goes_with_the_next_signal_of_any_call_without_cron(
+def test_old_signals_are_deleted_with_the_next_signal_without_cron(
     client: Client, room: str
 ) -> None:
     session, other = Session.objects.get(), SessionFactory(new_guest=True, showroom=True)

@@ -1,4 +1,4 @@
-"""The ground of an erasure is chosen on the page that confirms it, and its record keeps it."""
+"""Test that the ground of an erasure is chosen on the confirm page and stored in its record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.pages import LogIn
 pytestmark = pytest.mark.django_db
 
 CHOICES = ["request", "withdrawal", "authority", "mistake", "other"]
-#: The last two are grounds that only the system itself has, or nobody.
+#: Values that staff cannot choose: the last two are reserved for the system, or do not exist.
 WRONG = ["", "x", "Request", "\0", "retention", "page"]
 
 

@@ -1,4 +1,7 @@
-"""The page of a record says which facts the ledger proves, and its download proves them when they are cleared."""
+"""Test which facts the page of a record shows as proven, and that its download proves them later.
+
+The download still proves facts that were cleared after their period.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ def certificate(client: Client, record: Erasure) -> dict[str, Any]:
 
 
 def documented() -> dict[str, Any]:
-    """Return what the program in docs/erasure.md defines, by which an auditor verifies a certificate."""
+    """Return the functions that docs/erasure.md defines for verifying a certificate."""
     page = (Path(settings.BASE_DIR) / "docs" / "erasure.md").read_text()
     (program,) = re.findall(r"```python\n(.*?)```", page, re.S)
     defined: dict[str, Any] = {}
@@ -54,14 +57,14 @@ def proves(kept: dict[str, Any]) -> bool:
 
 
 def change(record: Erasure, **fields: Any) -> None:
-    """Change a stored record as a superuser of the database could."""
+    """Change a stored record, as a superuser of the database can."""
     triggers.drop(connection)
     Erasure.objects.filter(pk=record.pk).update(**fields)
     triggers.install(connection)
 
 
 def forget(record: Erasure) -> None:
-    """Let the period of the record be over, then let ``maintain`` clear its facts."""
+    """Move the end of the record's period into the past, then let ``maintain`` clear its facts."""
     change(record, created_at=timezone.now() - timedelta(days=40))
     assert maintenance.forget_facts() == 1
 
@@ -141,7 +144,7 @@ def test_cleared_facts_are_said_and_the_kept_certificate_still_proves_them(offic
     assert ">anonymized records: 2</td>" in officer.get("/erasures/").content.decode()
 
 
-def test_a_record_of_version_1_says_what_is_not_chained(officer: Client) -> None:
+def test_a_record_of_version_1_names_unchained_facts(officer: Client) -> None:
     record = ErasureFactory()
     change(record, version=1, facts="", salt="", ground="", subjects=record.subjects[:1])
     record.refresh_from_db()

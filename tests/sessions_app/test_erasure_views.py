@@ -1,4 +1,4 @@
-"""Asking for an erasure in a browser: shown first, confirmed by POST, only what was shown, with a record."""
+"""Test erasures in a browser: preview, confirmation by POST, only what was shown, one record."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def shown_on(response: Any) -> dict[str, Any]:
     return {f"shown-{name}": count for name, count in response.context["shown"]}
 
 
-def test_page_shows_in_counts_what_goes(support: Client) -> None:
+def test_page_previews_the_erasure_in_numbers(support: Client) -> None:
     session = SessionFactory(messages=["Hello"])
     SessionFactory(webchat=session.webchat)
     before = digest()
@@ -68,7 +68,7 @@ def test_page_shows_in_counts_what_goes(support: Client) -> None:
     assert "Jana Nováková" in html
     assert "IP address" in html
     after = digest()
-    # Showing it renews the staff member's own session at most.
+    # The page at most renews the staff member's own login session.
     assert {t: rows for t, rows in after.items() if t != "django_session"} == {
         t: rows for t, rows in before.items() if t != "django_session"
     }
@@ -89,8 +89,8 @@ def test_page_of_a_guest_says_how_many_sessions_it_does_not_list(
     assert crumbs in html.split('class="breadcrumb"')[1].split("</ol>")[0]
 
 
-def test_sessions_to_compare_open_beside_the_chosen_ones(support: Client) -> None:
-    """The page answers a POST and is kept nowhere: a browser that leaves it can't come back."""
+def test_sessions_to_compare_open_in_another_tab(support: Client) -> None:
+    """The page answers a POST and is never cached. A browser that leaves it cannot return."""
     session = SessionFactory()
     html = compact(support.post("/sessions/anonymize/", {"session": [session.pk]}))
     assert f'<a href="/sessions/{session.pk}/" target="_blank" rel="noopener">' in html
@@ -412,7 +412,7 @@ def test_list_of_erasures_is_paged_by_number(log_in: LogIn) -> None:
 
 @pytest.fixture
 def ledger() -> list[Erasure]:
-    """Return five erasures, one a day from the first to the fifth of March, every second one by command."""
+    """Return five erasures, one a day from 1 to 5 March. Every second one is by command."""
     midnight = timezone.make_aware(datetime(2026, 3, 1))
     return [
         RecordFactory(
@@ -535,7 +535,7 @@ def test_list_of_erasures_costs_the_same_however_long(
         (Standing.FOREIGN, "The external copy does not belong to this database"),
     ],
 )
-def test_the_page_after_a_restore_says_how_things_stand(
+def test_the_page_after_a_restore_shows_the_state(
     log_in: LogIn, monkeypatch: pytest.MonkeyPatch, standing: Standing, said: str
 ) -> None:
     planned = restoration.Plan([], [], 0, {})

@@ -1,4 +1,4 @@
-"""The gate: nobody connects without a complete form and consent to exactly the text that was shown."""
+"""Test the gate: no conversation without a complete form and consent to the text that was shown."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_form_that_became_gdpr_since_it_was_shown_asks_for_consent(client: Clien
 
 
 def test_a_stale_copy_of_the_webchat_opens_no_session() -> None:
-    """The form that counts is the one of the moment of the submit, not of the moment the page read it."""
+    """The gate uses the form at the time of the submit, not the one that was rendered."""
     webchat = WebChatFactory(entry_form=EntryForm.STANDARD)
     shown = ticket.read(make_ticket(webchat), webchat=webchat, channel="chat")
     entry = gate.Entry(name="Jana", email="jana@example.com", phone="603 123 456")
@@ -180,7 +180,7 @@ def test_a_stale_copy_of_the_webchat_opens_no_session() -> None:
 def test_text_is_recorded_in_the_language_that_was_shown(client: Client, webchat: WebChat) -> None:
     czech = client.get(entry_url(webchat), headers={"Accept-Language": "cs-CZ,cs;q=0.9,en;q=0.1"})
     assert czech.headers["Content-Language"] == "cs"
-    # The browser's wish changes between showing and sending: what was shown counts.
+    # The browser's preferred language changes after the form was shown. The shown text counts.
     client.post(
         entry_url(webchat),
         {"ticket": ticket_in(czech), **COMPLETE},
@@ -279,7 +279,7 @@ def test_used_form_after_erasure_opens_nothing(client: Client) -> None:
 def test_used_form_leads_back_only_just_after_it_was_sent(
     client: Client, entry_form: str, seconds: int, ended: bool, status: int
 ) -> None:
-    """The None form holds nothing by which to tell who sends it; and the same values can be typed again."""
+    """The form None identifies no sender, and the same values can be sent again."""
     webchat = WebChatFactory(entry_form=entry_form)
     fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     first = client.post(entry_url(webchat), fields)
@@ -320,7 +320,7 @@ def test_used_form_leads_back_also_after_the_secret_key_was_changed(
 
 @pytest.mark.parametrize("field", gate.TYPED)
 def test_used_form_leads_nobody_else_into_the_conversation(client: Client, field: str) -> None:
-    """The Back button on a shared device shows a form that was sent; its ticket belongs to who sent it."""
+    """On a shared device, the Back button shows a sent form. Its ticket belongs to its sender."""
     webchat = WebChatFactory()
     fields = {"ticket": ticket_in(client.get(entry_url(webchat))), **COMPLETE}
     first = client.post(entry_url(webchat), fields).headers["Location"]
@@ -341,7 +341,7 @@ def test_used_form_leads_nobody_else_into_the_conversation(client: Client, field
 def test_every_field_of_the_entry_tells_a_person_from_the_next(
     field: dataclasses.Field[Any],
 ) -> None:
-    """Only ``consent`` is an act and not a value: a form without it never reaches the gate."""
+    """Only ``consent`` is an act and not a value. A form without it never reaches the gate."""
     webchat = WebChatFactory()
     entry = gate.Entry(name="Jana", email="jana@example.com", phone="603 123 456", consent=True)
     shown = ticket.read(make_ticket(webchat), webchat=webchat, channel="chat")

@@ -1,4 +1,4 @@
-"""The gate under concurrent submits, on both databases."""
+"""Test the gate under concurrent submits, on both databases."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def submit(webchat: WebChat, fields: dict[str, str]) -> int:
 
 
 def test_submit_waits_for_a_change_of_the_form_and_is_refused() -> None:
-    """The form that counts is the one of the commit: no session without consent slips in before it."""
+    """The form at the time of the commit applies, so that no session starts without consent."""
     webchat = WebChatFactory(entry_form=EntryForm.STANDARD)
     fields = {"ticket": make_ticket(webchat), **COMPLETE}
 

@@ -1,4 +1,4 @@
-"""Guest IDs are random: they reveal neither when a person came nor which session was the first."""
+"""Test that Guest IDs are random: they reveal no order of guests and no first session."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEN_DIGITS = range(1_000_000_000, 10_000_000_000)
 
 
 def draw(monkeypatch: pytest.MonkeyPatch, *ids: int) -> Iterator[int]:
-    """Let the next Guest IDs be these; return those that were not drawn yet."""
+    """Set the next random Guest IDs. Return the list, from which used ids are removed."""
     left = iter(ids)
     monkeypatch.setattr(secrets, "randbelow", lambda _limit: next(left) - TEN_DIGITS.start)
     return left
@@ -38,7 +38,7 @@ def test_ids_of_new_guests_have_ten_digits_and_no_order(client: Client, webchat:
     ids = list(Session.objects.order_by("pk").values_list("guest", flat=True))
     assert len(set(ids)) == 12
     assert all(pk in TEN_DIGITS for pk in ids)
-    # Twelve numbers are in order by chance once in half a billion runs.
+    # Twelve random numbers are in order by chance once in half a billion runs.
     assert ids not in (sorted(ids), sorted(ids, reverse=True))
 
 

@@ -24,7 +24,7 @@ def test_spellings_of_a_czech_number(typed: str) -> None:
 @pytest.mark.parametrize(
     "typed", ["", "603 123", "abc", "603 123 4567890", "0000", "+", "00", "(0)", "603 (0) 123 456"]
 )
-def test_what_is_no_number_has_no_key(typed: str) -> None:
+def test_an_invalid_number_has_no_key(typed: str) -> None:
     assert phone_key(typed, "CZ") == ""
 
 

@@ -1,4 +1,4 @@
-"""The page "my consent": whoever holds its link, and nobody else, sees the evidence and takes the consent back."""
+"""Test My consent: only its link shows the evidence and lets the person withdraw."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 
 def consent_url(room: str) -> str:
-    """Return the address of "my consent" that the room shows."""
+    """Return the URL of My consent that the room shows."""
     page = Client().get(room).content.decode()
     match = re.search(r'href="http://testserver(/c/[0-9a-f]{64}/)"', page)
     assert match, "the room shows no link"
@@ -135,7 +135,7 @@ def test_the_receipt_has_the_sections_of_the_standard(
         given.text.sha256,
         "en",
     )
-    # What the standard makes mandatory of a purpose.
+    # The members that the standard requires for a purpose.
     assert {
         "purpose", "pii_information", "pii_controllers", "storage_locations", "retention_period", "jurisdiction",
         "recipient_third_parties", "withdrawal_method",
@@ -168,7 +168,7 @@ def test_withdrawing_is_one_click_and_a_confirmation(client: Client, room: str, 
     done = client.post(f"{mine}withdraw/")
     assert (done.status_code, ConsentEvent.objects.count()) == (200, 2)
     assert "You have withdrawn your consent" in done.content.decode()
-    # The other tab.
+    # The second tab.
     in_room = client.get(room).content.decode()
     assert "You have ended the conversation." in in_room
     assert "Your feedback" not in in_room
@@ -177,7 +177,7 @@ def test_withdrawing_is_one_click_and_a_confirmation(client: Client, room: str, 
     assert Session.objects.get().feedback_text == ""
     assert client.post(f"{room}message/", {"text": "late"}).status_code == 409
     assert not Message.objects.exists()
-    # Once more, by either way.
+    # A repeated withdrawal, in both ways.
     for again in (client.post(f"{mine}withdraw/"), client.get(f"{mine}withdraw/")):
         assert again.status_code == 200
         assert "You have already withdrawn your consent" in again.content.decode()
@@ -191,7 +191,7 @@ def test_withdrawing_is_one_click_and_a_confirmation(client: Client, room: str, 
 
 
 def test_no_login_protects_it_and_no_token_is_asked(room: str, mine: str) -> None:
-    """In a frame no cookie arrives: the secret URL is what protects it."""
+    """In a frame, cookies are not sent. The secret URL protects the form."""
     assert Client(enforce_csrf_checks=True).post(f"{mine}withdraw/").status_code == 200
 
 
@@ -231,7 +231,7 @@ def test_an_erasure_by_staff_closes_it(client: Client, mine: str) -> None:
     assert client.get(mine).status_code == 404
 
 
-def test_without_consent_the_page_says_whom_to_ask(client: Client, settings: Any) -> None:
+def test_without_consent_the_page_names_a_contact(client: Client, settings: Any) -> None:
     settings.CONTROLLER_CONTACT = "privacy@example.com"
     webchat = WebChatFactory(entry_form=EntryForm.STANDARD)
     mine = consent_url(submit(client, webchat, consent=None).headers["Location"])
@@ -253,7 +253,7 @@ ADDRESS = "kanar@mail.example.com"
 
 @pytest.fixture
 def log() -> Any:
-    """Catch what the configured handler writes."""
+    """Return the output of the configured log handler."""
     (handler,) = (
         h for h in logging.getLogger("sessions_app").handlers if type(h) is logging.StreamHandler
     )
@@ -287,7 +287,7 @@ def test_the_link_goes_to_the_address_and_the_address_nowhere(
 @pytest.mark.parametrize(
     "address", ["", "x", "a@example.com\nBcc: b@example.com", "a@b, c@d.example"]
 )
-def test_what_is_no_address_is_sent_nothing(
+def test_an_invalid_address_is_sent_nothing(
     client: Client, mine: str, mailoutbox: list[Any], address: str
 ) -> None:
     assert send(client, mine, address).status_code == 422

@@ -1,4 +1,4 @@
-"""PostgreSQL looks up guests and sessions by an index, although their words have no statistics."""
+"""Test that PostgreSQL uses an index for guests and sessions, although it has no statistics."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def session_by(**lookup: Any) -> Work:
     return lambda: list(Session.objects.filter(**lookup)[:50])
 
 
-#: Each look-up with the indexes that it must use.
+#: Each search, with the indexes that it must use.
 LOOKUPS: dict[str, tuple[Work, set[str]]] = {
     "four words": (lambda: find_people(name=f"{NAME} x"), {"guest_name_key"}),
     "name": (lambda: find_people(name=NAME), {"guest_name_key", "session_guest"}),
@@ -71,14 +71,14 @@ def plans_of(work: Work) -> str:
 def test_every_lookup_uses_its_indexes() -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has no statistics of values")
-    # Enough rows that reading a whole table is far more expensive than any index.
+    # With so many rows, reading a whole table is far more expensive than any index.
     operators = [StaffFactory(username=f"operator {number}") for number in range(8)]
     load(20_000, first_operator=operators[0].pk)
     assert planner.remembered(connection) == []
 
     for name, (work, indexes) in LOOKUPS.items():
         plans = plans_of(work)
-        # Erasures that wait for a hold are few. Their table is read as a whole.
+        # Few erasures wait for a hold. Reading the whole table is correct.
         read = set(re.findall(r"Seq Scan on (\w+)", plans)) - {"anonymization_dueerasure"}
         assert read == set(), name
         assert {index for index in indexes if index not in plans} == set(), name

@@ -1,4 +1,4 @@
-"""Odd public addresses are not found, on both databases alike; none reaches the database as an error."""
+"""Test that invalid public URLs are answered with 404 on both databases, without an error."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_numbers_beyond_the_database_are_not_found(client: Client) -> None:
         *("/w/unknown/", "/w/é/"),
     ],
 )
-def test_what_is_not_found_leads_no_visitor_to_staff_pages(client: Client, path: str) -> None:
+def test_a_404_page_has_no_link_to_staff_pages(client: Client, path: str) -> None:
     response = client.get(path, headers={"Accept-Language": "en"})
     html = response.content.decode()
     assert response.status_code == 404

@@ -1,4 +1,4 @@
-"""What is older than its WebChat keeps it goes, by local days; nothing else does."""
+"""Test that sessions older than their WebChat's retention period are anonymized, and no others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class EndedFactory(SessionFactory):
-    """A conversation that has ended, where sessions are kept for 30 days."""
+    """Return an ended conversation of a WebChat with a retention period of 30 days."""
 
     webchat = factory.SubFactory(WebChatFactory, retention_days=30)
     messages, ended = ("Hello",), True
@@ -115,20 +115,20 @@ def test_a_guest_stays_with_a_younger_session() -> None:
 @pytest.mark.parametrize(
     ("zone", "began", "ended_at", "days", "last_day"),
     [
-        # The last moment of a day and the first one of the next.
+        # The last moment of a day, and the first one of the next.
         ("Europe/Prague", "2026-01-10T22:59:59", "2026-01-10T22:59:59", 30, "2026-02-09"),
         ("Europe/Prague", "2026-01-10T23:00:00", "2026-01-10T23:00:00", 30, "2026-02-10"),
-        # The end counts, not the start; without an end the start.
+        # The end counts, not the start. Without an end, the start counts.
         ("Europe/Prague", "2026-01-10T22:30:00", "2026-01-10T23:30:00", 30, "2026-02-10"),
         ("Europe/Prague", "2026-01-10T12:00:00", None, 30, "2026-02-09"),
-        # The 29th of February, as a start and on the way.
+        # 29 February as the start, and within the period.
         ("Europe/Prague", "2028-02-29T12:00:00", "2028-02-29T12:05:00", 365, "2029-02-28"),
         ("Europe/Prague", "2028-02-28T12:00:00", "2028-02-28T12:05:00", 1, "2028-02-29"),
-        # Days of 23 and of 25 hours.
+        # Days of 23 and 25 hours.
         ("Europe/Prague", "2026-03-28T22:59:59", "2026-03-28T22:59:59", 1, "2026-03-29"),
         ("Europe/Prague", "2026-03-29T21:59:59", "2026-03-29T21:59:59", 1, "2026-03-30"),
         ("Europe/Prague", "2026-10-25T22:59:59", "2026-10-25T22:59:59", 1, "2026-10-26"),
-        # Clocks that skip midnight itself: the day begins at one.
+        # Clocks that skip midnight. The day begins at one o'clock.
         ("America/Santiago", "2026-09-05T12:00:00", "2026-09-05T12:05:00", 1, "2026-09-06"),
         ("America/New_York", "2026-01-11T04:59:59", "2026-01-11T04:59:59", 30, "2026-02-09"),
     ],
@@ -304,7 +304,7 @@ def test_what_another_transaction_holds_is_left_to_the_next_run() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_locked_for_a_moment_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_briefly_locked_session_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time")
     sessions, (waiting, go_on) = many(2), (threading.Event(), threading.Event())

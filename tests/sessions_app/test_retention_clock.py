@@ -1,4 +1,4 @@
-"""Nothing is anonymized by a clock that is wrong, whatever that clock has dated since."""
+"""Test that nothing is anonymized while the clock is wrong, even if rows have its times."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def last_run(*, ago: timedelta) -> None:
 
 
 def refused(saying: str, *arguments: str) -> bool:
-    """Say whether the command refuses and leaves the whole database as it was."""
+    """Return whether the command refuses and leaves the whole database unchanged."""
     before = dump()
     with pytest.raises(CommandError, match=saying):
         run(*arguments)
@@ -38,7 +38,7 @@ def refused(saying: str, *arguments: str) -> bool:
 
 @pytest.fixture
 def jump(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return what sets the clock ahead of the right one, or right again."""
+    """Return a function that sets the clock ahead, or right again."""
     real = timezone.now
     return lambda by: monkeypatch.setattr(timezone, "now", lambda: real() + by)
 

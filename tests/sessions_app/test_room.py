@@ -233,7 +233,7 @@ def test_the_text_agreed_to_is_one_click_away(client: Client, room: str) -> None
     assert "/consent/" not in client.get(without).content.decode()
 
 
-def test_frame_without_scripts_loads_itself_again_and_has_no_frame_of_its_own(
+def test_frame_without_scripts_reloads_itself_and_contains_no_frame(
     client: Client, room: str
 ) -> None:
     """With a fragment, an address in the refresh would jump within the page, not load it."""

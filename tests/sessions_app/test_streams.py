@@ -115,7 +115,7 @@ def test_a_page_and_the_stream_behind_it_show_everything_once() -> None:
         "٣-1-1-waiting",
     ],
 )
-def test_what_is_no_id_counts_as_the_beginning(odd: str) -> None:
+def test_an_invalid_id_starts_from_the_beginning(odd: str) -> None:
     session = SessionFactory(messages=["first"])
     assert names(news(room(session, after=odd))) == ["line"]
 
@@ -135,7 +135,7 @@ def test_staff_are_told_that_and_not_what() -> None:
     assert "Kassiopeia" not in repr(events)
 
 
-def test_joined_ended_and_by_whom() -> None:
+def test_joining_and_end_name_the_party() -> None:
     session = SessionFactory()
     visitor, operator = room(session), page(session)
     assert news(visitor) == []

@@ -75,7 +75,7 @@ def test_hand_written_sql_is_told_and_what_was_rolled_back_is_not(
     assert told() == set()
 
 
-def test_of_what_is_closed_nothing_is_told(told: Callable[[], set[str]]) -> None:
+def test_nothing_is_told_about_a_closed_session(told: Callable[[], set[str]]) -> None:
     session = SessionFactory(ended=True)
     told()
     conversation.set_note(session, note="x", result="")

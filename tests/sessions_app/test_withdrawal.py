@@ -1,4 +1,4 @@
-"""Withdrawing consent: what it changes, that it is done once, and what becomes of the session."""
+"""Test the withdrawal of consent: its effects, repetition, and what happens to the session."""
 
 from __future__ import annotations
 

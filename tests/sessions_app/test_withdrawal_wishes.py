@@ -1,4 +1,4 @@
-"""What a withdrawal tells whom: the wish for erasure of all data, the officers' mail, and the record by staff."""
+"""Test the request for erasure with a withdrawal, the officers' mail, and withdrawals by staff."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 def begin(client: Client, webchat: WebChat) -> tuple[Session, str]:
-    """Start a conversation of the same person; return the session and the address of "my consent"."""
+    """Start a conversation of the same person. Return the session and the URL of My consent."""
     room = submit(client, webchat).headers["Location"]
     return Session.objects.latest("pk"), f"/c/{consent_token(room.split('/')[2])}/"
 

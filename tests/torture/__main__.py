@@ -1,4 +1,4 @@
-"""See bin/torture."""
+"""Run long tests; see bin/torture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tests.torture.work import run_on_both
 #: Name → (run, default number of trials, description of a trial).
 RUNS: dict[str, tuple[Callable[[Progress], None], int, str]] = {
     "fuzz": (fuzz.run, 20_000, "requests"),
-    # Together on both databases, of which PostgreSQL is killed more often; the races are those of fifteen kinds.
+    # The total for both databases, of which PostgreSQL is killed more often. There are fifteen
+    # kinds of races.
     "faults": (run_on_both, 2_200, "faults"),
     "kills": (run_on_both, 1_800, "kills"),
     "races": (run_on_both, 29_000, "races"),

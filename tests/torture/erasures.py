@@ -1,4 +1,4 @@
-"""What the runs about erasures share: somebody to erase, and what must hold whatever happened."""
+"""The shared parts of the runs about erasures: a person to erase, and the expected results."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Somebody:
-    """A guest with calls, messages, files and signals; ``token`` stands in everything that they left."""
+    """A guest with calls, messages, files and signals. All values contain ``token``."""
 
     sessions: list[Session]
     token: str
@@ -42,13 +42,13 @@ class Somebody:
         return guest
 
     def subject(self, kind: str) -> Model:
-        """Return the guest, or their first session, as it is now."""
+        """Return the guest or their first session, read again."""
         model: Any = Guest if kind == "guest" else Session
         return model.objects.get(pk=self.guest.pk if kind == "guest" else self.sessions[0].pk)
 
 
 def begin_anew() -> WebChat:
-    """Empty database, stored files and ledger; return a WebChat, where somebody else has been."""
+    """Empty database, files and ledger. Return a WebChat with a session of another person."""
     flush()
     for path in Path(settings.MEDIA_ROOT).rglob("*"):
         if path.is_file():
@@ -65,7 +65,7 @@ def begin_anew() -> WebChat:
 def make_somebody(
     webchat: WebChat, *, sessions: int = 2, files: int = 1, messages: int = 2
 ) -> Somebody:
-    """Return a stored person with so many sessions, each with so many messages and files."""
+    """Return a stored person with a number of sessions, and of messages and files for each."""
     token = f"torture{next(_numbers):08d}"
     person: dict[str, Any] = {"name": f"Jana {token}", "email": f"{token}@example.com"}
     person |= {"showroom": True, "messages": [f"I am {token}"] * messages}
@@ -78,17 +78,18 @@ def make_somebody(
 
 
 def attach(session: Session, token: str) -> str:
-    """Send a file and return its stored name."""
+    """Send a file. Return its stored name."""
     sent = AttachmentFactory(session=session, content=token.encode(), original_name=f"{token}.txt")
     return str(sent.file.name)
 
 
 def throw_connection_away() -> None:
-    """End the connection as a dead server does; the next statement opens another one."""
+    """Close the connection like a dead server. The next statement opens a new one."""
     if connection.connection is not None:
         connection.connection.close()
     connection.close()
-    # SQLite holds its lock until the last statement is gone, which an exception's frames may refer to.
+    # SQLite keeps its lock until the last statement is released. The frames of an exception may
+    # refer to it.
     gc.collect()
 
 
@@ -125,7 +126,7 @@ def records_of(*subjects: Any) -> list[Erasure]:
 
 
 def chain_problem() -> str:
-    """Return why the ledger does not hold, or its external copy lacks a record; nothing when both are right."""
+    """Return why the ledger or its external copy is wrong, or nothing."""
     path = external_copy.file_of()
     assert path is not None
     try:
@@ -136,7 +137,7 @@ def chain_problem() -> str:
 
 
 def ledger_problem() -> str:
-    """Return what is wrong with the ledger and its external copy at the end; nothing when they hold."""
+    """Return what is wrong with the ledger and its copy at the end of a run, or nothing."""
     if problem := chain_problem():
         return problem
     standing = restoration.standing()
@@ -144,13 +145,13 @@ def ledger_problem() -> str:
 
 
 def finish(subject: Model) -> None:
-    """Repeat an erasure until it is complete, as whoever asked for it would."""
+    """Repeat an erasure until it is complete, as the requester would."""
     engine.erase(subject, requester=COMMAND)
     files.delete_pending_files()
 
 
 def others(somebody: Somebody) -> tuple[dict[str, set[str]], dict[str, str]]:
-    """Return digests of all rows and files but those of somebody; the ledger grows and is looked at apart."""
+    """Return digests of all rows and files of other people, without the ledger."""
     rows = digest()
     for table in (
         "anonymization_erasure",
@@ -163,7 +164,7 @@ def others(somebody: Somebody) -> tuple[dict[str, set[str]], dict[str, str]]:
 
 
 def rows_changed(before: dict[str, set[str]], somebody: Somebody, kind: str) -> str:
-    """Return which rows changed that an erasure of somebody does not touch; nothing when none did."""
+    """Return the rows of other people that changed, or nothing."""
     after = digest()
     sessions = 1 if kind == "session" else len(somebody.sessions)
     taken = {

@@ -1,8 +1,9 @@
-"""One fault in an erasure: before or after each statement, each COMMIT, each storage call, each write outside.
+"""Cause one fault in an erasure: at a statement, a COMMIT, a storage call or a write to the copy.
 
-The fault is an exception, a full disk, or a lost connection; the connection is thrown away after it. Then the erasure
-is untouched, complete, or committed with files queued. Repeated it is complete, with one record, and everybody else's
-rows and files are as they were. The same faults are tried in the redo of an erasure whose commit was lost.
+The fault occurs before or after it. It is an exception, a full disk, or a lost connection, and the
+connection is closed after it. The erasure is then untouched, complete, or committed with queued
+files. A repetition completes it with one record, and the rows and files of other people are
+unchanged. The same faults are tried while an erasure is redone whose commit was lost.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ from tests.torture.work import Trial
 SUBJECTS = ("guest", "session")
 ACTS = ("erasure", "redo")
 FAULTS = ("exception", "disk full", "lost connection")
-#: More than there are places in an erasure; a batch ends when a trial has met none.
+#: More than the places in an erasure. A batch ends when a trial had no fault.
 _PLACES = 500
-#: Every place is tried in a long run; a sample tries every seventh.
+#: A long run tries every place. A sample tries every seventh.
 STEP = 1
 
 
 class Injector:
-    """Counts the places where something may fail, and fails at one of them; 0 fails nowhere."""
+    """Counts the places where a fault is possible, and fails at one of them. 0 means none."""
 
     def __init__(self, fault: str, at: int) -> None:
         self.fault, self.at, self.place = fault, at, 0
@@ -76,7 +77,7 @@ class Injector:
 
 @contextmanager
 def injected(injector: Injector) -> Iterator[None]:
-    """Let everything that an erasure does pass the injector."""
+    """Pass all work of an erasure through the injector."""
     commit, storage = connection._commit, default_storage._wrapped  # type: ignore[attr-defined]
 
     def on_database(call: Callable[[], Any]) -> Any:
@@ -89,7 +90,7 @@ def injected(injector: Injector) -> Iterator[None]:
         )
 
     class Os:
-        """The module ``os`` whose writes pass the injector."""
+        """The module ``os``, with writes that pass through the injector."""
 
         def __getattr__(self, name: str) -> Any:
             original = getattr(os, name)
@@ -109,11 +110,11 @@ def injected(injector: Injector) -> Iterator[None]:
 
 
 def trials(batch: int) -> Iterator[Trial]:
-    """Try one fault at each place in turn, for one kind of subject and one of fault."""
+    """Try one fault at each place in turn, for one kind of subject and of fault."""
     kind, fault, act = SUBJECTS[batch % 2], FAULTS[batch // 2 % 3], ACTS[batch // 6 % 2]
     webchat = begin_anew()
     for at in range(1, _PLACES, STEP):
-        # The last session takes its guest along every other round.
+        # Every second round, it is the guest's last session, so that the guest is erased too.
         somebody = make_somebody(webchat, sessions=1 + (batch // 12 + (kind == "guest")) % 2)
         met, failure = trial(somebody, kind, Injector(fault, at), act)
         if not met:
@@ -122,7 +123,10 @@ def trials(batch: int) -> Iterator[Trial]:
 
 
 def trial(somebody: Somebody, kind: str, injector: Injector, act: str) -> tuple[bool, str]:
-    """Erase with a fault, look, repeat, look again; return whether there was a fault, and what is wrong."""
+    """Erase with a fault, check, repeat, and check again.
+
+    Returns whether there was a fault, and what is wrong.
+    """
     subject = somebody.subject(kind)
     shown = (
         somebody.files
@@ -140,7 +144,7 @@ def trial(somebody: Somebody, kind: str, injector: Injector, act: str) -> tuple[
             else:
                 engine.erase(subject, requester=COMMAND)
     except Exception:
-        # Also what Django makes of it when it can't end the transaction of a connection that is lost.
+        # This includes Django's error if it cannot end the transaction of a lost connection.
         if not injector.met:
             raise
     finally:

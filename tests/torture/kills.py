@@ -1,8 +1,9 @@
-"""``kill -9`` of a process that erases guests one after another, at random moments.
+"""Kill a process with SIGKILL while it erases guests, at random moments.
 
-After each kill every guest is untouched, complete, or committed with files queued, and the chain is valid. The next
-process first completes what was interrupted, and may be killed in that too. In the end everybody is erased, with one
-record each, and the external copy matches. Interrupted erasures are counted: they were completed from their intent.
+After each kill, every guest is untouched, complete, or committed with queued files, and the chain
+is valid. The next process first completes what was interrupted, and may be killed while it does. At
+the end everybody is erased, with one record each, and the external copy matches. Erasures that were
+completed from their intent are counted.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ from tests.torture.erasures import (
 from tests.torture.work import Trial
 
 GUESTS = 25
-#: In seconds: longer than an erasure takes, and the completion of an interrupted one before it.
+#: In seconds. Longer than an erasure and the completion of an interrupted one.
 _LIVES_FOR = 0.2
 
 
 def trials(batch: int) -> Iterator[Trial]:
-    """Kill processes until one has erased everybody."""
+    """Kill processes until one of them has erased everybody."""
     chance = random.Random(batch)  # noqa: S311  no secret
     webchat = begin_anew()
     people = [make_somebody(webchat, sessions=1 + number % 2) for number in range(GUESTS)]
@@ -45,10 +46,11 @@ def trials(batch: int) -> Iterator[Trial]:
     while killed:
         left = set(Guest.objects.filter(anonymized_in=None).values_list("pk", flat=True))
         to_erase = [somebody for somebody in people if somebody.guest.pk in left]
-        # Every other process dies at a COMMIT: of an erasure, or of the completion of one before it.
+        # Every second process dies at a COMMIT of an erasure, or of its completion.
         commits = chance.randint(1, 6) if chance.random() < 0.5 else 0
         killed = _kill_one(to_erase, after=chance.uniform(0, lives_for), commits=commits)
-        lives_for *= 1.1  # on a slow machine, hundreds of processes died before they did anything
+        # on a slow machine, hundreds of processes died before they erased anything
+        lives_for *= 1.1
         if killed:
             yield f"{connection.vendor} kill", _problem(people)
     yield f"{connection.vendor} the end", _problem_at_the_end(people)
@@ -57,9 +59,9 @@ def trials(batch: int) -> Iterator[Trial]:
 
 
 def _kill_one(people: list[Somebody], *, after: float, commits: int) -> bool:
-    """Start a process that erases everybody, and kill it; return whether it was killed before its end.
+    """Start a process that erases everybody, and kill it. Return whether it was killed in time.
 
-    With ``commits`` it kills itself instead of that COMMIT.
+    With ``commits``, it kills itself at the COMMIT of this number instead.
     """
     connections.close_all()
     if connection.vendor == "postgresql":
@@ -79,7 +81,7 @@ def _kill_one(people: list[Somebody], *, after: float, commits: int) -> bool:
 
 
 def _erase_all(people: list[Somebody], begun: int, *, commits: int) -> None:
-    """Erase everybody in a process of its own, and leave it without a word."""
+    """Erase everybody in a separate process, without output."""
     code = 1
     try:
         connection.ensure_connection()
@@ -93,7 +95,7 @@ def _erase_all(people: list[Somebody], begun: int, *, commits: int) -> None:
 
 
 def _die_at(number: int) -> None:
-    """Let this process kill itself at its COMMIT of this number; 0 is none."""
+    """Let this process kill itself at its COMMIT of this number. 0 means never."""
     commit, numbers = connection._commit, itertools.count(1)
 
     def commit_or_die() -> None:

@@ -1,6 +1,7 @@
-"""Each writer of personal data against an erasure, let go at the same moment, and erasures against each other.
+"""Race each writer of personal data against an erasure, and erasures against each other.
 
-Nothing is left of what was written, whoever came first, and a writer is refused in the words that it knows.
+All start at the same moment. In any order, no written data is left, and a refused writer gets one
+of its usual errors.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tests.torture.work import Trial
 from webchat.models import WebChat
 
 TOKEN = "Kassiopeia"
-#: Of each kind in a batch.
+#: The number of races of each kind in a batch.
 ROUNDS = 20
 
 Writer = Callable[[Session, User], object]
@@ -59,7 +60,7 @@ WRITERS: dict[str, Writer] = {
     "feedback": lambda s, o: conversation.give_feedback(s, stars=1, text=TOKEN),
     "visit": _visit_again,
 }
-#: What a writer needs before.
+#: The preparations of a writer.
 _BEFORE: dict[str, Writer] = {
     "release": lambda s, o: conversation.accept_session(s, operator=o),
     "connected": lambda s, o: calls.post_signal(s, sender=Party.VISITOR, kind="offer", body=TOKEN),
@@ -70,7 +71,7 @@ _REFUSALS = (lock.SessionClosed, conversation.AlreadyAccepted)
 
 
 def trials(batch: int) -> Iterator[Trial]:
-    """Let each writer race, two to eight erasures of one person, and the redo of lost commits."""
+    """Race each writer, two to eight erasures of one person, and the redo of lost commits."""
     chance = random.Random(batch)  # noqa: S311  no secret
     webchat = begin_anew()
     operator = StaffFactory()
@@ -98,7 +99,7 @@ def _race(webchat: WebChat, operator: User, name: str, email: str, chance: rando
         if isinstance(result, Exception) and not isinstance(result, _REFUSALS):
             return f"{type(result).__name__}: {result}"
     if writer is _visit_again:
-        # The person came back in time, or is a new guest.
+        # The person returned before the erasure, or is a new guest.
         for again in Session.objects.filter(anonymized_in=None, guest__email=email):
             _erase(again.guest)
     now = Session.objects.get(pk=session.pk)
@@ -115,7 +116,7 @@ def _erase(subject: Any) -> Any:
 
 
 def _erasures(webchat: WebChat, email: str, chance: random.Random) -> str:
-    """Erase a person and one of their two sessions, up to eight times at once."""
+    """Erase a person and one of their two sessions, with up to eight processes at the same time."""
     session, _other = SessionFactory.create_batch(2, webchat=webchat, name=TOKEN, email=email)
     subjects = [chance.choice([session, session.guest]) for _ in range(chance.randint(2, 8))]
     results = at_once([partial(_erase, subject) for subject in [session.guest, *subjects]])
@@ -129,7 +130,7 @@ def _erasures(webchat: WebChat, email: str, chance: random.Random) -> str:
 
 
 def _redo(webchat: WebChat, operator: User, number: int, chance: random.Random) -> str:
-    """Lose the commit of two erasures; let processes complete them, erase, and start a new session at once."""
+    """Lose the commits of two erasures. Complete them, erase, and start a session concurrently."""
     first, second = (
         SessionFactory(webchat=webchat, name=TOKEN, email=f"{n}.{number}@example.com") for n in "ab"
     )
@@ -152,7 +153,7 @@ def _redo(webchat: WebChat, operator: User, number: int, chance: random.Random) 
 
 
 def _left() -> str:
-    """Return what is left of all writers in the database and in the stored files."""
+    """Return the data of all writers that is left in the database and in the stored files."""
     files.delete_pending_files()
     if TOKEN in dump():
         return "a value is left in the database"

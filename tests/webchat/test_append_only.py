@@ -64,7 +64,7 @@ def test_not_by_truncate(text):
         pytest.skip("SQLite has no TRUNCATE")
     execute(
         "SET CONSTRAINTS ALL IMMEDIATE"
-    )  # what the test itself inserted would refuse it otherwise
+    )  # otherwise the rows that the test inserted would refuse it
 
     for table in append_only.TABLES:
         with refused():

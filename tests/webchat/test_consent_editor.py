@@ -1,4 +1,7 @@
-"""The consent editor in a browser, under the strict policy: a save without a change changes no byte."""
+"""Test the consent editor in a browser: saving without a change changes no byte.
+
+The page has the strict policy.
+"""
 
 import mimetypes
 from collections.abc import Iterator
@@ -63,7 +66,7 @@ POLICY = (
 
 
 class Site:
-    """A page with four editors, served from memory; remembers what it posted and complained of."""
+    """A page with four editors, served from memory. It records posts and errors."""
 
     def __init__(self, page: Any) -> None:
         self.page = page

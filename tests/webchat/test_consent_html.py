@@ -167,7 +167,7 @@ def test_a_difference_holds_both_texts(old: str, new: str) -> None:
         ("======+==-", "[=====]=+==-"),
         ("=====", "[=====]"),
         ("=", "="),
-        ("+===+", "+===+"),  # a single line between is not worth a fold
+        ("+===+", "+===+"),  # a single line is not folded
         ("+====+", "+=[==]=+"),
         ("-+", "-+"),
         ("", ""),

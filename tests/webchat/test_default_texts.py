@@ -1,4 +1,4 @@
-"""The texts that a new WebChat starts with say what they must, in four languages."""
+"""Test that the default texts contain all required statements, in four languages."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Settings > WebChat > a WebChat > Forms: the two menus, the published versions, and who may see them."""
+"""Test Settings > WebChat > a WebChat > Forms: menus, published versions, and permissions."""
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -131,7 +131,7 @@ def give(client, permission):
     return client
 
 
-def test_whoever_may_not_publish_sees_no_editor_and_can_not_publish(log_in, webchat):
+def test_without_the_right_to_publish_there_is_no_editor_and_no_publication(log_in, webchat):
     client = give(log_in("stranger"), "manage_settings")
 
     assert 'id="consent-editor"' not in client.get(url(webchat)).content.decode()
@@ -140,7 +140,7 @@ def test_whoever_may_not_publish_sees_no_editor_and_can_not_publish(log_in, webc
     assert webchat.consent_versions.count() == 1
 
 
-def test_whoever_may_only_publish_can_not_change_settings(log_in, webchat):
+def test_the_right_to_publish_alone_does_not_change_settings(log_in, webchat):
     client = give(log_in("stranger"), "publish_consent")
 
     assert client.post(url(webchat), {"entry_form": "none"}).status_code == 403

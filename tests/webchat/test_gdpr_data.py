@@ -1,4 +1,4 @@
-"""The GDPR data of the company: who edits it, what it changes, and of what it reminds."""
+"""Test the GDPR data of the company: permissions, effects, and reminders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings > GDPR."""
+"""Test Settings > GDPR."""
 
 import datetime as dt
 
@@ -32,7 +32,7 @@ def test_it_names_every_duty(log_in):
         assert article in page
 
 
-def test_it_says_what_is_missing(log_in, settings):
+def test_it_names_missing_data(log_in, settings):
     settings.DPA_CONTACT = settings.DPA_COUNTERPARTY = ""
     settings.DPA_SIGNED_ON = None
 

@@ -32,7 +32,7 @@ def test_the_code_is_one_line_and_a_link_for_each_channel(administrator):
         f'<noscript><a href="{base}showroom/" target="_blank" rel="noopener">'
         "Ukažte &lt;b&gt;mi&lt;/b&gt; to</a></noscript>",
     ):
-        # Once as text, and once for the button that copies it.
+        # The code is there as text, and for the button that copies it.
         assert page.count(html.escape(code)) == 2
     assert f'<script src="{base}' not in page
 

@@ -68,7 +68,7 @@ def test_it_is_served_as_the_picture_it_is_and_as_nothing_else(upload, client, k
         (b"", "empty"),
         (picture() + b"x" * 200_000, "The limit is 200 kB"),
         (picture(size=(4097, 1)), "The limit is 4096 pixels"),
-        (picture(size=(12000, 12000), mode="1"), "picture"),  # small as a file, 144 million pixels
+        (picture(size=(12000, 12000), mode="1"), "picture"),  # a small file with 144 million pixels
     ],
     ids=["svg", "html", "gif", "cut", "empty", "heavy", "wide", "bomb"],
 )

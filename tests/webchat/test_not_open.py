@@ -1,4 +1,4 @@
-"""A new WebChat is closed until a form is chosen, and the form None needs a confirmation."""
+"""Test that a new WebChat is closed until a form is chosen, and that None needs a confirmation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The privacy notice: forms without consent show it, and the session keeps it as evidence."""
+"""Test the privacy notice: forms without consent show it, and the session stores it as evidence."""
 
 from __future__ import annotations
 

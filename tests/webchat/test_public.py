@@ -1,4 +1,4 @@
-"""The permanent page of a consent text: exactly the bytes that were hashed, for ever and for everybody."""
+"""Test the permanent page of a consent text: exactly the hashed bytes, forever, for everybody."""
 
 import hashlib
 
@@ -66,8 +66,8 @@ def test_it_outlives_its_webchat_and_the_webchats_name(client, webchat):
     assert client.get(f"/w/{webchat.public_id}/theme.css").status_code == 200
 
 
-def test_the_icon_that_a_browser_asks_for_beside_it_is_found(client):
-    """The document names no icon and never changes, so the browser asks by the old name."""
+def test_the_default_icon_of_a_document_is_found(client):
+    """The document names no icon and never changes. The browser requests the default icon."""
     response = client.get("/favicon.ico")
 
     assert (response.status_code, response["Location"]) == (302, "/static/look/favicon.svg")

@@ -1,4 +1,4 @@
-"""Publishing a version: what is stored, and what is refused."""
+"""Test the publication of a version: stored rows and refusals."""
 
 import hashlib
 

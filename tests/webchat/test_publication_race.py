@@ -1,4 +1,4 @@
-"""Two administrators publish at the same moment."""
+"""Test two administrators who publish at the same moment."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ def _needs_two_connections():
 
 
 def publish_at_once(webchat, bases):
-    """Publish a text for each base; return the numbers, and the class of each refusal."""
+    """Publish a text for each base. Return the numbers, and the class of each refusal."""
 
     def publish(wording, based_on):
         texts = {
@@ -51,7 +51,7 @@ def test_the_first_version_is_published_once():
     assert results.count(services.NewerVersionExists) == 5
 
 
-def test_each_gets_a_version_of_its_own_when_one_goes_on_from_the_other(webchat):
+def test_each_gets_a_separate_version_if_one_is_based_on_the_other(webchat):
     results = publish_at_once(webchat, [1, 2])
 
     assert results in ([2, 3], [2, services.NewerVersionExists])

@@ -1,4 +1,4 @@
-"""Settings > WebChat > General: a retention period is shown in numbers before it takes anything."""
+"""Test that a retention period is previewed in numbers before it anonymizes anything."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def administrator(administrator: Client) -> Client:
-    """Return an administrator who may anonymize guests, as a period does that makes sessions due."""
+    """Return an administrator who may anonymize guests. Shorter periods need this permission."""
     user = User.objects.get(username="administrator")
     user.user_permissions.add(Permission.objects.get(codename="anonymize_guest"))
     return administrator
@@ -123,7 +123,7 @@ def test_only_a_period_that_takes_more_is_asked_about(
     assert stored(webchat) == after
 
 
-def test_it_is_asked_by_what_stands_there_when_it_is_saved(
+def test_the_check_uses_the_stored_period_at_the_time_of_saving(
     administrator: Client, webchat: WebChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     WebChat.objects.update(retention_days=30)

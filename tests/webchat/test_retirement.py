@@ -1,4 +1,4 @@
-"""A faulty version is retired: nobody can consent to it any more, and its pages say so."""
+"""Test the retirement of a faulty version: nobody can consent to it, and its pages say so."""
 
 from __future__ import annotations
 

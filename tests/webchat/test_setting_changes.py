@@ -1,4 +1,4 @@
-"""Changes of settings that decide about personal data: recorded, chained, and verified."""
+"""Test that changes of settings about personal data are recorded, chained and verified."""
 
 from __future__ import annotations
 

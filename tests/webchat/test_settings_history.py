@@ -1,4 +1,4 @@
-"""The history of settings on their pages, settings that can only be read, and who may shorten retention."""
+"""Test the history of settings, read-only settings, and the right to shorten retention."""
 
 from __future__ import annotations
 

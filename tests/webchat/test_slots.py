@@ -1,4 +1,4 @@
-"""Slots of consent texts are filled from the settings into the published bytes."""
+"""Test that slots of consent texts are filled from the settings in the published bytes."""
 
 from __future__ import annotations
 

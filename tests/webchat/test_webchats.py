@@ -1,4 +1,4 @@
-"""Settings > WebChat: the list, add, General, archive and restore."""
+"""Test Settings > WebChat: list, add, General, archive and restore."""
 
 import phonenumbers
 import pytest

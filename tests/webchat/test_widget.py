@@ -1,4 +1,4 @@
-"""The script that a site embeds: what it is made of, how it is served, and that it stays small."""
+"""Test the script that a site embeds: its parts, its delivery, and its small size."""
 
 import json
 import re
@@ -100,7 +100,7 @@ def test_it_is_smaller_than_six_kilobytes(text):
 
 
 def test_a_line_end_of_unicode_ends_no_line_of_the_script():
-    """Before ES2019 these two may not stand in a string."""
+    """Before ES2019, these two characters were not allowed in a string."""
     script = script_of(
         WebChatFactory(chat_button={"en": "a\u2028b\u2029c"}), base="https://a.example.com/w/x/"
     )

@@ -1,20 +1,20 @@
-"""The base classes of the Settings pages."""
+"""The permissions of the Settings pages, and what they share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, TypeVar
 
 from django.contrib import messages
-from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
-from django.utils.functional import cached_property
+from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
-from django.views.generic.base import ContextMixin, TemplateResponseMixin
 
-from lib.pages import StaffPage
+from lib.pages import staff_page
 from webchat import services
 from webchat.models import WebChat
+
+_View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
 
 SEE = "webchat.see_settings"
 MANAGE = "webchat.manage_settings"
@@ -30,27 +30,24 @@ def remind_to_publish(request: HttpRequest, webchats: Iterable[WebChat]) -> None
         messages.warning(request, message % {"names": ", ".join(names)})
 
 
-class SettingsPage(StaffPage, TemplateResponseMixin, ContextMixin):
-    """A Settings page. Requires ``manage_settings``, unless it declares other permissions."""
-
-    http_method_names = ["get", "head", "post"]
-    any_permission: tuple[str, ...] = (MANAGE,)
-    #: Whether staff members with ``see_settings`` may read the page. They cannot save anything.
-    readable = False
-
-    def has_permission(self) -> bool:
-        reads = self.readable and self.request.method in {"GET", "HEAD"}
-        return (reads and self.request.user.has_perm(SEE)) or super().has_permission()
+def may_read(request: HttpRequest) -> bool:
+    """Return whether the request only reads, by a staff member who may see all settings."""
+    return request.method in {"GET", "HEAD"} and request.user.has_perm(SEE)
 
 
-class WebChatPage(SettingsPage):
-    """A page about one WebChat, which may be archived."""
+def settings_page(*any_of: str) -> Callable[[_View], _View]:
+    """Restrict a view function with ``staff_page`` to staff with one of the permissions.
 
-    tab = ""
+    Staff members with ``see_settings`` may read the page. They cannot save anything.
+    """
 
-    @cached_property
-    def webchat(self) -> WebChat:
-        return get_object_or_404(WebChat, pk=self.kwargs["pk"])
+    def guard(view: _View) -> _View:
+        saving, reading = staff_page(any_of=any_of)(view), staff_page(SEE)(view)
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(webchat=self.webchat, tab=self.tab, **kwargs)
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            return (reading if may_read(request) else saving)(request, *args, **kwargs)
+
+        return guarded  # type: ignore[return-value]  # The signature is that of the view.
+
+    return guard

@@ -8,18 +8,20 @@ from django.conf import settings
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from lib.pages import StaffPage
 from webchat import figures, services, slots
 from webchat.comparison import differences
 from webchat.consent_html import DraftText
 from webchat.forms import ConsentForm, MenusForm, PreviewForm, RetireForm
-from webchat.models import ConsentVersion, DataController, TextKind
+from webchat.models import ConsentVersion, DataController, TextKind, WebChat
 from webchat.setting_changes import NotRecorded
-from webchat.views.base import MANAGE, PUBLISH, WebChatPage
+from webchat.views.base import MANAGE, PUBLISH, may_read
 from webchat.widgets import editor_media
 
 
@@ -30,24 +32,37 @@ class SlotLine(NamedTuple):
     words: str
 
 
-class FormsPage(WebChatPage):
-    """The Forms page. After a refusal it is shown again with what was typed."""
+class FormsPage(StaffPage):
+    """The Forms page of a WebChat. After a refusal it is shown again with what was typed.
 
-    template_name = "webchat/forms.html"
+    Staff members with ``see_settings`` may read the pages that are ``readable``.
+    """
+
+    http_method_names = ["get", "head", "post"]
     any_permission: tuple[str, ...] = (MANAGE, PUBLISH)
     readable = True
     kind: str = TextKind.CONSENT
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(
-            is_notice=self.kind == TextKind.NOTICE,
-            editor_url=self.editor_url,
-            publish_url=reverse(f"{self.kind}_publish", args=[self.webchat.pk]),
-            **kwargs,
-        )
+    def has_permission(self) -> bool:
+        return (self.readable and may_read(self.request)) or super().has_permission()
+
+    @cached_property
+    def webchat(self) -> WebChat:
+        return get_object_or_404(WebChat, pk=self.kwargs["pk"])
+
+    def render(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
+        """Render a template with what all of these pages show, and with ``context``."""
+        context |= {
+            "webchat": self.webchat,
+            "tab": self.tab,
+            "is_notice": self.kind == TextKind.NOTICE,
+            "editor_url": self.editor_url,
+            "publish_url": reverse(f"{self.kind}_publish", args=[self.webchat.pk]),
+        }
+        return render(self.request, f"webchat/{template}", context, status=status)
 
     @property
-    def tab(self) -> str:  # type: ignore[override]  # depends on the kind of text
+    def tab(self) -> str:
         return "notice" if self.kind == TextKind.NOTICE else "forms"
 
     @property
@@ -80,7 +95,9 @@ class FormsPage(WebChatPage):
         """Render the page. ``menus`` or ``editor`` replace the newly created forms."""
         editor = editor or ConsentForm(webchat=self.webchat, kind=self.kind)
         outdated = services.outdated_versions([self.webchat])
-        context = self.get_context_data(
+        return self.render(
+            "forms.html",
+            status=status,
             slots=self._slots(),
             outdated=[version for version in outdated if version.kind == self.kind],
             menus=menus or MenusForm(instance=self.webchat),
@@ -89,7 +106,6 @@ class FormsPage(WebChatPage):
             versions=self.versions(),
             **context,
         )
-        return self.render_to_response(context, status=status)
 
     def _slots(self) -> list[SlotLine]:
         """Return each slot with the words that fill it now, in the default language."""
@@ -207,10 +223,14 @@ class PublishView(FormsPage):
             texts[language].body,
             {"number": number, "kind": self.kind},
         )
-        context = self.get_context_data(
-            form=PreviewForm(), draft=form, text=text, number=number, languages=_named(texts)
+        return self.render(
+            "consent_preview.html",
+            form=PreviewForm(),
+            draft=form,
+            text=text,
+            number=number,
+            languages=_named(texts),
         )
-        return self._render("webchat/consent_preview.html", context)
 
     def _review(self, form: ConsentForm, *, notice: str = "", status: int = 200) -> HttpResponse:
         publication = services.prepare_publication(
@@ -219,7 +239,9 @@ class PublishView(FormsPage):
             based_on=form.cleaned_data["based_on"],
             kind=self.kind,
         )
-        context = self.get_context_data(
+        return self.render(
+            "consent_review.html",
+            status=status,
             draft=form,
             publication=publication,
             differences=differences(services.texts_of(publication.current), publication.texts),
@@ -227,7 +249,6 @@ class PublishView(FormsPage):
             promises_end=_promises_end(publication),
             notice=notice,
         )
-        return self._render("webchat/consent_review.html", context, status=status)
 
     def _publish(self, form: ConsentForm) -> HttpResponse:
         version = services.publish_consent(
@@ -264,10 +285,6 @@ class PublishView(FormsPage):
             ),
         )
 
-    def _render(self, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-        self.template_name = template
-        return self.render_to_response(context, status=status)
-
 
 def _promises_end(publication: services.Publication) -> bool:
     """Return whether the texts say how long data is kept, although no retention period is set."""
@@ -282,8 +299,6 @@ def _named(texts: dict[str, DraftText]) -> list[tuple[str, Any]]:
 class VersionView(FormsPage):
     """Show one published version: its exact texts and the differences from an earlier version."""
 
-    template_name = "webchat/consent_version.html"
-
     def get(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
         version = next(iter(self.versions(number=number)), None)
         if version is None:
@@ -292,7 +307,8 @@ class VersionView(FormsPage):
         published = self.webchat.consent_versions.filter(kind=self.kind)
         earlier = published.filter(number__lt=version.number)
         against = self._chosen(earlier)
-        context = self.get_context_data(
+        return self.render(
+            "consent_version.html",
             version=version,
             texts=version.texts_in_order,
             languages=dict(settings.LANGUAGES),
@@ -305,7 +321,6 @@ class VersionView(FormsPage):
             if against
             else [],
         )
-        return self.render_to_response(context)
 
     def _chosen(self, earlier: QuerySet[ConsentVersion]) -> ConsentVersion | None:
         """Return the version in the query string, or the previous one; None for the first version.
@@ -328,7 +343,6 @@ class RetireView(FormsPage):
     cannot be recorded.
     """
 
-    template_name = "webchat/consent_retire.html"
     any_permission = (PUBLISH,)
     readable = False
 
@@ -353,10 +367,11 @@ class RetireView(FormsPage):
         return get_object_or_404(versions, number=number)
 
     def _ask(self, version: ConsentVersion, form: RetireForm, *, status: int = 200) -> HttpResponse:
-        context = self.get_context_data(
+        return self.render(
+            "consent_retire.html",
+            status=status,
             version=version,
             form=form,
             is_current=version == self.webchat.current_version(self.kind),
             open_sessions=figures.open_sessions(version),
         )
-        return self.render_to_response(context, status=status)

@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 
 from lib.ids import is_id
 from webchat.models import DataController, SettingChange, TextKind, WebChat
 from webchat.setting_changes import PUBLISHED, RETIRED
-from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage
+from webchat.views.base import MANAGE, PUBLISH, settings_page
 
 PAGE_SIZE = 50
 #: Names of recorded settings that are not fields of a WebChat.
@@ -51,41 +53,33 @@ def _shown(value: Any, choices: dict[Any, str | Promise]) -> str | Promise:
     return choices.get(value, str(value))
 
 
-class History(SettingsPage):
-    """Show the recorded changes, newest first, paged by key."""
-
-    any_permission = (MANAGE, PUBLISH)
-    readable = True
-
-    def changes(self) -> QuerySet[SettingChange]:
-        return SettingChange.objects.filter(webchat=None)
-
-    def get(self, request: HttpRequest, **_kwargs: Any) -> HttpResponse:
-        before = request.GET.get("before", "")
-        changes = self.changes().select_related("changed_by").order_by("-pk")
-        if is_id(before):
-            changes = changes.filter(pk__lt=int(before))
-        page = list(changes[: PAGE_SIZE + 1])
-        context = self.get_context_data(
-            lines=[line_of(change) for change in page[:PAGE_SIZE]],
-            older=page[PAGE_SIZE - 1].pk if len(page) > PAGE_SIZE else None,
-            paged=bool(before),
-        )
-        return self.render_to_response(context)
-
-
-class WebChatHistoryView(History, WebChatPage):
+@settings_page(MANAGE, PUBLISH)
+@require_safe
+def webchat_history(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the history of a WebChat's settings."""
-
-    template_name = "webchat/history.html"
-    tab = "history"
-
-    def changes(self) -> QuerySet[SettingChange]:
-        return SettingChange.objects.filter(webchat=self.webchat)
+    webchat = get_object_or_404(WebChat, pk=pk)
+    page = _page_of(SettingChange.objects.filter(webchat=webchat), request)
+    context = {"webchat": webchat, "tab": "history", **page}
+    return render(request, "webchat/history.html", context)
 
 
-class GdprHistoryView(History):
+@settings_page(MANAGE, "anonymization.see_erasures")
+@require_safe
+def gdpr_history(request: HttpRequest) -> HttpResponse:
     """Show the history of the settings of the installation."""
+    page = _page_of(SettingChange.objects.filter(webchat=None), request)
+    return render(request, "webchat/gdpr_history.html", page)
 
-    template_name = "webchat/gdpr_history.html"
-    any_permission = (MANAGE, "anonymization.see_erasures")
+
+def _page_of(changes: QuerySet[SettingChange], request: HttpRequest) -> dict[str, Any]:
+    """Return one page of the recorded changes, newest first, paged by key."""
+    before = request.GET.get("before", "")
+    changes = changes.select_related("changed_by").order_by("-pk")
+    if is_id(before):
+        changes = changes.filter(pk__lt=int(before))
+    found = list(changes[: PAGE_SIZE + 1])
+    return {
+        "lines": [line_of(change) for change in found[:PAGE_SIZE]],
+        "older": found[PAGE_SIZE - 1].pk if len(found) > PAGE_SIZE else None,
+        "paged": bool(before),
+    }

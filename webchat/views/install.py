@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.contrib import messages
-from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.generic.edit import FormMixin, ProcessFormView
+from django.views.decorators.http import require_http_methods
 
+from lib.pages import staff_of
 from webchat import services
 from webchat.forms import InstallForm
 from webchat.models import WebChat
-from webchat.views.base import WebChatPage
+from webchat.views.base import MANAGE, settings_page
 from webchat.widget import words_of
 
 
@@ -52,32 +52,27 @@ def _code(script: str, attributes: str, page: str, text: str) -> str:
     )
 
 
-class InstallView(FormMixin, WebChatPage, ProcessFormView):
-    template_name = "webchat/install.html"
-    form_class = InstallForm
-    readable = True
-    tab = "install"
-
-    def get_form_kwargs(self) -> dict[str, Any]:
-        data = self.request.POST if self.request.method == "POST" else None
-        return {"data": data, "webchat": self.webchat}
-
-    def form_valid(self, form: BaseForm) -> HttpResponse:
-        assert isinstance(form, InstallForm)  # noqa: S101
-        if changes := form.changes:
-            services.save_settings(self.webchat, changes=changes, by=self.staff)
-            messages.success(
-                self.request,
-                _("The settings were saved. Your sites will pick them up within five minutes."),
-            )
-        else:
-            messages.info(self.request, _("Nothing was changed."))
-        return redirect("webchat_install", self.webchat.pk)
-
-    def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
-
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        kwargs["snippets"] = snippets_of(self.request, self.webchat)
-        kwargs["words"] = words_of(self.webchat, self.webchat.first_language)
-        return super().get_context_data(**kwargs)
+@settings_page(MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def install(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show the code for the site, and save the allowed sites and the button."""
+    webchat = get_object_or_404(WebChat, pk=pk)
+    form = InstallForm(request.POST if request.method == "POST" else None, webchat=webchat)
+    if not form.is_valid():
+        context = {
+            "webchat": webchat,
+            "tab": "install",
+            "form": form,
+            "snippets": snippets_of(request, webchat),
+            "words": words_of(webchat, webchat.first_language),
+        }
+        status = 422 if form.is_bound else 200
+        return render(request, "webchat/install.html", context, status=status)
+    if changes := form.changes:
+        services.save_settings(webchat, changes=changes, by=staff_of(request))
+        messages.success(
+            request, _("The settings were saved. Your sites will pick them up within five minutes.")
+        )
+    else:
+        messages.info(request, _("Nothing was changed."))
+    return redirect("webchat_install", webchat.pk)

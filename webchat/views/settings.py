@@ -6,42 +6,35 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Max, Q
-from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
-from django.views.generic.edit import FormMixin, ProcessFormView
+from django.views.decorators.http import require_http_methods, require_safe
 
 from anonymization.storage import StorageUnavailable
-from lib.pages import staff_page
+from lib.pages import staff_of, staff_page
 from webchat import figures, services
 from webchat.forms import GeneralForm, WebChatForm
 from webchat.models import TextKind, WebChat
 from webchat.setting_changes import NotRecorded
-from webchat.views.base import MANAGE, PUBLISH, SettingsPage, WebChatPage, remind_to_publish
+from webchat.views.base import MANAGE, PUBLISH, remind_to_publish, settings_page
+
+_REFUSALS = (services.NothingPublished, NotRecorded, StorageUnavailable)
 
 
-class WebChatsView(SettingsPage):
+@settings_page(MANAGE, PUBLISH)
+@require_safe
+def list_webchats(request: HttpRequest) -> HttpResponse:
     """List all WebChats, with the archived ones in a separate list."""
-
-    template_name = "webchat/webchats.html"
-    any_permission = (MANAGE, PUBLISH)
-    readable = True
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        webchats = WebChat.objects.annotate(
-            current_number=Max(
-                "consent_versions__number", filter=Q(consent_versions__kind=TextKind.CONSENT)
-            )
-        )
-        return self.render_to_response(
-            self.get_context_data(
-                webchats=[webchat for webchat in webchats if webchat.archived_at is None],
-                archived=[webchat for webchat in webchats if webchat.archived_at is not None],
-            )
-        )
+    consent = Q(consent_versions__kind=TextKind.CONSENT)
+    number = Max("consent_versions__number", filter=consent)
+    webchats = list(WebChat.objects.annotate(current_number=number))
+    context = {
+        "webchats": [webchat for webchat in webchats if webchat.archived_at is None],
+        "archived": [webchat for webchat in webchats if webchat.archived_at is not None],
+    }
+    return render(request, "webchat/webchats.html", context)
 
 
 @staff_page(MANAGE)
@@ -60,69 +53,69 @@ def add_webchat(request: HttpRequest) -> HttpResponse:
     return redirect("webchat_forms", webchat.pk)
 
 
-class GeneralView(FormMixin, WebChatPage, ProcessFormView):
+@settings_page(MANAGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def general(request: HttpRequest, pk: int) -> HttpResponse:
     """Show and save the General page of a WebChat.
 
     A retention period that anonymizes more sessions is not saved with the other settings. The page
     with the preview is shown next.
     """
+    webchat = get_object_or_404(WebChat, pk=pk)
+    sent = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = GeneralForm(*sent, instance=webchat)
+    if not form.is_valid():
+        return _show_general(request, webchat, form, status=422 if form.is_bound else 200)
+    changes = form.changes
+    try:
+        changed = services.save_settings(webchat, changes=changes, by=staff_of(request))
+    except services.TakesMore:
+        days = changes.pop("retention_days")
+        return _save_others_and_ask(request, webchat, form, days=days, others=changes)
+    except _REFUSALS as refusal:
+        return _refuse(request, webchat, form, refusal)
+    if changed:
+        messages.success(request, _("The settings were saved."))
+        _remind_to_publish(request, webchat, changed)
+    else:
+        messages.info(request, _("Nothing was changed."))
+    return redirect("webchat", webchat.pk)
 
-    template_name = "webchat/webchat.html"
-    form_class = GeneralForm
-    readable = True
-    tab = "general"
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        days = self.webchat.retention_days
-        preview = figures.retention(self.webchat, days=days) if days else None
-        return super().get_context_data(retention=preview, **kwargs)
+def _show_general(
+    request: HttpRequest, webchat: WebChat, form: GeneralForm, *, status: int
+) -> HttpResponse:
+    days = webchat.retention_days
+    preview = figures.retention(webchat, days=days) if days else None
+    context = {"webchat": webchat, "tab": "general", "form": form, "retention": preview}
+    return render(request, "webchat/webchat.html", context, status=status)
 
-    def get_form_kwargs(self) -> dict[str, Any]:
-        return super().get_form_kwargs() | {"instance": self.webchat}
 
-    def form_valid(self, form: BaseForm) -> HttpResponse:
-        assert isinstance(form, GeneralForm)  # noqa: S101
-        changes = form.changes
-        try:
-            changed = services.save_settings(self.webchat, changes=changes, by=self.staff)
-        except services.TakesMore:
-            return self._save_others_and_ask(form, changes.pop("retention_days"), changes)
-        except (services.NothingPublished, NotRecorded, StorageUnavailable) as refusal:
-            return self._refuse(form, refusal)
-        if changed:
-            messages.success(self.request, _("The settings were saved."))
-            self._remind_to_publish(changed)
-        else:
-            messages.info(self.request, _("Nothing was changed."))
-        return redirect("webchat", self.webchat.pk)
+def _save_others_and_ask(
+    request: HttpRequest, webchat: WebChat, form: GeneralForm, *, days: int, others: dict[str, Any]
+) -> HttpResponse:
+    try:
+        if changed := services.save_settings(webchat, changes=others, by=staff_of(request)):
+            messages.success(request, _("The other settings were saved."))
+            _remind_to_publish(request, webchat, changed)
+    except _REFUSALS as refusal:
+        return _refuse(request, webchat, form, refusal)
+    return redirect(reverse("webchat_retention", args=[webchat.pk]) + f"?days={days}")
 
-    def _remind_to_publish(self, changed: set[str]) -> None:
-        if changed & {"retention_days", "second_basis"}:
-            remind_to_publish(self.request, [self.webchat])
 
-    def form_invalid(self, form: BaseForm) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(form=form), status=422)
+def _remind_to_publish(request: HttpRequest, webchat: WebChat, changed: set[str]) -> None:
+    if changed & {"retention_days", "second_basis"}:
+        remind_to_publish(request, [webchat])
 
-    def _save_others_and_ask(
-        self, form: GeneralForm, days: int, others: dict[str, Any]
-    ) -> HttpResponse:
-        try:
-            if changed := services.save_settings(self.webchat, changes=others, by=self.staff):
-                messages.success(self.request, _("The other settings were saved."))
-                self._remind_to_publish(changed)
-        except (services.NothingPublished, NotRecorded, StorageUnavailable) as refusal:
-            return self._refuse(form, refusal)
-        return redirect(reverse("webchat_retention", args=[self.webchat.pk]) + f"?days={days}")
 
-    def _refuse(self, form: GeneralForm, refusal: Exception) -> HttpResponse:
-        if isinstance(refusal, StorageUnavailable):
-            form.add_error("logo", str(refusal))
-            return self.render_to_response(self.get_context_data(form=form), status=503)
-        if isinstance(refusal, NotRecorded):
-            form.add_error(None, str(refusal))
-            return self.render_to_response(self.get_context_data(form=form), status=503)
-        form.add_error("languages", str(refusal))
-        return self.form_invalid(form)
+def _refuse(
+    request: HttpRequest, webchat: WebChat, form: GeneralForm, refusal: Exception
+) -> HttpResponse:
+    """Show the page with the refusal at the field that it is about."""
+    fields = {services.NothingPublished: "languages", StorageUnavailable: "logo"}
+    form.add_error(fields.get(type(refusal)), str(refusal))
+    status = 422 if isinstance(refusal, services.NothingPublished) else 503
+    return _show_general(request, webchat, form, status=status)
 
 
 @staff_page(MANAGE)

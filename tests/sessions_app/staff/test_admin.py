@@ -1,4 +1,4 @@
-"""Sessions and guests in the stock admin."""
+"""Test sessions and guests in the stock admin."""
 
 from __future__ import annotations
 

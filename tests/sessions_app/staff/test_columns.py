@@ -1,4 +1,4 @@
-"""The columns of the Sessions table: each one on the page, in a file, and masked."""
+"""Test the columns of the Sessions table: on the page, in a file, and masked."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from sessions_app.masking import Reader
 from sessions_app.models import Session
 from sessions_app.staff.columns import COLUMNS, duration_of
 from sessions_app.staff.table import SessionTable, csv_rows, with_row_data
-from tests.factories import StaffFactory, WebChatFactory
+from tests.factories import SessionFactory, StaffFactory, WebChatFactory, publish_notice
 from tests.sessions_app.staff.rows import EMAIL, NAME, PHONE, CanaryFactory, make_rows
+from webchat.models import EntryForm
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +55,26 @@ def test_a_session_without_any_values_has_a_cell_and_a_value(name: str) -> None:
     assert strip_tags(cell), "an empty cell shows a dash"
     ((value,),) = csv_rows(rows, columns=[name], reader=Reader())
     assert isinstance(value, str | int)
+
+
+@pytest.mark.parametrize("name", [name for name, column in COLUMNS.items() if column.key])
+def test_a_cell_does_not_depend_on_the_other_rows(name: str) -> None:
+    webchat, plain = WebChatFactory(), WebChatFactory(entry_form=EntryForm.STANDARD)
+    publish_notice(plain)
+    for values in ({}, {"ended": True}, {"withdrawn": True}, {"anonymized": True}):
+        SessionFactory(webchat=webchat, new_guest=True, **values)
+    SessionFactory(webchat=plain)
+    SessionFactory(webchat=webchat, language="cs")
+    Session.objects.filter(pk=SessionFactory(webchat=webchat).pk).update(
+        withdrawn_at=timezone.now()
+    )
+    SessionFactory(webchat=webchat, new_guest=True, withdrawn=True, anonymized=True)
+    SessionFactory(webchat=webchat, showroom=True, operator=StaffFactory(role="operator"))
+    rows, reader = list(with_row_data(Session.objects.all())), Reader(sees_people=True)
+
+    together = SessionTable(rows, columns=[name], reader=reader).rows
+    alone = [SessionTable([row], columns=[name], reader=reader).rows[0] for row in rows]
+    assert together == alone
 
 
 @pytest.mark.parametrize(("name", "text"), [("name", NAME), ("email", EMAIL), ("phone", PHONE)])

@@ -115,7 +115,7 @@ def test_a_formula_in_a_name_is_disarmed_in_the_file(log_in: LogIn) -> None:
     assert rows_of(log_in("officer").get("/sessions/export/"))[0]["Name"].startswith("'=HYPERLINK")
 
 
-def test_a_wrong_filter_shows_what_is_wrong(log_in: LogIn) -> None:
+def test_a_wrong_filter_shows_the_error(log_in: LogIn) -> None:
     response = log_in("officer").get("/sessions/export/?id=\0")
     assert response.status_code == 422
     assert not response.streaming

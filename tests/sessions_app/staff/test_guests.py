@@ -1,4 +1,4 @@
-"""A guest's page, and the look-up of a person."""
+"""Test a guest's page, and the search for a person."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.sessions_app.staff.rows import BAD_VALUES, EMAIL, NAME, PHONE, Canary
 pytestmark = pytest.mark.django_db
 
 
-#: The queries that look for guests, and not those that ask which of them are hidden.
+#: The queries that search for guests, without the queries that ask which guests are hidden.
 SELECT_GUESTS = 'SELECT "sessions_app_guest"."id", "sessions_app_guest"."uid"'
 
 
@@ -96,7 +96,7 @@ def test_who_may_look_a_person_up(log_in: LogIn, role: str, status: int) -> None
     assert find(log_in(role), name="Jana").status_code == status
 
 
-def test_personal_data_stands_in_no_url(log_in: LogIn) -> None:
+def test_no_url_contains_personal_data(log_in: LogIn) -> None:
     CanaryFactory()
     client = log_in("support")
     assert 'method="post"' in client.get("/guests/find/").content.decode()
@@ -252,7 +252,7 @@ def test_all_orders_of_a_name_are_looked_up_in_the_index(log_in: LogIn) -> None:
     with CaptureQueriesContext(connection) as queries:
         find(client, name="Braun Anna Marie von")
     assert sum(q["sql"].startswith(SELECT_GUESTS) for q in queries) == 1
-    # So many that no planner takes another way.
+    # With so many rows, every planner uses the index.
     Guest.objects.bulk_create(Guest(name=f"Guest {n}", name_key=f"guest {n}") for n in range(4000))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE sessions_app_guest")
@@ -261,7 +261,7 @@ def test_all_orders_of_a_name_are_looked_up_in_the_index(log_in: LogIn) -> None:
 
 
 def test_htmx_gets_the_answer_alone_and_no_address_for_it(log_in: LogIn) -> None:
-    """The page then stays the one that was opened by GET, to which a browser can come back."""
+    """The page remains the one that was opened by GET. A browser can return to it."""
     CanaryFactory()
     client = log_in("support")
     page = client.get("/guests/find/").content.decode()

@@ -1,4 +1,4 @@
-"""The home page."""
+"""Test the home page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_it_asks_for_a_log_in(client: Client) -> None:
     assert client.get("/").headers["Location"].startswith("/accounts/login/")
 
 
-def test_it_counts_what_is_open_and_what_happened(log_in: LogIn, settings: Any) -> None:
+def test_it_counts_open_conversations_and_recent_events(log_in: LogIn, settings: Any) -> None:
     settings.ERASURE_TIME_PRECISION = "day"
     webchat = WebChatFactory()
     SessionFactory(webchat=webchat)
@@ -69,7 +69,7 @@ def test_it_names_nobody(log_in: LogIn) -> None:
     assert EMAIL not in page
 
 
-def test_who_waits_longest_stands_first(log_in: LogIn) -> None:
+def test_the_longest_waiting_visitor_is_first(log_in: LogIn) -> None:
     rows = make_rows(WebChatFactory(), 12, status="waiting")
     figures = log_in("operator").get("/").context["figures"]
     assert [row.pk for row in figures.sessions.oldest] == [row.pk for row in rows[::-1][:10]]

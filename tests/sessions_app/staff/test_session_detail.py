@@ -1,4 +1,4 @@
-"""The page of one session: what it shows, and to whom."""
+"""Test the page of one session: its content for each role."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PERSONAL = [
 
 
 def full_session() -> Session:
-    """Return a session with everything in it that names a person."""
+    """Return a session in which every personal field has a value."""
     session = CanaryFactory(visit=VISIT, messages=["canary message"])
     attach(session)
     conversation.set_note(session, note="canary note", result="canary result")

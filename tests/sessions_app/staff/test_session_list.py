@@ -1,4 +1,4 @@
-"""The Sessions table."""
+"""Test the Sessions table."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_without_the_right_people_are_masked(log_in: LogIn) -> None:
     assert masked.count('<span class="masked ') == 3
 
 
-def test_what_is_entered_is_escaped(log_in: LogIn) -> None:
+def test_entered_text_is_escaped(log_in: LogIn) -> None:
     SessionFactory(name="<script>alert(1)</script>")
     assert "<script>alert" not in log_in("support").get("/sessions/").content.decode()
 
@@ -123,7 +123,7 @@ def test_each_filter_keeps_what_it_says(log_in: LogIn) -> None:
 def test_a_period_holds_its_first_and_last_day(log_in: LogIn, webchat: WebChat) -> None:
     midnight = timezone.make_aware(datetime(2026, 3, 29)).astimezone(
         UTC
-    )  # the day of 23 hours in Prague
+    )  # a day of 23 hours in Prague
     moments = [
         midnight - timedelta(microseconds=1),
         midnight,

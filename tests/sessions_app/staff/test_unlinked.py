@@ -1,4 +1,4 @@
-"""After an erasure, nothing that the product shows leads from one anonymized row to another of the same person."""
+"""Test that no page or answer links the anonymized rows of one person to each other."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from tests.pages import LogIn, compact
 
 pytestmark = pytest.mark.django_db
 
-#: No other number or hash on a page is like these ids.
+#: The ids differ from every other number and hash on a page.
 FIRST = 7_310_000_001
 
 
 class Person:
-    """A guest with sessions whose kept values are those of everybody else's."""
+    """Return a guest with sessions that have the same kept values as all other sessions."""
 
     def __init__(self, webchat: Any, number: int, *, sessions: int = 3) -> None:
         keys = [FIRST + 10 * number + place for place in range(sessions + 1)]
@@ -61,7 +61,7 @@ def people() -> list[Person]:
 
 @pytest.fixture
 def anonymized(people: list[Person], log_in: LogIn) -> list[Person]:
-    """Return people who were anonymized with all of their sessions, each by a staff member on the page."""
+    """Return guests who were anonymized with all of their sessions, each through the page."""
     for person in people:
         anonymize(log_in("support"), f"/guests/{person.guest.pk}/anonymize/")
     return people
@@ -72,12 +72,12 @@ def anonymize(client: Client, url: str, **sent: str) -> Any:
     shown = {f"shown-{label}": value for label, value in page.context["shown"]}
     response = client.post(url, {**shown, **sent})
     assert response.status_code == 302
-    client.get(response.headers["Location"])  # Here the message is shown.
+    client.get(response.headers["Location"])  # This page shows the message.
     return response
 
 
 def without_ids(text: str) -> str:
-    """Return the text with a placeholder for each id, and without what is new in every answer."""
+    """Return the text with placeholders for ids, without values that differ in every answer."""
     text = re.sub(r'(csrfmiddlewaretoken" value=|X-CSRFToken": |nonce=)"[^"]+"', "", text)
     return re.sub("73100000[0-9]{2}", "ID", text)
 

@@ -32,7 +32,7 @@ def badge(page: str) -> str:
     return entry.split('ms-auto">')[1].split("<")[0] if "badge" in entry else ""
 
 
-def test_the_oldest_stands_first_and_an_anonymized_one_leaves(log_in: LogIn) -> None:
+def test_the_oldest_is_first_and_an_anonymized_one_is_not_listed(log_in: LogIn) -> None:
     SessionFactory()
     new, old = WithdrawnFactory(), WithdrawnFactory(days_ago=20)
     officer = log_in("officer")
