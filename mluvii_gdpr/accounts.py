@@ -1,8 +1,13 @@
 """Login, password reset and language of staff members."""
 
+import logging
+from smtplib import SMTPException
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.forms import ResetPasswordForm
+from allauth.account.models import EmailAddress
 from allauth.account.views import EmailView, PasswordResetView
 from django import forms
 from django.conf import settings
@@ -17,24 +22,98 @@ from django.utils.translation import get_language_from_request, get_language_inf
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from lib.mail import sends_mail
+from lib.mail import mail_server_answers, sends_mail
 from mluvii_gdpr.models import Profile
+
+logger = logging.getLogger(__name__)
 
 #: The key of the user's language in the login session. The value is empty if none was chosen.
 LANGUAGE = "language"
 
 
 class StaffAccountAdapter(DefaultAccountAdapter):
-    """Disable sign-up: accounts are created by a superuser."""
+    """Disable sign-up, since a superuser creates accounts, and keep mails to their addressee."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send a mail. A failure is only logged: the page must not tell whether an account exists.
+
+        Pages that send a mail first ask ``mail_server_answers``.
+        """
+        try:
+            super().send_mail(template_prefix, email, context)
+        except (OSError, SMTPException) as failure:
+            # The text of the exception contains the address.
+            logger.warning("a mail for an account was not sent: %s", type(failure).__name__)
+
+    def send_confirmation_mail(
+        self, request: HttpRequest, emailconfirmation: Any, signup: bool
+    ) -> None:
+        """Ask to verify an address, unless it is a colleague's: the page then says the same."""
+        if not is_colleagues(emailconfirmation.email_address):
+            super().send_confirmation_mail(request, emailconfirmation, signup)
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        return not is_colleagues(email_address) and super().confirm_email(request, email_address)
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        return _with_own_port(super().get_reset_password_from_key_url(key))
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        return _with_own_port(super().get_email_confirmation_url(request, emailconfirmation))
+
+
+def is_colleagues(address: EmailAddress) -> bool:
+    """Return whether the address belongs to another account, verified or entered by a superuser."""
+    same = address.email
+    others = User.objects.exclude(pk=address.user_id).filter(email__iexact=same)
+    verified = EmailAddress.objects.exclude(user_id=address.user_id).filter(
+        email__iexact=same, verified=True
+    )
+    return others.exists() or verified.exists()
+
+
+def _with_own_port(url: str) -> str:
+    """Return the URL without a port that is not the installation's.
+
+    It comes from the Host header, of which ALLOWED_HOSTS checks the name only. A link in a mail
+    would otherwise lead to whatever listens on another port.
+    """
+    parts = urlsplit(url)
+    ours = {urlsplit(origin).netloc for origin in settings.CSRF_TRUSTED_ORIGINS}
+    if parts.netloc in ours or (not settings.HTTPS and parts.port == settings.PORT):
+        return url
+    host = parts.netloc.removesuffix(f":{parts.port}")
+    return urlunsplit(parts._replace(netloc=host))
+
+
+class ResetForm(ResetPasswordForm):
+    """Reset only by an address that is verified, or that a superuser entered."""
+
+    users: list[User]
+
+    def clean_email(self) -> str:
+        email: str = super().clean_email()
+        verified = set(
+            EmailAddress.objects.filter(email__iexact=email, verified=True).values_list(
+                "user_id", flat=True
+            )
+        )
+        self.users = [
+            user
+            for user in self.users
+            if user.pk in verified or user.email.lower() == email.lower()
+        ]
+        return email
 
 
 class PasswordReset(PasswordResetView):
     """Ask for the e-mail address for a password reset.
 
     If mail is not configured, the status is 404 and the page refers to the system administrator.
+    The status is 503 if the mail server is unavailable, whatever was entered.
     """
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -43,12 +122,21 @@ class PasswordReset(PasswordResetView):
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
         return response
 
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        if not mail_server_answers():
+            form.add_error(None, mail_is_away())
+            return self.render_to_response(self.get_context_data(form=form), status=503)
+        response: HttpResponse = super().form_valid(form)
+        return response
+
 
 @method_decorator(login_required, name="dispatch")
 class EmailAddresses(EmailView):
     """Show the user's own e-mail addresses, each verified by a mail.
 
-    If mail is not configured, the status is 404 and the page refers to the system administrator.
+    To add or change one, the password must have been entered within the last minutes. If mail is
+    not configured, the status is 404 and the page refers to the system administrator. The status is
+    503 if the mail server is unavailable.
     """
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -56,6 +144,27 @@ class EmailAddresses(EmailView):
             return render(request, "account/email_closed.html", status=404)
         response: HttpResponseBase = super().dispatch(request, *args, **kwargs)
         return response
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = self.get_form()
+        if {"action_add", "action_send"} & request.POST.keys() and not mail_server_answers():
+            form.add_error(None, mail_is_away())
+            return self.render_to_response(self.get_context_data(form=form), status=503)
+        if "action_primary" in request.POST and not self._is_verified(request):
+            messages.error(request, _("Verify the address before you make it the primary one."))
+            return redirect("account_email")
+        response: HttpResponse = super().post(request, *args, **kwargs)
+        return response
+
+    def _is_verified(self, request: HttpRequest) -> bool:
+        address = self._get_email_address(request) if request.POST.get("email") else None
+        return address is None or address.verified
+
+
+def mail_is_away() -> str:
+    return _(
+        "The mail server can't be reached. Nothing was sent or changed. Please try again later."
+    )
 
 
 class LanguageForm(forms.ModelForm):
