@@ -490,6 +490,11 @@ HOST = variables.address_to_listen_on("HOST", default="127.0.0.1")
 PORT = variables.number("PORT", 8000, most=65535)
 WEB_WORKERS = variables.number("WEB_WORKERS", 2, most=1000)
 EVENTS_PORT = variables.number("EVENTS_PORT", 8001, most=65535)
+# The origin of the visitor pages in receipts. A receipt must not depend on the Host header.
+_host = ALLOWED_HOSTS[0].removeprefix(".").replace("*", "localhost")
+SITE_URL = variables.origin(
+    "SITE_URL", default=f"https://{_host}" if HTTPS else f"http://{_host}:{PORT}"
+)
 if EVENTS_PORT == PORT:
     raise WrongEnvironment("EVENTS_PORT must be another port than PORT.")
 EVENTS_WORKERS = variables.number("EVENTS_WORKERS", 1, most=1000)

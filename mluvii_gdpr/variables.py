@@ -249,6 +249,18 @@ def is_host(value: str) -> bool:
     return bool(_HOST_NAME.fullmatch(value))
 
 
+def origin(name: str, default: str) -> str:
+    """Return an origin, or the default if the variable is empty.
+
+    Raises:
+        WrongEnvironment: the value is not an origin.
+    """
+    value = text(name) or default
+    if not is_origin(value):
+        raise _wrong(name, "an origin such as https://chat.example.com, or empty")
+    return value
+
+
 def is_origin(value: str) -> bool:
     """Return whether a text is an origin: scheme, host and optionally port, as browsers send it."""
     found = _ORIGIN.fullmatch(value)

@@ -88,7 +88,8 @@ def record_withdrawal(
 ) -> None:
     """End the conversation and store the evidence of the withdrawal.
 
-    From then on ``lock_writable`` refuses to add anything to the session.
+    From then on ``lock_writable`` refuses to add anything to the session. The given instance gets
+    the time of the withdrawal too: its receipt needs it, also after an immediate anonymization.
 
     Raises:
         ConsentWithdrawn: Consent was withdrawn before.
@@ -104,3 +105,4 @@ def record_withdrawal(
     # One UPDATE for all fields; conversation._count explains why.
     locked.save(update_fields=[*end_locked(locked, by=by), "withdrawn_at", "wants_erasure"])
     store_evidence(locked, given.text, ConsentEvent.Kind.WITHDRAWN, at=locked.withdrawn_at, via=via)
+    session.withdrawn_at, session.wants_erasure = locked.withdrawn_at, wants_erasure

@@ -17,6 +17,7 @@ from sessions_app.models import (
     Guest,
     LifeSign,
     Message,
+    ReceiptTerms,
     RetentionRun,
     Session,
     Signal,
@@ -98,6 +99,7 @@ policy.register(
         "feedback_text": "",
         "room_key": None,
         "consent_key": None,
+        "receipt_terms": None,
         "withdrawn_at": None,
         "wants_erasure": False,
         "uid": None,
@@ -155,6 +157,23 @@ policy.register(
         _(
             "Evidence of consent (GDPR Art. 7(1)), or of the information that was given (Art. 13); contains "
             "no identity."
+        ),
+    ),
+)
+
+policy.register(
+    ReceiptTerms,
+    append_only=True,
+    keep={
+        "content": _(
+            "What the company states in receipts of consent (GDPR Art. 7(1), 13). May name its contacts and "
+            "its data protection officer; contains no data of visitors."
+        ),
+    },
+    impersonal=dict.fromkeys(
+        ("id", "webchat", "recorded_on"),
+        _(
+            "The WebChat that the statements belong to, and the day of the upgrade that recorded them."
         ),
     ),
 )

@@ -22,6 +22,7 @@ from sessions_app.models import (
     Guest,
     Session,
 )
+from sessions_app.receipt_terms import store_terms, with_terms
 from sessions_app.ticket import Ticket, consent_key, consent_token, room_key
 from webchat.models import ConsentText, EntryForm, TextKind, WebChat
 
@@ -229,6 +230,7 @@ def _create_session(webchat: WebChat, *, ticket: Ticket, entry: Entry, visit: Vi
         entry_key=ticket.entry_key,
         room_key=room_key(ticket.room_token),
         consent_key=consent_key(consent_token(ticket.room_token)),
+        receipt_terms_id=store_terms(webchat) if asks else None,
     )
     if text is not None:
         kind = ConsentEvent.Kind.GIVEN if asks else ConsentEvent.Kind.INFORMED
@@ -262,7 +264,7 @@ def _open_now(webchat: WebChat) -> WebChat:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM webchat_webchat WHERE id = %s FOR SHARE", [webchat.pk])
-    current = WebChat.objects.open().filter(pk=webchat.pk).first()
+    current = with_terms(WebChat.objects.open()).filter(pk=webchat.pk).first()
     if current is None:
         raise Unavailable
     return current

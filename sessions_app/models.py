@@ -122,6 +122,31 @@ class Guest(models.Model):
         return as_known(self.created_at, anonymized=self.anonymized_in is not None)
 
 
+class ReceiptTerms(models.Model):
+    """What the receipt of a consent states about the companies and the processing.
+
+    It is stored at the first consent after one of these statements changed, so that a receipt never
+    changes later. Append-only, which the database enforces. It contains nothing about visitors, and
+    no time, because that would be the time of a visitor's consent.
+    """
+
+    webchat = models.ForeignKey(
+        WebChat, models.PROTECT, related_name="receipt_terms", verbose_name="WebChat"
+    )
+    #: JSON, see ``receipt_terms``. Text, because PostgreSQL does not keep the order of a JSON value.
+    content = models.TextField(_("content"))
+    #: The day of the upgrade that introduced receipt terms, for consents from before. Otherwise NULL.
+    recorded_on = models.DateField(_("recorded on"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("terms of receipts")
+        verbose_name_plural = _("terms of receipts")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Receipt terms {self.pk}"
+
+
 def oldest_kept(days: int, *, on: date) -> datetime:
     """Return the earliest end of a session that is kept on day ``on`` for ``days`` days."""
     return start_of_day(on - timedelta(days=min(days, MAX_RETENTION_DAYS)))
@@ -253,6 +278,18 @@ class Session(models.Model):
     consent_key = models.CharField(  # noqa: DJ001  unique
         _("hash of the secret of my consent"), max_length=64, unique=True, null=True, editable=False
     )
+    #: What the receipt of the consent states. NULL without consent, and for consents that are older
+    #: than receipt terms.
+    receipt_terms = models.ForeignKey(
+        ReceiptTerms,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("terms of the receipt"),
+        db_index=False,
+    )
     #: Exact while the session contains personal data, because the answer is due within a month.
     #: After anonymization only the day of the consent event is kept.
     withdrawn_at = models.DateTimeField(_("consent withdrawn at"), null=True, blank=True)
@@ -378,6 +415,11 @@ class Session(models.Model):
         """Return the consent event with its text, or None if no consent was required."""
         given = self.consent_events.filter(kind=ConsentEvent.Kind.GIVEN)
         return given.select_related("text__version__webchat").first()
+
+    @property
+    def consent_withdrawn(self) -> ConsentEvent | None:
+        """Return the event of the withdrawal, or None if the consent was not withdrawn."""
+        return self.consent_events.filter(kind=ConsentEvent.Kind.WITHDRAWN).first()
 
     @property
     def notice_shown(self) -> ConsentText | None:
@@ -591,8 +633,12 @@ class ConsentEvent(models.Model):
         return f"Consent event {self.pk}"
 
     @property
-    def known_day(self) -> RoundedDay:
-        return RoundedDay.of(self.day)
+    def known_time(self) -> datetime | RoundedDay:
+        """Return the time as precisely as it is known: exact while the session is identified."""
+        withdrawn = self.kind == self.Kind.WITHDRAWN
+        exact = self.session.withdrawn_at if withdrawn else self.session.created_at
+        anonymized = self.session.anonymized_in is not None
+        return RoundedDay.of(self.day) if anonymized or exact is None else exact
 
 
 class RetentionRun(models.Model):

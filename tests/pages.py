@@ -40,6 +40,14 @@ def submit(
     return client.post(url, {name: value for name, value in fields.items() if value is not None})
 
 
+def consent_url(room: str) -> str:
+    """Return the address of "my consent" that the room shows."""
+    page = Client().get(room).content.decode()
+    match = re.search(r'href="http://[^/"]+(/c/[0-9a-f]{64}/)"', page)
+    assert match, "the room shows no link"
+    return match[1]
+
+
 def close_files(response: Any) -> None:
     """Close the files of a download. ``close`` would also close the test's database connection."""
     for closer in response._resource_closers:

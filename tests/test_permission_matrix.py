@@ -115,6 +115,10 @@ TABLE: dict[str, Row] = {
     "r/<secret:token>/files/<id:pk>/": Row("{room}files/{file}/", PUBLIC, read()),
     "c/<secret:token>/": Row("{consent}", PUBLIC, read()),
     "c/<secret:token>/receipt.json": Row("{consent}receipt.json", PUBLIC, read()),
+    # Nothing was withdrawn.
+    "c/<secret:token>/withdrawal-receipt.json": Row(
+        "{consent}withdrawal-receipt.json", PUBLIC, read(404)
+    ),
     "c/<secret:token>/withdraw/": Row("{consent}withdraw/", PUBLIC, read() | {"POST": 200}),
     "c/<secret:token>/mail/": Row("{consent}mail/", PUBLIC, {"POST": 422}),
     # Staff.

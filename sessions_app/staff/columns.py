@@ -154,7 +154,7 @@ def _withdrawn(session: Session) -> datetime | date | None:
     """
     if session.withdrawn_at:
         return session.withdrawn_at
-    return next((event.known_day for event in _events(session, ConsentEvent.Kind.WITHDRAWN)), None)
+    return next((event.known_time for event in _events(session, ConsentEvent.Kind.WITHDRAWN)), None)
 
 
 def _events(session: Session, kind: ConsentEvent.Kind) -> list[ConsentEvent]:

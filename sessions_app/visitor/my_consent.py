@@ -7,10 +7,11 @@ for an unknown secret is the same as for an anonymized session.
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -27,9 +28,9 @@ from sessions_app.models import ConsentEvent, Session
 from sessions_app.ticket import consent_key, room_key
 from sessions_app.visitor.consent_mail import MailRefused, send_link
 from sessions_app.visitor.forms import MailLinkForm, focus_first_error
-from sessions_app.visitor.receipt import Controller, receipt_of
+from sessions_app.visitor.receipt import consent_receipt, withdrawal_receipt
 from sessions_app.withdrawal_mail import tell_officers
-from webchat.models import OnWithdrawal
+from webchat.models import DataController, OnWithdrawal
 
 
 def session_behind(token: str) -> Session | None:
@@ -38,7 +39,8 @@ def session_behind(token: str) -> Session | None:
     Sessions that are older than this page have no secret for it. The room's secret opens it then.
     """
     behind = Q(consent_key=consent_key(token)) | Q(consent_key=None, room_key=room_key(token))
-    return Session.objects.select_related("webchat").filter(behind, anonymized_in=None).first()
+    sessions = Session.objects.select_related("webchat", "receipt_terms")
+    return sessions.filter(behind, anonymized_in=None).first()
 
 
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
@@ -83,7 +85,7 @@ class ConsentView(View):
             "notice": None if self.given else self.session.notice_shown,
             "token": self.token,
             "link": self._address("my_consent"),
-            "controller": Controller.of(self.session.webchat),
+            "controller": DataController.current(),
             "at_once": self.session.webchat.on_withdrawal == OnWithdrawal.ANONYMIZE,
         }
         return render(self.request, f"sessions_app/visitor/{template}", context, status=status)
@@ -91,25 +93,37 @@ class ConsentView(View):
     def _address(self, name: str) -> str:
         return self.request.build_absolute_uri(reverse(name, args=[self.token]))
 
+    def withdrawal_receipt(self) -> bytes | None:
+        """Return the receipt of the withdrawal, or None if nothing was withdrawn."""
+        withdrawn = self.session.consent_withdrawn
+        at = self.session.withdrawn_at
+        if self.given is None or withdrawn is None or at is None:
+            return None
+        return withdrawal_receipt(
+            self.session, self.given, via=withdrawn.via, token=self.token, at=at
+        )
+
     def _nothing_stored(self) -> HttpResponse:
         return render(self.request, "sessions_app/visitor/nothing_stored.html", status=404)
 
 
 class ReceiptView(ConsentView):
-    """Return the receipt as a JSON file, or 404 if no consent was required."""
+    """Return the receipt of the consent as a JSON file, or 404 if no consent was required."""
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         if self.given is None:
             raise Http404
-        receipt = receipt_of(
-            self.session,
-            self.given,
-            notice=request.build_absolute_uri(self.given.text.get_absolute_url()),
-            withdrawal=self._address("withdraw_consent"),
-        )
-        response = JsonResponse(receipt, json_dumps_params={"indent": 2, "ensure_ascii": False})
-        response.headers["Content-Disposition"] = 'attachment; filename="consent-receipt.json"'
-        return response
+        receipt = consent_receipt(self.session, self.given, token=self.token)
+        return _json_file(receipt, name="consent-receipt.json")
+
+
+class WithdrawalReceiptView(ConsentView):
+    """Return the receipt of the withdrawal as a JSON file, or 404 if nothing was withdrawn."""
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        if (receipt := self.withdrawal_receipt()) is None:
+            raise Http404
+        return _json_file(receipt, name="withdrawal-receipt.json")
 
 
 class WithdrawView(ConsentView):
@@ -134,18 +148,26 @@ class WithdrawView(ConsentView):
         except consent.NothingToWithdraw:
             return self._show(status=409)
         except lock.ConsentWithdrawn:
-            self.session.refresh_from_db(fields=["withdrawn_at"])
+            self.session.refresh_from_db(fields=["withdrawn_at", "wants_erasure"])
             return self._withdrawn(already=True)
         except lock.SessionClosed:
             # The session was anonymized after this request read it.
             return self._nothing_stored()
-        self.session.refresh_from_db(fields=["withdrawn_at", "wants_erasure"])
         link = request.build_absolute_uri(reverse("withdrawals"))
         told = record is None and tell_officers(self.session, link=link)
         return self._withdrawn(record=record, told=told)
 
     def _withdrawn(self, **context: Any) -> HttpResponse:
-        return self._render("withdrawn.html", {"due": held.is_due(self.session), **context})
+        receipt = self.withdrawal_receipt() or b""
+        return self._render(
+            "withdrawn.html",
+            {
+                "due": held.is_due(self.session),
+                "receipt": receipt.decode(),
+                "receipt_base64": base64.b64encode(receipt).decode(),
+                **context,
+            },
+        )
 
 
 class MailLinkView(ConsentView):
@@ -171,6 +193,12 @@ class MailLinkView(ConsentView):
         except MailRefused as refused:
             return self._show(mail=form, problem=str(refused), status=refused.status)
         return HttpResponseRedirect(reverse("my_consent", args=[self.token]) + "?sent#keep")
+
+
+def _json_file(content: bytes, *, name: str) -> HttpResponse:
+    response = HttpResponse(content, content_type="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 def _secret(response: HttpResponseBase) -> HttpResponseBase:

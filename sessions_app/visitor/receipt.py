@@ -1,133 +1,148 @@
-"""The receipt of a consent as JSON, for the person who gave it.
+"""The receipts of a consent and of its withdrawal as JSON, for the person who gave the consent.
 
 The structure and the field names follow ISO/IEC TS 27560:2023, with its record, processing, party
 and event sections. Where the standard leaves values open, terms of the W3C Data Privacy Vocabulary
-are used. The receipt contains nothing that the person entered, so it can be shown to others.
+are used. A receipt contains nothing that the person entered. It contains the person's link.
+
+A receipt is the same bytes whenever it is fetched. Everything in it is fixed: the consent text, the
+stored terms of the consent, times in UTC, and addresses at the site that the terms name.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import hashlib
+import hmac
+import json
+import uuid
+from datetime import UTC, datetime
 from typing import Any
 
-from django.utils import timezone
+from django.urls import reverse
 
 from anonymization.ledger.chain import subject_of
-from sessions_app.models import ConsentEvent, Session
-from webchat.models import DataController, WebChat
+from sessions_app.models import ConsentEvent, ReceiptTerms, Session
+from sessions_app.receipt_terms import DPV, terms_of
 
-SCHEMA_VERSION = "ISO/IEC TS 27560:2023; mluvii-gdpr/1"
-_CONTROLLER = "controller"
-_DPV = "https://w3id.org/dpv#"
-#: The kinds of data that a session may contain, and whether the person may leave them out.
-_PII = {
-    "name": False,
-    "e-mail address": False,
-    "phone number": False,
-    "messages and files of the conversation": True,
-    "IP address, browser and page from which the conversation was opened": False,
-}
-#: The value of fields that only the consented text defines.
-_IN_THE_NOTICE = "as stated in the privacy notice"
+SCHEMA_VERSION = "ISO/IEC TS 27560:2023; mluvii-gdpr/2"
 
 
-@dataclass(frozen=True)
-class Controller:
-    """The data controller that Settings > GDPR names, otherwise the WebChat and its site."""
+def consent_receipt(session: Session, given: ConsentEvent, *, token: str) -> bytes:
+    """Return the receipt of a consent. ``token`` is the secret of the person's link.
 
-    name: str
-    address: str
-    contact: str
-    site: str
-
-    @classmethod
-    def of(cls, webchat: WebChat) -> Controller:
-        company = DataController.current()
-        return cls(
-            name=company.name or webchat.name,
-            address=company.address,
-            contact=company.contact,
-            site=next(iter(webchat.origins), ""),
-        )
-
-
-def receipt_of(
-    session: Session, given: ConsentEvent, *, notice: str, withdrawal: str
-) -> dict[str, Any]:
-    """Return the receipt of a consent.
-
-    ``notice`` is the URL of the exact text, ``withdrawal`` is the URL of the withdrawal. The person
-    is identified by the hash that the erasure ledger will contain when the session is erased. A
-    person who kept the receipt can therefore have the erasure proved, and nobody can find the
-    person by the hash.
+    The person is identified by the hash that the erasure ledger will contain when the session is
+    erased. A person who kept the receipt can therefore have the erasure proved, and nobody can find
+    the person by the hash.
     """
-    person = subject_of(session.uid)
+    terms = terms_of(session)
+    content = json.loads(terms.content)
+    withdraw = content["site"] + reverse("withdraw_consent", args=[token])
+    purpose = {
+        "purpose": given.text.label,
+        **content["purpose"],
+        "collection_method": f"entry form before a conversation ({session.channel})",
+        "withdrawal_method": withdraw,
+    }
+    event = _event(session, "ConsentGiven", session.created_at)
+    return _as_bytes(
+        {
+            "record": {
+                "schema_version": SCHEMA_VERSION,
+                "receipt_id": _receipt_id(token, "consent"),
+                **_record(session),
+                "terms_recorded": _recorded(terms),
+            },
+            "processing": _notice(given, content["site"]) | {"purposes": [purpose]},
+            "party": content["party"],
+            "event": [event | {"validity_duration": "until withdrawn"}],
+        }
+    )
+
+
+def withdrawal_receipt(
+    session: Session, given: ConsentEvent, *, via: str, token: str, at: datetime
+) -> bytes:
+    """Return the receipt of a withdrawal, which refers to the receipt of the consent.
+
+    ``via`` is the way of the withdrawal (``ConsentEvent.Via``). The parties are those of the
+    consent.
+    """
+    terms = terms_of(session)
+    content = json.loads(terms.content)
+    withdrawn = _event(session, "ConsentWithdrawn", at)
+    return _as_bytes(
+        {
+            "record": {
+                "schema_version": SCHEMA_VERSION,
+                "receipt_id": _receipt_id(token, "withdrawal"),
+                "consent_receipt_id": _receipt_id(token, "consent"),
+                **_record(session),
+                "terms_recorded": _recorded(terms),
+            },
+            "processing": _notice(given, content["site"]),
+            "party": content["party"],
+            "event": [
+                withdrawn
+                | {
+                    "validity_duration": "permanent",
+                    "withdrawal_channel": _VIA.get(via, "not recorded"),
+                    "erasure_of_all_data_requested": session.wants_erasure,
+                }
+            ],
+        }
+    )
+
+
+#: The ways of a withdrawal. Withdrawals of earlier releases have none.
+_VIA: dict[str, str] = {
+    ConsentEvent.Via.LINK: "the person's link",
+    ConsentEvent.Via.CONVERSATION: "the conversation, recorded by staff",
+}
+
+
+def _receipt_id(token: str, kind: str) -> str:
+    """Return the identifier of a receipt, which nobody without the person's link can compute.
+
+    The database has only a hash of the link's secret. The identifier is a UUID of version 8, whose
+    bits RFC 9562 leaves to the application.
+    """
+    message = f"mluvii-gdpr/receipt/1/{kind}".encode()
+    number = int.from_bytes(hmac.digest(token.encode(), message, hashlib.sha256)[:16], "big")
+    number = number & ~(0xF << 76) & ~(0b11 << 62) | (8 << 76) | (0b10 << 62)
+    return uuid.UUID(int=number).urn
+
+
+def _record(session: Session) -> dict[str, str]:
     return {
-        "record": {
-            "schema_version": SCHEMA_VERSION,
-            "record_id": f"urn:uuid:{session.uid}",
-            "pii_principal_id": person,
-        },
-        "processing": _processing(session, given, notice=notice, withdrawal=withdrawal),
-        "party": [_party(Controller.of(session.webchat))],
-        "event": [_event(person, "ConsentGiven", session.created_at)]
-        + (
-            [_event(person, "ConsentWithdrawn", session.withdrawn_at)]
-            if session.withdrawn_at
-            else []
-        ),
+        "record_id": f"urn:uuid:{session.uid}",
+        "pii_principal_id": subject_of(session.uid),
     }
 
 
-def _processing(
-    session: Session, given: ConsentEvent, *, notice: str, withdrawal: str
-) -> dict[str, Any]:
-    text, days = given.text, session.webchat.retention_days
+def _recorded(terms: ReceiptTerms) -> str:
+    """Return when the parties and the terms of the processing were recorded."""
+    if terms.recorded_on is None:
+        return "at the time of the consent"
+    return f"on {terms.recorded_on:%Y-%m-%d}, after the consent; they may differ from those before"
+
+
+def _notice(given: ConsentEvent, site: str) -> dict[str, Any]:
+    text = given.text
     return {
-        "privacy_notice": notice,
+        "privacy_notice": site + text.get_absolute_url(),
         "privacy_notice_version": text.version.number,
         "privacy_notice_sha256": text.sha256,
         "language": text.language,
-        "purposes": [
-            {
-                "purpose": text.label,
-                "service": session.webchat.name,
-                "lawful_basis": "https://w3id.org/dpv/legal/eu/gdpr#A6-1-a",
-                "pii_information": [
-                    {"pii_type": name, "pii_optional": optional} for name, optional in _PII.items()
-                ],
-                "pii_controllers": [_CONTROLLER],
-                "collection_method": f"entry form before a conversation ({session.channel})",
-                "processing_method": "conversation with staff of the controller",
-                "storage_locations": _IN_THE_NOTICE,
-                "retention_period": f"P{days}D" if days else _IN_THE_NOTICE,
-                "jurisdiction": "EU",
-                "recipient_third_parties": _IN_THE_NOTICE,
-                "withdrawal_method": withdrawal,
-                "privacy_rights": "https://eur-lex.europa.eu/eli/reg/2016/679/oj",
-            }
-        ],
     }
 
 
-def _party(controller: Controller) -> dict[str, str]:
+def _event(session: Session, state: str, at: datetime) -> dict[str, Any]:
     return {
-        "party_id": _CONTROLLER,
-        "party_name": controller.name,
-        "party_address": controller.address or _IN_THE_NOTICE,
-        "party_contact": controller.contact or controller.site or _IN_THE_NOTICE,
-        "party_url": controller.site,
-        "party_role": f"{_DPV}DataController",
-        "party_type": "PII controller",
+        "event_time": at.astimezone(UTC).isoformat(timespec="seconds"),
+        "entity_id": subject_of(session.uid),
+        "event_type": f"{DPV}ExplicitlyExpressedConsent",
+        "event_state": DPV + state,
     }
 
 
-def _event(person: str, state: str, at: datetime) -> dict[str, str]:
-    return {
-        "event_time": timezone.localtime(at).isoformat(timespec="seconds"),
-        "validity_duration": "until withdrawn" if state == "ConsentGiven" else "for good",
-        "entity_id": person,
-        "event_type": f"{_DPV}ExplicitlyExpressedConsent",
-        "event_state": f"{_DPV}{state}",
-    }
+def _as_bytes(receipt: dict[str, Any]) -> bytes:
+    return json.dumps(receipt, indent=2, ensure_ascii=False).encode()

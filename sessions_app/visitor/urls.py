@@ -34,6 +34,11 @@ urlpatterns = [
     path("r/<secret:token>/files/<id:pk>/", room.RoomDownloadView.as_view(), name="room_download"),
     path("c/<secret:token>/", my_consent.ConsentView.as_view(), name="my_consent"),
     path("c/<secret:token>/receipt.json", my_consent.ReceiptView.as_view(), name="consent_receipt"),
+    path(
+        "c/<secret:token>/withdrawal-receipt.json",
+        my_consent.WithdrawalReceiptView.as_view(),
+        name="withdrawal_receipt",
+    ),
     path("c/<secret:token>/withdraw/", my_consent.WithdrawView.as_view(), name="withdraw_consent"),
     path("c/<secret:token>/mail/", my_consent.MailLinkView.as_view(), name="mail_consent_link"),
 ]

@@ -65,6 +65,7 @@ NONSENSE = {
     "HOST": ["", "127.0.0.1:8000", "http://x", "a b", "[127.0.0.1]", "*"],
     "CSRF_TRUSTED_ORIGINS": [*ORIGIN, "https://*", "https://a*.example.com"],
     "EVENTS_ORIGINS": [*ORIGIN, "https://*.example.com"],
+    "SITE_URL": [*ORIGIN, "https://*.example.com", "https://chat.example.com/"],
     "EVENTS_URL": [
         "events/", "/stream/", "https://chat.example.com/", "javascript:x/events/", "//x/events/",
         "https://chat.example.com:8001/events", "https://chat.example.com:port/events/", "https:///events/",

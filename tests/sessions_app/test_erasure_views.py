@@ -107,10 +107,13 @@ def test_what_stays_are_numbers_and_no_bookkeeping(support: Client) -> None:
         )
         assert {"number of messages of the visitor", "number of files", "channel"} <= set(kept)
         assert "anonymized in" not in kept
-    assert "<dt>Will be deleted</dt>" in before.content.decode()
+    # The session and the guest are cleared and not deleted.
+    assert "<dt>Will be cleared</dt>" in compact(before)
+    assert "<dt>Will be deleted</dt>" not in compact(before)
     html = record.content.decode()
-    assert "<dt>Deleted</dt>" in html
-    assert "<dt>Will be deleted</dt>" not in html
+    assert "<dt>Cleared</dt>" in compact(record)
+    assert "<dt>Deleted</dt>" not in compact(record)
+    assert "<dt>Will be cleared</dt>" not in html
     assert "Session: 1</h3>" in html
     assert "Files: 0" not in html, "nothing is listed of what there was none"
 
