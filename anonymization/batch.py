@@ -75,9 +75,10 @@ def _erase_locked(
         return []
     parts = list(_parts(policy, taken, parents))
     acts = _Acts(records)
-    counted = [(part, _count(part, acts)) for part in parts]
+    counted = [(part, _count(part, acts, locked={policy.label: uids})) for part in parts]
     _add_evidence(policy, taken, acts)
-    _adopt_uploads({uids[pk]: record for pk, record in taken.items()})
+    has_files = _adopt_uploads({uids[pk]: record for pk, record in taken.items()})
+    has_files |= any(number and part.policy.file_fields for part, number in counted)
     for part, expected in counted:
         if expected and _erase(part) != expected:
             raise OutsideSubject(
@@ -90,8 +91,9 @@ def _erase_locked(
         held.forget(acts.uids())
     acts.complete()
     _insert(records)
-    await_files(records, acts.marked)
-    announce(records)
+    if has_files:
+        await_files(records, acts.marked)
+    announce(records, files=has_files)
     return records
 
 
@@ -197,12 +199,15 @@ def _parts(policy: Policy, taken: _Owners, parents: _Owners) -> Iterator[_Part]:
                 yield _Part(part, path, parents)
 
 
-def _count(part: _Part, acts: _Acts) -> int:
-    """Count the rows of each act, note those that have a mark, and return the total."""
+def _count(part: _Part, acts: _Acts, *, locked: Mapping[str, Mapping[int, uuid.UUID]]) -> int:
+    """Count the rows of each act, note those that have a mark, and return the total.
+
+    ``locked`` has, by model label, the random identifiers that were read under the locks.
+    """
     label, path = part.policy.label, part.path or "pk"
     counts = dict.fromkeys(part.owners, 0)
     if part.policy.mark:
-        for pk, uid, owner in part.rows().order_by("pk").values_list("pk", "uid", path):
+        for pk, uid, owner in _marked(part, locked):
             acts.marked[part.owners[owner].pk].setdefault(label, {})[pk] = uid
             counts[owner] += 1
     else:
@@ -211,6 +216,19 @@ def _count(part: _Part, acts: _Acts) -> int:
     for owner, count in counts.items():
         acts.counts[part.owners[owner].pk][label] = count
     return sum(counts.values())
+
+
+def _marked(
+    part: _Part, locked: Mapping[str, Mapping[int, uuid.UUID]]
+) -> list[tuple[int, uuid.UUID, int]]:
+    """Return key, random identifier and owner of each row with a mark.
+
+    The subjects own themselves and are not read again. The label decides, never the keys: a person
+    may have the same key as a session.
+    """
+    if part.policy.label in locked:
+        return [(pk, uid, pk) for pk, uid in locked[part.policy.label].items()]
+    return list(part.rows().order_by("pk").values_list("pk", "uid", part.path or "pk"))
 
 
 def _add_evidence(policy: Policy, taken: _Owners, acts: _Acts) -> None:
@@ -263,14 +281,15 @@ def _empty(part: _Part) -> int:
     return part.rows().update(**values)
 
 
-def _adopt_uploads(records: Mapping[uuid.UUID, Erasure]) -> None:
-    """Assign unfinished uploads of these subjects to their records."""
+def _adopt_uploads(records: Mapping[uuid.UUID, Erasure]) -> bool:
+    """Assign unfinished uploads of these subjects to their records; return whether there are any."""
     uploads: list[Any] = list(
         FileDeletion.objects.filter(erasure=None, subject__in=in_keys(records, "uuid"))
     )
     for upload in uploads:
         upload.erasure_id = records[upload.subject].pk
     FileDeletion.objects.bulk_update(uploads, ["erasure"])
+    return bool(uploads)
 
 
 #: The columns that differ between the records of a batch, with their types on PostgreSQL.

@@ -113,6 +113,7 @@ def erase(guest: Guest) -> None:
         cursor.execute(f"DELETE FROM sessions_app_message WHERE {_OF_GUEST}", [guest.pk])
         messages = cursor.rowcount
         cursor.execute(f"DELETE FROM sessions_app_signal WHERE {_OF_GUEST}", [guest.pk])
+        cursor.execute(f"DELETE FROM sessions_app_lifesign WHERE {_OF_GUEST}", [guest.pk])
         sharing = _sharing(cursor, sessions)
         cursor.execute(f"{_SESSIONS} WHERE guest_id = %s", [sharing, sharing, guest.pk])
         cursor.execute(f"{_GUESTS} WHERE id = %s", [guest.pk])
@@ -124,6 +125,7 @@ def erase(guest: Guest) -> None:
 def _counts(*, sessions: int, files: int, messages: int, guests: int = 0) -> dict[str, int]:
     counts = {
         "sessions_app.Attachment": files,
+        "sessions_app.LifeSign": 0,  # no room is open
         "sessions_app.Message": messages,
         "sessions_app.Session": sessions,
         "sessions_app.Signal": 0,  # the loaded data has no calls, so that there are no signals
@@ -243,6 +245,7 @@ def _erase_taken(
     )
     messages = dict(cursor.fetchall())
     cursor.execute("DELETE FROM sessions_app_signal WHERE session_id = ANY(%s::bigint[])", [pks])
+    cursor.execute("DELETE FROM sessions_app_lifesign WHERE session_id = ANY(%s::bigint[])", [pks])
     sharing = _sharing(cursor, pks)
     cursor.execute(_EVIDENCE, [pks])
     evidence = defaultdict(list)

@@ -13,7 +13,7 @@ from typing import Any
 import factory
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -240,11 +240,32 @@ def test_files_and_uploads_go_with_their_own_record(
     assert queued == {*expected, (records[2].pk, "attachments/begun")}
 
 
+def test_a_guest_with_the_key_of_a_session_is_named_by_its_own_identifier() -> None:
+    session = SessionFactory()
+    guest = Guest.objects.create(pk=session.pk, name="Jana Nováková")
+    Session.objects.filter(pk=session.pk).update(guest=guest)
+    (record,) = erase([session])
+    assert record.subjects == sorted(map(subject_of, [session.uid, guest.uid]))
+    assert record.facts_hold
+
+
+def test_a_batch_without_files_asks_for_none_of_them(
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    sessions = [SessionFactory(), SessionFactory(email="bert@example.com")]
+    with (
+        CaptureQueriesContext(connection) as captured,
+        django_capture_on_commit_callbacks(execute=True),
+    ):
+        assert len(erase(sessions)) == 2
+    queries = [query["sql"] for query in captured]
+    assert not [sql for sql in queries if "awaitingfiles" in sql]
+    assert not [sql for sql in queries if "filedeletion" in sql and '"erasure_id" IN' in sql]
+
+
 def test_the_number_of_statements_does_not_grow(
     made: list[Session], django_assert_num_queries: Any
 ) -> None:
-    from django.db import connection
-
     with CaptureQueriesContext(connection) as of_two:
         erase(made[2:4])
     more = [talk(session) for session in SessionFactory.create_batch(6, new_guest=True)]
