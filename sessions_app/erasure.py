@@ -150,13 +150,19 @@ policy.register(
     subject="session__guest",
     append_only=True,
     evidence=_CONSENT,
-    keep=dict.fromkeys(
-        ("id", "session", "text", "kind", "day", "channel", "via"),
-        _(
-            "Evidence of consent (GDPR Art. 7(1)), or of the information that was given (Art. 13); contains "
-            "no identity."
+    keep={
+        **dict.fromkeys(
+            ("id", "session", "text", "kind", "day", "channel", "via"),
+            _(
+                "Evidence of consent (GDPR Art. 7(1)), or of the information that was given (Art. 13); contains "
+                "no identity."
+            ),
         ),
-    ),
+        "hmac": _(
+            "Proves that the product stored the event. It differs in each row, because it covers the "
+            "Session ID."
+        ),
+    },
 )
 
 policy.register(

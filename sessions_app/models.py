@@ -568,6 +568,9 @@ class ConsentEvent(models.Model):
         # During a migration, servers of the previous release still store events.
         db_default="",
     )
+    #: HMAC-SHA-256 of the other values (``evidence.signatures``). Empty in an event that an earlier
+    #: release stored.
+    hmac = models.CharField("HMAC", max_length=64, blank=True, db_default="", editable=False)
 
     class Meta:
         verbose_name = _("consent event")
