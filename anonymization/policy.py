@@ -102,6 +102,9 @@ class Policy:
     append_only: bool = False
     #: The exceptions from ``append_only``: field → the constant to which it may be set.
     forgettable: Mapping[str, Any] = field(default_factory=dict)
+    #: Another exception: a row may be deleted if another row covers its range. These are the fields
+    #: of the first and the last number of the range.
+    covered_by: tuple[str, str] | None = None
     #: A time field, and how long after this time ``maintain`` deletes the row.
     expires: tuple[str, timedelta] | None = None
     #: What the remaining rows prove, for the record of an erasure.

@@ -248,7 +248,9 @@ def _append_only(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Tr
     yield Trigger(
         table, f"{PREFIX}{table}_update", "UPDATE", message, _changes_more(policy, connection)
     )
-    yield Trigger(table, f"{PREFIX}{table}_delete", "DELETE", message)
+    yield Trigger(
+        table, f"{PREFIX}{table}_delete", "DELETE", message, _is_the_only_one_of_its_range(policy)
+    )
     if vendor == "postgresql":
         yield Trigger(table, f"{PREFIX}{table}_truncate", "TRUNCATE", message, for_each="STATEMENT")
     else:
@@ -257,6 +259,21 @@ def _append_only(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Tr
         yield Trigger(
             table, f"{PREFIX}{table}_replace", "INSERT", message, when=_same_key(policy.model)
         )
+
+
+def _is_the_only_one_of_its_range(policy: Policy) -> str:
+    """Return the SQL condition that no other row covers the range of a deleted row.
+
+    Empty if rows have no range: any DELETE is then refused.
+    """
+    if not policy.covered_by:
+        return ""
+    table, pk = policy.model._meta.db_table, policy.model._meta.pk.column
+    first, last = (f'"{policy.fields[name].column}"' for name in policy.covered_by)
+    return (
+        f'NOT EXISTS (SELECT 1 FROM "{table}" WHERE "{pk}" <> OLD."{pk}" '
+        f"AND {first} <= OLD.{first} AND {last} >= OLD.{last})"
+    )
 
 
 def _unique_keys(model: type[Model]) -> list[list[str]]:

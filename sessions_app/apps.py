@@ -11,12 +11,15 @@ class SessionsConfig(AppConfig):
 
     def ready(self) -> None:
         from anonymization.ledger.recording import register_words
-        from anonymization.models import Note
+        from anonymization.ledger.verification import register_check
+        from anonymization.models import Job, Note
         from sessions_app import retention
+        from sessions_app.evidence.verification import verify_evidence
         from sessions_app.figures import SessionFigures
         from sessions_app.rounding import register_sqlite_function
         from webchat import figures
 
         connection_created.connect(register_sqlite_function, dispatch_uid="sessions_app.rounding")
         figures.register(SessionFigures())
+        register_check(Job.EVIDENCE, verify_evidence)
         register_words(Note.RETENTION_RUN, retention.summary_in_words)

@@ -14,6 +14,7 @@ from anonymization.policy import Evidence, KeptIfShared
 from sessions_app.models import (
     Attachment,
     ConsentEvent,
+    EvidenceAnchor,
     Guest,
     LifeSign,
     Message,
@@ -163,6 +164,16 @@ policy.register(
             "Session ID."
         ),
     },
+)
+
+policy.register(
+    EvidenceAnchor,
+    append_only=True,
+    covered_by=("first_id", "last_id"),
+    impersonal=dict.fromkeys(
+        ("id", "first_id", "last_id", "count", "period", "nonce", "digest", "hmac"),
+        _("Which consent events a record of the erasure ledger covers; one row for each period."),
+    ),
 )
 
 policy.register(
