@@ -85,6 +85,8 @@ class Policy:
     #: The DateField that is set to the first day of the period in which the row is anonymized. The
     #: database then refuses personal data in the row. Nothing else in the row tells the act.
     mark: str = ""
+    #: Fields that only the anonymization of the row may set to NULL.
+    cleared_with_mark: tuple[str, ...] = ()
     #: The label of a model. The subject is erased together with its last row of this model.
     erased_with_last: str = ""
     #: Values of an anonymized record that another person may know: name → expression. ``day`` is

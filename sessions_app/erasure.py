@@ -63,6 +63,8 @@ policy.register(
     Session,
     subject="guest",
     mark="anonymized_in",
+    # Otherwise a withdrawal of consent could be hidden.
+    cleared_with_mark=("withdrawn_at",),
     sharing=sharing_sessions,
     guessable={
         "day": F("created_at"),

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
+from django.db.models import OuterRef, Subquery
+
 from anonymization.ledger.chain import canonical
 from anonymization.ledger.verification import NotGenuine
 from sessions_app.evidence.signatures import Statement, is_event_signed
-from sessions_app.models import ConsentEvent
+from sessions_app.models import ConsentEvent, Session
 from webchat.models import ConsentText, TextKind
 
 #: The number of events that are read at a time, so that memory does not grow with the table.
@@ -47,7 +49,8 @@ class Stored(NamedTuple):
     channel: str
     via: str
     hmac: str
-    webchat: int
+    #: None if the session is missing, which only a database without its constraints can have.
+    webchat: int | None
 
     def statement(self, text: Text) -> Statement:
         return Statement(
@@ -61,14 +64,14 @@ class Stored(NamedTuple):
         )
 
 
-_COLUMNS = (
-    "pk", "session_id", "text_id", "kind", "day", "channel", "via", "hmac", "session__webchat_id",
-)  # fmt: skip
+_COLUMNS = ("pk", "session_id", "text_id", "kind", "day", "channel", "via", "hmac")
+#: Not a join, which would leave out an event whose session is missing.
+_WEBCHAT = Subquery(Session.objects.filter(pk=OuterRef("session_id")).order_by().values("webchat"))
 
 
 def read(*, after: int, to: int | None) -> Iterator[Stored]:
     """Yield the events with a number above ``after`` and at most ``to``, in their order."""
-    events = ConsentEvent.objects.order_by("pk").values_list(*_COLUMNS)
+    events = ConsentEvent.objects.order_by("pk").values_list(*_COLUMNS, _WEBCHAT)
     if to is not None:
         events = events.filter(pk__lte=to)
     while rows := list(events.filter(pk__gt=after)[:CHUNK]):
@@ -109,6 +112,8 @@ def check_and_hash(texts: Texts, *, after: int, to: int | None, unsigned_allowed
 def _problem(event: Stored, text: Text, statement: Statement, unsigned_allowed: bool) -> str:
     """Return why an event is not genuine, or an empty string."""
     asked = event.kind in (ConsentEvent.Kind.GIVEN, ConsentEvent.Kind.WITHDRAWN)
+    if event.webchat is None:
+        return "its session is missing."
     if text.webchat != event.webchat:
         return "its text belongs to another WebChat than its session."
     if asked != (text.kind == TextKind.CONSENT):

@@ -20,7 +20,7 @@ from anonymization import runs, triggers
 from anonymization.models import Erasure, Job, LastRun, LedgerState, Note
 from sessions_app.evidence import events
 from sessions_app.models import ConsentEvent, EvidenceAnchor, Session
-from tests.factories import ErasureFactory, SessionFactory, WebChatFactory
+from tests.factories import ErasureFactory, SessionFactory, WebChatFactory, publish_notice
 from webchat.models import WebChat
 
 pytestmark = pytest.mark.django_db
@@ -160,15 +160,15 @@ def test_the_hmac_of_another_event_is_not_enough(anchored: list[ConsentEvent]) -
     assert "its HMAC does not match" in refusal()
 
 
-def test_a_notice_is_not_consent(anchored: list[ConsentEvent], webchat: WebChat) -> None:
-    """Older events have no HMAC. Their text tells at least what was asked."""
-    no_event = Session.objects.get(consent_events=None)
-    text = SessionFactory(webchat=webchat).consent_events.get().text
+def test_a_notice_is_not_consent(no_form: Session) -> None:
+    """Events of earlier releases have no HMAC, but their text tells what was asked."""
+    text = publish_notice(no_form.webchat).texts.first()
+    assert text is not None
     sql(
         f"INSERT INTO {EVENT} (session_id, text_id, kind, day, channel) VALUES (%s, %s, %s, %s, %s)",
-        no_event.pk, text.pk, "given", timezone.localdate(), "chat", lifted=False,
+        no_form.pk, text.pk, "given", timezone.localdate(), "chat", lifted=False,
     )  # fmt: skip
-    assert "its text belongs to another WebChat than its session" in refusal()
+    assert "its text is of another kind: consent was not asked for with it" in refusal()
 
 
 @pytest.mark.parametrize("number", [0, 2])
@@ -193,6 +193,28 @@ def test_a_removed_event_is_found(anchored: list[ConsentEvent]) -> None:
     sql(f"DELETE FROM {EVENT} WHERE id = %s", anchored[1].pk)
     last = anchored[-1].pk
     assert refusal() == f"Consent events 1 to {last}: 1 were removed after they were anchored."
+
+
+def test_a_removed_session_is_named(anchored: list[ConsentEvent]) -> None:
+    # The foreign key is checked at the end of the transaction, which this test rolls back.
+    event = anchored[1]
+    triggers.drop(connection)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM sessions_app_session WHERE id = %s", [event.session_id])
+        assert refusal() == (
+            f"Consent event {event.pk} of session {event.session_id}: its session is missing."
+        )
+        transaction.set_rollback(True)
+    triggers.install(connection)
+
+
+def test_a_session_that_was_moved_to_another_webchat_is_named(
+    anchored: list[ConsentEvent],
+) -> None:
+    session = anchored[1].session
+    Session.objects.filter(pk=session.pk).update(webchat=WebChatFactory())
+    assert "its text belongs to another WebChat than its session" in refusal()
 
 
 CHANGES: dict[str, Any] = {
