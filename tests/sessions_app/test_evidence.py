@@ -419,6 +419,9 @@ def test_a_clock_that_was_ahead_does_not_stop_the_anchors(
         SessionFactory(webchat=webchat)
         run("anchor_evidence")
         run("verify_ledger")
+    on(12, 5)
+    assert "Merged anchors: 3." in run("anchor_evidence")
+    assert [(a.period.month, a.count) for a in EvidenceAnchor.objects.all()] == [(9, 1), (11, 3)]
 
 
 def test_events_are_read_in_chunks(
