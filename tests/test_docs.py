@@ -269,6 +269,18 @@ def test_cron_verifies_the_ledger_each_day() -> None:
     assert [line.split()[2:] for line in lines] == [["*", "*", "*"]]
 
 
+def test_cron_anchors_the_evidence_each_day_before_it_is_verified() -> None:
+    (anchored,), (verified,) = starts("anchor_evidence"), starts("verify_ledger")
+    assert anchored < verified
+
+
+def test_production_example_without_an_evidence_key_is_warned(tmp_path: Path) -> None:
+    variables = with_own_keys(production_example())
+    checked = check_deploy(tmp_path, re.sub("^EVIDENCE_KEY=.*\n", "", variables, flags=re.M))
+    assert checked.returncode == 1
+    assert re.findall(r"mluvii_gdpr\.[EW]\d+", checked.stderr) == ["mluvii_gdpr.W003"]
+
+
 def test_production_example_does_not_start_as_it_is_printed(tmp_path: Path) -> None:
     checked = check_deploy(tmp_path, production_example())
     assert checked.returncode != 0

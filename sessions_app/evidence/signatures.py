@@ -7,11 +7,14 @@ too, because it made the signatures before EVIDENCE_KEY was set.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.conf import settings
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare
 
 from anonymization.ledger.chain import canonical
 
@@ -47,12 +50,12 @@ def is_event_signed(statement: Statement, signature: str) -> bool:
 
 def sign_anchor(digest: str) -> str:
     """Return the HMAC of the hash of an anchor, in hexadecimal digits."""
-    return _hmac(_ANCHOR, digest, settings.EVIDENCE_KEY or settings.SECRET_KEY)
+    return _hmac(_ANCHOR, digest.encode(), settings.EVIDENCE_KEY or settings.SECRET_KEY)
 
 
 def is_anchor_signed(digest: str, signature: str) -> bool:
     """Return whether one of the keys made the HMAC of the anchor."""
-    return _is_signed(_ANCHOR, digest, signature)
+    return _is_signed(_ANCHOR, digest.encode(), signature)
 
 
 def _keys() -> Iterator[str]:
@@ -63,9 +66,15 @@ def _keys() -> Iterator[str]:
     yield from settings.SECRET_KEY_FALLBACKS
 
 
-def _is_signed(name: str, signed: bytes | str, signature: str) -> bool:
+def _is_signed(name: str, signed: bytes, signature: str) -> bool:
     return any(constant_time_compare(_hmac(name, signed, key), signature) for key in _keys())
 
 
-def _hmac(name: str, signed: bytes | str, key: str) -> str:
-    return salted_hmac(name, signed, secret=key, algorithm="sha256").hexdigest()
+def _hmac(name: str, signed: bytes, key: str) -> str:
+    """Return what ``salted_hmac`` of Django returns, which takes three times as long."""
+    return hmac.digest(_derived(name, key), signed, "sha256").hex()
+
+
+@lru_cache(maxsize=32)
+def _derived(name: str, key: str) -> bytes:
+    return hashlib.sha256(name.encode() + key.encode()).digest()
