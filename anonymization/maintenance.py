@@ -93,13 +93,14 @@ def statement_for_a_superuser() -> str:
 def tables() -> list[str]:
     """Return the names of the tables that an erasure changes.
 
-    The ledger and the queue of files had clear facts and references that are deleted later.
+    The ledger and the queue of files had clear facts and references that are deleted later, and the
+    anchors of evidence had finer ranges.
     """
     queue = {model._meta.label for model in (AwaitingFiles, FileDeletion, FilesDeleted)}
     return sorted(
         p.model._meta.db_table
         for p in registry
-        if p.erase or p.delete or p.mark or p.forgettable or p.label in queue
+        if p.erase or p.delete or p.mark or p.forgettable or p.covered_by or p.label in queue
     )
 
 

@@ -551,6 +551,8 @@ class Job(models.TextChoices):
     RETENTION = "retention", _("Retention")
     FILES = "files", _("File queue")
     LEDGER = "ledger", _("Ledger verified")
+    ANCHOR = "anchor", _("Evidence anchored")
+    EVIDENCE = "evidence", _("Evidence verified")
     MAINTENANCE = "maintenance", _("Maintenance")
 
 

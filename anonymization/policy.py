@@ -85,6 +85,8 @@ class Policy:
     #: The DateField that is set to the first day of the period in which the row is anonymized. The
     #: database then refuses personal data in the row. Nothing else in the row tells the act.
     mark: str = ""
+    #: Fields that only the anonymization of the row may set to NULL.
+    cleared_with_mark: tuple[str, ...] = ()
     #: The label of a model. The subject is erased together with its last row of this model.
     erased_with_last: str = ""
     #: Values of an anonymized record that another person may know: name → expression. ``day`` is
@@ -102,6 +104,9 @@ class Policy:
     append_only: bool = False
     #: The exceptions from ``append_only``: field → the constant to which it may be set.
     forgettable: Mapping[str, Any] = field(default_factory=dict)
+    #: Another exception: a row may be deleted if another row covers its range. These are the fields
+    #: of the first and the last number of the range.
+    covered_by: tuple[str, str] | None = None
     #: A time field, and how long after this time ``maintain`` deletes the row.
     expires: tuple[str, timedelta] | None = None
     #: What the remaining rows prove, for the record of an erasure.

@@ -1,6 +1,6 @@
 """Remember the last good run of each job that cron starts, so that a stopped one is noticed.
 
-The commands call ``record``; ``verify_ledger`` stores its result in ``LedgerState``. The home page,
+The commands call ``record``; ``verify_ledger`` stores that of the ledger in ``LedgerState``. The home page,
 ``erasure_status`` and ``/readyz?verbose`` read ``states``. Each job has one row; nothing is counted.
 
 **To add a job**, add it to ``models.Job`` and ``OVERDUE_AFTER``, and call ``record`` in its command.
@@ -24,6 +24,8 @@ OVERDUE_AFTER = {
     Job.RETENTION: timedelta(hours=26),
     Job.FILES: timedelta(hours=1),
     Job.LEDGER: timedelta(hours=26),
+    Job.ANCHOR: timedelta(hours=26),
+    Job.EVIDENCE: timedelta(hours=26),
     Job.MAINTENANCE: timedelta(days=8),
 }
 

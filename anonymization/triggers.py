@@ -3,7 +3,8 @@
 - *Append-only* tables refuse UPDATE, DELETE, TRUNCATE and a replacing INSERT.
 - *Sealed* rows, which have the mark of an anonymization, refuse personal data. A row can be marked
   only if every erased field is cleared and the record is set. Afterwards no field can be changed,
-  no other row can replace it, and no row with personal data can reference it.
+  no other row can replace it, and no row with personal data can reference it. Some fields can be
+  cleared only together with the mark.
 - *Held* rows, on which a legal hold rests, cannot be marked or deleted, nor can rows of their
   content be deleted.
 
@@ -219,6 +220,7 @@ def _triggers_for(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[T
         yield from _append_only(policy, connection)
     if policy.mark:
         yield from _sealed(policy, connection)
+        yield from _not_cleared_before_sealed(policy, connection.vendor)
     if policy.mark or policy.delete:
         yield from _no_row_at_sealed(policy, connection.vendor)
 
@@ -248,7 +250,9 @@ def _append_only(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Tr
     yield Trigger(
         table, f"{PREFIX}{table}_update", "UPDATE", message, _changes_more(policy, connection)
     )
-    yield Trigger(table, f"{PREFIX}{table}_delete", "DELETE", message)
+    yield Trigger(
+        table, f"{PREFIX}{table}_delete", "DELETE", message, _is_the_only_one_of_its_range(policy)
+    )
     if vendor == "postgresql":
         yield Trigger(table, f"{PREFIX}{table}_truncate", "TRUNCATE", message, for_each="STATEMENT")
     else:
@@ -257,6 +261,21 @@ def _append_only(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Tr
         yield Trigger(
             table, f"{PREFIX}{table}_replace", "INSERT", message, when=_same_key(policy.model)
         )
+
+
+def _is_the_only_one_of_its_range(policy: Policy) -> str:
+    """Return the SQL condition that no other row covers the range of a deleted row.
+
+    Empty if rows have no range: any DELETE is then refused.
+    """
+    if not policy.covered_by:
+        return ""
+    table, pk = policy.model._meta.db_table, policy.model._meta.pk.column
+    first, last = (f'"{policy.fields[name].column}"' for name in policy.covered_by)
+    return (
+        f'NOT EXISTS (SELECT 1 FROM "{table}" WHERE "{pk}" <> OLD."{pk}" '
+        f"AND {first} <= OLD.{first} AND {last} >= OLD.{last})"
+    )
 
 
 def _unique_keys(model: type[Model]) -> list[list[str]]:
@@ -317,6 +336,26 @@ def _sealed(policy: Policy, connection: BaseDatabaseWrapper) -> Iterator[Trigger
         )
         yield Trigger(table, f"{PREFIX}{table}_seal_replace", "INSERT", message, taken)
         yield Trigger(table, f"{PREFIX}{table}_seal_move", "UPDATE", message, taken, first=moved)
+
+
+def _not_cleared_before_sealed(policy: Policy, vendor: str) -> Iterator[Trigger]:
+    """Yield triggers that refuse to clear a field unless the same statement sets the mark.
+
+    They also refuse to delete or replace such a row, because it could be inserted again without the
+    value.
+    """
+    table = policy.model._meta.db_table
+    mark = f'"{policy.fields[policy.mark].column}"'
+    for name in policy.cleared_with_mark:
+        column = f'"{policy.fields[name].column}"'
+        trigger = f"{PREFIX}{table}_{policy.fields[name].column}"
+        message = f"{policy.label}: only an anonymization clears {name}"
+        cleared = f"OLD.{column} IS NOT NULL AND NEW.{column} IS NULL AND NEW.{mark} IS NULL"
+        yield Trigger(table, f"{trigger}_update", "UPDATE", message, cleared)
+        yield Trigger(table, f"{trigger}_delete", "DELETE", message, f"OLD.{column} IS NOT NULL")
+        if vendor == "sqlite":
+            taken = _same_key(policy.model, also=f" AND {column} IS NOT NULL")
+            yield Trigger(table, f"{trigger}_replace", "INSERT", message, taken)
 
 
 def _differs(vendor: str) -> str:

@@ -67,17 +67,25 @@ print(digest.hexdigest())
 PYTHON
 }
 
-# secret_key: print the secret key of this checkout. It is created once and readable by its owner
-# only.
+# secret_key, evidence_key: print a key of this checkout. It is created once and readable by its
+# owner only.
 secret_key() {
-    if [ ! -s var/secret_key ]; then
+    kept_key var/secret_key
+}
+
+evidence_key() {
+    kept_key var/evidence_key
+}
+
+kept_key() {
+    if [ ! -s "$1" ]; then
         (
             umask 077
-            .venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(64))' >var/secret_key.new
-            mv var/secret_key.new var/secret_key
+            .venv/bin/python -c 'import secrets; print(secrets.token_urlsafe(64))' >"$1.new"
+            mv "$1.new" "$1"
         )
     fi
-    cat var/secret_key
+    cat "$1"
 }
 
 # require_free_port HOST PORT NAME: print an error and return 1 if the port cannot be used. NAME is

@@ -1,6 +1,6 @@
 """System checks of the project.
 
-W001, W002  settings for production (``check --deploy``)
+W001–W003   settings for production (``check --deploy``)
 E010        the file storage lacks its marker or does not answer: it is not the right one
 E011        the file storage has the marker of another installation
 E012        ``MEDIA_ROOT`` is not writable
@@ -57,6 +57,20 @@ def check_mail_is_sent(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
             "No mail is sent, so staff can't reset a forgotten password.",
             hint="Set EMAIL_URL, or set new passwords at /admin/.",
             id="mluvii_gdpr.W002",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_evidence_key(app_configs: Any, **_kwargs: Any) -> list[CheckMessage]:
+    """Warn of a production whose evidence depends on SECRET_KEY, which is changed more often."""
+    if settings.EVIDENCE_KEY not in ("", settings.SECRET_KEY):
+        return []
+    return [
+        Warning(
+            "The evidence of consent has no key of its own, so SECRET_KEY must never be lost.",
+            hint="Set EVIDENCE_KEY to at least 32 random characters; see docs/operate/keys.md.",
+            id="mluvii_gdpr.W003",
         )
     ]
 

@@ -49,6 +49,7 @@ def _open_to_others() -> Iterator[CheckMessage]:
 def _places() -> Iterator[Path]:
     yield settings.VAR_DIR
     yield settings.VAR_DIR / "secret_key"
+    yield settings.VAR_DIR / "evidence_key"
     yield Path(settings.MEDIA_ROOT)
     yield Path(settings.FILE_UPLOAD_TEMP_DIR)
     if settings.ENVIRONMENT_FILE:

@@ -52,6 +52,15 @@ SECRET_KEY_FALLBACKS = variables.several(
     lambda key: len(key) >= (1 if DEBUG else 50),
     "former keys of at least 50 characters",
 )
+# The key of the HMACs of consent events. Without it, SECRET_KEY is used.
+EVIDENCE_KEY = variables.text("EVIDENCE_KEY")
+if EVIDENCE_KEY and (len(EVIDENCE_KEY) < 32 or "," in EVIDENCE_KEY):
+    raise WrongEnvironment(
+        "EVIDENCE_KEY must have at least 32 random characters and no comma, or be empty."
+    )
+EVIDENCE_KEY_FALLBACKS = variables.several(
+    "EVIDENCE_KEY_FALLBACKS", lambda key: len(key) >= 32, "former keys of at least 32 characters"
+)
 required("ALLOWED_HOSTS", "the host names this installation answers to, separated by commas.")
 ALLOWED_HOSTS = variables.several(
     "ALLOWED_HOSTS",

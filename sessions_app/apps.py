@@ -13,8 +13,10 @@ class SessionsConfig(AppConfig):
 
     def ready(self) -> None:
         from anonymization.ledger.recording import register_words
-        from anonymization.models import Note
+        from anonymization.ledger.verification import register_check
+        from anonymization.models import Job, Note
         from sessions_app import conversation, retention
+        from sessions_app.evidence.verification import verify_evidence
         from sessions_app.figures import SessionFigures
         from sessions_app.rounding import register_sqlite_function
         from webchat import figures
@@ -26,4 +28,5 @@ class SessionsConfig(AppConfig):
             dispatch_uid="sessions_app.conversation",
         )
         figures.register(SessionFigures())
+        register_check(Job.EVIDENCE, verify_evidence)
         register_words(Note.RETENTION_RUN, retention.summary_in_words)

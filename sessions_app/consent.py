@@ -14,6 +14,8 @@ from anonymization.ledger import recording
 from anonymization.models import Erasure
 from lib.days import start_of
 from sessions_app.conversation import end_locked
+from sessions_app.evidence import signatures
+from sessions_app.evidence.signatures import Statement
 from sessions_app.lock import lock_writable
 from sessions_app.models import (
     ConsentEvent,
@@ -34,15 +36,27 @@ def store_evidence(
 ) -> None:
     """Append a consent event for this text: consent was given or withdrawn, or it was shown.
 
-    Of the time only the day is stored, rounded to ``ERASURE_TIME_PRECISION``.
+    Of the time only the day is stored, rounded to ``ERASURE_TIME_PRECISION``. The event is signed
+    with a key that is not in the database.
     """
+    day = timezone.localdate(start_of(settings.ERASURE_TIME_PRECISION, at, settings.TIME_ZONE))
+    statement = Statement(
+        session=session.pk,
+        text=text.pk,
+        sha256=text.sha256,
+        kind=kind,
+        day=day.isoformat(),
+        channel=session.channel,
+        via=via,
+    )
     ConsentEvent.objects.create(
         session=session,
         text=text,
         kind=kind,
-        day=timezone.localdate(start_of(settings.ERASURE_TIME_PRECISION, at, settings.TIME_ZONE)),
+        day=day,
         channel=session.channel,
         via=via,
+        hmac=signatures.sign_event(statement),
     )
 
 

@@ -14,6 +14,7 @@ from anonymization.policy import Evidence, KeptIfShared
 from sessions_app.models import (
     Attachment,
     ConsentEvent,
+    EvidenceAnchor,
     Guest,
     LifeSign,
     Message,
@@ -63,6 +64,8 @@ policy.register(
     Session,
     subject="guest",
     mark="anonymized_in",
+    # Otherwise a withdrawal of consent could be hidden.
+    cleared_with_mark=("withdrawn_at",),
     sharing=sharing_sessions,
     guessable={
         "day": F("created_at"),
@@ -152,12 +155,28 @@ policy.register(
     subject="session__guest",
     append_only=True,
     evidence=_CONSENT,
-    keep=dict.fromkeys(
-        ("id", "session", "text", "kind", "day", "channel", "via"),
-        _(
-            "Evidence of consent (GDPR Art. 7(1)), or of the information that was given (Art. 13); contains "
-            "no identity."
+    keep={
+        **dict.fromkeys(
+            ("id", "session", "text", "kind", "day", "channel", "via"),
+            _(
+                "Evidence of consent (GDPR Art. 7(1)), or of the information that was given (Art. 13); contains "
+                "no identity."
+            ),
         ),
+        "hmac": _(
+            "Proves that the product stored the event. It differs in each row, because it covers the "
+            "Session ID."
+        ),
+    },
+)
+
+policy.register(
+    EvidenceAnchor,
+    append_only=True,
+    covered_by=("first_id", "last_id"),
+    impersonal=dict.fromkeys(
+        ("id", "first_id", "last_id", "count", "period", "nonce", "digest", "hmac"),
+        _("Which consent events a record of the erasure ledger covers; one row for each period."),
     ),
 )
 

@@ -610,6 +610,9 @@ class ConsentEvent(models.Model):
         # During a migration, servers of the previous release still store events.
         db_default="",
     )
+    #: HMAC-SHA-256 of the other values (``evidence.signatures``). Empty in an event that an earlier
+    #: release stored.
+    hmac = models.CharField("HMAC", max_length=64, blank=True, db_default="", editable=False)
 
     class Meta:
         verbose_name = _("consent event")
@@ -639,6 +642,35 @@ class ConsentEvent(models.Model):
         exact = self.session.withdrawn_at if withdrawn else self.session.created_at
         anonymized = self.session.anonymized_in is not None
         return RoundedDay.of(self.day) if anonymized or exact is None else exact
+
+
+class EvidenceAnchor(models.Model):
+    """A range of consent events whose hash is in the erasure ledger, as a note.
+
+    The ranges follow each other without a gap. Range and number are here and not in the ledger,
+    because they would tell how many sessions there were. See ``evidence.anchors``.
+    """
+
+    first_id = models.BigIntegerField(_("first number"))
+    #: One less than ``first_id`` if the range is empty.
+    last_id = models.BigIntegerField(_("last number"))
+    count = models.PositiveBigIntegerField(_("number of events"))
+    #: The first day of the period (ERASURE_TIME_PRECISION) of the events.
+    period = models.DateField(_("period"))
+    nonce = models.CharField(_("random number"), max_length=64)
+    #: SHA-256 of range, number, nonce and events. It is a subject of the note.
+    digest = models.CharField(_("hash"), max_length=64, unique=True)
+    #: HMAC of the hash, so that the database alone cannot produce an anchor.
+    hmac = models.CharField("HMAC", max_length=64)
+
+    class Meta:
+        verbose_name = _("anchor of evidence")
+        verbose_name_plural = _("anchors of evidence")
+        ordering = ("first_id", "pk")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Evidence anchor {self.pk}"
 
 
 class RetentionRun(models.Model):

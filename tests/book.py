@@ -146,6 +146,7 @@ class Installation:
         (example,) = [b for b in blocks("configuration.md", "sh") if b.startswith("DEBUG=off")]
         own = {
             "SECRET_KEY": secrets.token_urlsafe(64),
+            "EVIDENCE_KEY": secrets.token_urlsafe(64),
             "DATABASE_URL": self.database_url,
             "ERASURE_LEDGER_DIR": str(self.ledger),
         }

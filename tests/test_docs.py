@@ -234,6 +234,12 @@ def production_example() -> str:
     return block[1]
 
 
+def with_own_keys(variables: str) -> str:
+    return variables.replace("replace-me", "x7Kq-" * 5 + "Zr2_w" * 6).replace(
+        "replace-this-too", "p4Lm_" * 5 + "Vb9-c" * 6
+    )
+
+
 def check_deploy(folder: Path, variables: str) -> subprocess.CompletedProcess[str]:
     app = make_checkout(folder / "app")
     (app / "var").mkdir(mode=0o700)
@@ -247,14 +253,12 @@ def check_deploy(folder: Path, variables: str) -> subprocess.CompletedProcess[st
 
 
 def test_production_example_is_clean_with_a_key_of_ones_own(tmp_path: Path) -> None:
-    checked = check_deploy(
-        tmp_path, production_example().replace("replace-me", "x7Kq-" * 5 + "Zr2_w" * 6)
-    )
+    checked = check_deploy(tmp_path, with_own_keys(production_example()))
     assert checked.returncode == 0, checked.stderr
 
 
 def test_production_example_without_a_copy_of_the_ledger_is_warned(tmp_path: Path) -> None:
-    variables = production_example().replace("replace-me", "x7Kq-" * 5 + "Zr2_w" * 6)
+    variables = with_own_keys(production_example())
     checked = check_deploy(tmp_path, variables + "ERASURE_LEDGER_DIR=\n")
     assert checked.returncode == 1
     assert re.findall(r"mluvii_gdpr\.[EW]\d+", checked.stderr) == ["mluvii_gdpr.W022"]
@@ -263,6 +267,18 @@ def test_production_example_without_a_copy_of_the_ledger_is_warned(tmp_path: Pat
 def test_cron_verifies_the_ledger_each_day() -> None:
     lines = re.findall(r"^(.*) cd .* manage\.py verify_ledger\b", CONFIGURATION, re.MULTILINE)
     assert [line.split()[2:] for line in lines] == [["*", "*", "*"]]
+
+
+def test_cron_anchors_the_evidence_each_day_before_it_is_verified() -> None:
+    (anchored,), (verified,) = starts("anchor_evidence"), starts("verify_ledger")
+    assert anchored < verified
+
+
+def test_production_example_without_an_evidence_key_is_warned(tmp_path: Path) -> None:
+    variables = with_own_keys(production_example())
+    checked = check_deploy(tmp_path, re.sub("^EVIDENCE_KEY=.*\n", "", variables, flags=re.M))
+    assert checked.returncode == 1
+    assert re.findall(r"mluvii_gdpr\.[EW]\d+", checked.stderr) == ["mluvii_gdpr.W003"]
 
 
 def test_production_example_does_not_start_as_it_is_printed(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def test_nothing_links_the_rows_of_an_act(acts: Acts) -> None:
 
 
 def finish_the_period() -> None:
+    call_command("anchor_evidence", verbosity=0)
     call_command("maintain", "--rewrite", "--wait", "60", verbosity=0)
 
 
@@ -101,6 +102,7 @@ def come() -> Acts:
             Session.objects.filter(pk=session.pk).update(feedback_stars=1 + number)
             acts[Row(SESSION, session.pk)] = person
             acts[Row(GUEST, session.guest_id)] = person
+        call_command("anchor_evidence", verbosity=0)
     return acts
 
 

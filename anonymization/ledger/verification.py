@@ -11,16 +11,22 @@ from django.utils import timezone
 
 from anonymization.ledger.chain import BrokenChain, Entry, Head, verify
 from anonymization.ledger.external_copy import Contents
-from anonymization.models import Erasure, LedgerState, Note, Source
+from anonymization.models import Erasure, Job, LedgerState, Note, Source
 from anonymization.policy import registry
 
 #: Cron runs ``verify_ledger`` daily. A machine may be off over a weekend.
 VERIFIED_WITHIN = timedelta(days=3)
 _signer = Signer(salt="anonymization.ledger")
 #: The sources of records that were taken from the external copy.
-_REPEATED = (Source.REPLAY, Source.REDO)
+REPEATED = (Source.REPLAY, Source.REDO)
 #: Note kind → a function that computes the hashes of the stored facts that such notes contain.
 _facts: dict[Note, Callable[[], Iterable[str]]] = {}
+#: Job → a function of another app that verifies what the ledger is evidence for.
+_checks: dict[Job, Callable[[], str]] = {}
+
+
+class NotGenuine(Exception):
+    """Stored evidence is not what the product stored; the message names the first such row."""
 
 
 def register_facts(kind: Note, hashes: Callable[[], Iterable[str]]) -> None:
@@ -29,6 +35,20 @@ def register_facts(kind: Note, hashes: Callable[[], Iterable[str]]) -> None:
     ``hashes`` computes the hash of each row from its current values.
     """
     _facts[kind] = hashes
+
+
+def register_check(job: Job, check: Callable[[], str]) -> None:
+    """Register a verification that ``verify_ledger`` carries out after that of the ledger.
+
+    ``job`` is the job whose result is stored. ``check`` returns a sentence with numbers, and raises
+    NotGenuine or BrokenChain.
+    """
+    _checks[job] = check
+
+
+def further_checks() -> Iterable[tuple[Job, Callable[[], str]]]:
+    """Return the registered verifications of other apps."""
+    return _checks.items()
 
 
 def verify_facts() -> int:
@@ -47,7 +67,7 @@ def verify_facts() -> int:
         checked += len(found)
         notes = Erasure.objects.filter(kind=kind).order_by("number")
         for number, door, subjects in notes.values_list("number", "door", "subjects"):
-            if door not in _REPEATED and not found.issuperset(subjects):
+            if door not in REPEATED and not found.issuperset(subjects):
                 raise BrokenChain(number, f"{kind}: the stored row was changed or removed")
             found.difference_update(subjects)
         if found:

@@ -121,7 +121,7 @@ def test_status_counts(capsys: Any, settings: Any) -> None:
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["erasures: 1", "pending_files: 0"]
     assert "anonymized sessions_app.Session: 1" in said
-    assert len(said) == 17
+    assert len(said) == 19
 
 
 def test_status_fails_while_the_copy_is_not_even_or_files_are_left(

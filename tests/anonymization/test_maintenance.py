@@ -370,6 +370,7 @@ def test_every_table_that_an_erasure_changes_is_rewritten() -> None:
         "anonymization_filesdeleted",
         "anonymization_hold",
         "sessions_app_attachment",
+        "sessions_app_evidenceanchor",
         "sessions_app_guest",
         "sessions_app_lifesign",
         "sessions_app_message",

@@ -95,6 +95,8 @@ def last(job: Job) -> str:
         (["anonymize_expired"], Job.RETENTION),
         (["delete_erased_files", "--queued-only"], Job.FILES),
         (["verify_ledger"], Job.LEDGER),
+        (["verify_ledger"], Job.EVIDENCE),
+        (["anchor_evidence"], Job.ANCHOR),
     ],
 )
 def test_each_command_stores_its_good_run(command: list[str], job: Job) -> None:
@@ -112,7 +114,8 @@ def test_an_incomplete_verification_does_not_count(arguments: list[str]) -> None
         call_command("verify_ledger", *arguments, stdout=StringIO())
     except CommandError:
         assert "wrong" in arguments
-    assert (last(Job.LEDGER), state(Job.LEDGER).failed) == ("never", False)
+    for job in (Job.LEDGER, Job.EVIDENCE):
+        assert (last(job), state(job).failed) == ("never", False)
 
 
 def test_a_broken_ledger_stays_red_until_it_is_verified(client: Client) -> None:

@@ -57,6 +57,8 @@ NONSENSE = {
     "DPA_SIGNED_ON": ["1 March 2026", "2026-02-30", "01.03.2026", "soon", *TEXT],
     "SECRET_KEY": ["", "kanar", *TEXT],
     "SECRET_KEY_FALLBACKS": ["kanar", f"{'k' * 50},", f"{'k' * 50}, kanar", *TEXT],
+    "EVIDENCE_KEY": ["kanar", "k" * 31, f"{'k' * 31},", *TEXT],
+    "EVIDENCE_KEY_FALLBACKS": ["kanar", f"{'k' * 32},", f"{'k' * 32}, kanar", *TEXT],
     "TURN_SECRET": TEXT,
     "ALLOWED_HOSTS": [
         "", ",", "*", "https://chat.example.com", "chat.example.com:8000", "a.example.com, b.example.com",

@@ -308,7 +308,7 @@ def test_the_upgrade_records_the_terms_of_each_webchat_that_asks(
         save_controller(COMPANY, by=None)
     asks = WebChatFactory(retention_days=30, second_basis="c", site="https://shop.example.com/")
     WebChatFactory(entry_form=EntryForm.STANDARD, published=())
-    upgrade = import_module("sessions_app.migrations.0032_record_receipt_terms")
+    upgrade = import_module("sessions_app.migrations.0031_record_receipt_terms")
 
     upgrade.record_terms(apps, None)
 

@@ -10,26 +10,32 @@ computed again. Clear facts of a record are compared with their hash, as long as
 Rows that are marked as anonymized without a record are counted. The history of settings is compared
 with the hashes in the ledger.
 
-Stores the time and the result for /readyz, unless --outside or --without-outside is given. Changes
-nothing else.
+Then verifies the evidence of consent: the HMAC of each consent event, the anchors that
+anchor_evidence stored, and that sessions and events agree on the withdrawals. The events are read
+in chunks. The first event or session that is not genuine is printed with the reason.
+
+Stores the times and the results for /readyz and the home page, unless --outside or
+--without-outside is given. Changes nothing else.
 
 Exit codes:
 
 - 0: valid
-- 1: invalid (prints the first invalid record), or something cannot be read
+- 1: invalid (prints the first invalid record, event or session), or something cannot be read
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from anonymization import runs
 from anonymization.ledger import external_copy, verification
 from anonymization.ledger.chain import BrokenChain, Entry
-from anonymization.models import LedgerState
+from anonymization.models import Job, LedgerState
 from lib.commands import MigratedCommand
 
 
@@ -62,6 +68,8 @@ class Command(MigratedCommand):
             raise CommandError(str(wrong)) from None
         if everything:
             LedgerState.change(verified_at=timezone.now(), failed_at=None)
+        for job, check in verification.further_checks():
+            self._check(job, check, store=everything)
 
     def _verify(self, options: dict[str, Any]) -> None:
         path = None if options["without_outside"] else options["outside"] or external_copy.file_of()
@@ -78,6 +86,16 @@ class Command(MigratedCommand):
             self.stdout.write(
                 f"Intents in the copy without a seal: {unsealed}. See docs/ledger.md, Crash."
             )
+
+    def _check(self, job: Job, check: Callable[[], str], *, store: bool) -> None:
+        try:
+            self.stdout.write(check())
+        except (BrokenChain, verification.NotGenuine) as wrong:
+            if store:
+                runs.record(job, good=False)
+            raise CommandError(str(wrong)) from None
+        if store:
+            runs.record(job)
 
     def _compare(self, entries: list[Entry], path: Path) -> int:
         try:

@@ -87,7 +87,7 @@ def _purpose(webchat, stated):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0031_receipt_terms"),
+        ("sessions_app", "0030_receipt_terms"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0025_notice_and_retirement"),
+        ("sessions_app", "0029_evidence_anchor"),
         ("webchat", "0009_notice_and_retirement"),
     ]
 
