@@ -26,7 +26,7 @@ from lib.version import VERSION
 from lib.words import name_of
 
 #: The number of texts that fit on the print. The style sheet of the print has it too.
-PRINTED_EVIDENCE = 30
+PRINTED_EVIDENCE = 12
 
 
 class Controller(Protocol):
