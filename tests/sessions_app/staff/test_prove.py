@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -14,7 +17,8 @@ from django.test import Client
 from django.urls import reverse
 
 from anonymization.ledger import external_copy, proof, recording
-from anonymization.models import Ground, Note, Source
+from anonymization.ledger.chain import SUBJECT_PREFIX, subject_of
+from anonymization.models import Erasure, Ground, Note, Source
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.visitor.receipt import receipt_of
 from tests.database import dump
@@ -82,6 +86,26 @@ def test_three_receipts_of_one_guest_are_proven(officer: Client, ledger: Path) -
     for uid in uids:
         assert uid.hex not in stored
         assert str(uid) not in stored
+    assert not hashes_of(stored).intersection(Erasure.objects.get().subjects)
+
+
+def hashes_of(stored: str) -> set[str]:
+    """Return the hash of each word and identifier of a dump, in the ways that lead to a subject."""
+    words = set(re.findall(r"[\w-]+", stored))
+    found = {hashlib.sha256(word.encode()).hexdigest() for word in words}
+    found |= {hashlib.sha256(SUBJECT_PREFIX + word.encode()).hexdigest() for word in words}
+    hexadecimal = [re.sub("-", "", word) for word in words]
+    uids = [w for w in hexadecimal if re.fullmatch("[0-9a-f]{32}", w)]
+    return found | {subject_of(UUID(uid)) for uid in uids}
+
+
+def test_a_row_that_a_restore_brought_back_is_not_erased(officer: Client) -> None:
+    session = SessionFactory()
+    record, uid = ErasureFactory(subject=session), session.uid
+    back = SessionFactory(new_guest=True)
+    Session.objects.filter(pk=back.pk).update(uid=uid)
+    for presented in (str(uid), subject_of(uid), str(record.number)):
+        assert verdict(officer, presented) == "reappeared"
 
 
 def test_a_note_and_a_stranger_are_not_erased(officer: Client, ledger: Path) -> None:
