@@ -54,11 +54,12 @@ class Evidence:
     """What the rows of a model that remain after an erasure prove.
 
     ``lookups`` are the values that the record of an erasure keeps of each distinct row: whole
-    numbers and ASCII texts that identify nobody. ``in_words`` returns a sentence for these values.
+    numbers and ASCII texts that identify nobody. ``in_words`` returns sentences for all of these
+    values of one record. Its second argument is the number of rows by model (``Erasure.counts``).
     """
 
     lookups: tuple[str, ...]
-    in_words: Callable[[Sequence[Any]], str]
+    in_words: Callable[[Sequence[Sequence[Any]], Mapping[str, int]], list[str]]
 
 
 @dataclass(frozen=True)

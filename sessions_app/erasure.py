@@ -1,9 +1,11 @@
 """Declare the personal data that this app stores, and what anonymization does with each field."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.db.models import F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext
@@ -26,6 +28,7 @@ from sessions_app.models import (
 )
 from sessions_app.rounding import Band, StartOf
 from sessions_app.sharing import sharing_sessions
+from webchat.models import WebChat
 
 _STATISTICS = _("Statistics; identifies nobody.")
 
@@ -134,15 +137,36 @@ policy.register(Signal, subject="session__guest", delete=True, transient=True)
 policy.register(LifeSign, subject="session__guest", delete=True, transient=True)
 
 
-def _consent_in_words(values: Sequence[Any]) -> str:
-    """Return one sentence for a kept consent event, with the names of ``_CONSENT``."""
-    webchat, number, language, kind = values
-    return gettext("%(kind)s: WebChat %(webchat)s, version %(number)s, %(language)s") % {
-        "kind": ConsentEvent.Kind(kind).label,
-        "webchat": webchat,
-        "number": number,
-        "language": language,
-    }
+def _consent_in_words(events: Sequence[Sequence[Any]], counts: Mapping[str, int]) -> list[str]:
+    """Return one sentence for each text of the kept consent events: WebChat, version, language."""
+    kinds = defaultdict[tuple[int, int, str], set[str]](set)
+    for webchat, number, language, kind in events:
+        kinds[webchat, number, language].add(kind)
+    names = WebChat.objects.in_bulk({webchat for webchat, _number, _language in kinds})
+    languages = dict(settings.LANGUAGES)
+    several = counts.get("sessions_app.Session", 0) > 1
+    return [
+        gettext("%(name)s (WebChat %(webchat)s), version %(number)s, %(language)s: %(state)s")
+        % {
+            "name": names[webchat].name if webchat in names else "–",
+            "webchat": webchat,
+            "number": number,
+            "language": languages.get(language, language),
+            "state": _state_of_consent(found, several=several),
+        }
+        for (webchat, number, language), found in sorted(kinds.items())
+    ]
+
+
+def _state_of_consent(kinds: Collection[str], *, several: bool) -> str:
+    """Return whether consent to a text was given and withdrawn, or the notice was only shown."""
+    if ConsentEvent.Kind.GIVEN not in kinds and ConsentEvent.Kind.WITHDRAWN not in kinds:
+        return gettext("privacy notice shown, no consent asked for")
+    if ConsentEvent.Kind.WITHDRAWN not in kinds:
+        return gettext("consent given, not withdrawn")
+    if several:
+        return gettext("consent given, withdrawn in at least one conversation")
+    return gettext("consent given and withdrawn")
 
 
 _CONSENT = Evidence(

@@ -181,6 +181,7 @@ TABLE: dict[str, Row] = {
     "erasures/<uuid:pk>/json/": Row(
         "/erasures/{erasure}/json/", "anonymization.see_erasures", read()
     ),
+    "prove/": Row("/prove/", "anonymization.see_erasures", read() | {"POST": 422}),
     "settings/webchat/": Row(
         "/settings/webchat/", (SETTINGS, PUBLISH), read(), either=True, readable=True
     ),

@@ -95,6 +95,20 @@ class Entry(NamedTuple):
             ValueError: the fields are not an entry of a known version, or the hash does not match
                 them.
         """
+        entry, stated = cls.parse(fields)
+        if entry.hash != stated:
+            raise ValueError("was changed: its hash is another")
+        if not entry.is_well_formed:
+            raise ValueError("is not a record of a ledger")
+        return entry
+
+    @classmethod
+    def parse(cls, fields: Mapping[str, Any]) -> tuple[Self, Any]:
+        """Return the entry from its fields, and the hash that is stated with them, unchecked.
+
+        Raises:
+            ValueError: the fields are not those of an entry of a known version.
+        """
         given = dict(fields)
         stated = given.pop("hash", None)
         version = given.get("version")
@@ -106,12 +120,7 @@ class Entry(NamedTuple):
             given |= {"subjects": [given.pop("subject")], "facts": ""}
         if not all(type(subject) is str for subject in given["subjects"]):
             raise ValueError("is not a record of a ledger")
-        entry = cls(**given | {"subjects": tuple(given["subjects"])})
-        if entry.hash != stated:
-            raise ValueError("was changed: its hash is another")
-        if not entry.is_well_formed:
-            raise ValueError("is not a record of a ledger")
-        return entry
+        return cls(**given | {"subjects": tuple(given["subjects"])}), stated
 
     @property
     def is_well_formed(self) -> bool:

@@ -19,11 +19,13 @@ from anonymization.ledger.chain import canonical
 from anonymization.models import Erasure, FileDeletion, Ground, Note, Source
 from anonymization.policy import Policy, registry
 from anonymization.record_of_processing import treatments_of
+from anonymization.staff.certificate import Certificate, counted, kind_of, says_something
 from anonymization.staff.filters import ErasureFilters
 from anonymization.staff.grounds import GroundForm
 from lib.days import RoundedDay, period_of
 from lib.ids import is_id
 from lib.pages import StaffPage, staff_page
+from lib.words import name_of
 
 PAGE_SIZE = 50
 #: Prefix of the hidden fields that identify the rows shown on a confirm page, by model label.
@@ -145,22 +147,9 @@ def line_of(policy: Policy, count: int) -> dict[str, Any]:
     """Return one line of what is deleted and what is kept, for a template."""
     by_kind: dict[str, list[Any]] = {}
     for kind, fields, _reason in treatments_of(policy):
-        named = [field.verbose_name for field in fields if _says_something(policy, field.name)]
+        named = [field.verbose_name for field in fields if says_something(policy, field.name)]
         by_kind.setdefault(kind, []).extend(named)
     return {"title": name_of(policy.model, count), "count": count, **by_kind}
-
-
-def _says_something(policy: Policy, name: str) -> bool:
-    """Return whether a field is useful for a reader.
-
-    Match keys and the fields that the erasure itself sets are not.
-    """
-    return not name.endswith("_key") and name != policy.mark
-
-
-def name_of(model: type[Model], count: int) -> str:
-    """Return the verbose name of a model, in singular or plural according to the count."""
-    return str(model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural)
 
 
 def summary(record: Erasure, subject: Model) -> str:
@@ -187,14 +176,6 @@ def counts_of(record: Erasure) -> list[str]:
     if known or not record.rows:
         return known
     return [_("anonymized records: %(n)d") % {"n": record.rows}]
-
-
-def counted(record: Erasure) -> list[tuple[Policy, int]]:
-    """Return the kinds of rows of an erasure and their numbers, in the order of the registry.
-
-    The order of the names in the stored JSON depends on the database.
-    """
-    return [(policy, n) for policy in registry if (n := record.counts.get(policy.label, 0))]
 
 
 @staff_page("anonymization.see_erasures")
@@ -235,24 +216,18 @@ def _pending_files(erasures: list[Erasure]) -> dict[uuid.UUID, int]:
 @staff_page("anonymization.see_erasures")
 @require_safe
 def erasure_record(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Show one erasure record, ready to print."""
+    """Show the certificate of an erasure, or another record of the ledger, ready to print."""
     erasure = get_object_or_404(Erasure.objects.select_related("requested_by", "client"), pk=pk)
+    certificate = _certificate_of(request, erasure)
     context = {
         "erasure": erasure,
-        "kind": kind_of(erasure),
-        "noted": recording.words_of(erasure) if erasure.kind in Note else [],
-        "is_note": erasure.kind in Note,
-        "facts": facts_state(erasure),
+        "certificate": certificate,
+        "noted": recording.words_of(erasure) if certificate.is_note else [],
+        "facts": certificate.facts_state,
         "hashed_entry": canonical(erasure.entry.fields).decode(),
         "hashed_facts": canonical(erasure.clear_facts).decode() if erasure.knows_facts else "",
         "period": RoundedDay.of(period_of(erasure.day)),
-        "lines": [line_of(policy, count) for policy, count in counted(erasure)],
-        "pending": erasure.pending_files,
-        "logically": maintenance.logically_complete_at(erasure),
-        "physically": maintenance.physically_complete_at(erasure),
         "linked": maintenance.is_linked_by_system_columns(erasure),
-        "evidence": evidence_of(erasure),
-        "head": recording.head(),
     }
     return render(request, "anonymization/erasure_detail.html", context)
 
@@ -266,49 +241,12 @@ def erasure_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
     (docs/ledger.md) and their salt. Facts and salt are null after they were cleared.
     """
     erasure = get_object_or_404(Erasure, pk=pk)
-    head, facts = recording.head(), erasure.clear_facts
-    certificate = {
-        "ledger": erasure.entry.as_fields(),
-        "head": {"sequence": head.sequence, "hash": head.hash},
-        "facts": facts if erasure.created_at else None,
-        "salt": erasure.salt or None,
-        "facts_state": facts_state(erasure),
-        **{name: facts[name] for name in ("source", "account", "ground")},
-        "pending_files": erasure.pending_files,
-        "logically_complete_at": maintenance.logically_complete_at(erasure),
-        "physically_complete_at": maintenance.physically_complete_at(erasure),
-    }
+    certificate = _certificate_of(request, erasure).as_json()
     response = JsonResponse(certificate, json_dumps_params={"indent": 2})
     name = f"erasure-record-{erasure.number}.json"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
-def facts_state(erasure: Erasure) -> str:
-    """Return whether the facts of a record are proved by the hash chain.
-
-    - ``match`` or ``differ``: they were compared with their hash just now
-    - ``cleared``: only their hash is left
-    - ``unchained``: a record of version 1 has no hash of its facts
-    """
-    if not erasure.facts:
-        return "unchained"
-    if not erasure.knows_facts:
-        return "cleared"
-    return "match" if erasure.facts_hold else "differ"
-
-
-def evidence_of(erasure: Erasure) -> list[str]:
-    """Return one sentence for each kind of evidence that the act kept.
-
-    Empty after the clear facts of the record were forgotten.
-    """
-    in_words = {policy.label: policy.evidence.in_words for policy in registry if policy.evidence}
-    return [in_words[label](values) for label, *values in erasure.evidence if label in in_words]
-
-
-def kind_of(erasure: Erasure) -> str:
-    """Return what was erased (guest or session), or the event of a record about the ledger."""
-    if erasure.kind in Note:
-        return str(Note(erasure.kind).label)
-    return next(name_of(p.model, 1) for p in registry if p.label == erasure.kind)
+def _certificate_of(request: HttpRequest, erasure: Erasure) -> Certificate:
+    return Certificate(erasure, installation=request.build_absolute_uri("/"))

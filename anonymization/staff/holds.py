@@ -20,9 +20,9 @@ from anonymization import held, holds
 from anonymization.ledger import recording
 from anonymization.models import DueErasure, Hold, HoldGround, Source
 from anonymization.policy import registry
-from anonymization.staff.erasures import name_of
 from anonymization.staff.forms import HoldForm, ReviewForm
 from lib.pages import StaffPage, staff_page
+from lib.words import name_of
 
 MANAGE_HOLDS = "anonymization.manage_holds"
 #: The maximum number of holds in the list, those with the earliest review first.

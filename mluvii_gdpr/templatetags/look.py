@@ -103,6 +103,13 @@ MENU = {
             "/erasures/",
             ("anonymization.see_erasures",),
         ),
+        Entry(
+            gettext_lazy("Prove an erasure"),
+            "circle-check",
+            "prove",
+            "/prove/",
+            ("anonymization.see_erasures",),
+        ),
     ],
     gettext_lazy("Settings"): [
         Entry(

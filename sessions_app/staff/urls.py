@@ -21,6 +21,7 @@ from sessions_app.staff.operator_acts import (
     SendFile,
     TakeNote,
 )
+from sessions_app.staff.prove import ProveErasure
 from sessions_app.staff.record_withdrawal import RecordWithdrawal
 from sessions_app.staff.retention import webchat_retention
 from sessions_app.staff.session_detail import session_detail, session_file, session_transcript
@@ -53,6 +54,7 @@ urlpatterns = [
     path("sessions/<id:pk>/hold/", HoldSessionView.as_view(), name="session_hold"),
     path("settings/webchat/<int:pk>/retention/", webchat_retention, name="webchat_retention"),
     path("withdrawals/", withdrawals, name="withdrawals"),
+    path("prove/", ProveErasure.as_view(), name="prove"),
     path("guests/find/", FindPerson.as_view(), name="guest_find"),
     path("guests/<id:pk>/", guest_page, name="guest"),
     path("guests/<id:pk>/hold/", HoldGuestView.as_view(), name="guest_hold"),

@@ -41,6 +41,7 @@ STAFF_PAGES = [
     "/erasures/?door=command&since=2026-01-01",
     "/erasures/?door=x",
     "/erasures/{erasure}/",
+    "/prove/",
     "/settings/webchat/",
     "/settings/webchat/add/",
     "/settings/webchat/{webchat}/",

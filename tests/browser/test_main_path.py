@@ -118,7 +118,7 @@ def test_main_path(open_browser: Callable[..., Page], log_in_browser: Callable[.
     expect(support.get_by_text("Is this the right person?")).to_be_visible()
     support.get_by_role("button", name="Anonymize guest").click()
     # The ledger also has a record of the published text and of the chosen form.
-    expect(support.get_by_role("heading", name="Erasure record 3")).to_be_visible()
+    expect(support.get_by_role("heading", name="Certificate of erasure, record 3")).to_be_visible()
 
     # No data of the person is left, the room is closed, and the table still shows the version.
     session.refresh_from_db()

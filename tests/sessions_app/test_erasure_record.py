@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from anonymization import maintenance, triggers
 from anonymization.models import Erasure, FileDeletion, Note
-from anonymization.staff.erasures import facts_state
+from anonymization.staff.certificate import facts_state
 from tests.factories import ErasureFactory, RecordFactory, SessionFactory, StaffFactory
 from tests.pages import LogIn, compact
 
@@ -84,7 +84,7 @@ def test_a_fresh_record_is_verified_and_proves_itself(officer: Client) -> None:
     ):
         assert shown in html
     assert f"until the period {timezone.localdate():%B %Y} is over" in html
-    assert "<div>Given: WebChat" in html, "the kept evidence"
+    assert "English: consent given, not withdrawn</li>" in html, "the kept evidence"
     kept = certificate(officer, record)
     assert kept["facts_state"] == "match"
     assert kept["facts"]["counts"]["sessions_app.Message"] == 1
@@ -98,6 +98,7 @@ def test_the_print_has_all_that_the_download_has(officer: Client) -> None:
     chained = {name: value for name, value in kept["ledger"].items() if name != "hash"}
     for value in (canonical(kept["facts"]).decode(), canonical(chained).decode(), kept["salt"]):
         assert f"{value}</code>" in printed
+    assert f"{kept['code']}</code>" in printed
     assert f"{kept['head']['sequence']}:{kept['head']['hash']}</code>" in printed
 
 
@@ -133,7 +134,7 @@ def test_cleared_facts_are_said_and_the_kept_certificate_still_proves_them(offic
     for stays in ("Staff app", "Command", "<dd>support</dd>", "Request of the person"):
         assert (stays in page) == (stays != "Staff app")
     assert "2 records were anonymized. The other numbers are no longer stored." in page
-    for gone in (kept["salt"], "message: 1", "Given: WebChat", f"{record.created_at:%H:%M}"):
+    for gone in (kept["salt"], "message: 1", "consent given", f"{record.created_at:%H:%M}"):
         assert gone not in page, gone
     now = certificate(officer, record)
     assert (now["facts"], now["salt"], now["facts_state"]) == (None, None, "cleared")
