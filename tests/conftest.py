@@ -155,12 +155,22 @@ def support(log_in: LogIn) -> Client:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
-    """Start Debian's Chromium. Without one, skip, or fail if REQUIRE_BROWSER is set."""
-    path = (
-        shutil.which("chromium")
-        or shutil.which("chromium-browser")
-        or shutil.which("google-chrome")
-    )
+    """Start Debian's Chromium, as a headless shell if there is one, which saves a third of the CPU time."""
+    return _launch_args("chromium-headless-shell", *_CHROMIUM)
+
+
+@pytest.fixture(scope="session")
+def chromium_launch_args() -> dict[str, Any]:
+    """Start a whole Chromium. A headless shell has no fake devices and ignores cookie settings."""
+    return _launch_args(*_CHROMIUM)
+
+
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+def _launch_args(*programs: str) -> dict[str, Any]:
+    """Start the first program that is found. Without one, skip, or fail if REQUIRE_BROWSER is set."""
+    path = next(filter(None, map(shutil.which, programs)), None)
     if path is None:
         missing = "No Chromium was found."
         pytest.fail(missing) if os.environ.get("REQUIRE_BROWSER") else pytest.skip(missing)

@@ -46,7 +46,7 @@ TRACKS = "() => document.querySelector('[data-remote]').srcObject.getTracks().ma
 
 @pytest.fixture(scope="module")
 def browser(
-    launch_browser: Callable[..., Browser], browser_type_launch_args: dict[str, Any]
+    launch_browser: Callable[..., Browser], chromium_launch_args: dict[str, Any]
 ) -> Iterator[Browser]:
     """Start a browser with a fake camera and microphone that reveals the addresses of this machine.
 
@@ -56,7 +56,8 @@ def browser(
         "--use-fake-device-for-media-stream=device-count=2",
         "--disable-features=WebRtcHideLocalIpsWithMdns",
     ]
-    started = launch_browser(args=[*browser_type_launch_args["args"], *flags])
+    args = [*chromium_launch_args["args"], *flags]
+    started = launch_browser(**chromium_launch_args | {"args": args})
     yield started
     started.close()
 

@@ -33,11 +33,11 @@ NOTHING = {"cookie": "", "local": 0, "session": 0, "databases": 0}
 
 @pytest.fixture(scope="module")
 def browser(
-    launch_browser: Callable[..., Browser], browser_type_launch_args: dict[str, Any]
+    launch_browser: Callable[..., Browser], chromium_launch_args: dict[str, Any]
 ) -> Iterator[Browser]:
     """Start a Chromium that blocks third-party cookies."""
-    args = [*browser_type_launch_args["args"], "--test-third-party-cookie-phaseout"]
-    browser = launch_browser(**browser_type_launch_args | {"args": args})
+    args = [*chromium_launch_args["args"], "--test-third-party-cookie-phaseout"]
+    browser = launch_browser(**chromium_launch_args | {"args": args})
     yield browser
     browser.close()
 
@@ -85,14 +85,14 @@ def said_by(request: Request) -> str:
 
 
 def test_third_party_cookies_are_blocked_here(
-    site: Site, browser: Browser, browser_type_launch_args: dict[str, Any], tmp_path: Path
+    site: Site, browser: Browser, chromium_launch_args: dict[str, Any], tmp_path: Path
 ) -> None:
     """This is the control of the other tests. A profile that allows such a cookie keeps it."""
     preferences = tmp_path / "Default" / "Preferences"
     preferences.parent.mkdir()
     preferences.write_text('{"profile": {"cookie_controls_mode": 0}}')
     url = site.page("/", f'<iframe src="{site.probe}"></iframe>')
-    lenient = browser.browser_type.launch_persistent_context(tmp_path, **browser_type_launch_args)
+    lenient = browser.browser_type.launch_persistent_context(tmp_path, **chromium_launch_args)
     for context, kept in ((browser.new_context(), []), (lenient, ["probe"])):
         context.new_page().goto(url)
         assert [cookie["name"] for cookie in context.cookies()] == kept
