@@ -15,6 +15,7 @@ from sessions_app.models import (
     Attachment,
     ConsentEvent,
     Guest,
+    GuestWord,
     LifeSign,
     Message,
     RetentionRun,
@@ -121,6 +122,7 @@ policy.register(
     },
 )
 
+policy.register(GuestWord, subject="guest", delete=True, derived=True)
 policy.register(Message, subject="session__guest", delete=True)
 policy.register(Attachment, subject="session__guest", delete=True)
 # SDP and ICE candidates contain IP addresses.

@@ -15,7 +15,7 @@ from anonymization.held import holds_on
 from lib.pages import StaffPage, staff_page
 from sessions_app.masking import Reader, hidden_guests
 from sessions_app.models import Guest, Session
-from sessions_app.people import LIMIT, Search, find_people
+from sessions_app.people import LIMIT, SEVERAL, Search, find_people
 from sessions_app.staff.forms import FindForm
 from sessions_app.staff.pages import SEE_PEOPLE
 from sessions_app.staff.paging import KeyPage, PositionRefused, page_by_key
@@ -93,8 +93,9 @@ class FindPerson(StaffPage):
         if not form.is_valid():
             return self._show(form, status=422)
         search = find_people(**form.cleaned_data)
-        for part in search.unreadable:
-            form.add_error(part, " ".join(_unreadable(part, form.cleaned_data[part], search)))
+        for part, reason in search.refused.items():
+            text = form.cleaned_data[part]
+            form.add_error(part, " ".join(_explained(part, text, reason, search)))
         return self._show(form, search=search, status=200 if search.searched else 422)
 
     def _show(
@@ -113,14 +114,20 @@ class FindPerson(StaffPage):
         return render(self.request, "sessions_app/staff/find.html", context, status=status)
 
 
-def _unreadable(part: str, text: str, search: Search) -> Iterator[str]:
-    """Yield the error of an unreadable value, advice, and that the other values were searched."""
-    yield {
-        "name": _("This name contains no letters."),
-        "email": _("This is not an e-mail address."),
-        "phone": _("This is not a complete phone number."),
-    }[part]
-    if part == "phone" and sum(map(str.isdigit, text)) >= _NATIONAL_DIGITS:
-        yield _("Add the country code.")
+def _explained(part: str, text: str, reason: str, search: Search) -> Iterator[str]:
+    """Yield why a value was not used, advice, and that the other values were searched."""
+    if reason == SEVERAL:
+        yield {
+            "email": _("These are several e-mail addresses. Search for one at a time."),
+            "phone": _("These are several phone numbers. Search for one at a time."),
+        }[part]
+    else:
+        yield {
+            "name": _("This name contains no letters."),
+            "email": _("This is not an e-mail address."),
+            "phone": _("This is not a complete phone number."),
+        }[part]
+        if part == "phone" and sum(map(str.isdigit, text)) >= _NATIONAL_DIGITS:
+            yield _("Add the country code.")
     if search.searched:
         yield _("It was not used in the search.")
