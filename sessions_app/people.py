@@ -156,6 +156,22 @@ def find_people(*, name: str = "", email: str = "", phone: str = "") -> Search:
     )
 
 
+def guests_like(guest: Guest) -> dict[int, tuple[str, ...]]:
+    """Return other guests with the same e-mail or phone, newest first, with what is the same.
+
+    At most LIMIT guests for each value are read.
+    """
+    alike: dict[int, tuple[str, ...]] = {}
+    for part in ("email", "phone"):
+        key = getattr(guest, f"{part}_key")
+        if key:
+            same = Q(**{f"{part}_key": key}) & ~Q(**{f"{part}_key": ""})
+            others = Guest.objects.filter(same, anonymized_in=None).exclude(pk=guest.pk)
+            for pk in others.order_by("-created_at", "-pk").values_list("pk", flat=True)[:LIMIT]:
+                alike[pk] = (*alike.get(pk, ()), part)
+    return alike
+
+
 def _regions() -> list[str]:
     """Return the region of each WebChat. A number may have been entered in any of them."""
     regions = WebChat.objects.order_by("phone_region").values_list("phone_region", flat=True)

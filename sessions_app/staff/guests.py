@@ -19,6 +19,7 @@ from sessions_app.people import LIMIT, SEVERAL, Search, find_people
 from sessions_app.staff.forms import FindForm
 from sessions_app.staff.pages import SEE_PEOPLE
 from sessions_app.staff.paging import KeyPage, PositionRefused, page_by_key
+from sessions_app.staff.same_values import same_values
 from sessions_app.staff.session_list import page_links
 from sessions_app.staff.table import SessionTable, with_row_data
 
@@ -56,6 +57,7 @@ def guest_page(request: HttpRequest, pk: int) -> HttpResponse:
         "links": page_links("", page),
         "sees_people": reader.sees_people,
         "hidden": hidden,
+        "same_values": same_values(guest, reader),
         "holds": holds_on(guest) if guest.is_held else [],
         "may_hold": reader.manages_holds and not guest.anonymized_in,
         "may_anonymize": request.user.has_perm("sessions_app.anonymize_guest")
