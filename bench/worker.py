@@ -23,6 +23,7 @@ from django.test import Client, override_settings  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 
 from bench.load import DAY, SENTENCE, WITH_MESSAGES, load  # noqa: E402
+from sessions_app.masking import Reader  # noqa: E402
 from sessions_app.models import Session  # noqa: E402
 from sessions_app.staff.columns import COLUMNS  # noqa: E402
 from sessions_app.staff.paging import PAGE_SIZE, Position, page_by_key  # noqa: E402
@@ -77,7 +78,7 @@ class Pages:
     def render_rows(self) -> HttpResponse:
         """Return the table of the first page alone, with the default columns."""
         shown = [name for name, column in COLUMNS.items() if column.default]
-        table = SessionTable(self.rows, columns=shown, sees_people=True)
+        table = SessionTable(self.rows, columns=shown, reader=Reader(sees_people=True))
         return HttpResponse(render_to_string("sessions_app/staff/table.html", {"table": table}))
 
     def note(self, page: str) -> str:
