@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_app.models import Guest, GuestWord, Session
 from sessions_app.readings import (
+    index_words,
     is_address,
     is_same_name,
     name_readings,
@@ -120,16 +121,20 @@ class _Known:
         return {*self.keys, *(["name"] if self.words else [])}
 
     def condition(self, parts: Iterable[str]) -> Q:
-        """Return the condition for guests in whom all of these values are the same."""
+        """Return the condition for guests with the same keys of these values."""
         same = Q()
         for part in parts:
-            if part == "name":
-                same &= _any_of(_has_words(words) for words in self.words)
-            else:
-                # The second condition is that of the partial index, so that the index is used.
-                same &= Q(**{f"{part}_key__in": sorted(self.keys[part])})
-                same &= ~Q(**{f"{part}_key": ""})
+            # The second condition is that of the partial index, so that the index is used.
+            same &= Q(**{f"{part}_key__in": sorted(self.keys[part])}) & ~Q(**{f"{part}_key": ""})
         return same
+
+    def names(self, guest: Guest) -> bool:
+        """Return whether each word of a reading of the name begins a word of the guest's name."""
+        own = index_words(guest.name)
+        return any(
+            all(any(word.startswith(typed) for word in own) for typed in words)
+            for words in self.words
+        )
 
     def match(self, guest: Guest, parts: tuple[str, ...]) -> Match:
         if "name" not in parts or is_same_name(self.name, guest.name):
@@ -189,12 +194,17 @@ def _most_in_common_first(known: _Known) -> Iterator[Match]:
                 yield known.match(guest, parts)
 
 
-def _keyed(known: _Known, parts: tuple[str, ...], seen: list[int]) -> QuerySet[Guest]:
-    return (
-        Guest.objects.filter(known.condition(parts), anonymized_in=None)
-        .exclude(pk__in=seen)
-        .order_by("-created_at", "-pk")[: LIMIT + 1]
-    )
+def _keyed(known: _Known, parts: tuple[str, ...], seen: list[int]) -> list[Guest]:
+    """Return guests with the same keys. Their names are compared here, without a join.
+
+    PostgreSQL has no statistics of words, and would read all guests with a frequent first name.
+    """
+    keys = [part for part in parts if part != "name"]
+    found = Guest.objects.filter(known.condition(keys), anonymized_in=None).exclude(pk__in=seen)
+    newest = found.order_by("-created_at", "-pk")
+    if "name" not in parts:
+        return list(newest[: LIMIT + 1])
+    return [guest for guest in newest[:_FREQUENT] if known.names(guest)][: LIMIT + 1]
 
 
 def _named(known: _Known, seen: list[int]) -> list[Guest]:
@@ -229,8 +239,10 @@ def guests_with_words(words: list[str], *, exact: bool, without: list[int]) -> Q
         rows = rows.filter(
             Exists(of_guest.filter(word=word) if exact else of_guest.beginning(word))
         )
-    distinct = rows.exclude(guest__in=without).order_by().values_list("guest", flat=True).distinct()
-    return distinct[: LIMIT + 1]
+    # Neither distinct nor ordered: PostgreSQL would walk through the words of all guests. A name
+    # rarely has two words with the same beginning.
+    found = rows.exclude(guest__in=without).order_by().values_list("guest", flat=True)
+    return found[: 2 * (LIMIT + 1)]
 
 
 def _frequency(word: str) -> tuple[int, int]:
@@ -239,20 +251,6 @@ def _frequency(word: str) -> tuple[int, int]:
     No planner can know the rarest word: there are no statistics of words, see ``planner``.
     """
     return GuestWord.objects.beginning(word)[:_FREQUENT].count(), -len(word)
-
-
-def _has_words(words: list[str]) -> Q:
-    condition = Q()
-    for word in dict.fromkeys(words):
-        condition &= Q(Exists(GuestWord.objects.filter(guest=OuterRef("pk")).beginning(word)))
-    return condition
-
-
-def _any_of(conditions: Iterable[Q]) -> Q:
-    either = Q()
-    for condition in conditions:
-        either |= condition
-    return either
 
 
 def _with_sessions(matches: list[Match]) -> list[Match]:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 SELECT_GUESTS = 'SELECT "sessions_app_guest"."id", "sessions_app_guest"."uid"'
 
 
-SELECT_WORDS = 'SELECT DISTINCT "sessions_app_guestword"."guest_id"'
+SELECT_WORDS = 'SELECT "sessions_app_guestword"."guest_id"'
 
 
 def find(client: Client, **fields: str) -> Any:
