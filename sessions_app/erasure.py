@@ -18,6 +18,7 @@ from sessions_app.models import (
     ConsentEvent,
     EvidenceAnchor,
     Guest,
+    GuestWord,
     LifeSign,
     Message,
     ReceiptTerms,
@@ -129,6 +130,7 @@ policy.register(
     },
 )
 
+policy.register(GuestWord, subject="guest", delete=True, derived=True)
 policy.register(Message, subject="session__guest", delete=True)
 policy.register(Attachment, subject="session__guest", delete=True)
 # SDP and ICE candidates contain IP addresses.
