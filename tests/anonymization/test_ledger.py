@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -289,6 +290,13 @@ def test_the_end_of_a_copy_is_read_alone(ledger: Path) -> None:
     assert external_copy.end_of(ledger) == End(first.head, [])
     with pytest.raises(FileNotFoundError):
         external_copy.end_of(ledger.with_name("nothing"))
+
+
+def test_reading_the_end_of_a_copy_leaves_no_file_open(ledger: Path) -> None:
+    write(chain(2))
+    before = os.listdir("/dev/fd")
+    external_copy.end_of(ledger)
+    assert os.listdir("/dev/fd") == before
 
 
 def test_the_end_of_a_large_copy_costs_as_much_as_that_of_a_small_one(
