@@ -17,6 +17,7 @@ from anonymization.ledger import external_copy, recording
 from anonymization.ledger.chain import subject_of
 from anonymization.ledger.external_copy import end_of
 from anonymization.models import Erasure, Hold, LedgerState, Note, Source
+from anonymization.policy import registry
 from anonymization.restoration import Standing, standing
 from mluvii_gdpr import readiness
 from sessions_app.models import Guest, Session
@@ -355,6 +356,14 @@ def test_rows_are_found_by_their_hashes_in_chunks(monkeypatch: pytest.MonkeyPatc
         assert {subject_of(row.uid): row for row in wanted} == found
     assert named.find_rows({"ab" * 32}) == {}
     assert named.find_rows(set()) == {}
+
+
+def test_each_row_is_read_once_from_one_end_or_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(named, "CHUNK", 2)
+    sessions = SessionFactory.create_batch(7, webchat=WebChatFactory(), new_guest=True)
+    keys = [session.pk for session in sessions]
+    chunks = named._matches(registry.get(Session), names_of(*sessions))
+    assert [sorted(chunk) for chunk in chunks] == [keys[5:], keys[:2], keys[3:5], keys[2:3]]
 
 
 def test_a_search_stops_when_all_are_found(
