@@ -509,3 +509,17 @@ def test_an_intent_stays_open_while_the_database_does_not_tell_its_fate(
         "it is unknown whether an erasure was committed; its intent stays open" in caplog.messages
     )
     assert len(external_copy.end_of(copy).still_open) == 1
+
+
+def test_a_failure_after_the_commit_does_not_fail_the_erasure(
+    copy: Path, monkeypatch: Any, caplog: Any
+) -> None:
+    def fail(entry: Any) -> None:
+        raise ZeroDivisionError
+
+    (session,) = sessions(1)
+    monkeypatch.setattr(external_copy, "write_seal", fail)
+    erase(session)
+    assert "Error calling" in caplog.text
+    assert [entry.sequence for entry in external_copy.end_of(copy).still_open] == [1]
+    assert restoration.standing() is restoration.Standing.EVEN

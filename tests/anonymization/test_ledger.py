@@ -389,6 +389,15 @@ def test_an_intent_follows_committed_ones_that_have_no_seal(ledger: Path) -> Non
     assert external_copy.read(ledger).sealed == [first, second, third]
 
 
+def test_an_entry_that_is_written_again_after_its_void_is_open(ledger: Path) -> None:
+    (first,) = chain(1)
+    external_copy.write_intents([first])
+    external_copy.write_voids([first])
+    external_copy.write_intents([first])
+    assert external_copy.end_of(ledger) == End(Head(), [first])
+    assert external_copy.read(ledger) == external_copy.Contents([], [first])
+
+
 def test_the_verifier_is_led_in_no_circle(ledger: Path) -> None:
     write(chain(1))
     fields = chain(1)[0].as_fields() | {"previous": "ab" * 32, "hash": "ab" * 32}
