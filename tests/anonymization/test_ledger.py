@@ -126,6 +126,11 @@ def test_what_is_no_entry_is_refused_with_the_reason(change: dict[str, Any], sai
         Entry.read(fields)
 
 
+def test_an_anonymized_row_has_no_name_in_the_ledger() -> None:
+    with pytest.raises(ValueError, match="no random identifier"):
+        subject_of(None)
+
+
 def test_a_cut_tail_and_a_new_history_are_found_by_a_head(ledger: Path) -> None:
     entries = chain(5)
     write(entries[:4])

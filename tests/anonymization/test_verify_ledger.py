@@ -164,3 +164,8 @@ def test_a_chained_row_that_was_removed_is_named(monkeypatch: pytest.MonkeyPatch
     assert verify()
     monkeypatch.setitem(verification._facts, Note.CLAIMS, list)
     fails("record 1: claims: the stored row was changed or removed")
+
+
+def test_a_row_that_was_never_chained_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(verification._facts, Note.CLAIMS, lambda: ["ab" * 32])
+    fails("record 1: claims: 1 stored rows are not in the ledger")
