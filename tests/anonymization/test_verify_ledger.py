@@ -169,3 +169,10 @@ def test_a_chained_row_that_was_removed_is_named(monkeypatch: pytest.MonkeyPatch
 def test_a_row_that_was_never_chained_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(verification._facts, Note.CLAIMS, lambda: ["ab" * 32])
     fails("record 1: claims: 1 stored rows are not in the ledger")
+
+
+def test_a_record_that_follows_another_one_is_named(records: list[Erasure]) -> None:
+    forged = records[1]
+    forged.previous = "f" * 64
+    tamper(previous=forged.previous, hash=forged.entry.hash)
+    fails("record 2: does not follow the record before it")
