@@ -194,6 +194,16 @@ def test_several_processes_complete_it_once(copy: Path) -> None:
     verify()
 
 
+def test_a_redo_that_another_one_has_overtaken_changes_nothing(copy: Path) -> None:
+    entries = crash_while_erasing(visit("anna"))
+    assert redo.carry_out() == 1
+    before = kinds()
+    with pytest.raises(engine.Overtaken):
+        redo._redo(entries)
+    assert kinds() == before
+    verify()
+
+
 def test_what_another_process_commits_meanwhile_is_not_redone(copy: Path) -> None:
     sessions = [visit(f"person{number}") for number in range(6)]
     results = at_once([partial(erase, session) for session in sessions])
