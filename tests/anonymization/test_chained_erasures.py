@@ -11,6 +11,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -490,3 +491,39 @@ def test_the_record_tells_what_is_proven_and_names_nobody(log_in: LogIn, copy: P
     for text in (page, answer.content.decode()):
         assert "anar" not in text
     assert officer.get(f"/erasures/{uuid.uuid4()}/json/").status_code == 404
+
+
+def test_an_intent_stays_open_while_the_database_does_not_tell_its_fate(
+    copy: Path, monkeypatch: Any, caplog: Any
+) -> None:
+    def refuse(execute: Any, *arguments: Any) -> None:
+        raise OperationalError
+
+    (session,) = sessions(1)
+    with ExitStack() as failing, monkeypatch.context() as patched:
+
+        def fail() -> None:
+            failing.enter_context(connection.execute_wrapper(refuse))
+            raise OperationalError
+
+        patched.setattr(connection, "_commit", fail)
+        with pytest.raises(recording.Unsettled, match=UNSETTLED):
+            erase(session)
+    assert (
+        "it is unknown whether an erasure was committed; its intent stays open" in caplog.messages
+    )
+    assert len(external_copy.end_of(copy).still_open) == 1
+
+
+def test_a_failure_after_the_commit_does_not_fail_the_erasure(
+    copy: Path, monkeypatch: Any, caplog: Any
+) -> None:
+    def fail(entry: Any) -> None:
+        raise ZeroDivisionError
+
+    (session,) = sessions(1)
+    monkeypatch.setattr(external_copy, "write_seal", fail)
+    erase(session)
+    assert "Error calling" in caplog.text
+    assert [entry.sequence for entry in external_copy.end_of(copy).still_open] == [1]
+    assert restoration.standing() is restoration.Standing.EVEN
