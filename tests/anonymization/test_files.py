@@ -81,7 +81,8 @@ def test_a_process_that_sees_another_storage_takes_no_file_for_gone(
     assert (media(), erased.pending_files) == ({}, 0)
     assert call("erasure_status", capsys)[0] == 0
     assert (
-        "Done: rows and files are deleted" in page.get(erased.get_absolute_url()).content.decode()
+        "Done: content and files are deleted, identifying fields are cleared"
+        in page.get(erased.get_absolute_url()).content.decode()
     )
 
 

@@ -171,7 +171,7 @@ def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
     assert maintenance.physically_complete_at(Erasure.objects.get()) is None, "the run was before"
     rewrite()
     page = officer.get(url).content.decode()
-    assert "Done: rows and files are deleted" in page
+    assert "Done: content and files are deleted, identifying fields are cleared" in page
     assert "Done: the tables have been rewritten since" in page
     assert officer.get(f"{url}json/").json()["physically_complete_at"]
 

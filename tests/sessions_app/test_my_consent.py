@@ -108,7 +108,7 @@ def test_withdrawing_is_one_click_and_a_confirmation(client: Client, room: str, 
     assert f'href="{mine}withdraw/"' in client.get(mine).content.decode()
     confirm = client.get(f"{mine}withdraw/").content.decode()
     assert "Your conversation will end." in confirm
-    assert "Your withdrawal is listed for our data protection officer" in confirm
+    assert "Your withdrawal will be listed for our data protection officer" in confirm
     assert ConsentEvent.objects.count() == 1
     done = client.post(f"{mine}withdraw/")
     assert (done.status_code, ConsentEvent.objects.count()) == (200, 2)
@@ -143,8 +143,11 @@ def test_at_once_nothing_is_left_and_the_answer_is_that_of_an_unknown_secret(
     webchat = WebChatFactory(on_withdrawal=OnWithdrawal.ANONYMIZE)
     room = submit(client, webchat, name="Kassiopeia").headers["Location"]
     mine = consent_url(room)
-    assert "permanently deleted right away" in client.get(f"{mine}withdraw/").content.decode()
+    confirm = client.get(f"{mine}withdraw/").content.decode()
+    assert "permanently deleted right away" in confirm
+    assert "your rating in stars and the number of messages" in confirm
     done = client.post(f"{mine}withdraw/").content.decode()
+    assert "statistics that do not identify you are kept" in done
     assert f"The erasure is recorded as number {Erasure.objects.get().number}." in done
     assert "Kassiopeia" not in dump()
     assert client.get(room).status_code == 404
