@@ -689,3 +689,24 @@ class RetentionRun(models.Model):
 
     def __str__(self) -> str:
         return f"Retention run {self.pk}"
+
+
+class LimitCounter(models.Model):
+    """The number of times something happened within one window of time: see ``limits``.
+
+    A row is deleted after its window. On PostgreSQL the table is unlogged: it is neither in the
+    write-ahead log nor in a base backup.
+    """
+
+    #: A hash whose key changes with each window, so that rows of two windows are not linkable.
+    key = models.CharField(_("keyed hash"), max_length=64, primary_key=True)
+    count = models.PositiveBigIntegerField(_("times counted"))
+    ends_at = models.DateTimeField(_("end of the window"), db_index=True)
+
+    class Meta:
+        verbose_name = _("counter of a limit")
+        verbose_name_plural = _("counters of limits")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return "Counter of a limit"
