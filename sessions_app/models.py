@@ -191,11 +191,13 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """
         return self.withdrawn()[:1000].count()
 
-    def waiting_first(self) -> SessionQuerySet:
-        """Order waiting conversations first, then active ones, each by age, the oldest first."""
-        return self.order_by(
-            Case(When(status=Status.WAITING, then=0), default=1), "created_at", "pk"
-        )
+    def waiting_first(self, *, newest: bool = False) -> SessionQuerySet:
+        """Order waiting conversations first, then active ones, each by age.
+
+        The oldest are first, or with ``newest`` the newest ones.
+        """
+        age = ("-created_at", "-pk") if newest else ("created_at", "pk")
+        return self.order_by(Case(When(status=Status.WAITING, then=0), default=1), *age)
 
     def with_holds(self) -> SessionQuerySet:
         """Set ``is_held`` of each session in the same query."""
