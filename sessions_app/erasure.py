@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from sessions_app.models import (
     Guest,
     GuestWord,
     LifeSign,
+    LimitCounter,
     Message,
     ReceiptTerms,
     RetentionRun,
@@ -228,4 +230,15 @@ policy.register(
     impersonal=dict.fromkeys(
         ("id", "began_at"), _("When retention last ran; used to detect a wrong clock.")
     ),
+)
+
+_COUNTED = _(
+    "Counter of a limit; only a keyed hash, whose key changes with each window of a minute, an hour or a day. "
+    "The row is deleted after its window."
+)
+policy.register(
+    LimitCounter,
+    keep=dict.fromkeys(("key", "count", "ends_at"), _COUNTED),
+    transient=True,
+    expires=("ends_at", timedelta(0)),
 )

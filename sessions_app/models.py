@@ -241,11 +241,13 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """
         return self.withdrawn()[:1000].count()
 
-    def waiting_first(self) -> SessionQuerySet:
-        """Order waiting conversations first, then active ones, each by age, the oldest first."""
-        return self.order_by(
-            Case(When(status=Status.WAITING, then=0), default=1), "created_at", "pk"
-        )
+    def waiting_first(self, *, newest: bool = False) -> SessionQuerySet:
+        """Order waiting conversations first, then active ones, each by age.
+
+        The oldest are first, or with ``newest`` the newest ones.
+        """
+        age = ("-created_at", "-pk") if newest else ("created_at", "pk")
+        return self.order_by(Case(When(status=Status.WAITING, then=0), default=1), *age)
 
     def with_holds(self) -> SessionQuerySet:
         """Set ``is_held`` of each session in the same query."""
@@ -739,3 +741,24 @@ class RetentionRun(models.Model):
 
     def __str__(self) -> str:
         return f"Retention run {self.pk}"
+
+
+class LimitCounter(models.Model):
+    """The number of times something happened within one window of time: see ``limits``.
+
+    A row is deleted after its window. On PostgreSQL the table is unlogged: it is neither in the
+    write-ahead log nor in a base backup.
+    """
+
+    #: A hash whose key changes with each window, so that rows of two windows are not linkable.
+    key = models.CharField(_("keyed hash"), max_length=64, primary_key=True)
+    count = models.PositiveBigIntegerField(_("times counted"))
+    ends_at = models.DateTimeField(_("end of the window"), db_index=True)
+
+    class Meta:
+        verbose_name = _("counter of a limit")
+        verbose_name_plural = _("counters of limits")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return "Counter of a limit"
