@@ -42,7 +42,7 @@ SENTENCES = {
         "withdraw?": "Einwilligung widerrufen?",
         "one only": "Das gilt nur für dieses Gespräch. Jedes Gespräch hat seinen eigenen Link.",
         "withdrawn": "Sie haben Ihre Einwilligung widerrufen",
-        "listed": "Ihr Widerruf ist für unseren Datenschutzbeauftragten aufgelistet.",
+        "listed": "Ihr Widerruf steht in einer Liste für unseren Datenschutzbeauftragten.",
         "anonymize": "Gast anonymisieren",
         "certificate": "Bescheinigung der Löschung, Eintrag 1",
         "treatment": "Was gelöscht und geleert wurde und was erhalten bleibt",
