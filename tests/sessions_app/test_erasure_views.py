@@ -110,7 +110,7 @@ def test_what_stays_are_numbers_and_no_bookkeeping(support: Client) -> None:
         for name in treatment.data
     }
     for kept in (set(previewed), certified):
-        assert {"number of messages of the visitor", "number of files", "channel"} <= kept
+        assert {"number of messages of the visitor", "number of files", "channel", "ID"} <= kept
         assert "anonymized in" not in kept
     # The session and the guest are cleared and not deleted.
     assert "<dt>Will be cleared</dt>" in compact(before)

@@ -105,12 +105,15 @@ def test_a_room_from_before_opens_it_by_its_own_secret(client: Client, room: str
 def test_withdrawing_is_one_click_and_a_confirmation(client: Client, room: str, mine: str) -> None:
     assert f'href="{mine}withdraw/"' in client.get(mine).content.decode()
     confirm = client.get(f"{mine}withdraw/").content.decode()
+    assert "View or withdraw my consent" in client.get(room).content.decode()
     assert "Your conversation will end." in confirm
     assert "Your withdrawal will be listed for our data protection officer" in confirm
     assert ConsentEvent.objects.count() == 1
     done = client.post(f"{mine}withdraw/")
     assert (done.status_code, ConsentEvent.objects.count()) == (200, 2)
     assert "You have withdrawn your consent" in done.content.decode()
+    assert "will have your contact details, messages and files" in done.content.decode()
+    assert "View or withdraw my consent" not in client.get(room).content.decode()
     # The second tab.
     in_room = client.get(room).content.decode()
     assert "You have ended the conversation." in in_room

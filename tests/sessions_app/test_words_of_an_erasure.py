@@ -41,3 +41,4 @@ def test_fields_are_cleared_and_not_deleted(support: Client) -> None:
     ErasureFactory(subject=session)
     page = compact(support.get(f"/sessions/{session.pk}/"))
     assert "<dt>Personal data</dt><dd>Content deleted, fields cleared.</dd>" in page
+    assert page.count(">Cleared.</p>") == 2, "the note and the parameters"
