@@ -21,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from anonymization import files, maintenance, planner
-from anonymization.models import Erasure, FileDeletion, Maintenance
+from anonymization.models import Erasure, FileDeletion, Job, LastRun, Maintenance
 from bench.postgres import data_folders
 from sessions_app.models import Session
 from tests.factories import AttachmentFactory, ErasureFactory, MessageFactory, SessionFactory
@@ -111,9 +111,13 @@ def test_a_run_that_somebody_hinders_says_so_and_counts_for_nothing() -> None:
     with somebody_reading(), pytest.raises(CommandError, match="Pending"):
         run("maintain", "--rewrite", "--wait", "0.2")
     assert Maintenance.objects.get().finished_at is None
+    assert LastRun.objects.get(job=Job.MAINTENANCE).failed_at is not None
     assert maintenance.physically_complete_at(record) is None
-    assert json.loads(run("erasure_status", "--json"))["not_physically_complete"] == 1
+    assert maintenance.erased_since_last_run().count() == 1
+    with pytest.raises(CommandError, match=r"^maintenance: the last run failed\.$"):
+        run("erasure_status")
     rewrite()
+    assert LastRun.objects.get(job=Job.MAINTENANCE).failed_at is None
     assert maintenance.physically_complete_at(record) is not None
     assert json.loads(run("erasure_status", "--json"))["not_physically_complete"] == 0
 
