@@ -28,6 +28,9 @@ from bench.postgres import create_database, drop_database, server
 ROOT = Path(__file__).resolve().parent.parent
 PAGES, EVENTS = 8480, 8481
 GOAL = 1.0
+#: The average number of messages of a room within a minute. The page refuses more than 60, see
+#: ``sessions_app/limits.py``.
+MESSAGES_PER_ROOM = 30
 
 
 def main() -> None:
@@ -39,6 +42,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=20, help="messages a second in all")
     parser.add_argument("--prepare", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.rate * 60 > asked.rooms * MESSAGES_PER_ROOM:
+        parser.error("a room would reach its limit of messages: ask for more rooms or a lower rate")
     if asked.prepare:
         print(json.dumps(prepare(asked.prepare)))
         return

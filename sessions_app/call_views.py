@@ -3,7 +3,7 @@
 The visitor authenticates with the room's secret, the operator with a login. Answers are JSON and
 are not cached. They return 404 if the session is not a call or its room was revoked, 409
 if the conversation has ended or the operator has not taken it, and 413 or 422 if ``SignalForm``
-does not accept a signal.
+does not accept a signal, and 429 if a side sends too many.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from functools import wraps
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 
-from sessions_app import calls, conversation, lock
+from sessions_app import calls, conversation, limits, lock
 from sessions_app.forms import SignalForm
+from sessions_app.http import retry_after
 from sessions_app.models import Party, Session
 
 #: Takes the request, the session, the side that sent the request, and the operator. The operator is
@@ -41,6 +42,8 @@ def _require_call(answer: CallAnswer) -> CallAnswer:
             raise Http404 from None
         except (lock.SessionClosed, conversation.NotTheirs):
             return HttpResponse(status=409)
+        except limits.TooOften as refused:
+            return retry_after(HttpResponse(status=429), refused)
 
     return checked
 
@@ -57,6 +60,7 @@ def answer_signals(
     form = SignalForm(request.POST)
     if not form.is_valid():
         return JsonResponse({"errors": form.errors}, status=422)
+    limits.count_signal(session, sender=side)
     sent = form.cleaned_data
     if sent["kind"] == SignalForm.CONNECTED:
         other = Party.OPERATOR if side == Party.VISITOR else Party.VISITOR

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 
 from django.conf import settings
-from django.http import FileResponse, Http404, HttpRequest
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 
+from sessions_app.limits import TooOften
 from sessions_app.models import Attachment
 
 #: A page may ask for camera and microphone, but only for its own origin. In a frame on a site, the
@@ -28,6 +30,17 @@ def stream_address(request: HttpRequest, place: str) -> str:
     """Return the URL of a stream (for example ``live/``) on the host name of the request."""
     host = split_domain_port(request.get_host())[0]
     return settings.EVENTS_URL.replace("{host}", host) + place
+
+
+def too_often() -> str:
+    """Return what a form says if one side of a conversation has reached a limit."""
+    return _("You have sent too much within a minute. Please wait a moment and send it again.")
+
+
+def retry_after(response: HttpResponse, refused: TooOften) -> HttpResponse:
+    """Add when a request that reached a limit may be sent again."""
+    response.headers["Retry-After"] = str(refused.retry_after)
+    return response
 
 
 def is_fetched(request: HttpRequest) -> bool:

@@ -20,7 +20,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from sessions_app.models import LimitCounter
+from sessions_app.models import LimitCounter, Session
 
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 
@@ -87,3 +87,41 @@ def delete_ended(now: datetime) -> None:
     """Delete the counters whose window has ended. A row that another transaction locks is skipped."""
     ended = LimitCounter.objects.select_for_update(skip_locked=True).filter(ends_at__lte=now)
     LimitCounter.objects.filter(pk__in=ended.values("pk")).delete()
+
+
+#: What one side of a conversation can send within a minute. A person does not reach these numbers,
+#: and a call needs about thirty signals to connect.
+MESSAGES = Limit("messages", 60)
+FILES = Limit("files", 20)
+SIGNALS = Limit("signals", 300)
+#: The bytes of files. A single file of the accepted size always fits.
+FILE_BYTES = 50 * 1024 * 1024
+
+
+def count_message(session: Session, *, sender: str) -> None:
+    """Count a message before it is stored.
+
+    Raises:
+        TooOften: This side has sent too many within the minute.
+    """
+    MESSAGES.count(f"{session.uid} {sender}")
+
+
+def count_file(session: Session, *, sender: str, size: int) -> None:
+    """Count a file and its bytes before it is stored.
+
+    Raises:
+        TooOften: This side has sent too many files, or too many bytes, within the minute.
+    """
+    FILES.count(f"{session.uid} {sender}")
+    most = max(FILE_BYTES, settings.ATTACHMENT_MAX_BYTES)
+    Limit("bytes of files", most).count(f"{session.uid} {sender}", amount=size)
+
+
+def count_signal(session: Session, *, sender: str) -> None:
+    """Count a signal of a call before it is stored.
+
+    Raises:
+        TooOften: This side has sent too many within the minute.
+    """
+    SIGNALS.count(f"{session.uid} {sender}")

@@ -1,8 +1,8 @@
 """The operator's actions in a conversation: take, return, answer, send a file, save a note, end.
 
 Each action redirects to the session's page. It returns 409 if the conversation has ended, was
-anonymized or was taken by another operator, 422 if a form is invalid, and 503 if the file storage
-is unavailable. The text that was typed is kept on the page.
+anonymized or was taken by another operator, 422 if a form is invalid, 429 if too much was sent
+within a minute, and 503 if the file storage is unavailable. The text that was typed is kept on the page.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from django.views import View
 
 from anonymization.storage import StorageUnavailable
 from lib.pages import staff_of
-from sessions_app import conversation, lock
+from sessions_app import conversation, limits, lock
 from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm
-from sessions_app.http import is_fetched
+from sessions_app.http import is_fetched, retry_after, too_often
 from sessions_app.masking import Reader
 from sessions_app.models import Party, Session
 from sessions_app.staff.forms import NoteForm
@@ -95,11 +95,17 @@ class AnswerSession(OperatorAct):
         if not form.is_valid():
             return show_session(request, session, status=422, message_form=form)
         try:
+            limits.count_message(session, sender=Party.OPERATOR)
             conversation.post_message(
                 session,
                 sender=Party.OPERATOR,
                 text=form.cleaned_data["text"],
                 author=staff_of(request),
+            )
+        except limits.TooOften as too_many:
+            form.add_error("text", too_often())
+            return retry_after(
+                show_session(request, session, status=429, message_form=form), too_many
             )
         except (conversation.AlreadyAccepted, lock.SessionClosed) as reason:
             return self.refused(session, reason, message_form=form)
@@ -116,8 +122,14 @@ class SendFile(OperatorAct):
         if not form.is_valid():
             return show_session(request, session, status=form.status, attachment_form=form)
         try:
+            limits.count_file(session, sender=Party.OPERATOR, size=form.attachment["size"])
             conversation.attach_file(
                 session, sender=Party.OPERATOR, author=staff_of(request), **form.attachment
+            )
+        except limits.TooOften as too_many:
+            form.add_error("file", too_often())
+            return retry_after(
+                show_session(request, session, status=429, attachment_form=form), too_many
             )
         except (conversation.AlreadyAccepted, lock.SessionClosed) as reason:
             return self.refused(session, reason)

@@ -20,7 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from sessions_app import gate, limits, ticket
-from sessions_app.http import is_from_another_origin
+from sessions_app.http import is_from_another_origin, retry_after
 from sessions_app.models import Channel
 from sessions_app.visitor import visit
 from sessions_app.visitor.forms import ENTRY_FORMS, NoEntryForm, focus_first_error
@@ -91,9 +91,7 @@ class EntryView(View):
                 "Too many conversations were started just now. Please try again in a minute. What "
                 "you typed is kept."
             )
-            response = self._show(form, status=429, notice=notice)
-            response.headers["Retry-After"] = str(refused.retry_after)
-            return response
+            return retry_after(self._show(form, status=429, notice=notice), refused)
         except gate.ConsentTextChanged as changed:
             notice = _(
                 "The consent text has changed; version %(number)d now applies. Please read it and "

@@ -21,11 +21,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from anonymization.storage import StorageUnavailable
-from sessions_app import conversation, lock
+from sessions_app import conversation, limits, lock
 from sessions_app.abandonment import give_sign
 from sessions_app.calls import has_call, newest_signal
 from sessions_app.forms import BODY_OVERHEAD, AttachmentForm, MessageForm
-from sessions_app.http import file_response, is_fetched, let_use_devices, stream_address
+from sessions_app.http import (
+    file_response,
+    is_fetched,
+    let_use_devices,
+    retry_after,
+    stream_address,
+    too_often,
+)
 from sessions_app.models import Channel, Party, Session
 from sessions_app.streams import Cursor
 from sessions_app.ticket import consent_token, room_key
@@ -138,7 +145,7 @@ class RoomMessageView(RoomView):
     """Store a message.
 
     Returns 302 to the room, 409 if the conversation has ended, and 422 if the text is empty or too
-    long.
+    long, and 429 if too many were sent within a minute.
     """
 
     http_method_names = ["post"]
@@ -149,9 +156,13 @@ class RoomMessageView(RoomView):
             focus_first_error(form)
             return self._show(message=form, status=422)
         try:
+            limits.count_message(self.session, sender=Party.VISITOR)
             conversation.post_message(
                 self.session, sender=Party.VISITOR, text=form.cleaned_data["text"]
             )
+        except limits.TooOften as refused:
+            form.add_error("text", too_often())
+            return retry_after(self._show(message=form, status=429), refused)
         except lock.SessionClosed:
             return self._closed(message=form)
         return self._back(place="#message_text")
@@ -161,7 +172,8 @@ class RoomFileView(RoomView):
     """Store a file.
 
     Returns 302 to the room, 409 if the conversation has ended, 413 if the file is too large, 422 if
-    it is not accepted, and 503 if the file storage is unavailable.
+    it is not accepted, 429 if too many files or bytes were sent within a minute, and 503 if the file
+    storage is unavailable.
     """
 
     http_method_names = ["post"]
@@ -179,7 +191,11 @@ class RoomFileView(RoomView):
             focus_first_error(form)
             return self._show(attachment=form, status=form.status)
         try:
+            limits.count_file(self.session, sender=Party.VISITOR, size=form.attachment["size"])
             conversation.attach_file(self.session, sender=Party.VISITOR, **form.attachment)
+        except limits.TooOften as refused:
+            form.add_error("file", too_often())
+            return retry_after(self._show(attachment=form, status=429), refused)
         except lock.SessionClosed:
             return self._closed()
         except StorageUnavailable as reason:

@@ -68,14 +68,17 @@ let posting = Promise.resolve();
 const post = (fields) => {
   posting = posting.then(async () => {
     for (let tried = 0; tried < 5 && !isOver; tried += 1) {
+      let pause = RETRY;
       try {
         const response = await fetch(panel.dataset.signals, { method: "POST", body: form(fields), credentials });
         if (isRefusal(response)) over();
-        if (response.status < 500) return;
+        // This side has sent too many signals. The server says when it accepts the next one.
+        if (response.status === 429) pause = 1000 * response.headers.get("Retry-After");
+        else if (response.status < 500) return;
       } catch {
         // There is no network connection. The loop tries again.
       }
-      await new Promise((wait) => { setTimeout(wait, RETRY); });
+      await new Promise((wait) => { setTimeout(wait, pause); });
     }
   });
   return posting;
