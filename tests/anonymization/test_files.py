@@ -305,3 +305,21 @@ def test_two_last_files_that_are_settled_at_once_make_the_erasure_complete() -> 
         assert wait_until_blocked_by_me(other)
     other.result()
     assert Erasure.objects.get(files_deleted__isnull=False) == erased
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_of_one_erasure_are_settled_without_waiting_for_another() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("on SQLite the transaction excludes others")
+    for name in ("one", "two"):
+        FileDeletion.objects.create(erasure=RecordFactory(), name=name)
+
+    def settle_the_other() -> None:
+        files.settle(FileDeletion.objects.filter(name="two"))
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        files.settle(FileDeletion.objects.filter(name="one"))
+        other = pool.submit(settle_the_other)
+        assert not wait_until_blocked_by_me(other)
+    other.result()
