@@ -4,31 +4,40 @@ import re
 
 import pytest
 
-from webchat.consent_html import MAX_LABEL, sanitise, to_lines
-from webchat.default_texts import DEFAULT_TEXTS
+from webchat.consent_html import MAX_LABEL, DraftText, sanitise, to_lines
+from webchat.default_texts import DEFAULT_NOTICES, DEFAULT_TEXTS
 from webchat.slots import SLOTS, slots_in
 
 MUST_SAY = {
     "en": ["2016/679", "6(1)(a)", "access", "correction", "erasure", "restriction", "portability",
            "complain", "Withdrawing your consent does not affect the lawfulness",
-           "tell us in the conversation", "IP address", "no automated decisions"],
+           "tell us in the conversation", "IP address", "no automated decisions", "the channel"],
     "cs": ["2016/679", "čl. 6 odst. 1 písm. a)", "přístup", "opravu", "výmaz", "omezení",
            "přenositelnost", "Úřad pro ochranu osobních údajů", "uoou.gov.cz",
            "Odvoláním souhlasu není dotčena zákonnost", "napište nám to v konverzaci", "IP adresu",
-           "Nerozhodujeme o vás automatizovaně"],
+           "Nerozhodujeme o vás automatizovaně", "kanál"],
     "de": ["2016/679", "Art. 6 Abs. 1 Buchst. a", "Auskunft", "Berichtigung", "Löschung",
            "Einschränkung", "Datenübertragbarkeit", "Datenschutz-Aufsichtsbehörde",
            "berührt nicht die Rechtmäßigkeit", "schreiben Sie es uns im Gespräch", "IP-Adresse",
-           "keine automatisierten Entscheidungen"],
+           "keine automatisierten Entscheidungen", "den Kanal"],
     "sk": ["2016/679", "čl. 6 ods. 1 písm. a)", "prístup", "opravu", "vymazanie", "obmedzenie",
            "prenosnosť", "Úrad na ochranu osobných údajov Slovenskej republiky",
            "nemá vplyv na zákonnosť", "napíšte nám to v konverzácii", "IP adresu",
-           "Nerozhodujeme o vás automatizovane"],
+           "Nerozhodujeme o vás automatizovane", "kanál"],
 }  # fmt: skip
 
 
 def test_there_is_one_for_each_language() -> None:
     assert list(DEFAULT_TEXTS) == list(MUST_SAY)
+
+
+#: The evidence has more than the version, the language and the date.
+ONLY = {"en": "we keep only", "cs": "uchováme jen", "de": "behalten wir nur", "sk": "uchováme len"}
+
+
+@pytest.mark.parametrize("texts", [DEFAULT_TEXTS, DEFAULT_NOTICES])
+def test_they_do_not_promise_less_evidence_than_is_kept(texts: dict[str, DraftText]) -> None:
+    assert [language for language in ONLY if ONLY[language] in texts[language].body] == []
 
 
 @pytest.mark.parametrize("language", MUST_SAY)
