@@ -101,7 +101,7 @@ policy.register(DueErasure, by_uid="subject", delete=True)
 policy.register(
     LastRun,
     impersonal=dict.fromkeys(
-        ("id", "job", "expected_since", "good_at", "failed_at"),
+        ("id", "job", "expected_since", "good_at", "failed_at", "began_at"),
         _("When a job of the installation last ran."),
     ),
 )

@@ -557,13 +557,15 @@ class Job(models.TextChoices):
 
 
 class LastRun(models.Model):
-    """The last good run of one job. See ``runs``."""
+    """The last good run of one job, and a run that has not finished. See ``runs``."""
 
     job = models.CharField(_("job"), max_length=20, choices=Job, unique=True)
     expected_since = models.DateTimeField(_("expected since"), db_default=Now())
     good_at = models.DateTimeField(_("last good run"), null=True)
     #: The last failed run, if it was later than the last good one.
     failed_at = models.DateTimeField(_("last failed run"), null=True)
+    #: Set by ``runs.begin`` until a run is good: the process runs, was killed, or failed midway.
+    began_at = models.DateTimeField(_("start of an unfinished run"), null=True)
 
     class Meta:
         verbose_name = _("last run of a job")

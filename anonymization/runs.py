@@ -1,7 +1,8 @@
 """Remember the last good run of each job that cron starts, so that a stopped one is noticed.
 
-The commands call ``record``; ``verify_ledger`` stores that of the ledger in ``LedgerState``. The home page,
-``erasure_status`` and ``/readyz?verbose`` read ``states``. Each job has one row; nothing is counted.
+The commands call ``record``; retention also calls ``begin``, because a killed run leaves no summary.
+``verify_ledger`` stores that of the ledger in ``LedgerState``. The home page, ``erasure_status`` and
+``/readyz?verbose`` read ``states``. Each job has one row; nothing is counted.
 
 **To add a job**, add it to ``models.Job`` and ``OVERDUE_AFTER``, and call ``record`` in its command.
 """
@@ -38,6 +39,8 @@ class State:
     good_at: datetime | None
     failed: bool
     overdue: bool
+    #: When a run began that has not finished.
+    unfinished_since: datetime | None = None
 
     @property
     def wrong(self) -> str:
@@ -51,11 +54,23 @@ class State:
         return self.job.label
 
 
+def begin(job: Job) -> datetime | None:
+    """Store that a run begins; return when an earlier run began that has not finished."""
+    earlier = unfinished_since(job)
+    LastRun.objects.update_or_create(job=job, defaults={"began_at": timezone.now()})
+    return earlier
+
+
+def unfinished_since(job: Job) -> datetime | None:
+    """Return when a run began that was killed, failed midway, or still runs."""
+    return LastRun.objects.filter(job=job).values_list("began_at", flat=True).first()
+
+
 def record(job: Job, *, good: bool = True) -> None:
     """Store the result of a run that has just ended."""
     now = timezone.now()
     result: dict[str, datetime | None] = (
-        {"good_at": now, "failed_at": None} if good else {"failed_at": now}
+        {"good_at": now, "failed_at": None, "began_at": None} if good else {"failed_at": now}
     )
     LastRun.objects.update_or_create(job=job, defaults=result)
 
@@ -78,7 +93,8 @@ def _state_of(job: Job, row: LastRun | None) -> State:
         return State(job, None, failed=False, overdue=True)
     known = row.good_at or row.expected_since
     overdue = known < timezone.now() - OVERDUE_AFTER[job]
-    return State(job, row.good_at, failed=row.failed_at is not None, overdue=overdue)
+    failed = row.failed_at is not None
+    return State(job, row.good_at, failed, overdue, unfinished_since=row.began_at)
 
 
 def expect_jobs(using: str = "default", **_kwargs: Any) -> None:

@@ -41,6 +41,8 @@ PAUSE_ON_SQLITE = 0.06
 #: A run tries locked sessions again: the number of passes, and the seconds between two. Another
 #: run or a writer holds its locks for less than a second.
 PASSES, PASS_PAUSE = 3, 1.0
+#: A count of a summary: an earlier run began and had not finished when this one began.
+_UNFINISHED = "unfinished runs"
 #: If the last completed run seems longer ago than this, the clock is assumed to be ahead. Cron runs
 #: daily. A machine may be off over a long weekend. A clock that is ahead by less anonymizes nothing
 #: that would not be due within a week.
@@ -136,6 +138,7 @@ def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Ch
         ErasureRefused: The ledger cannot be written. The current chunk was rolled back; earlier
             chunks are committed.
     """
+    earlier = runs.begin(Job.RETENTION)
     redo.carry_out()
     done: dict[int, int] = {}
     for _pass in range(PASSES):
@@ -149,22 +152,23 @@ def anonymize_expired(*, now: datetime, limit: int | None = None) -> Iterator[Ch
         if not skipped:
             break
         time.sleep(PASS_PAUSE)
-    _note_run(done)
+    _note_run(done, unfinished=earlier is not None)
     # An earlier time than the stored one is stored too. This corrects the row after a clock that
     # was ahead was set right.
     RetentionRun.objects.update_or_create(pk=1, defaults={"began_at": now})
     runs.record(Job.RETENTION)
 
 
-def _note_run(done: dict[int, int]) -> None:
+def _note_run(done: dict[int, int], *, unfinished: bool) -> None:
     """Append a summary of the run to the ledger: numbers and the period in force, by WebChat.
 
-    A run that anonymized nothing has no summary. The numbers are facts of the record: they are
-    forgotten when its period is over, because they would single out sessions.
+    A run that anonymized nothing has no summary, unless an earlier run has not finished: only the
+    next summary can say so. The numbers are facts of the record: they are forgotten when its period
+    is over, because they would single out sessions.
     """
-    if not any(done.values()):
+    if not any(done.values()) and not unfinished:
         return
-    counts = {}
+    counts = {_UNFINISHED: 1} if unfinished else {}
     for webchat in WebChat.objects.filter(pk__in=[pk for pk, count in done.items() if count]):
         counts[f"webchat {webchat.pk} sessions"] = done[webchat.pk]
         counts[f"webchat {webchat.pk} days"] = webchat.retention_days or 0
@@ -174,8 +178,8 @@ def _note_run(done: dict[int, int]) -> None:
 def summary_in_words(counts: Mapping[str, int]) -> list[str]:
     """Return one line for each WebChat of a summary, in the order of their numbers."""
     line = _("WebChat %(number)s – sessions: %(sessions)s, retention in days: %(days)s")
-    numbers = sorted({int(name.split()[1]) for name in counts})
-    return [
+    numbers = sorted({int(name.split()[1]) for name in counts if name != _UNFINISHED})
+    lines = [
         line
         % {
             "number": number,
@@ -184,6 +188,13 @@ def summary_in_words(counts: Mapping[str, int]) -> list[str]:
         }
         for number in numbers
     ]
+    if _UNFINISHED in counts:
+        lines.append(
+            _(
+                "An earlier run did not finish. The sessions that it anonymized are not counted here."
+            )
+        )
+    return lines
 
 
 def _anonymize(webchat: WebChat, left: int | None, *, on: date) -> Iterator[Chunk]:

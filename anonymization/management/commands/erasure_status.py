@@ -1,9 +1,9 @@
 """Print the number of anonymized records by model and the number of files to be deleted.
 
-Also prints the last good run of each job that cron starts, and the state of the database compared
-with the external copy of the ledger: even, behind (a backup was restored), missing or foreign.
-Counts the active legal holds, those whose review is overdue, and the erasures that wait for a
-release. Changes nothing.
+Also prints the last good run of each job that cron starts, a run of retention that began and has
+not finished, and the state of the database compared with the external copy of the ledger: even,
+behind (a backup was restored), missing or foreign. Counts the active legal holds, those whose
+review is overdue, and the erasures that wait for a release. Changes nothing.
 
 Exit codes:
 
@@ -52,6 +52,11 @@ class Command(BaseCommand):
             "last_good_run": {
                 state.job.value: state.good_at.isoformat() if state.good_at else "never"
                 for state in jobs
+            },
+            "unfinished_run": {
+                state.job.value: state.unfinished_since.isoformat()
+                for state in jobs
+                if state.unfinished_since
             },
             "anonymized": {
                 p.label: p.model._base_manager.exclude(**{p.mark: None}).count()

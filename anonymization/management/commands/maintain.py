@@ -75,6 +75,7 @@ class Command(MigratedCommand):
         try:
             outcome = maintain(rewrite=options["rewrite"], wait=wait)
         except Unfinished as reason:
+            runs.record(Job.MAINTENANCE, good=False)
             raise CommandError(f"Pending: {reason}") from None
         if outcome.run.rewritten and not outcome.skipped:
             runs.record(Job.MAINTENANCE)

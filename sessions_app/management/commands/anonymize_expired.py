@@ -18,7 +18,8 @@ sessions come first, in transactions of at most 1,000 sessions and a target of a
 The command can be killed, repeated and run concurrently. Concurrent runs share the work on
 PostgreSQL and wait for each other on SQLite. Sessions that another transaction has locked are tried
 again for some seconds and then left to the next run. A run that anonymized sessions appends a
-summary to the erasure ledger: the number and the period in force, by WebChat.
+summary to the erasure ledger: the number and the period in force, by WebChat. A run that was killed
+leaves no summary. The next run prints this, and its own summary says so.
 
 Because an anonymization cannot be undone, the command refuses to run when the clock seems wrong. It
 seems wrong if it is earlier than the newest record of the ledger or the last completed run, or more
@@ -48,8 +49,9 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
+from anonymization import runs
 from anonymization.ledger.recording import ErasureRefused, Unsettled
-from anonymization.models import FileDeletion
+from anonymization.models import FileDeletion, Job
 from lib.commands import MigratedCommand
 from sessions_app import abandonment, retention
 
@@ -88,12 +90,16 @@ class Command(MigratedCommand):
         # The clock is read once, because the time that passed the check applies to the whole run.
         now = timezone.now()
         problem = "" if options["clock_is_right"] else retention.clock_problem(now)
+        today = timezone.localdate(now)
+        dry, limit = options["dry_run"], options["limit"]
         if problem:
+            self._store_failure(dry=dry)
             raise CommandError(
                 f"{problem} Nothing was anonymized. If the clock is right, add --clock-is-right."
             )
-        today = timezone.localdate(now)
-        dry, limit = options["dry_run"], options["limit"]
+        if not dry and (since := runs.unfinished_since(Job.RETENTION)):
+            # On the error stream, so that cron mails it.
+            self.stderr.write(_unfinished(since))
         silent = abandonment.abandoned(now=now, trusted_since=None)
         left_open = silent.count() if dry else len(abandonment.sweep(now=now, trusted_since=None))
         abandoned_due = retention.due_if_ended(now=now) if dry else 0
@@ -114,6 +120,7 @@ class Command(MigratedCommand):
         }
         self.stdout.write(json.dumps(result) if options["json"] else _sentence(result))
         if result["locked"]:
+            self._store_failure(dry=dry)
             raise CommandError(f"{result['locked']} sessions are due but locked. Run it again.")
 
     def _anonymize(
@@ -132,8 +139,22 @@ class Command(MigratedCommand):
                     done[chunk.webchat] = done.get(chunk.webchat, 0) + chunk.anonymized
                     bar.update(chunk.anonymized)
             except (ErasureRefused, Unsettled) as refusal:
+                self._store_failure()
                 raise CommandError(f"{refusal} Anonymized before: {sum(done.values())}.") from None
         return done
+
+    def _store_failure(self, *, dry: bool = False) -> None:
+        """Store that the run failed, for the home page, erasure_status and /readyz?verbose."""
+        if not dry:
+            runs.record(Job.RETENTION, good=False)
+
+
+def _unfinished(since: datetime) -> str:
+    moment = timezone.localtime(since).isoformat(" ", "minutes")
+    return (
+        f"The run that began at {moment} has not finished: it was killed, it failed, or it still runs. "
+        "Each of its erasures has a record. Its number of sessions is in no summary of a run."
+    )
 
 
 def _sentence(result: dict[str, Any]) -> str:
