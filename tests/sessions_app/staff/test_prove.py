@@ -12,13 +12,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
+from anonymization import engine
 from anonymization.ledger import external_copy, proof, recording
 from anonymization.ledger.chain import SUBJECT_PREFIX, subject_of
 from anonymization.models import Erasure, Ground, Note, Source
+from lib.look import precise
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.visitor.receipt import consent_receipt
 from tests.database import dump
@@ -149,6 +152,28 @@ def test_a_saved_hash_must_be_in_the_chain(officer: Client, ledger: Path) -> Non
     assert ask(officer, "1", head="x").status_code == 422
     assert stand_alone(ledger, "1", "--head", here)[0] == 0
     assert stand_alone(ledger, "1", "--head", elsewhere)[0] == 1
+
+
+def test_a_latest_ledger_hash_is_a_hash_of_a_record(officer: Client, ledger: Path) -> None:
+    """The home page offers SEQUENCE:HASH to copy, so that it is what people have."""
+    record = ErasureFactory()
+    for presented in (f"1:{record.hash}", f" 1:{record.hash.upper()}:signature"):
+        assert verdict(officer, presented) == "erased"
+        assert stand_alone(ledger, presented)[0] == 0
+    for presented in (f"2:{record.hash}", f"1:{'0' * 64}"):
+        assert verdict(officer, presented) == "incomplete"
+        assert stand_alone(ledger, presented)[0] == 1
+
+
+def test_proven_facts_are_written_as_on_the_page_of_the_record(officer: Client) -> None:
+    asked = recording.Requester(Source.PAGE, User.objects.get(username="officer"))
+    record = engine.erase(SessionFactory(), requester=asked)
+    assert record is not None
+    kept = officer.get(reverse("erasure_json", args=[record.pk])).json()
+    facts = dict(ask(officer, kept["code"]).context["facts"])
+    assert facts["Account"] == f"officer ({kept['facts']['account']})"
+    assert facts["Time"] == precise(record.created_at)
+    assert facts["Time"] in officer.get(record.get_absolute_url()).content.decode()
 
 
 HOSTILE = {
