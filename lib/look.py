@@ -107,12 +107,13 @@ def moment(value: dt.datetime | dt.date | None, exact: bool = False) -> SafeStri
     if isinstance(value, RoundedDay):
         return format_html('<time datetime="{}">{}</time>', value.isoformat(), value.in_words())
 
-    precise, relative = _precise(value), _relative(value)
-    text, title = (precise, relative) if exact else (relative, precise)
+    written, relative = precise(value), _relative(value)
+    text, title = (written, relative) if exact else (relative, written)
     return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), title, text)
 
 
-def _precise(value: dt.datetime | dt.date) -> str:
+def precise(value: dt.datetime | dt.date) -> str:
+    """Return a day, or a time with its time zone, in the reader's language."""
     if not isinstance(value, dt.datetime):
         return date_format(value, "SHORT_DATE_FORMAT")
     local = timezone.localtime(value)

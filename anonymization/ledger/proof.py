@@ -126,6 +126,9 @@ def read(data: bytes) -> Presented:
         return Presented(Form.NUMBER, sequence=int(text))
     if _HASH.fullmatch(text.lower()):
         return Presented(Form.HASH, subject=text.lower(), hash=text.lower())
+    if _HEAD.fullmatch(text):
+        head = read_head(text)
+        return Presented(Form.HASH, hash=head.hash, head=head)
     if _UUID.fullmatch(text):
         uid = _uuid(text)
         return Presented(Form.IDENTIFIER, subject=subject_of(uid), uid=uid)
@@ -155,7 +158,7 @@ def read_head(text: str) -> Head:
 
 def is_short(text: str) -> bool:
     """Return whether a text is presented directly: a number, a hash, an identifier or a code."""
-    short = (_NUMBER, _HASH, _UUID)
+    short = (_NUMBER, _HASH, _HEAD, _UUID)
     return any(p.fullmatch(text.strip().lower()) for p in short) or _bare(text).startswith(CODE)
 
 

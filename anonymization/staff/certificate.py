@@ -11,17 +11,20 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
+from django.contrib.auth import get_user_model
 from django.db.models import TextChoices
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from oauth2_provider.models import get_application_model
 
 from anonymization import maintenance
 from anonymization.ledger import proof, recording
 from anonymization.models import Asked, Erasure, Ground, Note, Source
 from anonymization.policy import Policy, registry
 from anonymization.record_of_processing import treatments_of
+from lib.look import precise
 from lib.version import VERSION
 from lib.words import name_of
 
@@ -294,6 +297,10 @@ def _in_words(name: str, facts: Mapping[str, Any]) -> str:
     value = facts[name]
     if value is None or value == "":
         return "–"
+    if name == "time":
+        return _time_in_words(str(value))
+    if name == "account":
+        return _account_in_words(str(value))
     if name in _CHOICES and value in _CHOICES[name]:
         return str(_CHOICES[name](value).label)
     if name == "counts":
@@ -304,6 +311,25 @@ def _in_words(name: str, facts: Mapping[str, Any]) -> str:
         except (TypeError, ValueError):  # A changed certificate may have any evidence.
             return str(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _time_in_words(text: str) -> str:
+    """Return a time in the form of the record's page. A text that is no time is returned as it is."""
+    try:
+        return precise(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        return text
+
+
+def _account_in_words(text: str) -> str:
+    """Return the name of the account, as it is stored now, before the number that is chained."""
+    kind, _space, number = text.partition(" ")
+    names = {
+        "user": get_user_model()._default_manager.values_list("username", flat=True),
+        "client": get_application_model().objects.values_list("name", flat=True),
+    }
+    name = names[kind].filter(pk=number).first() if kind in names and number.isdecimal() else None
+    return f"{name} ({text})" if name else text
 
 
 def _plural(label: str) -> str:

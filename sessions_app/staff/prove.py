@@ -13,6 +13,7 @@ from django.shortcuts import render
 
 from anonymization.ledger.chain import BrokenChain
 from anonymization.ledger.proof import ShownText
+from anonymization.models import LedgerState
 from anonymization.proving import Answer, prove
 from anonymization.staff.certificate import facts_in_words, kind_of, statement_in_words
 from lib.pages import StaffPage
@@ -57,7 +58,7 @@ class ProveErasure(StaffPage):
         return self._show(ProveForm(), **context)
 
     def _show(self, form: ProveForm, *, status: int = 200, **context: Any) -> HttpResponse:
-        context = {"form": form, **context}
+        context = {"form": form, "ledger": LedgerState.objects.first(), **context}
         return render(self.request, "sessions_app/staff/prove.html", context, status=status)
 
 

@@ -130,6 +130,7 @@ def test_cleared_facts_are_said_and_the_kept_certificate_still_proves_them(offic
     forget(record)
     page = compact(officer.get(f"/erasures/{record.pk}/"))
     assert WHEN_CLEARED in page
+    assert 'href="/prove/"' in page.partition("<main")[2]
     assert '<span class="badge bg-secondary-lt">no longer stored</span>' in page
     for stays in ("Staff app", "Command", "<dd>support</dd>", "Request of the person"):
         assert (stays in page) == (stays != "Staff app")

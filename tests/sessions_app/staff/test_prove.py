@@ -7,18 +7,23 @@ import json
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from anonymization import engine
 from anonymization.ledger import external_copy, proof, recording
 from anonymization.ledger.chain import SUBJECT_PREFIX, subject_of
-from anonymization.models import Erasure, Ground, Note, Source
+from anonymization.models import Erasure, Ground, LedgerState, Note, Source
+from lib.look import precise
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.visitor.receipt import consent_receipt
 from tests.database import dump
@@ -149,6 +154,54 @@ def test_a_saved_hash_must_be_in_the_chain(officer: Client, ledger: Path) -> Non
     assert ask(officer, "1", head="x").status_code == 422
     assert stand_alone(ledger, "1", "--head", here)[0] == 0
     assert stand_alone(ledger, "1", "--head", elsewhere)[0] == 1
+
+
+def test_a_latest_ledger_hash_is_a_hash_of_a_record(officer: Client, ledger: Path) -> None:
+    """The home page offers SEQUENCE:HASH to copy, so that it is what people have."""
+    record = ErasureFactory()
+    for presented in (f"1:{record.hash}", f" 1:{record.hash.upper()}:signature"):
+        assert verdict(officer, presented) == "erased"
+        assert stand_alone(ledger, presented)[0] == 0
+    for presented in (f"2:{record.hash}", f"1:{'0' * 64}"):
+        assert verdict(officer, presented) == "incomplete"
+        assert stand_alone(ledger, presented)[0] == 1
+
+
+def test_proven_facts_are_written_as_on_the_page_of_the_record(officer: Client) -> None:
+    asked = recording.Requester(Source.PAGE, User.objects.get(username="officer"))
+    record = engine.erase(SessionFactory(), requester=asked)
+    assert record is not None
+    kept = officer.get(reverse("erasure_json", args=[record.pk])).json()
+    facts = dict(ask(officer, kept["code"]).context["facts"])
+    assert facts["Account"] == f"officer ({kept['facts']['account']})"
+    assert facts["Time"] == precise(record.created_at)
+    assert facts["Time"] in officer.get(record.get_absolute_url()).content.decode()
+
+
+def test_the_last_verification_of_the_ledger_is_shown(officer: Client) -> None:
+    assert "The ledger was not verified yet." in officer.get("/prove/").content.decode()
+    failed, good = (timezone.now() - timedelta(days=n) for n in (1, 2))
+    LedgerState.change(failed_at=failed, verified_at=good)
+    for response in (officer.get("/prove/"), ask(officer, "999")):
+        page = response.content.decode()
+        assert "found the ledger invalid. Inform your system administrator." in page
+        assert precise(failed) in page
+        assert precise(good) in page
+    LedgerState.change(failed_at=None)
+    assert "found the ledger invalid" not in officer.get("/prove/").content.decode()
+
+
+def test_an_answer_without_a_record_is_explained(officer: Client) -> None:
+    assert "Neither the ledger nor the stored data" in ask(officer, "999").content.decode()
+    stored = ask(officer, str(SessionFactory().uid)).content.decode()
+    assert "The data is still stored and was not anonymized." in stored
+
+
+def test_the_pages_of_the_ledger_lead_to_the_proof(officer: Client) -> None:
+    record = ErasureFactory(subject=SessionFactory())
+    for path in ("/erasures/", record.get_absolute_url()):
+        main = officer.get(path).content.decode().partition("<main")[2]
+        assert 'href="/prove/"' in main
 
 
 HOSTILE = {
