@@ -143,7 +143,11 @@ def preview(subject: Model) -> Preview:
         _refuse_held(scope, keys)
     except Held as refusal:
         return _preview_around(refusal, keys[refusal.policy.label])
-    lines = [(p, len(keys[p.label]) if p.mark else rows.count()) for p, rows in scope.rows()]
+    lines = [
+        (p, len(keys[p.label]) if p.mark else rows.count())
+        for p, rows in scope.rows()
+        if not p.derived
+    ]
     return Preview(
         counts={p.label: n for p, n in lines},
         shown={label: fingerprint(pks) for label, pks in keys.items()},
@@ -178,7 +182,11 @@ def preview_several(subjects: Sequence[Model]) -> Preview:
     pks = [subject.pk for subject in subjects]
     left = set(_keys(policy.model._base_manager.filter(pk__in=pks, **{policy.mark: None})))
     keys = [pk for pk in pks if pk in left]
-    parts = [(path, p) for path, p in registry.reaching(policy.model) if p.delete or p.erase]
+    parts = [
+        (path, p)
+        for path, p in registry.reaching(policy.model)
+        if (p.delete or p.erase) and not p.derived
+    ]
     lines = [(p, p.rows_of_all(keys, path).count()) for path, p in parts]
     marked: dict[int, dict[str, list[int]]] = {pk: {} for pk in pks}
     for path, p in parts:
@@ -508,9 +516,11 @@ def add_facts(
     uids = [uid for rows in marked.values() for uid in rows.values()]
     record.subjects = sorted([*record.subjects, *map(subject_of, uids)])
     record.rows = len(record.subjects)
+    derived = {policy.label for policy in registry if policy.derived}
     record.counts = {
         label: record.counts.get(label, 0) + counts.get(label, 0)
         for label in {**record.counts, **counts}
+        if label not in derived
     }
     record.evidence = sorted({*map(tuple, record.evidence), *map(tuple, evidence)})
 

@@ -101,6 +101,9 @@ class Policy:
     by_uid: str = ""
     #: Rows of a data subject under a legal hold may be deleted too, because they are short-lived.
     transient: bool = False
+    #: Rows repeat values of the data subject for a search. They are deleted and never counted: their
+    #: number would tell something about the values, and the record of an erasure keeps numbers.
+    derived: bool = False
     #: Rows are never changed or deleted, not even with SQL.
     append_only: bool = False
     #: The exceptions from ``append_only``: field → the constant to which it may be set.

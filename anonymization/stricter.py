@@ -98,7 +98,7 @@ def apply(
 
 def _anonymized(policy: Policy) -> QuerySet:
     """Return the anonymized rows, or the rows that belong to one and have no mark themselves."""
-    rows = policy.model._base_manager.order_by()
+    rows = policy.model._base_manager.all()
     if policy.mark:
         return rows.exclude(**{policy.mark: None})
     step, parent = _parent(policy)

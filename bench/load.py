@@ -37,6 +37,10 @@ SELECT i, gen_random_uuid(), 'Guest Number ' || i, 'guest.' || i || '@example.co
        '+42020' || lpad(i::text, 7, '0'), now() - interval '2 years'
 FROM generate_series(1, {guests}) AS i
 """
+_WORDS = """
+INSERT INTO sessions_app_guestword (guest_id, word)
+SELECT i, word FROM generate_series(1, {guests}) AS i, unnest(ARRAY['guest', 'number', i::text]) AS word
+"""
 _SESSIONS = """
 INSERT INTO sessions_app_session (
   id, uid, webchat_id, guest_id, channel, status, language, created_at, accepted_at, ended_at, ended_by, waited,
@@ -84,6 +88,7 @@ WHERE id % {with_messages} = 0
 """
 _TABLES = (
     "sessions_app_guest",
+    "sessions_app_guestword",
     "sessions_app_session",
     "sessions_app_consentevent",
     "sessions_app_message",
@@ -110,7 +115,7 @@ def load(sessions: int, *, first_operator: int) -> None:
         # The rows obey the triggers' rules. A million checks would only take longer.
         for table in _TABLES:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        for statement in (_GUESTS, _SESSIONS, _EVENTS, _MESSAGES):
+        for statement in (_GUESTS, _WORDS, _SESSIONS, _EVENTS, _MESSAGES):
             cursor.execute(statement.format(**values))
         for table in _TABLES:
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")

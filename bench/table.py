@@ -38,6 +38,9 @@ PAGES = {
     "channel": "Sessions table, a rare channel",
     "version": "Sessions table, one consent version",
     "find": "Find a person by e-mail",
+    "name": "Find a person by name",
+    "surname": "Find a person by a surname's beginning",
+    "frequent": "Find a person by a frequent word",
     "detail": "Session detail",
 }
 MAX_RATIO, MAX_QUERIES = 1.3, 12

@@ -24,8 +24,13 @@ from django.views.decorators.http import require_http_methods
 
 from lib.mail import mail_server_answers, sends_mail
 from mluvii_gdpr.models import Profile
+from sessions_app.limits import DAY, Limit, TooOften
+from sessions_app.matching import email_key
 
 logger = logging.getLogger(__name__)
+
+#: Anybody can ask for a reset of any account.
+RESETS = Limit("password resets to an address", 1, DAY)
 
 #: The key of the user's language in the login session. The value is empty if none was chosen.
 LANGUAGE = "language"
@@ -42,11 +47,26 @@ class StaffAccountAdapter(DefaultAccountAdapter):
 
         Pages that send a mail first ask ``mail_server_answers``.
         """
+        self._was_sent(template_prefix, email, context)
+
+    def _was_sent(self, template_prefix: str, email: str, context: dict[str, Any]) -> bool:
         try:
             super().send_mail(template_prefix, email, context)
-        except (OSError, SMTPException) as failure:
+        except (OSError, SMTPException, UnicodeError) as failure:
             # The text of the exception contains the address.
             logger.warning("a mail for an account was not sent: %s", type(failure).__name__)
+            return False
+        return True
+
+    def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
+        """Send a reset once a day for each account and address. The page never tells whether."""
+        recipient = f"{user.pk} {email_key(email)}"
+        try:
+            RESETS.count(recipient)
+        except TooOften:
+            return
+        if not self._was_sent("account/email/password_reset_key", email, context):
+            RESETS.give_back(recipient)
 
     def send_confirmation_mail(
         self, request: HttpRequest, emailconfirmation: Any, signup: bool

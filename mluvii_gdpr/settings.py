@@ -465,6 +465,10 @@ LOGGING = {
 
 # The time within which a displayed entry form may be submitted, in seconds.
 TICKET_MAX_AGE = variables.number("TICKET_MAX_AGE", 12 * 3600)
+# The number of conversations that may begin within a minute, from one address and altogether. 0 means
+# that there is no limit.
+ENTRIES_PER_MINUTE_PER_ADDRESS = variables.number("ENTRIES_PER_MINUTE_PER_ADDRESS", 60, least=0)
+ENTRIES_PER_MINUTE = variables.number("ENTRIES_PER_MINUTE", 600, least=0)
 # The time after which a colleague may take over a conversation in which nobody answers, in minutes.
 TAKE_OVER_MINUTES = variables.number("TAKE_OVER_MINUTES", 5)
 # The precision of a session's start and end after anonymization: day, week or month.

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,9 @@ from sessions_app.models import (
     ConsentEvent,
     EvidenceAnchor,
     Guest,
+    GuestWord,
     LifeSign,
+    LimitCounter,
     Message,
     ReceiptTerms,
     RetentionRun,
@@ -129,6 +132,7 @@ policy.register(
     },
 )
 
+policy.register(GuestWord, subject="guest", delete=True, derived=True)
 policy.register(Message, subject="session__guest", delete=True)
 policy.register(Attachment, subject="session__guest", delete=True)
 # SDP and ICE candidates contain IP addresses.
@@ -226,4 +230,15 @@ policy.register(
     impersonal=dict.fromkeys(
         ("id", "began_at"), _("When retention last ran; used to detect a wrong clock.")
     ),
+)
+
+_COUNTED = _(
+    "Counter of a limit; only a keyed hash, whose key changes with each window of a minute, an hour or a day. "
+    "The row is deleted after its window."
+)
+policy.register(
+    LimitCounter,
+    keep=dict.fromkeys(("key", "count", "ends_at"), _COUNTED),
+    transient=True,
+    expires=("ends_at", timedelta(0)),
 )

@@ -20,6 +20,7 @@ from sessions_app.models import (
     Channel,
     ConsentEvent,
     Guest,
+    GuestWord,
     Session,
 )
 from sessions_app.receipt_terms import store_terms, with_terms
@@ -288,7 +289,9 @@ def _guest_for(entry: Entry, *, region: str, now: datetime) -> Guest | None:
         guest = same.select_for_update().order_by("created_at", "pk").first()
         if guest is not None:
             return guest
-    return Guest.objects.create(**person, **keys.columns, created_at=now)
+    guest = Guest.objects.create(**person, **keys.columns, created_at=now)
+    GuestWord.objects.bulk_create(GuestWord.of(guest))
+    return guest
 
 
 def _lock_keys(keys: str) -> None:

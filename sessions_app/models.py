@@ -7,7 +7,7 @@ import uuid
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models
 from django.db.models import BooleanField, Case, ExpressionWrapper, Q, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThan, GreaterThanOrEqual, LessThan
@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from anonymization.held import held, held_among
 from lib.days import RoundedDay, start_of_day
+from sessions_app.readings import index_words
 from webchat.models import MAX_RETENTION_DAYS, ConsentText, WebChat
 
 
@@ -96,10 +97,9 @@ class Guest(models.Model):
         default_permissions = ()
         permissions = (("anonymize_guest", "Can anonymize a guest"),)
         indexes = (
-            # Find a person: one index lookup per key.
+            # Find a person: one index lookup per key. Names are found by their words (GuestWord).
             models.Index(fields=("email_key",), name="guest_email_key", condition=~Q(email_key="")),
             models.Index(fields=("phone_key",), name="guest_phone_key", condition=~Q(phone_key="")),
-            models.Index(fields=("name_key",), name="guest_name_key", condition=~Q(name_key="")),
         )
 
     def __str__(self) -> str:
@@ -147,6 +147,56 @@ class ReceiptTerms(models.Model):
         return f"Receipt terms {self.pk}"
 
 
+class GuestWordQuerySet(models.QuerySet["GuestWord"]):
+    def beginning(self, word: str) -> GuestWordQuerySet:
+        """Return the words that begin with this one, by the index."""
+        if connections[self.db].vendor == "postgresql":
+            return self.filter(word__startswith=word)
+        # SQLite's LIKE ignores case and therefore does not use the index. Its order is by bytes.
+        return self.filter(word__gte=word, word__lt=word + chr(0x10FFFF))
+
+
+class GuestWord(models.Model):
+    """A word of a guest's name. A family name, or its beginning, finds the guest by it.
+
+    The words have no order and no title is left out: see ``sessions_app/readings.py``.
+    """
+
+    guest = models.ForeignKey(
+        Guest, models.CASCADE, related_name="words", verbose_name=_("guest"), db_index=False
+    )
+    word = models.CharField(_("word as compared"), max_length=60)
+
+    objects = GuestWordQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("word of a name")
+        verbose_name_plural = _("words of names")
+        default_permissions = ()
+        indexes = (
+            # On PostgreSQL these operator classes find the beginning of a word in any collation.
+            models.Index(
+                fields=("word", "guest"),
+                name="guestword_word",
+                opclasses=("varchar_pattern_ops", "int8_ops"),
+            ),
+            # The words of one guest: for a second word of a search, and for the erasure.
+            models.Index(
+                fields=("guest", "word"),
+                name="guestword_guest",
+                opclasses=("int8_ops", "varchar_pattern_ops"),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Word {self.pk}"
+
+    @classmethod
+    def of(cls, guest: Guest) -> list[GuestWord]:
+        """Return the words of the guest's name, not saved."""
+        return [cls(guest_id=guest.pk, word=word) for word in index_words(guest.name)]
+
+
 def oldest_kept(days: int, *, on: date) -> datetime:
     """Return the earliest end of a session that is kept on day ``on`` for ``days`` days."""
     return start_of_day(on - timedelta(days=min(days, MAX_RETENTION_DAYS)))
@@ -191,11 +241,13 @@ class SessionQuerySet(models.QuerySet["Session"]):
         """
         return self.withdrawn()[:1000].count()
 
-    def waiting_first(self) -> SessionQuerySet:
-        """Order waiting conversations first, then active ones, each by age, the oldest first."""
-        return self.order_by(
-            Case(When(status=Status.WAITING, then=0), default=1), "created_at", "pk"
-        )
+    def waiting_first(self, *, newest: bool = False) -> SessionQuerySet:
+        """Order waiting conversations first, then active ones, each by age.
+
+        The oldest are first, or with ``newest`` the newest ones.
+        """
+        age = ("-created_at", "-pk") if newest else ("created_at", "pk")
+        return self.order_by(Case(When(status=Status.WAITING, then=0), default=1), *age)
 
     def with_holds(self) -> SessionQuerySet:
         """Set ``is_held`` of each session in the same query."""
@@ -689,3 +741,24 @@ class RetentionRun(models.Model):
 
     def __str__(self) -> str:
         return f"Retention run {self.pk}"
+
+
+class LimitCounter(models.Model):
+    """The number of times something happened within one window of time: see ``limits``.
+
+    A row is deleted after its window. On PostgreSQL the table is unlogged: it is neither in the
+    write-ahead log nor in a base backup.
+    """
+
+    #: A hash whose key changes with each window, so that rows of two windows are not linkable.
+    key = models.CharField(_("keyed hash"), max_length=64, primary_key=True)
+    count = models.PositiveBigIntegerField(_("times counted"))
+    ends_at = models.DateTimeField(_("end of the window"), db_index=True)
+
+    class Meta:
+        verbose_name = _("counter of a limit")
+        verbose_name_plural = _("counters of limits")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return "Counter of a limit"

@@ -47,8 +47,6 @@ from sessions_app.transcript import Line, line_of
 _KEY_DIGITS = 18
 #: The number of seconds after which the right of a watching staff member is checked again.
 RECHECK = 5
-#: The maximum number of open conversations in the Live view.
-LIVE_LIMIT = 200
 
 
 class Event(NamedTuple):
@@ -249,7 +247,7 @@ def _notice(state: str, watch: Watch, session: Session | None) -> str:
 
 
 def live_state() -> str:
-    """Return a hash that changes whenever the Live view would look different."""
+    """Return a hash that changes whenever some page of the Live view would look different."""
     open_ones = Session.objects.exclude(status=Status.CLOSED).order_by("-created_at", "-pk")
     shown = (
         "pk",
@@ -259,7 +257,7 @@ def live_state() -> str:
         "messages_operator",
         "attachments_count",
     )
-    rows = list(open_ones.values_list(*shown)[:LIVE_LIMIT])
+    rows = list(open_ones.values_list(*shown))
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
 
 

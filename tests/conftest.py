@@ -119,6 +119,12 @@ def _fast_passwords(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_limits(settings: Any) -> None:
+    """Let one address open any number of conversations. The tests of the limits set them."""
+    settings.ENTRIES_PER_MINUTE_PER_ADDRESS = settings.ENTRIES_PER_MINUTE = 0
+
+
+@pytest.fixture(autouse=True)
 def _same_values() -> None:
     """Give each test the same generated values, independent of the order of the tests."""
     reset_factories()

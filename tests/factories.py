@@ -22,7 +22,16 @@ from api.models import ApiClient, Right
 from api.services import create_client
 from sessions_app import consent, conversation, gate, ticket
 from sessions_app.matching import match_keys
-from sessions_app.models import Attachment, Channel, ConsentEvent, Guest, Message, Party, Session
+from sessions_app.models import (
+    Attachment,
+    Channel,
+    ConsentEvent,
+    Guest,
+    GuestWord,
+    Message,
+    Party,
+    Session,
+)
 from sessions_app.roles import ROLES
 from webchat.consent_html import DraftText
 from webchat.models import ConsentVersion, EntryForm, TextKind, WebChat
@@ -200,6 +209,12 @@ class GuestFactory(DjangoModelFactory[Guest]):
     name_key = factory.SelfAttribute("keys.name")
     email_key = factory.SelfAttribute("keys.email")
     phone_key = factory.SelfAttribute("keys.phone")
+
+    @classmethod
+    def _create(cls, model_class: type[Guest], **values: Any) -> Guest:
+        guest = super()._create(model_class, **values)
+        GuestWord.objects.bulk_create(GuestWord.of(guest))
+        return guest
 
 
 class MessageFactory(DjangoModelFactory[Message]):

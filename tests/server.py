@@ -20,6 +20,8 @@ from bench.postgres import with_database
 ROOT = Path(__file__).resolve().parent.parent
 #: The configuration of the event streams.
 EVENTS = "gunicorn.events.py"
+#: All tests come from one address.
+UNLIMITED = {"ENTRIES_PER_MINUTE_PER_ADDRESS": "0", "ENTRIES_PER_MINUTE": "0"}
 
 
 class Server(NamedTuple):
@@ -49,7 +51,7 @@ def served(
         if config == EVENTS
         else {"PORT": port, "EVENTS_PORT": unused}
     )
-    variables = os.environ | ports | {"WEB_WORKERS": "1"} | environment
+    variables = os.environ | ports | {"WEB_WORKERS": "1"} | UNLIMITED | environment
     alive = b"/events/livez" if config == EVENTS else b"/livez"
     with (
         server.said.open("wb") as output,

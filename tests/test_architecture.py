@@ -31,7 +31,7 @@ LAYERS = [
 #: Modules of any floor that write to the database. Pages, API, commands and streams call them.
 WRITERS = [
     "models", "erasure", "services", "engine", "batch", "files", "restoration", "retention", "ledger",
-    "lock", "conversation", "consent", "evidence", "gate", "calls",
+    "lock", "conversation", "consent", "evidence", "gate", "calls", "limits",
 ]  # fmt: skip
 #: Folders of modules that use HTTP.
 PAGES = {"views", *WINGS}

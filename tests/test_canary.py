@@ -285,5 +285,6 @@ def test_every_erased_field_of_a_session_has_a_canary() -> None:
         "consent_key",
         "withdrawn_at",
         "wants_erasure",
+        "receipt_terms",
     }
     assert set(registry.get(Session).erase) == covered | impersonal

@@ -40,6 +40,7 @@ RUNS = {
     "verify_erasure": "--production",
     "erasure_status": "",
     "ledger_head": "",
+    "anchor_evidence": "",
     "verify_ledger": "",
     "reidentification_report": "",
     "apply_stricter_policy": "",

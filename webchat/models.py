@@ -111,6 +111,7 @@ def validate_origins(text: str) -> None:
 _ORIGIN = re.compile(
     r"(https?)://([^\s/:@\[\]]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?/?", re.IGNORECASE | re.ASCII
 )
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
@@ -133,7 +134,10 @@ def _origin_of(line: str) -> str:
         return ""
     if not host.startswith("[") and not _HOST.fullmatch(host):
         return ""
-    return f"{match[1].lower()}://{host}{match[3] or ''}"
+    scheme = match[1].lower()
+    # A browser's origin has no default port, and the scripts compare the two as text.
+    port = "" if match[3] == _DEFAULT_PORTS[scheme] else match[3] or ""
+    return f"{scheme}://{host}{port}"
 
 
 class WebChatQuerySet(models.QuerySet["WebChat"]):

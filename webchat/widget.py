@@ -54,6 +54,7 @@ def script_of(webchat: WebChat, *, base: str) -> str:
         return NOT_OPEN
     config = {
         "base": base,
+        "sites": webchat.origins,
         "words": {language: words_of(webchat, language) for language in webchat.languages},
         "language": webchat.first_language,
         "position": webchat.button_position,

@@ -93,9 +93,12 @@ def takes(policy: Policy, field: Field) -> bool:
     """Return whether a column can receive a value.
 
     A column with choices has no space for a canary. A kept time is not planted, because it may
-    remain.
+    remain. A value that only an erasure may clear is not planted, because the row could not be
+    deleted if the erasure is refused.
     """
     if policy.append_only or field.choices or field.name == policy.mark:
+        return False
+    if field.name in policy.cleared_with_mark:
         return False
     if isinstance(field, (*_TIMES, models.BooleanField)):
         return not _stays(policy, field.name)

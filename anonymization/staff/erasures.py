@@ -148,7 +148,7 @@ def line_of(policy: Policy, count: int) -> dict[str, Any]:
     by_kind: dict[str, list[Any]] = {}
     for kind, fields, _reason in treatments_of(policy):
         named = [field.verbose_name for field in fields if says_something(policy, field.name)]
-        by_kind.setdefault(kind, []).extend(named)
+        by_kind.setdefault("kept" if kind == "impersonal" else kind, []).extend(named)
     return {"title": name_of(policy.model, count), "count": count, **by_kind}
 
 

@@ -19,6 +19,7 @@ from rest_framework import serializers
 from anonymization.models import CHOSEN_GROUNDS, Ground
 from api.schema import refusals
 from lib.ids import MAX_ID
+from sessions_app import people
 from sessions_app.api import filters
 from sessions_app.api.representation import CHANNELS, STATUSES
 
@@ -154,11 +155,19 @@ class GuestJson(serializers.Serializer):
 
 class FoundGuest(GuestJson):
     matches = serializers.ListField(
-        child=_choice(["name", "email", "phone"]), help_text="What is the same."
+        child=_choice(["name", "namePart", "email", "phone"]),
+        help_text="What is the same. namePart: the guest's name has more than what was searched.",
     )
 
     class Meta:
         ref_name = "FoundGuest"
+
+
+#: Why a value of a search is refused.
+REFUSED = {
+    people.UNREADABLE: "This can't be read as one.",
+    people.SEVERAL: "These are several. Search for one at a time.",
+}
 
 
 class Search(serializers.Serializer):

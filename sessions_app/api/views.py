@@ -131,9 +131,9 @@ class FindGuestsView(ApiView):
             raise exceptions.ValidationError(
                 {"detail": "Too many guests match. Give more of what you know."}
             )
-        if found.unreadable:
+        if found.refused:
             raise exceptions.ValidationError(
-                dict.fromkeys(found.unreadable, "This can't be read as one.")
+                {part: schema.REFUSED[reason] for part, reason in found.refused.items()}
             )
         hidden = hidden_guests(reader_of(request), [match.guest.pk for match in found.matches])
         return Response(

@@ -26,6 +26,7 @@ from lib.pages import StaffPage
 from sessions_app.chosen import ChoiceRefused, chosen_ids
 from sessions_app.masking import Reader, hidden_guests
 from sessions_app.models import Attachment, Guest, Message, Session
+from sessions_app.staff.same_values import same_values
 from sessions_app.staff.session_list import table_address
 
 #: The rows that the erasure of each session would change, by session key and then by model label.
@@ -45,10 +46,12 @@ class ConfirmSessionErasureView(ConfirmErasureView):
         return ground_for([subject])
 
     def get_context_data(self, subject: Model, preview: engine.Preview) -> dict[str, Any]:
-        hidden = Reader.of(self.request.user).why_hidden(cast(Session, subject))
+        session, reader = cast(Session, subject), Reader.of(self.request.user)
+        hidden = reader.why_hidden(session)
         return {
-            "session": subject,
+            "session": session,
             "hidden": hidden,
+            "same_values": [] if hidden else same_values(session.guest, reader),
             "guest_goes_too": preview.counts.get(Guest._meta.label, 0),
         }
 
@@ -67,6 +70,7 @@ class ConfirmGuestErasureView(ConfirmErasureView):
             "sessions": sessions,
             "more": more,
             "sees_people": reader.sees_people,
+            "same_values": same_values(cast(Guest, subject), reader),
             "hidden": hidden_guests(reader, [subject.pk]).get(subject.pk, ""),
         }
 
@@ -180,6 +184,7 @@ class ConfirmSessionsErasureView(StaffPage):
             "door": source_of(self.request),
             "query": self.request.POST.get("query", ""),
             "back": self._back(),
+            "open": [session for session in sessions if session.is_open],
             "count": sum(map(bool, preview.each.values())),
             "lines": [line_of(policy, count) for policy, count in preview.lines if count],
         }

@@ -56,14 +56,14 @@ class FindForm(forms.Form):
         label=_("Name"),
         required=False,
         max_length=200,
-        help_text=_("Full name, up to four words in any order."),
+        help_text=_("Full name in any order, or a surname or its beginning."),
     )
     email = forms.CharField(
         label=_("E-mail"),
         required=False,
         max_length=254,
         widget=forms.TextInput({"inputmode": "email"}),
-        help_text=_("Full address."),
+        help_text=_("Full address, also as copied from a mail."),
     )
     phone = forms.CharField(
         label=_("Phone"),

@@ -15,10 +15,11 @@ from anonymization.held import holds_on
 from lib.pages import StaffPage, staff_page
 from sessions_app.masking import Reader, hidden_guests
 from sessions_app.models import Guest, Session
-from sessions_app.people import LIMIT, Search, find_people
+from sessions_app.people import LIMIT, SEVERAL, Search, find_people
 from sessions_app.staff.forms import FindForm
 from sessions_app.staff.pages import SEE_PEOPLE
 from sessions_app.staff.paging import KeyPage, PositionRefused, page_by_key
+from sessions_app.staff.same_values import same_values
 from sessions_app.staff.session_list import page_links
 from sessions_app.staff.table import SessionTable, with_row_data
 
@@ -56,6 +57,7 @@ def guest_page(request: HttpRequest, pk: int) -> HttpResponse:
         "links": page_links("", page),
         "sees_people": reader.sees_people,
         "hidden": hidden,
+        "same_values": same_values(guest, reader),
         "holds": holds_on(guest) if guest.is_held else [],
         "may_hold": reader.manages_holds and not guest.anonymized_in,
         "may_anonymize": request.user.has_perm("sessions_app.anonymize_guest")
@@ -93,8 +95,9 @@ class FindPerson(StaffPage):
         if not form.is_valid():
             return self._show(form, status=422)
         search = find_people(**form.cleaned_data)
-        for part in search.unreadable:
-            form.add_error(part, " ".join(_unreadable(part, form.cleaned_data[part], search)))
+        for part, reason in search.refused.items():
+            text = form.cleaned_data[part]
+            form.add_error(part, " ".join(_explained(part, text, reason, search)))
         return self._show(form, search=search, status=200 if search.searched else 422)
 
     def _show(
@@ -113,14 +116,20 @@ class FindPerson(StaffPage):
         return render(self.request, "sessions_app/staff/find.html", context, status=status)
 
 
-def _unreadable(part: str, text: str, search: Search) -> Iterator[str]:
-    """Yield the error of an unreadable value, advice, and that the other values were searched."""
-    yield {
-        "name": _("This name contains no letters."),
-        "email": _("This is not an e-mail address."),
-        "phone": _("This is not a complete phone number."),
-    }[part]
-    if part == "phone" and sum(map(str.isdigit, text)) >= _NATIONAL_DIGITS:
-        yield _("Add the country code.")
+def _explained(part: str, text: str, reason: str, search: Search) -> Iterator[str]:
+    """Yield why a value was not used, advice, and that the other values were searched."""
+    if reason == SEVERAL:
+        yield {
+            "email": _("These are several e-mail addresses. Search for one at a time."),
+            "phone": _("These are several phone numbers. Search for one at a time."),
+        }[part]
+    else:
+        yield {
+            "name": _("This name contains no letters."),
+            "email": _("This is not an e-mail address."),
+            "phone": _("This is not a complete phone number."),
+        }[part]
+        if part == "phone" and sum(map(str.isdigit, text)) >= _NATIONAL_DIGITS:
+            yield _("Add the country code.")
     if search.searched:
         yield _("It was not used in the search.")

@@ -25,6 +25,7 @@ from sessions_app.models import Session
 from sessions_app.staff.columns import duration_of
 from sessions_app.staff.forms import NoteForm
 from sessions_app.staff.pages import SEE_PEOPLE, session_page
+from sessions_app.staff.same_values import same_values
 from sessions_app.streams import Cursor
 from sessions_app.transcript import transcript_of
 
@@ -54,7 +55,8 @@ def show_session(
     request: HttpRequest, session: Session, *, status: int = 200, **forms: Any
 ) -> HttpResponse:
     """Render the page. ``forms`` replace the empty forms, with errors or unsaved input."""
-    hidden = Reader.of(request.user).why_hidden(session)
+    reader = Reader.of(request.user)
+    hidden = reader.why_hidden(session)
     sees_people = not hidden
     may = _rights(staff_of(request), session, sees_people=sees_people)
     lines = transcript_of(session) if sees_people and not session.anonymized_in else []
@@ -63,6 +65,7 @@ def show_session(
         "session": session,
         "sees_people": sees_people,
         "hidden": hidden,
+        "same_values": same_values(session.guest, reader) if sees_people else [],
         "holds": holds_on(session) if session.is_held else [],
         "may": may,
         "lines": lines,

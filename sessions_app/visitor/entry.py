@@ -7,6 +7,7 @@ stores nothing.
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
@@ -18,7 +19,7 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from sessions_app import gate, ticket
+from sessions_app import gate, limits, ticket
 from sessions_app.http import is_from_another_origin
 from sessions_app.models import Channel
 from sessions_app.visitor import visit
@@ -33,8 +34,8 @@ class EntryView(View):
 
     Returns 200 with the form, 302 to the room, 403 if the ticket is refused or another site sent
     the form, 404 if the WebChat is unknown or archived, 409 if another text is current or the form
-    was used, 422 if the entry is incomplete, and 503 if the form is unavailable or the channel is
-    not open yet.
+    was used, 422 if the entry is incomplete, 429 if too many conversations began within a minute,
+    and 503 if the form is unavailable or the channel is not open yet.
     """
 
     channel: str = Channel.CHAT
@@ -81,9 +82,18 @@ class EntryView(View):
             focus_first_error(form)
             return self._show(form, status=422)
         try:
+            self._count_entry()
             session = gate.start_session(
                 self.webchat, ticket=shown, entry=form.entry, visit=visit.visit_of(request)
             )
+        except limits.TooOften as refused:
+            notice = _(
+                "Too many conversations were started just now. Please try again in a minute. What "
+                "you typed is kept."
+            )
+            response = self._show(form, status=429, notice=notice)
+            response.headers["Retry-After"] = str(refused.retry_after)
+            return response
         except gate.ConsentTextChanged as changed:
             notice = _(
                 "The consent text has changed; version %(number)d now applies. Please read it and "
@@ -103,6 +113,18 @@ class EntryView(View):
             self.webchat = get_object_or_404(WebChat.objects.open(), pk=self.webchat.pk)
             return self._show(form)
         return HttpResponseRedirect(reverse("room", args=[shown.room_token_of(session.room_key)]))
+
+    def _count_entry(self) -> None:
+        """Count a valid form, before the gate's transaction. One address never uses up the total.
+
+        Raises:
+            TooOften: The limit of the address, or of all, is reached.
+        """
+        address = visit.address_to_limit(self.request)
+        if address is not None:
+            per_address = settings.ENTRIES_PER_MINUTE_PER_ADDRESS
+            limits.Limit("entries of an address", per_address).count(address)
+        limits.Limit("entries", settings.ENTRIES_PER_MINUTE).count()
 
     @property
     def _form_class(self) -> type[NoEntryForm]:

@@ -6,10 +6,11 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
 
 from sessions_app.gate import TYPED, Entry
-from sessions_app.matching import example_numbers, parse_phone
+from sessions_app.matching import example_numbers, is_email, is_name, parse_phone
 from webchat.models import EntryForm
 
 #: The only value of the consent checkbox that means consent.
@@ -69,6 +70,17 @@ class NoEntryForm(forms.Form):
         return Entry.of(self.cleaned_data)
 
 
+def _validate_email(email: str) -> None:
+    if not is_email(email):
+        raise ValidationError(EmailValidator.message, code="invalid")
+
+
+class AddressField(forms.EmailField):
+    """An e-mail address, also with letters outside of ASCII before the @, which Django refuses."""
+
+    default_validators = [_validate_email]
+
+
 class StandardEntryForm(NoEntryForm):
     """Name, e-mail and phone, all of them optional."""
 
@@ -79,7 +91,7 @@ class StandardEntryForm(NoEntryForm):
         widget=forms.TextInput({"autocomplete": "name"}),
         error_messages={"required": _("Please enter your name.")},
     )
-    email = forms.EmailField(
+    email = AddressField(
         label=TYPED["email"],
         max_length=254,
         required=False,
@@ -99,7 +111,7 @@ class StandardEntryForm(NoEntryForm):
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
-        if name and not any(character.isalpha() for character in name):
+        if name and not is_name(name):
             raise ValidationError(_("Please enter a name that contains letters."), code="invalid")
         return name
 

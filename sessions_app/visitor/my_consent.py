@@ -26,7 +26,7 @@ from lib.mail import sends_mail
 from sessions_app import consent, lock
 from sessions_app.models import ConsentEvent, Session
 from sessions_app.ticket import consent_key, room_key
-from sessions_app.visitor.consent_mail import MailRefused, send_link
+from sessions_app.visitor.consent_mail import MailRefused, TooManyMails, send_link
 from sessions_app.visitor.forms import MailLinkForm, focus_first_error
 from sessions_app.visitor.receipt import consent_receipt, withdrawal_receipt
 from sessions_app.withdrawal_mail import tell_officers
@@ -191,7 +191,10 @@ class MailLinkView(ConsentView):
                 form.cleaned_data["email"], session=self.session, link=self._address("my_consent")
             )
         except MailRefused as refused:
-            return self._show(mail=form, problem=str(refused), status=refused.status)
+            response = self._show(mail=form, problem=str(refused), status=refused.status)
+            if isinstance(refused, TooManyMails):
+                response.headers["Retry-After"] = str(refused.retry_after)
+            return response
         return HttpResponseRedirect(reverse("my_consent", args=[self.token]) + "?sent#keep")
 
 

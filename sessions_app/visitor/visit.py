@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import unicodedata
 
 from django.conf import settings
@@ -13,6 +14,8 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 from sessions_app.gate import Visit
 from webchat.models import WebChat
 
+#: An IPv6 address in brackets, with or without a port, or an IPv4 address with a port.
+_WITH_PORT = re.compile(r"\[([^\]]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 _PARAMETER = "param."
 _MAX_PARAMETERS, _MAX_NAME, _MAX_VALUE = 20, 50, 500
 
@@ -36,14 +39,52 @@ def ip_address_of(request: HttpRequest) -> str | None:
 
     X-Forwarded-For is trusted only for the entries that our own proxies wrote.
     """
-    addresses = [request.META.get("REMOTE_ADDR", "")]
-    if settings.TRUSTED_PROXIES:
-        forwarded = request.headers.get("X-Forwarded-For", "").split(",")
-        addresses = [a.strip() for a in forwarded][-settings.TRUSTED_PROXIES :]
+    own = _connections(request)[-max(settings.TRUSTED_PROXIES, 1) :]
+    address = _parsed(own[0])
+    return str(address) if address else None
+
+
+def address_to_limit(request: HttpRequest) -> str | None:
+    """Return the visitor's address as limits count it, or None if it may be the one of a proxy.
+
+    Behind a proxy that TRUSTED_PROXIES does not count, all visitors have the proxy's address. They
+    would share one limit. An IPv6 address is counted by its network of 64 bits, because a visitor
+    can choose the rest of it.
+    """
+    trusted = settings.TRUSTED_PROXIES
+    connections = _connections(request)
+    if len(connections) < trusted or (not trusted and settings.HTTPS):
+        # A proxy is missing, or terminates HTTPS and is not counted.
+        return None
+    address = _parsed(connections[-max(trusted, 1)])
+    named_before = connections[: -max(trusted, 1)] or (
+        not trusted and "X-Forwarded-For" in request.headers
+    )
+    if address is None or (named_before and not address.is_global):
+        return None
+    if address.version == 4:
+        return str(address)
+    return str(ipaddress.ip_network((address, 64), strict=False))
+
+
+def _connections(request: HttpRequest) -> list[str]:
+    """Return the addresses of the connections up to this application, the outermost first."""
+    if not settings.TRUSTED_PROXIES:
+        return [request.META.get("REMOTE_ADDR", "")]
+    return request.headers.get("X-Forwarded-For", "").split(",")
+
+
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Parse an address. Some proxies add the port, and IPv6 addresses are then in brackets."""
+    text = text.strip()
+    if found := _WITH_PORT.fullmatch(text):
+        text = found[1] or found[2]
     try:
-        return str(ipaddress.ip_address(addresses[0]))
+        # An interface ("%eth0") means something on one machine only. PostgreSQL refuses it.
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def parameters_of(data: QueryDict) -> dict[str, str]:

@@ -9,8 +9,12 @@ const live = document.getElementById("live");
 const lostNotice = document.querySelector("[data-lost]"), sound = document.getElementById("sound");
 const title = document.title;
 const look = refetching(live);
-const waiting = () => live.querySelector("[data-waiting]").dataset.waiting.split(" ").filter(Boolean);
-let known = new Set(waiting()), audio;
+// The number of all waiting visitors, and the highest id among them: they may be on another page.
+const waiting = () => {
+  const { waiting: number, latest } = live.querySelector("[data-waiting]").dataset;
+  return { number: Number(number), latest: Number(latest) };
+};
+let known = waiting(), audio;
 
 const beep = () => {
   const tone = audio.createOscillator(), volume = audio.createGain();
@@ -33,12 +37,12 @@ sound.addEventListener("click", () => {
 
 const tell = () => {
   const now = waiting();
-  document.title = now.length ? `(${now.length}) ${title}` : title;
-  if (now.some((id) => !known.has(id))) {
+  document.title = now.number ? `(${now.number}) ${title}` : title;
+  if (now.number > known.number || now.latest > known.latest) {
     announce(live.dataset.arrived);
     if (isOn()) beep();
   }
-  known = new Set(now);
+  known = now;
 };
 tell();
 live.addEventListener("htmx:afterSwap", tell);

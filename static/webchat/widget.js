@@ -9,10 +9,18 @@
 // blocks them. The shadow root keeps out the site's own styles.
 ((config) => {
   if (window.mluviiGdpr) return;
+  // Defined first, so that the site's calls raise no error, whatever this browser or site lacks.
+  const api = window.mluviiGdpr = { open() {}, close() {}, on() {} };
+  // The frame would refuse to connect. The server decides; this only avoids a useless button.
+  if (!config.sites.includes(location.origin)) {
+    return console.warn("mluviiGdpr", location.origin, "is not an allowed site of this WebChat");
+  }
   const tag = document.currentScript || document.createElement("script");
+  // Tag managers remove the attributes of a script, so a site can set the same values here.
+  const settings = () => window.mluviiGdprSettings || {};
   const { origin } = new URL(config.base);
-  const own = tag.dataset.channel === "showroom" ? "showroom" : "chat";
-  const wished = [tag.dataset.lang, document.documentElement.lang, ...navigator.languages, config.language];
+  const own = (tag.dataset.channel || settings().channel) === "showroom" ? "showroom" : "chat";
+  const wished = [tag.dataset.lang, settings().lang, document.documentElement.lang, ...navigator.languages, config.language];
   const language = wished.map((code) => String(code).slice(0, 2).toLowerCase()).find((code) => config.words[code]);
   const words = config.words[language];
   const listeners = { ready: [], open: [], close: [], started: [], ended: [] };
@@ -26,21 +34,32 @@
     element.append(...children);
     return element;
   };
+  // Older browsers do not know properties such as ariaLabel.
+  const aria = (element, name, value) => element.setAttribute(`aria-${name}`, value);
 
   const host = make("mluvii-gdpr");
-  const x = make("button", { type: "button", className: "x", ariaLabel: words.close }, "×");
-  const panel = make("div", { id: "panel", className: "panel", role: "dialog", hidden: true }, x);
-  const button = make("button", { type: "button", className: `button ${own}`, ariaExpanded: "false" }, words[own]);
-  button.setAttribute("aria-controls", "panel");
+  const x = make("button", { type: "button", className: "x" }, "×");
+  aria(x, "label", words.close);
+  const panel = make("div", { id: "panel", className: "panel", hidden: true }, x);
+  panel.setAttribute("role", "dialog");
+  const button = make("button", { type: "button", className: `button ${own}` }, words[own]);
+  aria(button, "expanded", false);
+  aria(button, "controls", "panel");
   const root = host.attachShadow({ mode: "open" });
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(config.css);
-  root.adoptedStyleSheets = [sheet];
+  try {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(config.css);
+    root.adoptedStyleSheets = [sheet];
+  } catch {
+    // Safari before 16.4 constructs no stylesheet.
+    root.append(make("style", { nonce: tag.nonce }, config.css));
+  }
   root.append(make("div", { className: config.position, lang: language }, button, panel));
 
   // The site's parameters are sent to our page in a message, never in a URL.
   const hello = () => {
     const params = {};
+    for (const [name, value] of Object.entries(settings().params || {})) params[name] = `${value}`;
     for (const { name, value } of tag.attributes) {
       if (name.startsWith("data-param-")) params[name.slice(11)] = value;
     }
@@ -51,7 +70,7 @@
     if (frame) frame.remove();
     state = "";
     shown = channel;
-    panel.ariaLabel = words[channel];
+    aria(panel, "label", words[channel]);
     frame = make("iframe", {
       title: words[channel],
       allow: `camera ${origin}; microphone ${origin}; autoplay ${origin}`,
@@ -64,7 +83,7 @@
 
   const show = (isOpen) => {
     panel.hidden = !isOpen;
-    button.ariaExpanded = isOpen;
+    aria(button, "expanded", isOpen);
     emit(isOpen ? "open" : "close");
   };
 
@@ -86,7 +105,7 @@
     if (state === "started") frame.contentWindow.postMessage({ mluviiGdpr: "hidden" }, origin);
     if (!isHere) return;
     button.focus();
-    if (before !== document.body) before.focus();
+    if (before && before !== document.body) before.focus();
   };
 
   button.onclick = () => (panel.hidden ? open() : close());
@@ -104,19 +123,30 @@
     }
   });
 
-  window.mluviiGdpr = {
+  Object.assign(api, {
     open,
     close,
     on(event, callback) {
       listeners[event].push(callback);
       if (event === "ready" && host.isConnected) setTimeout(callback, 0, event);
     },
-  };
+  });
 
+  // Sites such as those with Turbo replace the body instead of loading a page. Next to the body, the
+  // host survives that, and an open conversation with it: a frame that is moved would load again.
+  // Other libraries replace everything. The timeout prevents an endless loop with a site's script
+  // that removes the host.
+  const place = () => {
+    if (host.isConnected) return;
+    document.documentElement.append(host);
+    observer.observe(document.documentElement, { childList: true });
+  };
+  const observer = new MutationObserver(() => setTimeout(place));
   const start = () => {
     // No entry form was chosen for this channel. The functions exist, but nothing is shown.
     if (own === config.shut) return console.log("closed");
-    document.body.append(host);
+    observer.observe(document, { childList: true });
+    place();
     emit("ready");
   };
   if (document.body) start();

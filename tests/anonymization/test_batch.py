@@ -21,7 +21,7 @@ from anonymization import batch, engine
 from anonymization.ledger import external_copy, recording
 from anonymization.ledger.chain import subject_of
 from anonymization.models import AwaitingFiles, Erasure, FileDeletion
-from sessions_app.models import Attachment, Guest, Message, Session
+from sessions_app.models import Attachment, Guest, GuestWord, Message, Session
 from tests.anonymization.test_engine import others, talk
 from tests.database import digest, dump
 from tests.factories import MessageFactory, SessionFactory, StaffFactory, WebChatFactory
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 SYSTEM = recording.Requester.retention()
 TOUCHED = {
     m._meta.db_table
-    for m in (Guest, Session, Message, Attachment, Erasure, FileDeletion, AwaitingFiles)
+    for m in (Guest, GuestWord, Session, Message, Attachment, Erasure, FileDeletion, AwaitingFiles)
 }
 
 

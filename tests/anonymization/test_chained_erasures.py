@@ -11,6 +11,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -419,6 +420,9 @@ def test_another_copy_is_verified_and_open_intents_are_counted(
         f"The ledger is valid: 1 records. Latest hash: {recording.head()}",
         "Clear facts verified: 1. Not stored any more: 0.",
         "Intents in the copy without a seal: 1. See docs/ledger.md, Crash.",
+        # One of them belongs to the bystander, who is stored without the gate.
+        "The evidence of consent is genuine: 2 events. Not anchored yet: 2. "
+        "Without an HMAC, from an earlier release: 1.",
     ]
 
 
@@ -480,6 +484,7 @@ def test_the_record_tells_what_is_proven_and_names_nobody(log_in: LogIn, copy: P
     assert set(told) == {
         "ledger", "head", "facts", "salt", "facts_state", "source", "account", "ground",
         "pending_files", "logically_complete_at", "physically_complete_at",
+        "code", "controller", "installation", "software", "printed_at", "records", "evidence",
     }  # fmt: skip
     assert (told["source"], told["account"], told["ground"]) == ("command", None, "request")
     assert told["ledger"] == record.entry.as_fields()
@@ -487,9 +492,47 @@ def test_the_record_tells_what_is_proven_and_names_nobody(log_in: LogIn, copy: P
     assert facts_hash(told["facts"], told["salt"]) == told["ledger"]["facts"]
     (evidence,) = told["facts"]["evidence"]
     assert evidence == ["sessions_app.ConsentEvent", session.webchat_id, 1, "en", "given"]
-    assert f"WebChat {session.webchat_id}, version 1, en" in page
+    consented = f"(WebChat {session.webchat_id}), version 1, English: consent given"
+    assert consented in page
+    assert consented in told["evidence"][0]
     assert told["facts"]["counts"]["sessions_app.Session"] == 1
     assert told["pending_files"] == 0
     for text in (page, answer.content.decode()):
         assert "anar" not in text
     assert officer.get(f"/erasures/{uuid.uuid4()}/json/").status_code == 404
+
+
+def test_an_intent_stays_open_while_the_database_does_not_tell_its_fate(
+    copy: Path, monkeypatch: Any, caplog: Any
+) -> None:
+    def refuse(execute: Any, *arguments: Any) -> None:
+        raise OperationalError
+
+    (session,) = sessions(1)
+    with ExitStack() as failing, monkeypatch.context() as patched:
+
+        def fail() -> None:
+            failing.enter_context(connection.execute_wrapper(refuse))
+            raise OperationalError
+
+        patched.setattr(connection, "_commit", fail)
+        with pytest.raises(recording.Unsettled, match=UNSETTLED):
+            erase(session)
+    assert (
+        "it is unknown whether an erasure was committed; its intent stays open" in caplog.messages
+    )
+    assert len(external_copy.end_of(copy).still_open) == 1
+
+
+def test_a_failure_after_the_commit_does_not_fail_the_erasure(
+    copy: Path, monkeypatch: Any, caplog: Any
+) -> None:
+    def fail(entry: Any) -> None:
+        raise ZeroDivisionError
+
+    (session,) = sessions(1)
+    monkeypatch.setattr(external_copy, "write_seal", fail)
+    erase(session)
+    assert "Error calling" in caplog.text
+    assert [entry.sequence for entry in external_copy.end_of(copy).still_open] == [1]
+    assert restoration.standing() is restoration.Standing.EVEN

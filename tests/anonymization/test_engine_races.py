@@ -159,3 +159,14 @@ def test_cron_passes_over_what_somebody_holds_and_then_waits_for_it(old_signal: 
             assert besides(Signal).exists()
         cron.result(timeout=30)
     assert not besides(Signal).exists()
+
+
+@pytest.mark.postgresql
+def test_locking_some_rows_waits_for_no_others(webchat: WebChat) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    mine, other = SessionFactory.create_batch(2, webchat=webchat, new_guest=True)
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        engine.lock_rows([mine])
+        locking = pool.submit(elsewhere, transaction.atomic(partial(engine.lock_rows, [other])))
+        assert not wait_until_blocked_by_me(locking)

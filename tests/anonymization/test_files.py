@@ -81,7 +81,8 @@ def test_a_process_that_sees_another_storage_takes_no_file_for_gone(
     assert (media(), erased.pending_files) == ({}, 0)
     assert call("erasure_status", capsys)[0] == 0
     assert (
-        "Done: rows and files are deleted" in page.get(erased.get_absolute_url()).content.decode()
+        "Done: content and files are deleted, identifying fields are cleared"
+        in page.get(erased.get_absolute_url()).content.decode()
     )
 
 
@@ -304,3 +305,21 @@ def test_two_last_files_that_are_settled_at_once_make_the_erasure_complete() -> 
         assert wait_until_blocked_by_me(other)
     other.result()
     assert Erasure.objects.get(files_deleted__isnull=False) == erased
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_of_one_erasure_are_settled_without_waiting_for_another() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("on SQLite the transaction excludes others")
+    for name in ("one", "two"):
+        FileDeletion.objects.create(erasure=RecordFactory(), name=name)
+
+    def settle_the_other() -> None:
+        files.settle(FileDeletion.objects.filter(name="two"))
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        files.settle(FileDeletion.objects.filter(name="one"))
+        other = pool.submit(settle_the_other)
+        assert not wait_until_blocked_by_me(other)
+    other.result()

@@ -370,3 +370,11 @@ def test_an_erasure_costs_nothing_more_without_holds(
     assert [q["sql"] for q in queries if "anonymization_hold" in q["sql"]] == [
         q["sql"] for q in queries if "COUNT(*)" in q["sql"]
     ]
+
+
+def test_the_hold_of_another_person_is_none_of_a_session(webchat: WebChat) -> None:
+    mine, other = SessionFactory.create_batch(2, webchat=webchat, new_guest=True)
+    hold = HoldFactory(subject=other, of_guest=True)
+    assert held.holds_on(mine) == []
+    held.release_again([mine])
+    assert held.holds_on(other) == [hold]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -123,6 +124,11 @@ def test_what_is_no_entry_is_refused_with_the_reason(change: dict[str, Any], sai
     }
     with pytest.raises(ValueError, match=f"^{said}$"):
         Entry.read(fields)
+
+
+def test_an_anonymized_row_has_no_name_in_the_ledger() -> None:
+    with pytest.raises(ValueError, match="no random identifier"):
+        subject_of(None)
 
 
 def test_a_cut_tail_and_a_new_history_are_found_by_a_head(ledger: Path) -> None:
@@ -291,6 +297,13 @@ def test_the_end_of_a_copy_is_read_alone(ledger: Path) -> None:
         external_copy.end_of(ledger.with_name("nothing"))
 
 
+def test_reading_the_end_of_a_copy_leaves_no_file_open(ledger: Path) -> None:
+    write(chain(2))
+    before = os.listdir("/dev/fd")
+    external_copy.end_of(ledger)
+    assert os.listdir("/dev/fd") == before
+
+
 def test_the_end_of_a_large_copy_costs_as_much_as_that_of_a_small_one(
     ledger: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -379,6 +392,15 @@ def test_an_intent_follows_committed_ones_that_have_no_seal(ledger: Path) -> Non
         external_copy.write_intents([one])
     external_copy.write_seal(third)
     assert external_copy.read(ledger).sealed == [first, second, third]
+
+
+def test_an_entry_that_is_written_again_after_its_void_is_open(ledger: Path) -> None:
+    (first,) = chain(1)
+    external_copy.write_intents([first])
+    external_copy.write_voids([first])
+    external_copy.write_intents([first])
+    assert external_copy.end_of(ledger) == End(Head(), [first])
+    assert external_copy.read(ledger) == external_copy.Contents([], [first])
 
 
 def test_the_verifier_is_led_in_no_circle(ledger: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from anonymization import files, maintenance, planner
@@ -174,7 +175,7 @@ def test_an_erasure_is_logically_complete_when_its_last_file_is_gone(
     assert maintenance.physically_complete_at(Erasure.objects.get()) is None, "the run was before"
     rewrite()
     page = officer.get(url).content.decode()
-    assert "Done: rows and files are deleted" in page
+    assert "Done: content and files are deleted, identifying fields are cleared" in page
     assert "Done: the tables have been rewritten since" in page
     assert officer.get(f"{url}json/").json()["physically_complete_at"]
 
@@ -363,6 +364,27 @@ def test_a_transaction_that_ends_in_time_hinders_nobody(monkeypatch: pytest.Monk
         elsewhere.execute("SELECT pg_current_xact_id()")
         monkeypatch.setattr(maintenance.time, "sleep", lambda seconds: elsewhere.rollback())
         maintenance._wait_for_older_transactions(timedelta(seconds=60))
+
+
+def test_the_file_is_rewritten_only_after_an_erasure() -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL rewrites its tables when it is asked to")
+
+    def rewritten() -> bool:
+        with CaptureQueriesContext(connection) as queries:
+            maintenance.maintain()
+        return "VACUUM" in [query["sql"] for query in queries.captured_queries]
+
+    session = conversation()
+    assert not rewritten()
+    erase(session)
+    assert [rewritten(), rewritten()] == [True, False]
+
+
+def test_without_its_facts_an_erasure_is_complete_with_the_end_of_its_day() -> None:
+    record = Erasure(day=date(2026, 10, 15), created_at=None)
+    end = datetime(2026, 10, 15, 23, 59, 59, 999999, tzinfo=timezone.get_current_timezone())
+    assert maintenance._end_of(record.day) == end
 
 
 def test_every_table_that_an_erasure_changes_is_rewritten() -> None:

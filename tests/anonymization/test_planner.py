@@ -143,6 +143,7 @@ def test_every_column_with_words_or_addresses_is_left_out() -> None:
         "sessions_app_attachment.content_type",
         "sessions_app_attachment.original_name",
         "sessions_app_attachment.sender",
+        "sessions_app_guestword.word",
         "sessions_app_message.sender",
         "sessions_app_message.text",
         "sessions_app_signal.body",

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
-from anonymization import holds, named, redo, restoration
+from anonymization import engine, holds, named, redo, restoration
 from anonymization.batch import erase_batch
 from anonymization.ledger import external_copy, recording
 from anonymization.ledger.chain import subject_of
 from anonymization.ledger.external_copy import end_of
 from anonymization.models import Erasure, Hold, LedgerState, Note, Source
+from anonymization.policy import registry
 from anonymization.restoration import Standing, standing
 from mluvii_gdpr import readiness
 from sessions_app.models import Guest, Session
@@ -29,7 +31,7 @@ from tests.factories import (
     SessionFactory,
     WebChatFactory,
 )
-from tests.races import at_once
+from tests.races import at_once, wait_until_blocked_by_me
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -192,12 +194,66 @@ def test_several_processes_complete_it_once(copy: Path) -> None:
     verify()
 
 
+def test_a_redo_that_another_one_has_overtaken_changes_nothing(copy: Path) -> None:
+    entries = crash_while_erasing(visit("anna"))
+    assert redo.carry_out() == 1
+    before = kinds()
+    with pytest.raises(engine.Overtaken):
+        redo._redo(entries)
+    assert kinds() == before
+    verify()
+
+
 def test_what_another_process_commits_meanwhile_is_not_redone(copy: Path) -> None:
     sessions = [visit(f"person{number}") for number in range(6)]
     results = at_once([partial(erase, session) for session in sessions])
     assert all(isinstance(result, Erasure) for result in results), results
     assert Note.REDO not in kinds()
     verify()
+
+
+def test_the_state_of_the_copy_is_read_again_in_the_transaction_that_locks_the_ledger(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise an erasure that is being committed would look like an interrupted one."""
+    crash_while_erasing(visit("anna"))
+    inside: list[bool] = []
+    monkeypatch.setattr(
+        external_copy,
+        "end_of",
+        lambda path: inside.append(connection.in_atomic_block) or end_of(path),
+    )
+    assert standing() is Standing.UNFINISHED
+    assert inside == [False, True]
+
+
+def read_open_intents(entry: Any, row: Session) -> Any:
+    return redo.open_intents()
+
+
+def replay(entry: Any, row: Session) -> Any:
+    return engine.replay(entry, [row], sealed=False, requester=COMMAND)
+
+
+@pytest.mark.parametrize("act", [read_open_intents, replay])
+def test_what_depends_on_the_newest_record_waits_for_its_writer(copy: Path, act: Any) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+
+    def act_elsewhere() -> Any:
+        try:
+            return act(entry, anna)
+        finally:
+            connection.close()
+
+    anna = visit("anna")
+    (entry,) = crash_while_erasing(anna)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            recording.lock_head()
+            acting = pool.submit(act_elsewhere)
+            assert wait_until_blocked_by_me(acting)
+        assert acting.result(timeout=30)
 
 
 # Rows that the entry does not name --------------------------------------------------------------------------
@@ -338,6 +394,11 @@ def test_the_creation_of_a_copy_that_was_interrupted_is_completed(
     verify()
 
 
+def test_a_note_has_words_if_its_kind_has_some_and_its_counts_are_not_forgotten() -> None:
+    assert recording.words_of(Erasure(kind=Note.REDO, counts={"redone": 1})) == []
+    assert recording.words_of(Erasure(kind=Note.RETENTION_RUN, counts={})) == []
+
+
 # Finding rows -----------------------------------------------------------------------------------------------
 
 
@@ -355,6 +416,14 @@ def test_rows_are_found_by_their_hashes_in_chunks(monkeypatch: pytest.MonkeyPatc
         assert {subject_of(row.uid): row for row in wanted} == found
     assert named.find_rows({"ab" * 32}) == {}
     assert named.find_rows(set()) == {}
+
+
+def test_each_row_is_read_once_from_one_end_or_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(named, "CHUNK", 2)
+    sessions = SessionFactory.create_batch(7, webchat=WebChatFactory(), new_guest=True)
+    keys = [session.pk for session in sessions]
+    chunks = named._matches(registry.get(Session), names_of(*sessions))
+    assert [sorted(chunk) for chunk in chunks] == [keys[5:], keys[:2], keys[3:5], keys[2:3]]
 
 
 def test_a_search_stops_when_all_are_found(

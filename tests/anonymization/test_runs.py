@@ -6,9 +6,11 @@ It is shown on the home page, by ``erasure_status`` and by ``/readyz?verbose``.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -81,6 +83,14 @@ def test_a_job_that_never_ran_is_expected_from_the_upgrade_on() -> None:
     runs.expect_jobs()
     runs.expect_jobs()
     assert {one.wrong for one in runs.states()} == {""}
+
+
+def test_jobs_are_overdue_when_the_docs_say_so() -> None:
+    docs = Path("docs/configuration.md").read_text()
+    said = re.findall(r"^\| `(\w+)` \| .+ \| ([0-9]+) (hour|day)s? \|$", docs, re.MULTILINE)
+    assert {job: timedelta(**{f"{unit}s": int(number)}) for job, number, unit in said} == (
+        runs.OVERDUE_AFTER
+    )
 
 
 def last(job: Job) -> str:

@@ -17,7 +17,7 @@ from anonymization.checks import check_database
 from anonymization.ledger import recording
 from anonymization.models import Source
 from anonymization.policy import registry
-from sessions_app.models import Attachment, Guest, Message, Session
+from sessions_app.models import Attachment, Guest, Message, ReceiptTerms, Session
 from tests.database import digest
 from tests.factories import MessageFactory, SessionFactory, StaffFactory, WebChatFactory
 
@@ -40,6 +40,8 @@ def another_value(model: Any, name: str) -> Any:
         return WebChatFactory().pk
     if name == "operator":
         return StaffFactory().pk
+    if name == "receipt_terms":
+        return ReceiptTerms.objects.create(webchat=WebChatFactory(), content="{}").pk
     kind = model._meta.get_field(name).get_internal_type()
     return {
         "BigAutoField": 999_999,

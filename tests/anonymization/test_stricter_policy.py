@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, transaction
-from django.db.models import F
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from anonymization import stricter, triggers
@@ -295,3 +295,16 @@ def test_rows_of_a_model_that_is_deleted_from_now_on_are_deleted_with_their_file
 
 def test_the_checks_stay_clean(outdated: Session) -> None:
     assert check_database(None, databases=["default"]) == []
+
+
+def test_files_are_queued_with_the_deletion_of_their_rows_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(rows: QuerySet) -> None:
+        raise OperationalError
+
+    attachment = AttachmentFactory()
+    monkeypatch.setattr(QuerySet, "delete", fail)
+    with pytest.raises(OperationalError):
+        stricter._clear(registry.get(Attachment), [attachment.pk])
+    assert not FileDeletion.objects.exists()

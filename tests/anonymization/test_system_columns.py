@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.utils import timezone
 
 from anonymization import engine, maintenance, system_columns
 from anonymization.ledger.recording import Requester
 from anonymization.models import Erasure, Maintenance, Source
+from anonymization.policy import registry
 from lib.days import next_period, period_of
 from sessions_app.models import Guest, Session
 from tests.factories import RecordFactory, SessionFactory
@@ -98,6 +99,16 @@ def test_a_rewrite_puts_anonymized_rows_into_the_order_of_keys(last_month: Any) 
 
     assert in_place() == sorted(in_place())
     assert Maintenance.objects.get().in_key_order
+
+
+@pytest.mark.usefixtures("_postgresql_only")
+def test_a_failure_to_order_rows_is_not_taken_for_a_missing_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keys = {"no_such_index": {"primary_key": True}}
+    monkeypatch.setattr(connection.introspection, "get_constraints", lambda *args: keys)
+    with pytest.raises(ProgrammingError, match="no_such_index"):
+        system_columns.order_by_key(registry.get(Session))
 
 
 def in_place() -> list[int]:

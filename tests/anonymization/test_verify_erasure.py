@@ -21,9 +21,9 @@ from anonymization.canary.run import Hit, Report, Run, not_planted, verify
 from anonymization.ledger import recording
 from anonymization.policy import Policy, registry
 from anonymization.storage import mark_storage
-from sessions_app.models import Guest, Session
+from sessions_app.models import Guest, ReceiptTerms, Session
 from tests.database import digest, media
-from tests.factories import StaffFactory
+from tests.factories import StaffFactory, WebChatFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -43,12 +43,18 @@ class _Undo(Exception):
 
 
 @pytest.fixture
-def run(db: None) -> Iterator[Run]:
+def run(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Return a run that has stored and found all canaries."""
     StaffFactory()
+    ReceiptTerms.objects.create(webchat=WebChatFactory(), content="{}")
     # Otherwise the database would refuse to seal a row that is not cleared. The same registry
     # creates the triggers.
     triggers.drop(connection)
+    policy = registry.get(Session)
+    # Without triggers, a withdrawal can be planted and taken away again.
+    monkeypatch.setitem(
+        registry._policies, "sessions_app.session", replace(policy, cleared_with_mark=())
+    )
     with Run(choices=True) as made:
         made.plant()
         assert made.missed() == []
@@ -119,6 +125,7 @@ def _canaries_of(policy: Policy) -> Iterator[str]:
         "sessions_app.Attachment": ["original_name", "content_type", "file"],
         "sessions_app.Signal": ["body"],
         "sessions_app.LifeSign": ["at"],
+        "sessions_app.GuestWord": ["word"],
     }
     yield from (f"{policy.label}.{name}" for name in texts[policy.label])
 

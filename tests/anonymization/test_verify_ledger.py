@@ -13,8 +13,9 @@ from django.db import connection
 from django.utils import timezone
 
 from anonymization import maintenance, triggers
-from anonymization.ledger import verification
-from anonymization.models import Erasure, LedgerState, Source
+from anonymization.ledger import recording, verification
+from anonymization.ledger.recording import Requester
+from anonymization.models import Erasure, LedgerState, Note, Source
 from mluvii_gdpr import readiness
 from tests.factories import (
     ErasureFactory,
@@ -154,3 +155,24 @@ def test_a_wrong_option_is_not_a_failed_run() -> None:
     with pytest.raises(CommandError):
         verify("--head", "x")
     assert not LedgerState.objects.exists()
+
+
+def test_a_chained_row_that_was_removed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = recording.note_digest("row 1")
+    recording.note(Note.CLAIMS, requester=Requester(Source.COMMAND), subjects=[digest])
+    monkeypatch.setitem(verification._facts, Note.CLAIMS, lambda: [digest])
+    assert verify()
+    monkeypatch.setitem(verification._facts, Note.CLAIMS, list)
+    fails("record 1: claims: the stored row was changed or removed")
+
+
+def test_a_row_that_was_never_chained_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(verification._facts, Note.CLAIMS, lambda: ["ab" * 32])
+    fails("record 1: claims: 1 stored rows are not in the ledger")
+
+
+def test_a_record_that_follows_another_one_is_named(records: list[Erasure]) -> None:
+    forged = records[1]
+    forged.previous = "f" * 64
+    tamper(previous=forged.previous, hash=forged.entry.hash)
+    fails("record 2: does not follow the record before it")

@@ -29,6 +29,15 @@ def test_a_guest_is_found_by_what_a_program_knows(api: Any) -> None:
     assert caller.get("/api/v1/Guests/find").status_code == 405
 
 
+def test_a_part_of_the_name_is_no_name(api: Any) -> None:
+    """A program that reads ``matches`` before it anonymizes must not take a stranger for the person."""
+    GuestFactory(name="Jan Nováček", email="jan@example.com")
+    caller = api()
+    for name, matches in (("Jan Nová", ["namePart", "email"]), ("Nováček, Jan", ["name", "email"])):
+        found = caller.post("/api/v1/Guests/find", {"name": name, "email": "jan@example.com"})
+        assert [row["matches"] for row in found.json()] == [matches]
+
+
 def test_more_guests_than_an_answer_holds_are_not_passed_over_in_silence(api: Any) -> None:
     emails = factory.Sequence(lambda number: f"jan{number}@example.com")
     GuestFactory.create_batch(51, name="Jan Novák", email=emails)
@@ -48,6 +57,9 @@ def test_more_guests_than_an_answer_holds_are_not_passed_over_in_silence(api: An
         ({"email": "a\0@example.com"}, "email"),
         ({"name": "\ud800"}, "name"),
         ({"phone": "12"}, "phone"),
+        ({"email": "eva"}, "email"),
+        ({"email": "eva@example.com, jan@example.com"}, "email"),
+        ({"phone": "+420603123456, +420604111222"}, "phone"),
         ({"mail": "a@example.com"}, "mail"),
         ([], "detail"),
         ("a@example.com", "detail"),

@@ -251,17 +251,32 @@ def test_the_showroom_is_opened_by_the_site_with_what_it_knows_until_an_erasure_
     expect(page.get_by_role("link")).to_be_focused()
 
 
-def test_a_site_that_is_not_listed_shows_nothing(
+def test_a_site_that_is_not_listed_shows_no_button_and_hears_why(
+    site: Site, live_server: Any, browser: Browser
+) -> None:
+    webchat = WebChatFactory(site="https://www.example.com")
+    page = browser.new_context().new_page()
+    with page.expect_console_message() as hint:
+        page.goto(site.page("/", script(live_server, webchat)))
+    assert f"{site.origin} is not an allowed site" in hint.value.text
+    expect(page.get_by_role("heading")).to_be_visible()
+    # The functions exist, so that the site's own scripts continue to work.
+    page.evaluate("mluviiGdpr.on('ready', () => {}); mluviiGdpr.open(); mluviiGdpr.close()")
+    assert page.locator("mluvii-gdpr, iframe").count() == 0
+    page.context.close()
+
+
+def test_a_page_of_a_site_that_is_not_listed_cannot_frame_the_form(
     site: Site, live_server: Any, browser: Browser
 ) -> None:
     webchat = WebChatFactory(site="https://www.example.com")
     page = browser.new_context().new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
-    page.goto(site.page("/", script(live_server, webchat)))
-    page.get_by_role("button", name="Chat with us").click()
-    page.wait_for_function("() => true")
-    expect(page.locator("iframe")).to_be_visible()
+    page.goto(
+        site.page("/", f'<iframe src="{live_server.url}{entry_url(webchat)}"></iframe>'),
+        wait_until="commit",
+    )
     frame = chat_in(page)
     with suppress(Error):  # raised if the refusal arrives during the wait
         frame.wait_for_url("chrome-error://**")
@@ -269,6 +284,120 @@ def test_a_site_that_is_not_listed_shows_nothing(
     assert frame.locator("form").count() == 0
     assert any("frame-ancestors https://www.example.com" in line for line in said), said
     page.context.close()
+
+
+def test_a_conversation_survives_a_site_that_replaces_its_body(
+    site: Site, live_server: Any, open_browser: Callable[..., Page]
+) -> None:
+    """Turbo does this on each click. It also runs the scripts of the new body again."""
+    page = open_browser()
+    page.goto(site.page("/", script(live_server, WebChatFactory(site=site.origin))))
+    listen(page)
+    page.get_by_role("button", name="Chat with us").click()
+    enter(chat_in(page))
+    room = chat_in(page).url
+    page.evaluate(
+        "document.body.replaceWith(Object.assign(document.createElement('body'), {textContent: 2}))"
+    )
+    expect(page.get_by_role("button", name="Chat with us")).to_be_visible()
+    page.get_by_role("button", name="Close").click()
+    page.evaluate("mluviiGdpr.open()")
+    assert chat_in(page).url == room
+    heard(page, "ready", "open", "started", "close", "open")
+
+
+@pytest.mark.parametrize(
+    "swap",
+    [
+        "document.querySelector('mluvii-gdpr').remove()",
+        "document.documentElement.replaceChildren(document.head, document.createElement('body'))",
+        "document.replaceChild(document.createElement('html'), document.documentElement)",
+    ],
+    ids=["the host", "all children", "the document element"],
+)
+def test_a_removed_button_returns_each_time(
+    site: Site, live_server: Any, open_browser: Callable[..., Page], swap: str
+) -> None:
+    page = open_browser()
+    page.goto(site.page("/", script(live_server, WebChatFactory(site=site.origin))))
+    button = page.get_by_role("button", name="Chat with us")
+    expect(button).to_be_visible()
+    for _ in range(2):
+        page.evaluate(swap)
+        expect(button).to_be_visible()
+    button.click()
+    expect(chat_in(page).get_by_label("Name")).to_be_visible()
+
+
+def test_a_script_that_removes_the_button_does_not_block_the_page(
+    site: Site, live_server: Any, open_browser: Callable[..., Page]
+) -> None:
+    page = open_browser()
+    page.goto(site.page("/", script(live_server, WebChatFactory(site=site.origin))))
+    page.wait_for_selector("mluvii-gdpr", state="attached")
+    answer = page.evaluate(
+        """async () => {
+          const remove = () => document.querySelector("mluvii-gdpr")?.remove();
+          const observer = new MutationObserver(remove);
+          observer.observe(document.documentElement, { childList: true });
+          remove();
+          await new Promise((done) => setTimeout(done, 50));
+          observer.disconnect();
+          return "alive";
+        }"""
+    )
+    assert answer == "alive"
+    expect(page.get_by_role("button", name="Chat with us")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("policy", "attributes"),
+    [("", ""), ("default-src 'none'; script-src 'nonce-n1'; style-src 'nonce-n1'", 'nonce="n1"')],
+    ids=["no policy", "nonce"],
+)
+def test_a_browser_without_constructed_stylesheets_has_a_styled_button(
+    site: Site, live_server: Any, open_browser: Callable[..., Page], policy: str, attributes: str
+) -> None:
+    """Safari before 16.4 has none, and Firefox before 119 has no aria properties."""
+    page = open_browser()
+    page.add_init_script(
+        "delete window.CSSStyleSheet;"
+        "for (const name of ['ariaLabel', 'ariaExpanded', 'role']) delete Element.prototype[name];"
+    )
+    site.policy = policy
+    webchat = WebChatFactory(site=site.origin)
+    page.goto(site.page("/", script(live_server, webchat, attributes)))
+    button = page.get_by_role("button", name="Chat with us")
+    assert button.evaluate("(button) => getComputedStyle(button).position") == "fixed"
+    expect(button).to_have_attribute("aria-expanded", "false")
+    page.evaluate("mluviiGdpr.on('ready', () => {})")
+
+
+def test_the_functions_exist_in_a_browser_that_cannot_show_the_button(
+    site: Site, live_server: Any, browser: Browser
+) -> None:
+    page = browser.new_context().new_page()
+    page.add_init_script("delete Element.prototype.attachShadow")
+    page.goto(site.page("/", script(live_server, WebChatFactory(site=site.origin))))
+    page.wait_for_load_state()
+    page.evaluate("mluviiGdpr.on('ready', () => {}); mluviiGdpr.open(); mluviiGdpr.close()")
+    page.context.close()
+
+
+def test_a_tag_manager_that_strips_attributes_can_set_everything(
+    site: Site, live_server: Any, open_browser: Callable[..., Page]
+) -> None:
+    webchat = WebChatFactory(site=site.origin, languages=["en", "cs"])
+    settings = '{ channel: "showroom", lang: "cs", params: { orderId: "A 17", count: 3 } }'
+    tag = script(live_server, webchat, 'data-param-count="4"')
+    page = open_browser()
+    page.goto(site.page("/", f"<script>mluviiGdprSettings = {settings}</script>{tag}"))
+    page.get_by_role("button", name="Videohovor").click()
+    frame = chat_in(page)
+    frame.wait_for_url(f"**/w/{webchat.public_id}/showroom/?lang=cs")
+    expect(frame.locator("[name='param.orderId']")).to_have_value("A 17")
+    # An attribute of the script is more specific than the settings of the site.
+    expect(frame.locator("[name='param.count']")).to_have_value("4")
 
 
 def test_a_hidden_form_of_another_site_starts_no_conversation(

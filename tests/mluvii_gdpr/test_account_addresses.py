@@ -14,9 +14,11 @@ from django.core.cache import cache
 from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 
+from sessions_app.models import LimitCounter
 from tests.factories import PASSWORD, StaffFactory
+from tests.races import at_once
 
-pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
+pytestmark = pytest.mark.django_db
 
 RESET, ADDRESSES = "/accounts/password/reset/", "/accounts/email/"
 
@@ -178,3 +180,29 @@ def test_without_a_mail_server_nobody_learns_who_has_an_account(
     settings.EMAIL_BACKEND = f"{__name__}.Refuses"
     assert Client().post(RESET, {"email": email}).status_code == 302
     assert "example.com" not in caplog.text
+
+
+def test_an_account_gets_one_reset_a_day_and_the_page_does_not_tell(jana: User) -> None:
+    answers = [Client().post(RESET, {"email": email}) for email in ["jana@example.com"] * 3]
+    assert {(answer.status_code, answer.headers["Location"]) for answer in answers} == {
+        (302, f"{RESET}done/")
+    }
+    assert len(mail.outbox) == 1
+    LimitCounter.objects.update(key="0" * 64)
+    Client().post(RESET, {"email": "Jana@Example.com"})
+    assert len(mail.outbox) == 2, "the next day has another key"
+
+
+def test_a_reset_that_was_not_sent_does_not_count(jana: User, settings: Any) -> None:
+    backend = settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND = f"{__name__}.Refuses"
+    Client().post(RESET, {"email": "jana@example.com"})
+    settings.EMAIL_BACKEND = backend
+    Client().post(RESET, {"email": "jana@example.com"})
+    assert len(mail.outbox) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_parallel_resets_send_one_mail(jana: User) -> None:
+    at_once([lambda: Client().post(RESET, {"email": "jana@example.com"})] * 5)
+    assert len(mail.outbox) == 1

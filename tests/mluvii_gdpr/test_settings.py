@@ -51,6 +51,7 @@ NONSENSE = {
     **{key: [*NUMBER, "65536", "127.0.0.1:8000"] for key in ["PORT", "EVENTS_PORT"]},
     "TRUSTED_PROXIES": ["-1", "x", "", "101"],
     "TAKE_OVER_MINUTES": NUMBER,
+    **{key: ["-1", "x", "", "1.5"] for key in ["ENTRIES_PER_MINUTE_PER_ADDRESS", "ENTRIES_PER_MINUTE"]},
     "TURN_TTL": ["59", "x", ""],
     **dict.fromkeys(["CONTROLLER_NAME", "CONTROLLER_ADDRESS", "CONTROLLER_CONTACT"], TEXT),
     **dict.fromkeys(["DPA_CONTACT", "DPA_COUNTERPARTY"], TEXT),

@@ -101,20 +101,24 @@ def test_what_stays_are_numbers_and_no_bookkeeping(support: Client) -> None:
     url = f"/sessions/{SessionFactory().pk}/anonymize/"
     before = support.get(url)
     record = support.post(url, shown_on(before), follow=True)
-    for response in (before, record):
-        kept = next(
-            line["kept"] for line in response.context["lines"] if line["title"] == "session"
-        )
-        assert {"number of messages of the visitor", "number of files", "channel"} <= set(kept)
+    previewed = next(line["kept"] for line in before.context["lines"] if line["title"] == "session")
+    parts = {part.label: part for part in record.context["certificate"].parts}
+    certified = {
+        name
+        for treatment in parts["sessions_app.Session"].treatments
+        if treatment.what == "kept"
+        for name in treatment.data
+    }
+    for kept in (set(previewed), certified):
+        assert {"number of messages of the visitor", "number of files", "channel", "ID"} <= kept
         assert "anonymized in" not in kept
     # The session and the guest are cleared and not deleted.
     assert "<dt>Will be cleared</dt>" in compact(before)
     assert "<dt>Will be deleted</dt>" not in compact(before)
+    assert ">cleared</td>" in compact(record)
+    assert ">deleted</td>" not in compact(record)
     html = record.content.decode()
-    assert "<dt>Cleared</dt>" in compact(record)
-    assert "<dt>Deleted</dt>" not in compact(record)
-    assert "<dt>Will be cleared</dt>" not in html
-    assert "Session: 1</h3>" in html
+    assert "Session: 1</span>" in html
     assert "Files: 0" not in html, "nothing is listed of what there was none"
 
 
@@ -136,7 +140,7 @@ def test_confirmed_erasure_leads_to_its_record_once(support: Client, kind: str) 
     )
     assert said in html
     assert said not in support.get(f"/erasures/{erasure.pk}/").content.decode()
-    assert "Done: rows and files are deleted" in html
+    assert "Done: content and files are deleted, identifying fields are cleared" in html
     assert "Jana" not in html
     assert besides(Session).get().anonymized_in is not None
     again = support.post(url, follow=True)
@@ -244,7 +248,7 @@ def test_several_are_shown_then_erased_each_with_a_record(support: Client) -> No
     }
     assert "IP address" in lines["sessions"]["cleared"]
     assert "number of messages of the visitor" in lines["sessions"]["kept"]
-    assert "What is deleted and what is kept" in html
+    assert "What is deleted, cleared and kept" in html
     assert 'href="/sessions/?channel=chat&amp;after=x"' in html
     assert not Erasure.objects.exists()
 
@@ -511,10 +515,13 @@ def test_list_of_erasures_says_what_and_how_much_went(support: Client) -> None:
         (record, "session", ["guests: 1", "sessions: 1", "messages: 1"], 1),
     ]
     page = support.get(f"/erasures/{record.pk}/")
-    assert page.context["kind"] == "session"
+    assert page.context["certificate"].kind == "session"
+    assert "What was deleted, cleared and kept" in page.content.decode()
     about_the_ledger = support.get(f"/erasures/{note.pk}/")
-    assert about_the_ledger.context["kind"] == "Erasures replayed after a restored backup"
-    assert about_the_ledger.context["evidence"] == []
+    assert (
+        about_the_ledger.context["certificate"].kind == "Erasures replayed after a restored backup"
+    )
+    assert about_the_ledger.context["certificate"].evidence == []
     assert "What was deleted" not in about_the_ledger.content.decode()
 
 

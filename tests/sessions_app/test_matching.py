@@ -85,7 +85,8 @@ def test_keys_fit_their_columns() -> None:
     keys = match_keys(
         name="\ufdfa" * 200, email="\u0390" * 200 + "@" + "\u0390" * 50, phone="", region="CZ"
     )
-    assert len(keys.name) == 400
+    # The cut left a space at the end, which a key does not have.
+    assert len(keys.name) == 399
     assert len(keys.email) <= 400
 
 

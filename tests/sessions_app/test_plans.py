@@ -35,13 +35,14 @@ def session_by(**lookup: Any) -> Work:
 
 #: Each search, with the indexes that it must use.
 LOOKUPS: dict[str, tuple[Work, set[str]]] = {
-    "four words": (lambda: find_people(name=f"{NAME} x"), {"guest_name_key"}),
-    "name": (lambda: find_people(name=NAME), {"guest_name_key", "session_guest"}),
+    "four words": (lambda: find_people(name=f"{NAME} x"), {"guestword_word"}),
+    "name": (lambda: find_people(name=NAME), {"guestword_word", "session_guest"}),
+    "beginning": (lambda: find_people(name="500"), {"guestword_word", "session_guest"}),
     "email": (lambda: find_people(email=EMAIL), {"guest_email_key", "session_guest"}),
     "phone": (lambda: find_people(phone=PHONE), {"guest_phone_key", "session_guest"}),
     "two of three": (
         lambda: find_people(name=NAME, email=EMAIL),
-        {"guest_name_key", "guest_email_key", "session_guest"},
+        {"guestword_word", "guest_email_key", "session_guest"},
     ),
     "gate": (find_at_the_gate, {" guest_"}),
     "room": (session_by(room_key="0" * 64), {"sessions_app_session_room_key"}),
@@ -57,7 +58,7 @@ def plans_of(work: Work) -> str:
     plans: list[str] = []
 
     def explain(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if re.search(r'FROM "sessions_app_(guest|session)"', sql):
+        if re.search(r'FROM "sessions_app_(guest|guestword|session)"', sql):
             with connection.connection.cursor() as cursor:
                 explained = cursor.execute(f"EXPLAIN {sql}", params).fetchall()
             plans.extend(line for (line,) in explained)

@@ -164,7 +164,8 @@ def test_the_event_outlives_the_erasure_as_evidence(log_in: LogIn, shop: WebChat
     (event,) = session.consent_events.all()
     assert event.kind == "informed"
     page = log_in("officer").get(erasure.get_absolute_url()).content.decode()
-    assert f"Informed: WebChat {shop.pk}, version 1, en" in page
+    said = "version 1, English: privacy notice shown, no consent asked for"
+    assert f"{shop.name} (WebChat {shop.pk}), {said}" in page
 
 
 def test_the_visitor_finds_it_on_my_data(client: Client, shop: WebChat) -> None:

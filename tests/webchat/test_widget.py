@@ -30,6 +30,7 @@ def test_it_holds_the_settings_of_its_webchat(client):
         button_position="left",
         colour="#102030",
         default_language="cs",
+        site="https://www.Example.com:443/\nhttp://127.0.0.1:8001\nhttps://müller.example",
     )
 
     config = config_in(get(client, webchat).content.decode())
@@ -43,6 +44,12 @@ def test_it_holds_the_settings_of_its_webchat(client):
     assert config["words"]["cs"]["close"] == "Zavřít"
     assert list(config["words"]) == ["en", "cs"]
     assert (config["language"], config["position"]) == ("cs", "left")
+    # As a browser spells the origin of a page.
+    assert config["sites"] == [
+        "https://www.example.com",
+        "http://127.0.0.1:8001",
+        "https://xn--mller-kva.example",
+    ]
     assert ":host{--accent:#102030" in config["css"]
 
 
@@ -79,8 +86,8 @@ def test_of_an_unknown_webchat_there_is_none(client):
 
 
 @pytest.mark.parametrize("text", ["", "x" * 30, "ě" * 30])
-def test_it_is_smaller_than_six_kilobytes(text):
-    """Uncompressed, with four languages, and with the longest texts."""
+def test_it_is_smaller_than_seven_kilobytes(text):
+    """Uncompressed, with four languages, with the longest texts, and with five sites."""
     texts = dict.fromkeys(FOUR, text)
     webchat = WebChatFactory(
         languages=FOUR,
@@ -88,15 +95,16 @@ def test_it_is_smaller_than_six_kilobytes(text):
         chat_button=texts,
         showroom_button=texts,
         showroom_form="not_chosen",
+        site="\n".join(f"https://{name}.some-customer.example.com" for name in "abcde"),
     )
 
     script = script_of(
         webchat, base=f"https://chat.some-customer.example.com/w/{webchat.public_id}/"
     )
 
-    assert 4 * KILOBYTES < len(script.encode()) <= 6 * KILOBYTES
+    assert 4 * KILOBYTES < len(script.encode()) <= 7 * KILOBYTES
     if not text:
-        assert len(script.encode()) <= 6000
+        assert len(script.encode()) <= 7000
 
 
 def test_a_line_end_of_unicode_ends_no_line_of_the_script():

@@ -3,7 +3,8 @@
 Run it from cron every five minutes. Signals contain IP addresses. Normally they are deleted when
 the call is connected or has ended. The rest, for example of a browser that was closed, is deleted
 with the next signal of any call, or by this command. So no signal is older than ten minutes, even
-if there are no calls. The command prints only a number.
+if there are no calls. The command prints only their number. It also deletes the counters of limits
+whose window has ended, which is otherwise done by the next count.
 
 It can be repeated, run concurrently, and run during an erasure. It first processes the sessions
 that are not locked and then waits for the locked ones. Exit code 0.
@@ -15,9 +16,10 @@ import json
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.utils import timezone
 
 from lib.commands import MigratedCommand
-from sessions_app import calls
+from sessions_app import calls, limits
 
 
 class Command(MigratedCommand):
@@ -34,6 +36,7 @@ class Command(MigratedCommand):
             result, count = "would delete", calls.old_signals().count()
         else:
             result = "deleted"
+            limits.delete_ended(timezone.now())
             count = calls.delete_old_signals() + calls.delete_old_signals(wait=True)
         answer = json.dumps({"result": result, "signals": count})
         self.stdout.write(answer if options["json"] else f"{result.capitalize()}: {count}.")

@@ -57,7 +57,7 @@ NEWS: dict[str, tuple[Callable[[Session], Any], str]] = {
     "end": (lambda s: conversation.end_session(s, by=Party.VISITOR), "The conversation has ended."),
     "erasure": (
         lambda s: engine.erase(s, requester=recording.Requester(Source.COMMAND)),
-        "Deleted.",
+        "Content deleted, fields cleared.",
     ),
 }
 

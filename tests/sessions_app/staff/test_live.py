@@ -33,7 +33,7 @@ def test_it_lists_open_conversations_who_waits_longest_first(
     assert re.findall(r'<a href="/sessions/(\d+)/">', html) == [
         str(s.pk) for s in (first, second, active)
     ]
-    assert f'data-waiting="{first.pk} {second.pk}"' in html
+    assert f'data-waiting="2" data-latest="{second.pk}"' in html
     assert re.findall(r'action="/sessions/(\d+)/accept/"', html) == [str(first.pk), str(second.pk)]
     assert f'data-after="{streams.live_state()}"' in html
 
@@ -64,6 +64,71 @@ def test_the_number_of_queries_does_not_grow(log_in: LogIn, count: int) -> None:
     with CaptureQueriesContext(connection) as queries:
         page(client)
     assert len(queries) <= 8
+
+
+def listed(html: str) -> list[int]:
+    return [int(pk) for pk in re.findall(r'id="(?:take|open)_(\d+)"', html)]
+
+
+def all_pages(client: Client, address: str) -> list[list[int]]:
+    """Return the conversations of each page, as the links to the next page lead."""
+    pages = []
+    while address:
+        html = client.get(address).content.decode()
+        pages.append(listed(html))
+        link = re.search(r'id="live_next" href="([^"]+)"', html)
+        address = link[1].replace("&amp;", "&") if link else ""
+    return pages
+
+
+def test_a_flood_hides_nobody(log_in: LogIn, webchat: WebChat) -> None:
+    operator = StaffFactory(username="another")
+    active = SessionFactory.create_batch(3, webchat=webchat, operator=operator)
+    oldest = SessionFactory(webchat=webchat)
+    flood = SessionFactory.create_batch(205, webchat=webchat)
+    newest = SessionFactory(webchat=webchat)
+    waiting, taken = [s.pk for s in (oldest, *flood, newest)], [s.pk for s in active]
+    client = log_in("operator")
+    pages = all_pages(client, "/sessions/live/")
+    assert [len(found) for found in pages] == [50, 50, 50, 50, 10]
+    assert [pk for found in pages for pk in found] == waiting + taken
+    pages = all_pages(client, "/sessions/live/?newest=1")
+    assert pages[0][0] == newest.pk
+    assert [pk for found in pages for pk in found] == waiting[::-1] + taken[::-1]
+    html = page(client)
+    assert "160 more conversations" in html
+    assert f'data-waiting="207" data-latest="{newest.pk}"' in html
+
+
+def test_a_page_whose_conversations_have_ended_shows_the_first_one(
+    log_in: LogIn, webchat: WebChat
+) -> None:
+    sessions = SessionFactory.create_batch(51, webchat=webchat)
+    client = log_in("operator")
+    link = re.search(r'id="live_next" href="([^"]+)"', page(client))
+    assert link
+    assert "1 more conversation\n" in page(client)
+    assert listed(client.get(link[1]).content.decode()) == [sessions[-1].pk]
+    assert 'id="live_first"' in client.get(link[1]).content.decode()
+    conversation.end_session(sessions[-1], by=Party.VISITOR)
+    first = client.get(link[1]).content.decode()
+    assert listed(first) == [s.pk for s in sessions[:50]]
+    assert "live_first" not in first
+
+
+@pytest.mark.parametrize("after", ["x", "waiting.x", "waiting.", "active.AAAA", "\x00", "ž.ž"])
+def test_a_forged_position_shows_the_first_page(log_in: LogIn, after: str) -> None:
+    session = SessionFactory()
+    answer = log_in("operator").get("/sessions/live/", {"after": after})
+    assert listed(answer.content.decode()) == [session.pk]
+
+
+def test_a_change_on_any_page_is_reported(webchat: WebChat) -> None:
+    oldest = SessionFactory(webchat=webchat)
+    SessionFactory.create_batch(205, webchat=webchat)
+    before = streams.live_state()
+    conversation.post_message(oldest, sender=Party.VISITOR, text="Hello?")
+    assert streams.live_state() != before
 
 
 def test_handing_a_conversation_back(log_in: LogIn) -> None:

@@ -20,7 +20,7 @@ from anonymization.ledger import external_copy, proof, recording
 from anonymization.ledger.chain import SUBJECT_PREFIX, subject_of
 from anonymization.models import Erasure, Ground, Note, Source
 from sessions_app.models import ConsentEvent, Session
-from sessions_app.visitor.receipt import receipt_of
+from sessions_app.visitor.receipt import consent_receipt
 from tests.database import dump
 from tests.factories import ErasureFactory, SessionFactory, WebChatFactory
 from tests.pages import LogIn
@@ -44,7 +44,7 @@ def officer(log_in: LogIn) -> Client:
 
 def receipt(session: Session) -> str:
     given = ConsentEvent.objects.get(session=session, kind="given")
-    return json.dumps(receipt_of(session, given, notice="n", withdrawal="w"))
+    return consent_receipt(session, given, token="a" * 64).decode()
 
 
 def ask(client: Client, presented: str, **sent: Any) -> Any:
