@@ -89,6 +89,12 @@ def standing() -> Standing:
         return Standing.UNWRITABLE
 
 
+def explain_unreadable(error: OSError, *, path: Path | None = None) -> str:
+    """Return why a copy can't be read and, for that of this installation, what to do about it."""
+    advice = standing().advice if path in (None, external_copy.file_of()) else ""
+    return f"The external copy can't be read: {error.strerror}. {advice}".strip()
+
+
 def _compare(path: Path) -> Standing:
     with suppress(external_copy.Diverged, external_copy.Unreadable, BrokenChain):
         if not external_copy.end_of(path).following(recording.head()):

@@ -363,7 +363,8 @@ def test_a_copy_that_is_not_there_closes_everything_until_one_is_begun(ledger: P
     with pytest.raises(recording.LedgerUnavailable):
         erase(session)
     with pytest.raises(
-        CommandError, match=r"^The external copy can't be read: No such file or directory\.$"
+        CommandError,
+        match=r"^The external copy can't be read: No such file or directory\. Mount the volume",
     ):
         run("replay_erasures")
     said = run("begin_ledger_copy")

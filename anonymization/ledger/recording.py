@@ -328,13 +328,18 @@ def announce(
     transaction.on_commit(lambda: seal_after_commit(records, files=files), robust=True)
 
 
+def lacks_setting() -> bool:
+    """Return whether an external copy exists and this process is not configured to use it."""
+    return external_copy.file_of() is None and LedgerState.copy_exists()
+
+
 def _require_setting() -> None:
     """Refuse if an external copy exists and this process is not configured to write to it.
 
     Raises:
         LedgerUnavailable: its records would be missing in the copy.
     """
-    if external_copy.file_of() is None and LedgerState.copy_exists():
+    if lacks_setting():
         raise LedgerUnavailable(
             _(
                 "An external copy of the erasure ledger exists, but ERASURE_LEDGER_DIR is not set. "

@@ -204,7 +204,10 @@ def read_head(text: str) -> Head:
         try:
             _signer.unsign(text.strip())
         except BadSignature:
-            raise ValueError("The hash was not signed by this installation.") from None
+            raise ValueError(
+                "The hash was not signed with SECRET_KEY. If the key was changed since, "
+                "verify without the signature: SEQUENCE:HASH."
+            ) from None
     elif len(parts) != 2:
         raise ValueError("A latest ledger hash is SEQUENCE:HASH or SEQUENCE:HASH:SIGNATURE.")
     if not (

@@ -111,7 +111,10 @@ def stored_anchors() -> list[EvidenceAnchor]:
                 f"Events {edge + 1} to {anchor.first_id - 1}: their anchor is missing."
             )
         if not signatures.is_anchor_signed(anchor.digest, anchor.hmac):
-            raise NotGenuine(f"{_named(anchor)}: their anchor was not made with one of the keys.")
+            raise NotGenuine(
+                f"{_named(anchor)}: the anchor was not made with one of the keys. "
+                f"{signatures.MISSING_KEY}"
+            )
         edge = anchor.last_id
     return anchors
 
@@ -134,6 +137,8 @@ def check_anchored(anchor: EvidenceAnchor, texts: Texts) -> Hashed:
 
 
 def _named(anchor: EvidenceAnchor) -> str:
+    if anchor.last_id == 0:
+        return "First anchor, made before any consent event"
     return f"Consent events {anchor.first_id} to {anchor.last_id}"
 
 

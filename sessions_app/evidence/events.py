@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Subquery
 
 from anonymization.ledger.chain import canonical
 from anonymization.ledger.verification import NotGenuine
-from sessions_app.evidence.signatures import Statement, is_event_signed
+from sessions_app.evidence.signatures import MISSING_KEY, Statement, is_event_signed
 from sessions_app.models import ConsentEvent, Session
 from webchat.models import ConsentText, TextKind
 
@@ -121,5 +121,5 @@ def _problem(event: Stored, text: Text, statement: Statement, unsigned_allowed: 
     if event.hmac:
         if is_event_signed(statement, event.hmac):
             return ""
-        return "its HMAC does not match. It was changed or added, or its key is not set."
+        return f"its HMAC does not match. It was changed or added, or its key is not set. {MISSING_KEY}"
     return "" if unsigned_allowed else "it has no HMAC and is newer than the first anchor."

@@ -18,6 +18,10 @@ from django.utils.crypto import constant_time_compare
 
 from anonymization.ledger.chain import canonical
 
+#: What to do if no key made a signature, which is more often a missing key than a forgery.
+MISSING_KEY = (
+    "If a key was changed, add the former one to EVIDENCE_KEY_FALLBACKS: docs/operate/keys.md."
+)
 #: Names of what is signed. They keep one kind of signature from being used as another.
 _EVENT, _ANCHOR = "mluvii-gdpr/consent-event/1", "mluvii-gdpr/evidence-anchor/1"
 

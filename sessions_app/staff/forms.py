@@ -133,7 +133,12 @@ class ProveForm(forms.Form):
         try:
             verification.read_head(text)
         except ValueError:
-            raise ValidationError(_("This hash was not signed by this installation.")) from None
+            raise ValidationError(
+                _(
+                    "This hash was not signed with the present key of this installation. "
+                    "If the key was changed since, enter SEQUENCE:HASH without the signature."
+                )
+            ) from None
         return head
 
     def clean(self) -> dict[str, Any]:

@@ -45,9 +45,9 @@ def forget() -> None:
         answer.forget()
 
 
-def run(command: str) -> tuple[str, str]:
+def run(command: str, *arguments: str) -> tuple[str, str]:
     printed, complained = StringIO(), StringIO()
-    call_command(command, stdout=printed, stderr=complained)
+    call_command(command, *arguments, stdout=printed, stderr=complained)
     return printed.getvalue(), complained.getvalue()
 
 
@@ -164,6 +164,20 @@ def test_a_process_that_does_not_know_of_the_copy_refuses_to_erase(
     settings.ERASURE_LEDGER_DIR = folder
     ErasureFactory(subject=session)
     assert ready()["problems"] == []
+
+
+def test_a_process_that_does_not_know_of_the_copy_verifies_nothing(
+    folder: Path, settings: Any
+) -> None:
+    run("begin_ledger_copy")
+    settings.ERASURE_LEDGER_DIR = None
+    for command in ("verify_ledger", "erasure_status"):
+        with pytest.raises(CommandError, match=r"ERASURE_LEDGER_DIR is not set\. Set it"):
+            run(command)
+    assert LedgerState.objects.get().verified_at is None
+    assert "The ledger is valid" in run("verify_ledger", "--without-outside")[0]
+    settings.ERASURE_LEDGER_DIR = folder
+    assert "The ledger is valid" in run("verify_ledger")[0]
 
 
 def test_a_copy_is_given_up_deliberately(folder: Path, settings: Any) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from pytest_django import DjangoAssertNumQueries
 
 from mluvii_gdpr.checks import check_evidence_key
@@ -101,6 +103,32 @@ def test_former_keys_verify_and_only_the_newest_signs(settings: Any) -> None:
     assert not is_event_signed(STATEMENT, with_secret_key)
     settings.EVIDENCE_KEY_FALLBACKS = [secret]
     assert is_event_signed(STATEMENT, with_secret_key), "a former SECRET_KEY is such a key too"
+
+
+@pytest.mark.django_db
+def test_a_change_of_secret_key_by_the_book_keeps_the_evidence(settings: Any) -> None:
+    """EVIDENCE_KEY was set after the first event, and SECRET_KEY changes afterwards."""
+    settings.EVIDENCE_KEY, settings.EVIDENCE_KEY_FALLBACKS = "", []
+    SessionFactory()
+    call_command("anchor_evidence", stdout=StringIO())
+    settings.EVIDENCE_KEY = "set later than the first event " * 2
+    former, settings.SECRET_KEY = settings.SECRET_KEY, "the next key " * 5
+    said = (
+        r"the anchor was not made with one of the keys\. If a key was changed, add the former one"
+    )
+    for command in ("verify_ledger", "anchor_evidence"):
+        with pytest.raises(CommandError, match=said):
+            call_command(command, stdout=StringIO())
+    settings.EVIDENCE_KEY_FALLBACKS = [former]
+    call_command("verify_ledger", stdout=StringIO())
+
+
+@pytest.mark.django_db
+def test_a_first_anchor_without_events_is_named_so(settings: Any) -> None:
+    call_command("anchor_evidence", stdout=StringIO())
+    settings.EVIDENCE_KEY, settings.SECRET_KEY = "another " * 8, "and another " * 5
+    with pytest.raises(CommandError, match=r"^First anchor, made before any consent event: "):
+        call_command("verify_ledger", stdout=StringIO())
 
 
 @pytest.mark.django_db

@@ -21,13 +21,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from anonymization import runs
 from anonymization.files import unfinished_uploads
-from anonymization.ledger import external_copy
+from anonymization.ledger import external_copy, recording
 from anonymization.maintenance import erased_since_last_run
 from anonymization.models import DueErasure, Erasure, FileDeletion, Hold, StorageMarker
 from anonymization.policy import registry
 from anonymization.restoration import Standing, standing
 from anonymization.storage import storage_problem
 
+#: The state of the external copy without ERASURE_LEDGER_DIR, by whether one exists.
+_WITHOUT = {False: "none is kept", True: "exists, but ERASURE_LEDGER_DIR is not set"}
 _WRONG = {"failed": "failed.", "overdue": "is too long ago. Check cron."}
 
 
@@ -38,14 +40,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        copy, jobs = standing(), runs.states()
+        copy, jobs, unset = standing(), runs.states(), recording.lacks_setting()
         status: dict[str, Any] = {
             "erasures": Erasure.objects.of_people().count(),
             "pending_files": FileDeletion.objects.exclude(erasure=None).count(),
             "unfinished_uploads": unfinished_uploads(),
             "not_physically_complete": erased_since_last_run().count(),
             "storage": storage_problem() or "It is the one that the files were written to.",
-            "outside_copy": copy.value if external_copy.file_of() else "none is kept",
+            "outside_copy": copy.value if external_copy.file_of() else _WITHOUT[unset],
             "holds": Hold.objects.active().count(),
             "holds_overdue": Hold.objects.count_overdue(),
             "erasures_waiting": DueErasure.objects.count(),
@@ -74,6 +76,10 @@ class Command(BaseCommand):
         else:
             self._print(status)
         wrong = []
+        if unset:
+            wrong.append(
+                "An external copy of the ledger exists, but ERASURE_LEDGER_DIR is not set. Set it."
+            )
         if copy is not Standing.EVEN:
             wrong.append(f"The external copy of the ledger is {copy.value}. {copy.advice}")
         if StorageMarker.objects.exists() and (problem := storage_problem()):

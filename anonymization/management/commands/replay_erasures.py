@@ -61,7 +61,7 @@ class Command(MigratedCommand):
         ) as refusal:
             raise CommandError(str(refusal)) from None
         except OSError as error:
-            raise CommandError(f"The external copy can't be read: {error.strerror}.") from None
+            raise CommandError(restoration.explain_unreadable(error)) from None
         self._print(planned, options)
 
     def _print(self, planned: restoration.Plan, options: dict[str, Any]) -> None:

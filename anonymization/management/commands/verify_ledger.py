@@ -33,9 +33,10 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from anonymization import runs
-from anonymization.ledger import external_copy, verification
+from anonymization.ledger import external_copy, recording, verification
 from anonymization.ledger.chain import BrokenChain, Entry
 from anonymization.models import Job, LedgerState
+from anonymization.restoration import explain_unreadable
 from lib.commands import MigratedCommand
 
 
@@ -58,6 +59,11 @@ class Command(MigratedCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         everything = not (options["outside"] or options["without_outside"])
+        if everything and recording.lacks_setting():
+            raise CommandError(
+                "An external copy of the ledger exists, but ERASURE_LEDGER_DIR is not set. "
+                "Set it, or verify the database alone: --without-outside."
+            )
         try:
             self._verify(options)
         except (BrokenChain, external_copy.Unreadable, _Invalid) as wrong:
@@ -101,7 +107,7 @@ class Command(MigratedCommand):
         try:
             contents = external_copy.read(path)
         except OSError as error:
-            raise _Invalid(f"The external copy can't be read: {error.strerror}.") from None
+            raise _Invalid(explain_unreadable(error, path=path)) from None
         verification.compare(entries, contents)
         return len(contents.unsealed)
 
