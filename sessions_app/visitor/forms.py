@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from lib.limited_text import LimitedText
 from sessions_app.gate import TYPED, Entry
 from sessions_app.matching import example_numbers, parse_phone
 from webchat.models import EntryForm
@@ -165,7 +166,7 @@ class FeedbackForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"required": _("Please choose a rating.")},
     )
-    text = forms.CharField(
+    text = LimitedText(
         label=_("What went well, what didn't?"),
         required=False,
         max_length=2000,
