@@ -16,7 +16,6 @@ from datetime import date, datetime, time, timedelta
 from hashlib import sha256
 from random import Random
 from unittest.mock import patch
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.files.base import ContentFile
@@ -242,11 +241,10 @@ class Builder:
             params["utm_campaign"] = rng.choice(CAMPAIGNS)
         if rng.random() < 0.3:
             params["customer_number"] = f"C-{rng.randrange(10_000, 99_999)}"
-        query = f"?{urlencode(params)}" if "utm_campaign" in params else ""
         return {
             "ip_address": address.format(rng.randrange(1, 255)),
             "user_agent": rng.choice(BROWSERS),
-            "landing_page": f"{webchat.origins[0]}/{rng.choice(PAGES)}{query}",
+            "landing_page": f"{webchat.origins[0]}/{rng.choice(PAGES)}",
             "referrer": rng.choice(REFERRERS),
             "params": params,
         }

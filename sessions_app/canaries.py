@@ -61,8 +61,8 @@ def _enter(webchat: WebChat, canaries: Canaries) -> Session:
         visit=gate.Visit(
             ip_address=canaries.address("visitor's address"),
             user_agent=canaries.text("browser"),
-            landing_page=f"https://www.example.com/?{canaries.text('landing page')}",
-            referrer=f"https://www.example.com/?{canaries.text('referrer')}",
+            landing_page=f"https://www.example.com/{canaries.text('landing page')}",
+            referrer=f"https://www.example.com/{canaries.text('referrer')}",
             params={canaries.text("parameter's name"): canaries.text("parameter")},
         ),
     )

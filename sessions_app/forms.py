@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
+from lib.limited_text import LimitedText
 from sessions_app.models import Signal
 
 #: The maximum size in bytes of a multipart body, not counting the file.
@@ -23,7 +24,7 @@ BODY_OVERHEAD = 64 * 1024
 class MessageForm(forms.Form):
     """A message of one side."""
 
-    text = forms.CharField(
+    text = LimitedText(
         label=_("Your message"),
         max_length=settings.MESSAGE_MAX_LENGTH,
         widget=forms.Textarea({"rows": 3}),

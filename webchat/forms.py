@@ -19,6 +19,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from PIL import Image
 
+from lib.limited_text import LimitedText
 from webchat.consent_html import MAX_LABEL, DraftText
 from webchat.default_texts import DEFAULTS
 from webchat.framing import MAX_LENGTH
@@ -80,7 +81,7 @@ class LogoField(forms.FileField):
         return picture_format
 
 
-class SiteField(forms.CharField):
+class SiteField(LimitedText):
     """The origins that may embed a WebChat, one per line.
 
     Their total length must fit into a header (see webchat/framing.py).
@@ -101,8 +102,8 @@ class SiteField(forms.CharField):
         )
 
     def to_python(self, value: Any) -> str:
-        # Browsers send CRLF line ends. Lines that differ only in them are not a change.
-        return "\n".join((super().to_python(value) or "").splitlines())
+        # Lines that differ only in their ends are not a change.
+        return "\n".join(super().to_python(value).splitlines())
 
 
 class RetentionField(forms.IntegerField):
@@ -451,7 +452,7 @@ class ConsentForm(forms.Form):
                 ),
             )
         if self.kind == TextKind.CONSENT:
-            self.fields[f"label_{code}"] = forms.CharField(
+            self.fields[f"label_{code}"] = LimitedText(
                 label=format_lazy(_("Checkbox label ({language})"), language=name),
                 max_length=MAX_LABEL,
                 required=enabled,
@@ -533,7 +534,7 @@ class ConsentForm(forms.Form):
 class RetireForm(forms.Form):
     """The reason why a version is retired. Everybody who opens its permanent page reads it."""
 
-    reason = forms.CharField(
+    reason = LimitedText(
         label=_("Reason"),
         max_length=500,
         widget=forms.Textarea({"rows": 3}),
@@ -566,6 +567,8 @@ class DataControllerForm(forms.ModelForm):
             "recipients": forms.Textarea({"rows": 3}),
             "agreement_signed_on": forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         }
+
+        field_classes = {"recipients": LimitedText}
 
     def __init__(self, data: Any = None, *, instance: DataController) -> None:
         super().__init__(data, instance=copy.copy(instance))

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from anonymization.ledger import proof, verification
 from anonymization.ledger.chain import Head
+from lib.limited_text import LimitedText
 from sessions_app.staff.columns import COLUMNS
 from webchat.forms import RetentionField
 
@@ -36,7 +37,7 @@ class ColumnsForm(forms.Form):
 class NoteForm(forms.Form):
     """The operator's note and result of a conversation."""
 
-    note = forms.CharField(
+    note = LimitedText(
         label=_("Note"),
         required=False,
         max_length=10_000,

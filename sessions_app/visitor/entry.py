@@ -144,8 +144,10 @@ class EntryView(View):
                 "text": text,
                 "ticket": issued,
                 "notice": notice,
-                "landing_page": sent.get("landing_page", self.request.headers.get("Referer", "")),
-                "referrer": sent.get("referrer", ""),
+                "landing_page": visit.page_of(
+                    sent.get("landing_page", self.request.headers.get("Referer", ""))
+                ),
+                "referrer": visit.page_of(sent.get("referrer", "")),
                 "params": visit.parameters_of(sent),
             },
             status=status,

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
 
+from lib.limited_text import LimitedText
 from sessions_app.gate import TYPED, Entry
 from sessions_app.matching import example_numbers, is_email, is_name, parse_phone
 from webchat.models import EntryForm
@@ -177,7 +178,7 @@ class FeedbackForm(forms.Form):
         widget=forms.RadioSelect,
         error_messages={"required": _("Please choose a rating.")},
     )
-    text = forms.CharField(
+    text = LimitedText(
         label=_("What went well, what didn't?"),
         required=False,
         max_length=2000,

@@ -1,5 +1,6 @@
 // Copies a link and prints the page. Both are possible without this script.
 import { announce } from "./announce.js";
+import "./limits.js";
 
 // Shows the buttons that need this script. A page that swaps in a part calls it for that part.
 export const showComforts = (root = document) => {

@@ -109,3 +109,35 @@ def test_on_a_phone_the_message_has_two_rows_and_the_file_is_folded(
     }"""
     assert visitor.get_by_label("Your message").evaluate(rows) == pytest.approx(2, abs=0.15)
     expect(visitor.locator("[name=file]")).not_to_be_visible()
+
+
+@pytest.mark.parametrize("side", ["visitor", "operator"])
+def test_a_text_over_the_limit_is_counted_and_refused_but_not_cut(
+    open_browser: Callable[..., Page], log_in_browser: Callable[..., Page], side: str
+) -> None:
+    """A text of exactly the limit is sent, and each of its line breaks counts once."""
+    if side == "visitor":
+        page = open_browser()
+        enter(page)
+    else:
+        page = log_in_browser("operator")
+        page.goto(f"/sessions/{SessionFactory().pk}/")
+    text, count = page.get_by_label("Your message"), page.locator("[data-count]").first
+    longest = "a\n" * 1999 + "bc"
+    text.focus()
+    page.keyboard.insert_text("short")
+    expect(count).to_be_hidden()
+    text.clear()
+    page.keyboard.insert_text(longest + "d")
+    expect(count).to_have_text("4001 of 4000 characters")
+    expect(page.locator("#announcement")).to_have_text("4001 of 4000 characters")
+    text.press("Enter")
+    expect(page.get_by_text("has at most 4000 characters (it has 4001)")).to_be_visible()
+    expect(text).to_have_value(longest + "d")
+    assert not Message.objects.exists()
+    text.press("Backspace")
+    expect(count).to_have_text("4000 of 4000 characters")
+    text.press("Enter")
+    expect(text).to_have_value("")
+    expect(count).to_be_hidden()
+    assert Message.objects.get().text == longest

@@ -9,7 +9,7 @@ from django.test import Client
 
 from sessions_app.models import Session
 from tests.factories import WebChatFactory
-from tests.pages import submit
+from tests.pages import entry_url, submit
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +52,30 @@ def test_a_field_without_a_parameters_name_is_none(client: Client, name: str) ->
 @pytest.mark.parametrize("field", ["landing_page", "referrer"])
 def test_an_address_has_2000_characters(client: Client, field: str, length: int, kept: int) -> None:
     assert getattr(stored(client, **{field: "a" * length}), field) == "a" * kept
+
+
+@pytest.mark.parametrize("rest", ["?email=jana", "#jana", "?a=1#b?c", "#b?a=1", "?", "\x00?a"])
+@pytest.mark.parametrize("field", ["landing_page", "referrer"])
+def test_an_address_is_stored_without_query_and_fragment(
+    client: Client, field: str, rest: str
+) -> None:
+    address = "https://www.example.com/help/lamps"
+    assert getattr(stored(client, **{field: address + rest}), field) == address
+
+
+def test_an_address_is_stored_without_a_password(client: Client) -> None:
+    session = stored(client, referrer="https://jana:secret@www.example.com/a@b")
+    assert session.referrer == "https://www.example.com/a@b"
+
+
+def test_the_form_contains_no_query_of_the_page_before_it(client: Client) -> None:
+    """Neither does a form that is shown again."""
+    url = entry_url(WebChatFactory())
+    shown = client.get(url, headers={"Referer": "https://www.example.com/help?mail=canary"})
+    again = client.post(url, {"landing_page": "https://www.example.com/help#canary"})
+    for response in (shown, again):
+        assert b'name="landing_page" value="https://www.example.com/help"' in response.content
+        assert b"canary" not in response.content
 
 
 @pytest.mark.parametrize(("length", "kept"), [(499, 499), (500, 500), (501, 500)])
