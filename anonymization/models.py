@@ -88,6 +88,7 @@ class Note(models.TextChoices):
     SETTINGS_CHANGED = "settings_changed", _("Settings changed")
     RETENTION_RUN = "retention_run", _("Retention run")
     EVIDENCE_ANCHORED = "evidence_anchored", _("Evidence of consent anchored")
+    EVIDENCE_KEY_LOST = "evidence_key_lost", _("Loss of a key of the evidence recorded")
     CLAIMS = "claims", _("Claims of a closed request")
     REQUEST_CLOSED = "request_closed", _("Request closed")
     HOLD_RELEASED = "hold_released", _("Legal hold released")

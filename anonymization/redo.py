@@ -33,7 +33,13 @@ _BY_REDO = Requester(Source.REDO)
 #: The ground of an interrupted erasure is gone with the process.
 _DUE = Requester(Source.REDO, ground=Ground.OTHER)
 #: The notes that change nothing besides the ledger.
-_NOTES_ALONE = {Note.COPY_BEGUN, Note.REPLAYED, Note.REDO, Note.EVIDENCE_ANCHORED}
+_NOTES_ALONE = {
+    Note.COPY_BEGUN,
+    Note.REPLAYED,
+    Note.REDO,
+    Note.EVIDENCE_ANCHORED,
+    Note.EVIDENCE_KEY_LOST,
+}
 #: Several processes may start together. Each of them tries until no intent is open.
 _ATTEMPTS = 10
 

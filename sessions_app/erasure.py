@@ -203,7 +203,7 @@ policy.register(
     append_only=True,
     covered_by=("first_id", "last_id"),
     impersonal=dict.fromkeys(
-        ("id", "first_id", "last_id", "count", "period", "nonce", "digest", "hmac"),
+        ("id", "first_id", "last_id", "count", "period", "nonce", "digest", "hmac", "key_lost"),
         _("Which consent events a record of the erasure ledger covers; one row for each period."),
     ),
 )

@@ -714,6 +714,8 @@ class EvidenceAnchor(models.Model):
     digest = models.CharField(_("hash"), max_length=64, unique=True)
     #: HMAC of the hash, so that the database alone cannot produce an anchor.
     hmac = models.CharField("HMAC", max_length=64)
+    #: The key of an event's HMAC was lost, so that only the hash shows that no event was changed.
+    key_lost = models.BooleanField(_("key lost"), default=False)
 
     class Meta:
         verbose_name = _("anchor of evidence")

@@ -84,7 +84,51 @@ def anchor() -> Anchored:
     return Anchored(sum(one.count for one in new), len(removed))
 
 
-def stored_anchors() -> list[EvidenceAnchor]:
+def record_lost_key() -> int:
+    """Anchor again, without HMACs, what no key verifies any more; return the number of its events.
+
+    For an installation that has lost a key for good. The hash in the ledger must still match each
+    anchored event. Events that were not anchored are taken as they are stored now. A note in the
+    ledger says on which day this was done; the flag is part of the hash of the new anchors.
+
+    Raises:
+        NotGenuine: events were added, removed or changed after they were anchored.
+        BrokenChain: an anchor differs from the ledger.
+        NotAnchored: a transaction is storing evidence for too long, or another run was faster.
+        ErasureRefused: the ledger cannot be written.
+    """
+    newest, known, texts = _settled_id(), stored_anchors(check_hmac=False), Texts()
+    lost = [old for old in known if not _is_verified(old, texts)]
+    new = [
+        _new_anchor(Range(old.first_id, old.last_id, old.period), texts, first=True, key_lost=True)
+        for old in lost
+    ]
+    for found in _new_ranges(known, to=newest):
+        after = LOWEST if found.first == 1 else found.first - 1
+        try:
+            check_and_hash(texts, after=after, to=found.last, unsigned_allowed=not known)
+        except NotGenuine:
+            new += [_new_anchor(found, texts, first=not known, key_lost=True)]
+    if new:
+        _store(new, lost, known=known, kind=Note.EVIDENCE_KEY_LOST)
+    return sum(one.count for one in new)
+
+
+def _is_verified(anchor: EvidenceAnchor, texts: Texts) -> bool:
+    """Return whether the keys verify an anchor and its events.
+
+    Raises:
+        NotGenuine: the events are not those that were anchored.
+    """
+    _compare_with_events(anchor, texts, key_lost=True)
+    try:
+        check_anchored(anchor, texts)
+    except NotGenuine:
+        return False
+    return signatures.is_anchor_signed(anchor.digest, anchor.hmac)
+
+
+def stored_anchors(*, check_hmac: bool = True) -> list[EvidenceAnchor]:
     """Return the anchors in their order, after comparing them with the ledger and with each other.
 
     The events are not read.
@@ -110,7 +154,7 @@ def stored_anchors() -> list[EvidenceAnchor]:
             raise NotGenuine(
                 f"Events {edge + 1} to {anchor.first_id - 1}: their anchor is missing."
             )
-        if not signatures.is_anchor_signed(anchor.digest, anchor.hmac):
+        if check_hmac and not signatures.is_anchor_signed(anchor.digest, anchor.hmac):
             raise NotGenuine(
                 f"{_named(anchor)}: the anchor was not made with one of the keys. "
                 f"{signatures.MISSING_KEY}"
@@ -125,8 +169,14 @@ def check_anchored(anchor: EvidenceAnchor, texts: Texts) -> Hashed:
     Raises:
         NotGenuine: an event is not genuine, or events were added, removed or changed.
     """
+    return _compare_with_events(anchor, texts, key_lost=anchor.key_lost)
+
+
+def _compare_with_events(anchor: EvidenceAnchor, texts: Texts, *, key_lost: bool) -> Hashed:
     after = LOWEST if anchor.first_id == 1 else anchor.first_id - 1
-    hashed = check_and_hash(texts, after=after, to=anchor.last_id, unsigned_allowed=True)
+    hashed = check_and_hash(
+        texts, after=after, to=anchor.last_id, unsigned_allowed=True, key_lost=key_lost
+    )
     if hashed.number != anchor.count:
         change = "added" if hashed.number > anchor.count else "removed"
         number = abs(hashed.number - anchor.count)
@@ -150,7 +200,8 @@ def _anchored_digests() -> tuple[dict[str, int], int]:
     process died before the commit.
     """
     expected: dict[str, int] = {}
-    notes = Erasure.objects.filter(kind=Note.EVIDENCE_ANCHORED).exclude(door__in=REPEATED)
+    kinds = (Note.EVIDENCE_ANCHORED, Note.EVIDENCE_KEY_LOST)
+    notes = Erasure.objects.filter(kind__in=kinds).exclude(door__in=REPEATED)
     for number, subjects in notes.order_by("number").values_list("number", "subjects"):
         replaced = expected.keys() & set(subjects)
         expected = {digest: n for digest, n in expected.items() if digest not in replaced}
@@ -181,16 +232,21 @@ def _new_ranges(known: list[EvidenceAnchor], *, to: int) -> Iterator[Range]:
         yield Range(1, 0, this)
 
 
-def _new_anchor(found: Range, texts: Texts, *, first: bool) -> EvidenceAnchor:
+def _new_anchor(
+    found: Range, texts: Texts, *, first: bool, key_lost: bool = False
+) -> EvidenceAnchor:
     """Return the anchor of a range, which is not saved. Its events are checked."""
     after = LOWEST if found.first == 1 else found.first - 1
-    hashed = check_and_hash(texts, after=after, to=found.last, unsigned_allowed=first)
+    hashed = check_and_hash(
+        texts, after=after, to=found.last, unsigned_allowed=first, key_lost=key_lost
+    )
     made = EvidenceAnchor(
         first_id=found.first,
         last_id=found.last,
         count=hashed.number,
         period=found.period,
         nonce=secrets.token_hex(32),
+        key_lost=key_lost,
     )
     made.digest = _digest(made, hashed)
     made.hmac = signatures.sign_anchor(made.digest)
@@ -206,6 +262,8 @@ def _digest(anchor: EvidenceAnchor, hashed: Hashed) -> str:
         "nonce": anchor.nonce,
         "events": hashed.digest.hex(),
     }
+    if anchor.key_lost:
+        facts["key_lost"] = True
     return hashlib.sha256(_ANCHOR + canonical(facts)).hexdigest()
 
 
@@ -223,11 +281,16 @@ def _merged(
             for piece in pieces:
                 check_anchored(piece, texts)
             whole = Range(pieces[0].first_id, pieces[-1].last_id, period)
-            yield _new_anchor(whole, texts, first=True), pieces
+            key_lost = any(piece.key_lost for piece in pieces)
+            yield _new_anchor(whole, texts, first=True, key_lost=key_lost), pieces
 
 
 def _store(
-    added: list[EvidenceAnchor], removed: list[EvidenceAnchor], *, known: list[EvidenceAnchor]
+    added: list[EvidenceAnchor],
+    removed: list[EvidenceAnchor],
+    *,
+    known: list[EvidenceAnchor],
+    kind: Note = Note.EVIDENCE_ANCHORED,
 ) -> None:
     """Store anchors with a note in the ledger, and delete those that they replace.
 
@@ -241,7 +304,7 @@ def _store(
         EvidenceAnchor.objects.bulk_create(added)
         EvidenceAnchor.objects.filter(pk__in=[anchor.pk for anchor in removed]).delete()
         recording.note(
-            Note.EVIDENCE_ANCHORED,
+            kind,
             requester=Requester(Source.COMMAND),
             subjects=[anchor.digest for anchor in [*added, *removed]],
         )

@@ -87,10 +87,13 @@ class Hashed(NamedTuple):
     digest: bytes
 
 
-def check_and_hash(texts: Texts, *, after: int, to: int | None, unsigned_allowed: bool) -> Hashed:
+def check_and_hash(
+    texts: Texts, *, after: int, to: int | None, unsigned_allowed: bool, key_lost: bool = False
+) -> Hashed:
     """Check each event of a range, and return the hash of the range.
 
-    ``unsigned_allowed`` accepts events that earlier releases stored without an HMAC.
+    ``unsigned_allowed`` accepts events that earlier releases stored without an HMAC. With
+    ``key_lost`` an HMAC is required as without it, but not checked.
 
     Raises:
         NotGenuine: an event is not genuine; the message names the first one.
@@ -100,7 +103,10 @@ def check_and_hash(texts: Texts, *, after: int, to: int | None, unsigned_allowed
     for event in read(after=after, to=to):
         text = texts[event.text]
         statement = event.statement(text)
-        if problem := _problem(event, text, statement, unsigned_allowed):
+        problem = _problem(event, text)
+        if not (problem or (key_lost and event.hmac)):
+            problem = _problem_of_hmac(event, statement, unsigned_allowed)
+        if problem:
             raise NotGenuine(f"Consent event {event.id} of session {event.session}: {problem}")
         facts = statement._asdict() | {"id": event.id, "hmac": event.hmac}
         hashed.update(canonical(facts) + b"\n")
@@ -109,8 +115,8 @@ def check_and_hash(texts: Texts, *, after: int, to: int | None, unsigned_allowed
     return Hashed(count, unsigned, hashed.digest())
 
 
-def _problem(event: Stored, text: Text, statement: Statement, unsigned_allowed: bool) -> str:
-    """Return why an event is not genuine, or an empty string."""
+def _problem(event: Stored, text: Text) -> str:
+    """Return why an event does not fit its session or text, or an empty string."""
     asked = event.kind in (ConsentEvent.Kind.GIVEN, ConsentEvent.Kind.WITHDRAWN)
     if event.webchat is None:
         return "its session is missing."
@@ -118,6 +124,11 @@ def _problem(event: Stored, text: Text, statement: Statement, unsigned_allowed: 
         return "its text belongs to another WebChat than its session."
     if asked != (text.kind == TextKind.CONSENT):
         return "its text is of another kind: consent was not asked for with it."
+    return ""
+
+
+def _problem_of_hmac(event: Stored, statement: Statement, unsigned_allowed: bool) -> str:
+    """Return why the HMAC of an event is not right, or an empty string."""
     if event.hmac:
         if is_event_signed(statement, event.hmac):
             return ""

@@ -26,10 +26,12 @@ def verify_evidence() -> str:
     check_withdrawals()
     anchored = sum(part.number for part in hashed)
     unsigned = sum(part.unsigned for part in [*hashed, newer])
+    lost = sum(part.number for part, one in zip(hashed, anchors, strict=True) if one.key_lost)
     return (
         f"The evidence of consent is genuine: {anchored + newer.number} events. "
         f"Not anchored yet: {newer.number}. "
         f"Without an HMAC, from an earlier release: {unsigned}."
+        + (f" With a lost key, verified by the ledger alone: {lost}." if lost else "")
     )
 
 

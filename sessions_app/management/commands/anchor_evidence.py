@@ -2,6 +2,7 @@
 
     manage.py anchor_evidence            anchors the events since the last run
     manage.py anchor_evidence --json     prints the result as one JSON object
+    manage.py anchor_evidence --key-is-lost   records that a former EVIDENCE_KEY is lost for good
 
 Later additions, removals and changes of the events are then found by verify_ledger. The command
 checks the HMAC of each new event first, and anchors nothing if one is not genuine. When a period of
@@ -31,7 +32,7 @@ from anonymization.ledger.recording import ErasureRefused, Unsettled
 from anonymization.ledger.verification import NotGenuine
 from anonymization.models import Job
 from lib.commands import MigratedCommand
-from sessions_app.evidence.anchors import NotAnchored, anchor
+from sessions_app.evidence.anchors import NotAnchored, anchor, record_lost_key
 
 
 class Command(MigratedCommand):
@@ -41,15 +42,26 @@ class Command(MigratedCommand):
         parser.add_argument(
             "--json", action="store_true", help="Print the result as one JSON object."
         )
+        parser.add_argument(
+            "--key-is-lost",
+            action="store_true",
+            help="Record that a key of older events is lost for good.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            lost = record_lost_key() if options["key_is_lost"] else 0
             done = anchor()
         except (NotGenuine, BrokenChain, NotAnchored, ErasureRefused, Unsettled) as refusal:
             runs.record(Job.ANCHOR, good=False)
             raise CommandError(f"{refusal} Nothing was anchored.") from None
         runs.record(Job.ANCHOR)
         if options["json"]:
-            self.stdout.write(json.dumps(done._asdict()))
+            told = {"key_lost": lost} if options["key_is_lost"] else {}
+            self.stdout.write(json.dumps(done._asdict() | told))
         else:
+            if options["key_is_lost"]:
+                self.stdout.write(
+                    f"Events with a lost key, from now on verified by the ledger alone: {lost}."
+                )
             self.stdout.write(f"Anchored events: {done.events}. Merged anchors: {done.merged}.")
