@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("sessions_app", "0025_notice_and_retirement"),
+        ("sessions_app", "0027_renew_keys"),
     ]
 
     operations = [

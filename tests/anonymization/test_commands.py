@@ -110,6 +110,7 @@ def test_status_counts(capsys: Any, settings: Any) -> None:
         "not_physically_complete": 1,
         "storage": "It is the one that the files were written to.",
         "outside_copy": "none is kept",
+        "unfinished_run": {},
         "holds": 0,
         "holds_overdue": 0,
         "erasures_waiting": 0,

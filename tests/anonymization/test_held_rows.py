@@ -123,7 +123,7 @@ def test_a_missing_guard_is_named_and_made_again() -> None:
         for t in triggers.expected(connection)
         if t.name.endswith(("_held_update", "_held_delete"))
     ]
-    assert len(names) == 6
+    assert len(names) == 7
     with connection.cursor() as cursor:
         for name in names:
             cursor.execute(triggers.Trigger("", name, "", "").drop(connection.vendor))

@@ -398,6 +398,7 @@ def test_every_table_that_an_erasure_changes_is_rewritten() -> None:
         "sessions_app_attachment",
         "sessions_app_evidenceanchor",
         "sessions_app_guest",
+        "sessions_app_guestword",
         "sessions_app_lifesign",
         "sessions_app_message",
         "sessions_app_session",
