@@ -10,7 +10,13 @@ from typing import Any
 from csp.constants import SELF
 from csp.decorators import csp_update
 from django.conf import settings
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    QueryDict,
+)
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import translation
@@ -257,5 +263,7 @@ class RoomDownloadView(RoomView):
     # The file is saved and not displayed, so no site may show it in a frame.
     ancestors = []
 
-    def get(self, request: HttpRequest, pk: int = 0) -> FileResponse:  # type: ignore[override]
-        return file_response(get_object_or_404(self.session.attachments, pk=pk))
+    def get(self, request: HttpRequest, pk: int = 0) -> HttpResponseBase:  # type: ignore[override]
+        stored = file_response(get_object_or_404(self.session.attachments, pk=pk))
+        template, context = "sessions_app/visitor/file_missing.html", {"token": self.token}
+        return stored or render(request, template, context, status=404)
