@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from django.conf import settings
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -68,19 +68,19 @@ def is_from_another_origin(request: HttpRequest) -> bool:
 logger = logging.getLogger(__name__)
 
 
-def file_response(attachment: Attachment) -> FileResponse:
+def file_response(attachment: Attachment) -> FileResponse | None:
     """Return the file as a download that a browser never displays as a page of this origin.
 
-    Raises:
-        Http404: The stored file is missing or cannot be read.
+    Return None if the stored file is missing or cannot be read. The caller shows a page about it.
     """
     try:
         stored = attachment.file.open("rb")
     except FileNotFoundError:
-        raise Http404 from None
+        logger.error("the stored file of attachment %d is missing", attachment.pk)
+        return None
     except OSError:
-        logger.exception("a stored file could not be read")
-        raise Http404 from None
+        logger.exception("the stored file of attachment %d could not be read", attachment.pk)
+        return None
     response = FileResponse(
         stored,
         as_attachment=True,

@@ -89,7 +89,12 @@ def test_the_notice_that_a_room_is_gone_is_seen_in_the_frame_that_showed_it(clie
     ErasureFactory(subject=Session.objects.get())
     gone = client.get(room)
     assert gone.status_code == 404
-    assert framed_by(gone) == ("https://shop.example.com https://www.example.com", None)
+    assert framed_by(gone) == ("*", None)
+    unknown = client.get(f"/r/{'0' * 64}/")
+    for page in (gone, unknown):
+        said = page.content.decode() + str(page.headers)
+        assert "example.com" not in said, "the sites of other WebChats"
+        assert 'data-sites="*"' in said
     assert not re.search("<(a|form|button|input)[ >]", gone.content.decode()), (
         "nothing to be tricked into"
     )

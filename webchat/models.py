@@ -150,10 +150,6 @@ class WebChatQuerySet(models.QuerySet["WebChat"]):
         """Return the WebChats that are not archived, so that visitors can reach them."""
         return self.filter(archived_at=None)
 
-    def origins(self) -> list[str]:
-        """Return the origins of all sites of these WebChats, without duplicates."""
-        return sorted({origin for webchat in self.only("site") for origin in webchat.origins})
-
 
 class WebChat(models.Model):
     """One chat on a customer's site: its look, its languages, its entry forms."""

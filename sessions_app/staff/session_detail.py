@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils.functional import Promise
 from django.utils.text import capfirst
@@ -189,6 +189,8 @@ def session_transcript(request: HttpRequest, session: Session) -> HttpResponse:
 
 @session_page(*SEE_PEOPLE, content=True)
 @require_safe
-def session_file(request: HttpRequest, session: Session, file: int) -> FileResponse:
+def session_file(request: HttpRequest, session: Session, file: int) -> HttpResponseBase:
     """Download a file of the conversation. It is never displayed in the browser."""
-    return file_response(get_object_or_404(session.attachments, pk=file))
+    stored = file_response(get_object_or_404(session.attachments, pk=file))
+    template, context = "sessions_app/staff/file_missing.html", {"session": session}
+    return stored or render(request, template, context, status=404)

@@ -10,7 +10,13 @@ from typing import Any
 from csp.constants import SELF
 from csp.decorators import csp_update
 from django.conf import settings
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    QueryDict,
+)
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import translation
@@ -39,7 +45,6 @@ from sessions_app.ticket import consent_token, room_key
 from sessions_app.transcript import transcript_of
 from sessions_app.visitor.forms import FeedbackForm, focus_first_error
 from webchat.framing import let_frame
-from webchat.models import WebChat
 
 
 @method_decorator([csrf_exempt, never_cache, csp_update({"frame-src": [SELF]})], name="dispatch")
@@ -134,8 +139,9 @@ class RoomView(View):
     @staticmethod
     def _gone(request: HttpRequest) -> HttpResponse:
         # After an anonymization, nothing links the URL to a WebChat. The page mentions nobody.
-        # All sites of open WebChats may frame it, so that a frame that showed the room can show it.
-        sites = WebChat.objects.open().origins()
+        # Any site may frame it, so that a frame that showed the room can show it. A list of all sites
+        # would tell a stranger who uses this installation. The page has nothing to click.
+        sites = ["*"]
         response = render(request, "sessions_app/visitor/gone.html", {"sites": sites}, status=404)
         let_frame(response, sites)
         return response
@@ -273,5 +279,7 @@ class RoomDownloadView(RoomView):
     # The file is saved and not displayed, so no site may show it in a frame.
     ancestors = []
 
-    def get(self, request: HttpRequest, pk: int = 0) -> FileResponse:  # type: ignore[override]
-        return file_response(get_object_or_404(self.session.attachments, pk=pk))
+    def get(self, request: HttpRequest, pk: int = 0) -> HttpResponseBase:  # type: ignore[override]
+        stored = file_response(get_object_or_404(self.session.attachments, pk=pk))
+        template, context = "sessions_app/visitor/file_missing.html", {"token": self.token}
+        return stored or render(request, template, context, status=404)

@@ -16,7 +16,8 @@ const keep = (params) => {
 };
 
 const hear = ({ data, origin, source }) => {
-  if (source !== parent || !sites.split(" ").includes(origin)) return;
+  // The page of a room that is gone mentions no site, and answers every site that the room is gone.
+  if (source !== parent || !(sites === "*" || sites.split(" ").includes(origin))) return;
   if (data?.mluviiGdpr === "hidden") document.dispatchEvent(new Event("call:hidden"));
   if (data?.mluviiGdpr !== "hello") return;
   answer = (event) => parent.postMessage({ mluviiGdpr: event }, origin);
