@@ -204,6 +204,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "mluvii_gdpr.accounts.MinimumLengthValidator",
         "django.contrib.auth.password_validation.CommonPasswordValidator",
         "django.contrib.auth.password_validation.NumericPasswordValidator",
+        "mluvii_gdpr.passwords.GuessableValidator",
     )
 ]
 PASSWORD_HASHERS = [*global_settings.PASSWORD_HASHERS, "api.hashers.SecretHasher"]
