@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
 from tests.mluvii_gdpr.test_events import cookie, status_of
+from tests.mluvii_gdpr.test_settings import load
 from tests.pages import LogIn
 
 pytestmark = pytest.mark.django_db
@@ -24,3 +27,23 @@ def test_a_session_key_that_cannot_exist_is_no_login(key: str) -> None:
     header = f"sessionid={key}"
     assert Client().get("/", headers={"Cookie": header}).status_code == 302
     assert status_of("/events/live/", cookie=header) == 403
+
+
+@pytest.mark.parametrize(("https", "prefix"), [("on", "__Host-"), ("off", "")])
+def test_with_https_no_other_host_can_set_our_cookies(
+    monkeypatch: pytest.MonkeyPatch, https: str, prefix: str
+) -> None:
+    values = load(monkeypatch, HTTPS=https)
+    assert values["SESSION_COOKIE_NAME"] == f"{prefix}sessionid"
+    assert values["CSRF_COOKIE_NAME"] == f"{prefix}csrftoken"
+    # Browsers accept the prefix only with Secure and the path /, and without a domain.
+    assert values["SESSION_COOKIE_SECURE"] == values["CSRF_COOKIE_SECURE"] == (https == "on")
+    for name in ("SESSION_COOKIE_DOMAIN", "SESSION_COOKIE_PATH", "CSRF_COOKIE_DOMAIN"):
+        assert name not in values
+
+
+def test_the_streams_read_the_cookie_by_its_name_under_https(log_in: LogIn, settings: Any) -> None:
+    sent = cookie(log_in("operator"))
+    settings.SESSION_COOKIE_NAME = "__Host-sessionid"
+    assert status_of("/events/live/", cookie=f"sessionid=forged; __Host-{sent}") == 200
+    assert status_of("/events/live/", cookie=sent) == 403
