@@ -47,3 +47,11 @@ def test_the_streams_read_the_cookie_by_its_name_under_https(log_in: LogIn, sett
     settings.SESSION_COOKIE_NAME = "__Host-sessionid"
     assert status_of("/events/live/", cookie=f"sessionid=forged; __Host-{sent}") == 200
     assert status_of("/events/live/", cookie=sent) == 403
+
+
+def test_a_log_out_clears_what_the_browser_stored(log_in: LogIn) -> None:
+    client = log_in("support")
+    assert "Clear-Site-Data" not in client.get("/accounts/logout/").headers
+    response = client.post("/accounts/logout/")
+    assert response.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert "Clear-Site-Data" not in client.post("/accounts/logout/").headers
