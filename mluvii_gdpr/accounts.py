@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.forms import ResetPasswordForm
 from allauth.account.models import EmailAddress
-from allauth.account.views import EmailView, PasswordResetView
+from allauth.account.views import EmailView, LogoutView, PasswordResetView
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -185,6 +185,21 @@ def mail_is_away() -> str:
     return _(
         "The mail server can't be reached. Nothing was sent or changed. Please try again later."
     )
+
+
+class LogOut(LogoutView):
+    """Log out, and let the browser delete what it stored of pages with personal data.
+
+    Otherwise the next user of the browser could go back to these pages.
+    """
+
+    def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        was_logged_in = self.request.user.is_authenticated
+        response: HttpResponse = super().post(*args, **kwargs)
+        if was_logged_in:
+            # Without "cookies", which would also end the logins of sibling hosts of the domain.
+            response.headers["Clear-Site-Data"] = '"cache", "storage"'
+        return response
 
 
 class LanguageForm(forms.ModelForm):

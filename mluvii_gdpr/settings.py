@@ -204,6 +204,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "mluvii_gdpr.accounts.MinimumLengthValidator",
         "django.contrib.auth.password_validation.CommonPasswordValidator",
         "django.contrib.auth.password_validation.NumericPasswordValidator",
+        "mluvii_gdpr.passwords.GuessableValidator",
     )
 ]
 PASSWORD_HASHERS = [*global_settings.PASSWORD_HASHERS, "api.hashers.SecretHasher"]
@@ -291,7 +292,12 @@ SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
+# Browsers accept a cookie with this prefix from this host only, and only over HTTPS. A sibling host
+# of the domain can therefore not replace it.
+_prefix = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_prefix}sessionid", f"{_prefix}csrftoken"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_ENGINE = "mluvii_gdpr.login_sessions"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SECURE_REFERRER_POLICY = "same-origin"

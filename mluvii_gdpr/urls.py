@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from mluvii_gdpr import views
-from mluvii_gdpr.accounts import EmailAddresses, PasswordReset, choose_language
+from mluvii_gdpr.accounts import EmailAddresses, LogOut, PasswordReset, choose_language
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("anonymization.staff.urls")),
     # These routes must be before the package's own routes with the same names.
     path("accounts/password/reset/", PasswordReset.as_view(), name="account_reset_password"),
+    path("accounts/logout/", LogOut.as_view(), name="account_logout"),
     path("accounts/email/", EmailAddresses.as_view(), name="account_email"),
     path("accounts/language/", choose_language, name="language"),
     path("accounts/", include("allauth.account.urls")),

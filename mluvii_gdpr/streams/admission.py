@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, MutableMapping
 from functools import partial
-from http.cookies import SimpleCookie
 from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,6 +12,7 @@ from urllib.parse import parse_qs
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
+from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
 from django.utils.crypto import constant_time_compare
 
@@ -57,10 +57,9 @@ class Asked:
 
     @property
     def session_key(self) -> str:
-        cookies: SimpleCookie = SimpleCookie()
-        cookies.load(self.header(b"cookie")[:4096])
-        morsel = cookies.get(settings.SESSION_COOKIE_NAME)
-        return morsel.value if morsel else ""
+        # The pages read cookies in the same way. SimpleCookie would stop at the first cookie of
+        # another application that is not valid. The web server limits the length.
+        return parse_cookie(self.header(b"cookie")).get(settings.SESSION_COOKIE_NAME, "")
 
     def require_get_of_our_own(self) -> None:
         """Check the method, the host and the origin of the request.

@@ -95,7 +95,6 @@ def test_with_mail_the_verification_is_sent() -> None:
 def test_a_short_password_is_refused_in_the_language_of_the_page(language: str) -> None:
     with override(language), pytest.raises(ValidationError) as refused:
         validate_password("x7!K")
-    assert len(refused.value.messages) == 1
     assert "password" not in refused.value.messages[0]
     assert "8" in refused.value.messages[0]
 
