@@ -146,7 +146,8 @@ def test_the_drill(ledger: Path, tmp_path: Path, log_in: LogIn, webchat: WebChat
         if table != "django_session"
     }
     assert {table: n for table, n in gone.items() if n} == {
-        "sessions_app_guest": 1, "sessions_app_session": 3, "sessions_app_message": 3, "sessions_app_attachment": 3,
+        "sessions_app_guest": 1, "sessions_app_guestword": 2, "sessions_app_session": 3,
+        "sessions_app_message": 3, "sessions_app_attachment": 3,
     }  # fmt: skip
     assert media().items() <= files_before.items()
     assert len(files_before) - len(media()) == 3

@@ -167,9 +167,12 @@ def rows_changed(before: dict[str, set[str]], somebody: Somebody, kind: str) -> 
     """Return the rows of other people that changed, or nothing."""
     after = digest()
     sessions = 1 if kind == "session" else len(somebody.sessions)
+    guests = 1 if kind == "guest" or len(somebody.sessions) == 1 else 0
     taken = {
         "sessions_app_session": sessions,
-        "sessions_app_guest": 1 if kind == "guest" or len(somebody.sessions) == 1 else 0,
+        "sessions_app_guest": guests,
+        # The name has two words.
+        "sessions_app_guestword": guests * 2,
         "sessions_app_message": sessions * 2,
         "sessions_app_signal": sessions,
         "sessions_app_attachment": len(somebody.files) // len(somebody.sessions) * sessions,
