@@ -13,6 +13,8 @@ from django.utils.translation import gettext as _
 from sessions_app.limits import TooOften
 from sessions_app.models import Attachment
 
+logger = logging.getLogger(__name__)
+
 #: A page may ask for camera and microphone, but only for its own origin. In a frame on a site, the
 #: site must allow it too.
 ALLOWED = "camera=(self), display-capture=(), geolocation=(), microphone=(self)"
@@ -55,17 +57,14 @@ def is_from_another_origin(request: HttpRequest) -> bool:
     """Return whether the browser says that a page of another origin sent the request.
 
     ``Sec-Fetch-Site`` comes from every current browser under HTTPS, ``Origin`` from older ones and
-    over HTTP. Neither is sent by a program that is no browser, which acts for nobody else. A page
-    in a sandbox has the origin ``null``. A sibling domain ("same-site") is another origin.
+    over HTTP. Programs that are not browsers send neither, and nobody can send a form through them. A
+    page in a sandbox has the origin ``null``. A sibling domain ("same-site") is another origin.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site not in ("same-origin", "none")
     origin = request.headers.get("Origin")
     return origin is not None and origin != f"{request.scheme}://{request.get_host()}"
-
-
-logger = logging.getLogger(__name__)
 
 
 def file_response(attachment: Attachment) -> FileResponse | None:

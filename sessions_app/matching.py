@@ -34,7 +34,10 @@ _SLASHED = re.compile(r"\s*/\s*[0-9]{1,3}\s*$", re.ASCII)
 #: In North America letters stand for digits, as in 1-800-FLOWERS.
 _NORTH_AMERICA = 1
 
-APOSTROPHES = "'\u2018\u2019\u201a\u201b\u02b9\u02bb\u02bc\u02bd\u02be\u02bf\u02c8\u02ca\u02cb\u2032\u2035\u00b4`\uff07\ua78c\u055a\u05f3"  # noqa: E501
+APOSTROPHES = (
+    "'\u2018\u2019\u201a\u201b\u02b9\u02bb\u02bc\u02bd\u02be\u02bf\u02c8\u02ca\u02cb"
+    "\u2032\u2035\u00b4`\uff07\ua78c\u055a\u05f3"
+)
 #: Letters with a stroke or a ligature, which Unicode does not decompose.
 _LETTERS = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ı": "i", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ŧ": "t"}

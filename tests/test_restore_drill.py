@@ -1,4 +1,4 @@
-"""Test a restore: erased people whom the backup brings back are erased again, and nobody else."""
+"""Test a restore: a person who was erased after the backup is erased again. Other people are unchanged."""
 
 from __future__ import annotations
 
